@@ -1,0 +1,1 @@
+"""Cross-exchange arbitrage of perpetual swaps on Bybit and OKX."""

@@ -1,0 +1,35 @@
+/* Cache-line geometry: the one place that says how far apart two owners' words must lie.
+ *
+ * A line is 64 bytes on every x86-64 and most arm64 machines. Adjacent-line prefetchers pull lines in
+ * pairs, so words written by different threads lie 128 bytes apart.
+ */
+#ifndef ARB_CACHELINE_H
+#define ARB_CACHELINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define ARB_CACHE_LINE_BYTES 64
+#define ARB_SEPARATION_BYTES 128
+
+#define ARB_LINE_ALIGNED __attribute__((aligned(ARB_CACHE_LINE_BYTES)))
+#define ARB_SEPARATED __attribute__((aligned(ARB_SEPARATION_BYTES)))
+
+#define ARB_LIKELY(condition) __builtin_expect(!!(condition), 1)
+#define ARB_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+/* Smallest power of two >= count (count 0 gives 1); 0 when it does not fit 32 bits. */
+static inline uint32_t arb_round_up_pow2(uint64_t count)
+{
+    uint64_t power = 1;
+    while (power < count)
+        power <<= 1;
+    return power > 0x80000000u ? 0 : (uint32_t)power;
+}
+
+static inline uint64_t arb_round_up(uint64_t value, uint64_t multiple)
+{
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+#endif
