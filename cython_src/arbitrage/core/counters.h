@@ -1,0 +1,101 @@
+/* Counters: what each hot thread counts, one block a writer, each word written by that thread alone.
+ *
+ * Every field is a uint64_t. Blocks lie 128 bytes apart in the segment; readers load words relaxed.
+ * The field lists are X-macros, so that names reach Python from the same place as the layout.
+ */
+#ifndef ARB_COUNTERS_H
+#define ARB_COUNTERS_H
+
+#include "atomics.h"
+#include "cacheline.h"
+#include "records.h"
+
+/* one a (feed lane, venue), written by the lane's feed thread */
+#define ARB_FEED_COUNTERS(X)                                                           \
+    X(frames)            /* WebSocket text frames received */                          \
+    X(bytes)             /* their payload bytes */                                     \
+    X(quotes)            /* frames that became a quote of a held symbol */             \
+    X(repeats)           /* quotes dropped as copies or older than what is known */    \
+    X(control)           /* acknowledgements, pongs, events */                         \
+    X(other_topics)      /* data frames for the slow path */                           \
+    X(unknown_symbols)   /* well-formed quotes of symbols not held */                  \
+    X(malformed)         /* frames refused, all reasons */                             \
+    X(ticks_pushed)      /* ticks that entered the ring */                             \
+    X(ticks_overflowed)  /* ticks written to an overflow row because the ring was full */ \
+    X(connects)                                                                        \
+    X(disconnects)                                                                     \
+    X(resubscribes)
+
+/* written by the detector thread */
+#define ARB_DETECTOR_COUNTERS(X)                                                       \
+    X(ticks)             /* ticks taken, rings and overflow rows together */           \
+    X(quotes)            /* of them quotes */                                          \
+    X(overflow_taken)    /* ticks taken from overflow rows */                          \
+    X(ticks_dropped)     /* quotes overwritten in an overflow row, or older than the row */ \
+    X(bad_rows)          /* ticks that named no row in use */                          \
+    X(opened)                                                                          \
+    X(updated)                                                                         \
+    X(closed)                                                                          \
+    X(aged_out)          /* rows taken out of LIVE by the staleness watch */           \
+    X(parks)             /* times the thread slept */                                  \
+    X(wakes)             /* times it was woken by a producer */
+
+/* written by the strategy thread */
+#define ARB_STRATEGY_COUNTERS(X)                                                       \
+    X(opportunities)     /* events seen */                                             \
+    X(opportunities_lost)/* events lapped before they were seen */                     \
+    X(considered)        /* OPEN or UPDATE events of symbols free to trade */          \
+    X(too_small)         /* size was zero after limits and lot grids */                \
+    X(pairs_opening)     /* both entry orders were handed out */                       \
+    X(pairs_opened)      /* both legs filled */                                        \
+    X(pairs_closed)      /* closed after having been open */                           \
+    X(pairs_unwound)     /* flattened because a leg failed */                          \
+    X(pairs_missed)      /* ended with nothing filled */                               \
+    X(orders)            /* orders pushed to a gateway */                              \
+    X(orders_dropped)    /* order ring full */                                         \
+    X(orders_unjournaled)/* refused because the journal had no room */                 \
+    X(acks)                                                                            \
+    X(rejects)                                                                         \
+    X(fills)                                                                           \
+    X(timeouts)                                                                        \
+    X(unknown_executions)/* executions of no order of ours */                          \
+    X(duplicates)        /* executions already known */                                \
+    X(parks)                                                                           \
+    X(wakes)
+
+/* one a venue, written by the gateway's loop thread */
+#define ARB_GATEWAY_COUNTERS(X)                                                        \
+    X(orders_taken)      /* orders popped from the ring */                             \
+    X(frames_sent)                                                                     \
+    X(orders_unsendable) /* no logged-in connection */                                 \
+    X(acks)                                                                            \
+    X(rejects)                                                                         \
+    X(fills)                                                                           \
+    X(timeouts)          /* no answer in time: outcome unknown, queried */             \
+    X(executions_dropped)/* execution ring full */                                     \
+    X(connects)                                                                        \
+    X(disconnects)
+
+#define ARB_X(name) uint64_t name;
+typedef struct arb_feed_counters {
+    ARB_FEED_COUNTERS(ARB_X)
+    uint64_t by_status[ARB_FRAME_STATUS_COUNT]; /* frames by arb_frame_status_t */
+} ARB_SEPARATED arb_feed_counters_t;
+
+typedef struct arb_detector_counters {
+    ARB_DETECTOR_COUNTERS(ARB_X)
+    uint64_t close_reasons[ARB_CLOSE_REASON_COUNT];
+} ARB_SEPARATED arb_detector_counters_t;
+
+enum { ARB_RISK_REASON_COUNT = 16 };
+typedef struct arb_strategy_counters {
+    ARB_STRATEGY_COUNTERS(ARB_X)
+    uint64_t risk_reasons[ARB_RISK_REASON_COUNT]; /* orders refused, by arb_risk_reason_t */
+} ARB_SEPARATED arb_strategy_counters_t;
+
+typedef struct arb_gateway_counters {
+    ARB_GATEWAY_COUNTERS(ARB_X)
+} ARB_SEPARATED arb_gateway_counters_t;
+#undef ARB_X
+
+#endif
