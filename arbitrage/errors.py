@@ -1,0 +1,128 @@
+"""What can go wrong, as a tree.
+
+::
+
+    ArbitrageError                one clear line: what was wrong, where, what to do
+    ├── ConfigError               a setting, flag or file from the user (exit code 2)
+    ├── ConnectorError            a venue refused, failed or did not answer
+    ├── WireError                 bytes from a venue that do not mean what the protocol says
+    ├── RiskReject                an order that the risk gate refused
+    ├── OrderError                an order that cannot be built or that a venue refused
+    ├── SegmentError              the shared-memory segment is missing, foreign or in use
+    └── JournalError              the order journal cannot be read or written
+
+Messages use full words, state the offending value and never contain a secret.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import NoReturn
+
+__all__ = [
+    "ArbitrageError",
+    "ConfigError",
+    "ConnectorError",
+    "JournalError",
+    "OrderError",
+    "RiskReject",
+    "SegmentError",
+    "WireError",
+    "fail",
+    "run_guarded",
+]
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+
+
+class ArbitrageError(Exception):
+    """Root of every error this package raises on purpose."""
+
+    exit_code = EXIT_FAILURE
+
+
+class ConfigError(ArbitrageError):
+    """A setting, flag or file that the user gave is wrong."""
+
+    exit_code = EXIT_USAGE
+
+
+class ConnectorError(ArbitrageError):
+    """A venue refused, failed or did not answer.
+
+    Parameters
+    ----------
+    message : str
+        One line, without secrets.
+    venue : str
+        ``bybit`` or ``okx``; empty when no venue is to blame.
+    code : str or int or None
+        The venue's own error code, kept as text; None when it gave none.
+    is_terminal : bool
+        True when trying again cannot help (wrong key, banned address): stop and tell someone.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        venue: str = "",
+        code: str | int | None = None,
+        is_terminal: bool = False,
+    ) -> None:
+        self.venue = venue
+        self.code = None if code is None else str(code)
+        self.is_terminal = is_terminal
+        label = f"{venue}: " if venue else ""
+        suffix = f" (code {self.code})" if self.code is not None else ""
+        super().__init__(f"{label}{message}{suffix}")
+
+
+class WireError(ArbitrageError, ValueError):
+    """Bytes from a venue that do not mean what the protocol says."""
+
+
+class RiskReject(ArbitrageError):
+    """An order that the risk gate refused; the message names the limit and the value."""
+
+
+class OrderError(ArbitrageError):
+    """An order that cannot be built or that a venue refused."""
+
+
+class SegmentError(ArbitrageError):
+    """The shared-memory segment is missing, of another layout, or in use."""
+
+
+class JournalError(ArbitrageError):
+    """The order journal cannot be read or written."""
+
+
+def _wants_traceback() -> bool:
+    return os.environ.get("LOG_LEVEL", "").strip().upper() == "DEBUG"
+
+
+def fail(error: BaseException) -> int:
+    """Print one ``error:`` line on stderr and return the exit code.
+
+    LOG_LEVEL=DEBUG adds the traceback.
+    """
+    if _wants_traceback():
+        traceback.print_exception(error, file=sys.stderr)
+    text = " ".join(str(error).split()) or type(error).__name__
+    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.flush()
+    return error.exit_code if isinstance(error, ArbitrageError) else EXIT_FAILURE
+
+
+def run_guarded(main: Callable[[], int | None]) -> NoReturn:
+    """Run a program's main function and exit with its code; errors become one line each."""
+    try:
+        code = main() or 0
+    except (ArbitrageError, OSError) as error:
+        code = fail(error)
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
