@@ -48,9 +48,7 @@ class FeeSchedule(msgspec.Struct, frozen=True, kw_only=True):
         return ",".join(f"{venue}={bps:g}" for venue, bps in self.by_venue().items())
 
 
-def parse_fees(
-    text: str, *, label: str = "fees", base: FeeSchedule | None = None
-) -> FeeSchedule:
+def parse_fees(text: str, *, label: str = "fees", base: FeeSchedule | None = None) -> FeeSchedule:
     """Read ``bybit=5.5,okx=5.0``; a venue that is not named keeps its fee of `base`.
 
     Raises

@@ -1,0 +1,481 @@
+"""Settings: typed, validated and frozen, from the environment and a ``.env`` file.
+
+Each field of the structs below names its variable, its range and what it is for; the reader, the
+error messages and ``.env.example`` all come from there. The environment wins over ``.env``.
+Hosts live in `arbitrage.hosts`, fees in `arbitrage.fees`.
+"""
+
+import difflib
+import logging
+import math
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from arbitrage.errors import ConfigError
+from arbitrage.fees import FeeSchedule, parse_fees
+from arbitrage.hosts import HOST_VARIABLES, Hosts, hosts_for
+from arbitrage.instruments import SETTLE, canonical_base
+from arbitrage.secret import Secret
+
+__all__ = [
+    "Credentials",
+    "RiskSettings",
+    "Settings",
+    "StrategySettings",
+    "load_settings",
+    "parse_cores",
+    "parse_symbols",
+    "variables",
+]
+
+Mode = Literal["paper", "demo", "testnet", "live"]
+FeedMode = Literal["loop", "threads", "processes"]
+LoopMode = Literal["spin", "block", "adaptive"]
+Stages = Literal["split", "fused", "inline"]
+StagesChoice = Literal["auto", "split", "fused", "inline"]
+Wait = Literal["spin", "yield", "adaptive"]
+FeeMode = Literal["round_trip", "entry"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+
+DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+SYMBOLS_LIMIT = 2048
+CORE_LIMIT = 1023
+# Fewer cores than these and the stages share threads: a spinning thread without a core of its own
+# only takes time from the others.
+FUSED_CORES_MIN = 3
+SPLIT_CORES_MIN = 8
+_OTHER_KNOWN = {"ARB_BUILD"}
+_PREFIXES = ("ARB_", "BYBIT_", "OKX_")
+_SECRETS = {"BYBIT_API_KEY", "BYBIT_API_SECRET", "OKX_API_KEY", "OKX_API_SECRET"} | {
+    "OKX_API_PASSPHRASE",
+    "REDIS_URL",
+}
+_log = logging.getLogger("arbitrage.config")
+
+
+def _env(name: str, about: str, **limits: Any) -> Meta:
+    """Describe a field: its variable, what it is for and its range."""
+    return Meta(description=about, extra={"env": name}, **limits)
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """One venue's API key; every rendering is masked."""
+
+    key: Secret
+    secret: Secret
+    passphrase: Secret = Secret("")
+
+
+class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """When a pair is worth opening and when it is time to leave."""
+
+    min_net_bps: Annotated[
+        float, _env("ARB_MIN_NET_BPS", "least net edge to open, in bps", ge=-1000, le=10000)
+    ] = 0.0
+    min_gross_bps: Annotated[
+        float, _env("ARB_MIN_GROSS_BPS", "least gross edge to open, in bps", ge=-1000, le=10000)
+    ] = 10.0
+    min_confidence: Annotated[
+        float, _env("ARB_MIN_CONFIDENCE", "least confidence to open, 0 to 100", ge=0, le=100)
+    ] = 0.0
+    depth_factor: Annotated[
+        float, _env("ARB_DEPTH_FACTOR", "quantity at the touch over our size", ge=1, le=100)
+    ] = 2.0
+    max_age_ms: Annotated[
+        int, _env("ARB_MAX_AGE_MS", "oldest quote of a leg, in ms; 0: off", ge=0, le=600000)
+    ] = 0
+    fee_mode: Annotated[FeeMode, _env("ARB_FEE_MODE", "whether the edge pays for leaving too")] = (
+        "round_trip"
+    )
+    take_profit_bps: Annotated[
+        float, _env("ARB_TAKE_PROFIT_BPS", "leave at this gain, in bps", ge=-1000, le=10000)
+    ] = 1.0
+    stop_bps: Annotated[
+        float, _env("ARB_STOP_BPS", "leave at this loss, in bps", gt=0, le=10000)
+    ] = 30.0
+    max_hold_s: Annotated[
+        float, _env("ARB_MAX_HOLD_S", "leave after so many seconds", gt=0, le=31536000)
+    ] = 3600.0
+    slip_bps: Annotated[
+        float, _env("ARB_SLIP_BPS", "how far beyond the touch a leg may fill", ge=0, le=500)
+    ] = 2.0
+    cooldown_ms: Annotated[
+        int, _env("ARB_COOLDOWN_MS", "rest of a symbol after a missed pair", ge=0, le=600000)
+    ] = 250
+
+
+class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits that every order passes, whoever asks for it."""
+
+    max_order_usd: Annotated[
+        float, _env("ARB_MAX_ORDER_USD", "largest order, in USD", gt=0, le=1e8)
+    ] = 1000.0
+    max_position_usd: Annotated[
+        float, _env("ARB_MAX_POSITION_USD", "largest position by venue and symbol", gt=0, le=1e9)
+    ] = 2000.0
+    max_orders_per_s: Annotated[
+        int, _env("ARB_MAX_ORDERS_PER_S", "orders a second and venue", ge=1, le=10000)
+    ] = 20
+    max_naked_ms: Annotated[
+        int, _env("ARB_MAX_NAKED_MS", "longest time of one leg alone", ge=10, le=60000)
+    ] = 1000
+    order_timeout_ms: Annotated[
+        int, _env("ARB_ORDER_TIMEOUT_MS", "wait for an answer before asking", ge=10, le=60000)
+    ] = 1000
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a trader is told at its start."""
+
+    name: Annotated[
+        str,
+        _env(
+            "ARB_NAME",
+            "name of the shared-memory segment",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        ),
+    ] = "arbitrage"
+    mode: Annotated[Mode, _env("ARB_MODE", "where orders go")] = "paper"
+    symbols: Annotated[tuple[str, ...], _env("ARB_SYMBOLS", "canonical symbols to trade")] = (
+        DEFAULT_SYMBOLS
+    )
+    market_queue_size: Annotated[
+        int, _env("MARKET_QUEUE_SIZE", "ticks a market ring holds", ge=2, le=1 << 22)
+    ] = 10000
+    order_queue_size: Annotated[
+        int, _env("ORDER_QUEUE_SIZE", "orders a venue's ring holds", ge=2, le=1 << 20)
+    ] = 1000
+    opportunity_queue_size: Annotated[
+        int, _env("ARB_OPPORTUNITY_QUEUE_SIZE", "opportunities kept", ge=2, le=1 << 20)
+    ] = 4096
+    strategy_core: Annotated[
+        int | None, _env("STRATEGY_CORE", "core of the strategy thread", ge=0, le=CORE_LIMIT)
+    ] = None
+    detector_core: Annotated[
+        int | None, _env("DETECTOR_CORE", "core of the detector thread", ge=0, le=CORE_LIMIT)
+    ] = None
+    websocket_cores: Annotated[
+        tuple[int, ...], _env("WEBSOCKET_CORES", "cores of the feed threads, 2-7 or 2,3")
+    ] = ()
+    feed_mode: Annotated[FeedMode, _env("ARB_FEED_MODE", "what holds the connections")] = "loop"
+    loop_mode: Annotated[LoopMode, _env("ARB_LOOP_MODE", "how a feed loop waits")] = "adaptive"
+    stages: Annotated[
+        StagesChoice, _env("ARB_STAGES", "threads of detector and strategy; auto: by cores")
+    ] = "auto"
+    wait: Annotated[Wait, _env("ARB_WAIT", "how detector and strategy wait")] = "adaptive"
+    spin_us: Annotated[
+        int, _env("ARB_SPIN_US", "adaptive: spin so long, then sleep", ge=0, le=1000000)
+    ] = 50
+    state_dir: Annotated[str, _env("ARB_STATE_DIR", "folder of the journal and run number")] = (
+        "~/.local/state/arbitrage"
+    )
+    log_level: Annotated[LogLevel, _env("LOG_LEVEL", "least level that is logged")] = "INFO"
+    strategy: StrategySettings = StrategySettings()
+    risk: RiskSettings = RiskSettings()
+    fees: Annotated[FeeSchedule, _env("ARB_FEES", "taker fees in bps, bybit=5.5,okx=5.0")] = (
+        FeeSchedule()
+    )
+    fees_given: bool = False
+    redis_url: Secret | None = None
+    bybit: Credentials | None = None
+    okx: Credentials | None = None
+    hosts: Hosts = hosts_for("paper")
+    cores: tuple[int, ...] = (0,)
+
+    @property
+    def state_path(self) -> Path:
+        """Folder of the journal and the run number."""
+        return Path(self.state_dir).expanduser()
+
+    @property
+    def placed_stages(self) -> Stages:
+        """Stage placement with ``auto`` resolved by the cores this process may use."""
+        if self.stages != "auto":
+            return self.stages
+        if len(self.cores) < FUSED_CORES_MIN:
+            return "inline"
+        return "fused" if len(self.cores) < SPLIT_CORES_MIN else "split"
+
+    @property
+    def has_keys(self) -> bool:
+        """Whether both venues have a key."""
+        return self.bybit is not None and self.okx is not None
+
+    def credentials(self, venue: str) -> Credentials:
+        """Return a venue's key, or say which variables are missing."""
+        found: Credentials | None = getattr(self, venue)
+        if found is None:
+            names = ", ".join(name for name in _KEY_NAMES[venue])
+            raise ConfigError(f"mode {self.mode} needs keys of {venue}; set {names}")
+        return found
+
+
+_KEY_NAMES = {
+    "bybit": ("BYBIT_API_KEY", "BYBIT_API_SECRET"),
+    "okx": ("OKX_API_KEY", "OKX_API_SECRET", "OKX_API_PASSPHRASE"),
+}
+
+
+# ---- one value ---------------------------------------------------------------------------------
+
+
+def parse_cores(text: str, *, label: str = "WEBSOCKET_CORES") -> tuple[int, ...]:
+    """Read ``2-7``, ``2,3`` or a mixture; the order stays, each core once."""
+    accepted = f"accepted is a range such as 2-7 or a list such as 2,3, cores 0 to {CORE_LIMIT}"
+    cores: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([0-9]{1,4})\s*(?:-\s*([0-9]{1,4})\s*)?", part, re.ASCII)
+        first = int(match[1]) if match else -1
+        last = int(match[2]) if match and match[2] else first
+        if match is None or last < first or last > CORE_LIMIT:
+            raise ConfigError(f"{label} was {text!r}; {accepted}")
+        cores += [core for core in range(first, last + 1) if core not in cores]
+    return tuple(cores)
+
+
+def parse_symbols(text: str, *, label: str = "ARB_SYMBOLS") -> tuple[str, ...]:
+    """Read canonical symbols separated by commas, each once, in the order given."""
+    accepted = f"accepted is a list of canonical symbols such as BTC{SETTLE},ETH{SETTLE}"
+    symbols: list[str] = []
+    for part in text.split(","):
+        symbol = part.strip()
+        base = symbol.removesuffix(SETTLE)
+        if base == symbol or not re.fullmatch(r"[A-Z0-9]{1,16}", base, re.ASCII):
+            raise ConfigError(f"{label} was {text!r} and {symbol!r} is no symbol; {accepted}")
+        coin, bundle = canonical_base(base)
+        if bundle != 1:
+            raise ConfigError(
+                f"{label} was {text!r}; the canonical name of {symbol} is {coin}{SETTLE}"
+            )
+        if symbol not in symbols:
+            symbols.append(symbol)
+    if len(symbols) > SYMBOLS_LIMIT:
+        raise ConfigError(f"{label} named {len(symbols)} symbols; at most {SYMBOLS_LIMIT} fit")
+    return tuple(symbols)
+
+
+def _accepted(kind: Any, meta: Meta) -> str:
+    """Say in words what a field accepts."""
+    if get_origin(kind) is Literal:
+        return "accepted values are " + ", ".join(str(value) for value in get_args(kind))
+    if meta.pattern is not None:
+        return "accepted are 1 to 64 letters, digits and . _ - after a letter or digit"
+    noun = "a whole number" if kind in (int, int | None) else "a number"
+    low = f"above {meta.gt:g}" if meta.gt is not None else f"from {_plain(meta.ge)}"
+    return f"accepted is {noun} {low} to {_plain(meta.le)}"
+
+
+def _plain(value: float | None) -> str:
+    return f"{value:,.0f}".replace(",", "") if value is not None else "any"
+
+
+def _convert(name: str, text: str, kind: Any, meta: Meta) -> object:
+    value: object
+    target = int if kind == int | None else kind
+    cleaned = text.strip().upper() if name == "LOG_LEVEL" else text.strip()
+    try:
+        value = msgspec.convert(cleaned, Annotated[target, meta], strict=False)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(cleaned)
+    except (msgspec.ValidationError, ValueError):
+        raise ConfigError(f"{name} was {text!r}; {_accepted(kind, meta)}") from None
+    return value
+
+
+def _fields(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str, Any, Meta, object]]:
+    """Yield (field, variable, type, meta, default) of the fields that come from one variable."""
+    for field in msgspec.structs.fields(struct):
+        if get_origin(field.type) is not Annotated:
+            continue
+        kind, meta = get_args(field.type)[:2]
+        yield field.name, meta.extra["env"], kind, meta, field.default
+
+
+def variables() -> dict[str, tuple[str, str]]:
+    """Return every variable's default as text and what it is for, in a fixed order."""
+    found: dict[str, tuple[str, str]] = {}
+    for struct in (Settings, StrategySettings, RiskSettings):
+        for _, name, kind, meta, default in _fields(struct):
+            text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            choices = " | ".join(get_args(kind)) if get_origin(kind) is Literal else ""
+            about = f"{meta.description}{': ' + choices if choices else ''}"
+            found[name] = ("" if default is None else text, about)
+    for venue, names in _KEY_NAMES.items():
+        found |= {name: ("", f"API access of {venue}") for name in names}
+    found["REDIS_URL"] = ("", "where opportunities are mirrored, redis://host:6379/0")
+    found |= {name: ("", "host instead of the mode's own") for name in HOST_VARIABLES}
+    return found
+
+
+def _read_struct(struct: type[msgspec.Struct], values: Mapping[str, str]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for field, name, kind, meta, _ in _fields(struct):
+        text = values.get(name, "")
+        if not text.strip():
+            continue
+        if field == "websocket_cores":
+            out[field] = parse_cores(text)
+        elif field == "symbols":
+            out[field] = parse_symbols(text)
+        elif field == "fees":
+            out |= {"fees": parse_fees(text, label=name), "fees_given": True}
+        elif field == "state_dir":
+            out[field] = text.strip()
+        else:
+            out[field] = _convert(name, text, kind, meta)
+    return out
+
+
+# ---- groups of values --------------------------------------------------------------------------
+
+
+def _read_credentials(venue: str, values: Mapping[str, str]) -> Credentials | None:
+    names = _KEY_NAMES[venue]
+    texts = [values.get(name, "").strip() for name in names]
+    missing = [name for name, text in zip(names, texts, strict=True) if not text]
+    if len(missing) == len(names):
+        return None
+    if missing:
+        given = ", ".join(name for name in names if name not in missing)
+        raise ConfigError(f"{', '.join(missing)} was empty while {given} is set; set all or none")
+    for name, text in zip(names, texts, strict=True):
+        if not text.isprintable() or not text.isascii() or " " in text:
+            raise ConfigError(f"{name} holds a space or a character that no key has (value hidden)")
+    return Credentials(
+        key=Secret(texts[0]), secret=Secret(texts[1]), passphrase=Secret("".join(texts[2:]))
+    )
+
+
+def _read_redis(text: str) -> Secret | None:
+    if not text.strip():
+        return None
+    parts = urlsplit(text.strip())
+    if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.netloc or parts.path):
+        raise ConfigError(
+            "REDIS_URL is no Redis address (value hidden, it may hold a password); accepted are "
+            "redis://host:port/db, rediss://... and unix:///path"
+        )
+    return Secret(text.strip())
+
+
+def _usable_cores() -> tuple[int, ...]:
+    if hasattr(os, "sched_getaffinity"):
+        return tuple(sorted(os.sched_getaffinity(0)))
+    return tuple(range(os.cpu_count() or 1))
+
+
+def _place(values: dict[str, Any], cores: Sequence[int], warnings: list[str]) -> None:
+    """Bring pinned cores that this machine lacks onto cores it has, and say so once."""
+    asked = [values.get("strategy_core"), values.get("detector_core")]
+    asked += values.get("websocket_cores", ())
+    missing = sorted({core for core in asked if core is not None and core not in cores})
+    if not missing:
+        return
+    warnings.append(
+        f"cores {','.join(map(str, missing))} are not available here (usable: "
+        f"{','.join(map(str, cores))}); their threads share the usable ones"
+    )
+
+    def place(core: int) -> int:
+        return core if core in cores else cores[core % len(cores)]
+
+    for field in ("strategy_core", "detector_core"):
+        if values.get(field) is not None:
+            values[field] = place(values[field])
+    if "websocket_cores" in values:
+        values["websocket_cores"] = tuple(
+            dict.fromkeys(place(core) for core in values["websocket_cores"])
+        )
+
+
+def _unknown_names(values: Mapping[str, str]) -> Iterator[str]:
+    known = [*variables(), *_OTHER_KNOWN]
+    for name in sorted(values):
+        if name.startswith(_PREFIXES) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            yield f"{name} is no known variable and is ignored{hint}"
+
+
+def _read_dotenv(path: Path, warnings: list[str]) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        values = {name: text for name, text in dotenv_values(path).items() if text is not None}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from None
+    if mode & 0o077 and any(values.get(name) for name in _SECRETS):
+        warnings.append(f"{path} holds keys and others may read it; run: chmod 600 {path}")
+    return values
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    *,
+    dotenv: Path | str | None = ".env",
+    overrides: Mapping[str, str] | None = None,
+    cores: Sequence[int] | None = None,
+) -> Settings:
+    """Read the settings; the first value that is wrong raises.
+
+    Parameters
+    ----------
+    environ : mapping or None
+        Environment; None takes the process's own.
+    dotenv : path or None
+        File with further values, weaker than `environ`; None reads none.
+    overrides : mapping or None
+        Variables that win over both, as a command line's flags do.
+    cores : sequence of int or None
+        Cores this process may use; None asks the system.
+
+    Raises
+    ------
+    ConfigError
+        Naming the variable, its value (never a secret) and what is accepted.
+    """
+    warnings: list[str] = []
+    values = _read_dotenv(Path(dotenv), warnings) if dotenv is not None else {}
+    values |= os.environ if environ is None else environ
+    values |= overrides or {}
+    usable = tuple(cores) if cores is not None else _usable_cores()
+
+    fields = _read_struct(Settings, values)
+    fields["strategy"] = StrategySettings(**_read_struct(StrategySettings, values))
+    fields["risk"] = RiskSettings(**_read_struct(RiskSettings, values))
+    fields["redis_url"] = _read_redis(values.get("REDIS_URL", ""))
+    for venue in _KEY_NAMES:
+        fields[venue] = _read_credentials(venue, values)
+    if "mode" not in fields and fields["bybit"] and fields["okx"]:
+        # With keys, orders can be sent; where real money is meant the mode must say so.
+        fields["mode"] = "testnet"
+    fields["hosts"] = hosts_for(fields.get("mode", "paper"), values)
+    _place(fields, usable, warnings)
+    settings = Settings(**fields, cores=usable)
+    _cross_check(settings)
+    for warning in [*warnings, *_unknown_names(values)]:
+        _log.warning("%s", warning)
+    return settings
+
+
+def _cross_check(settings: Settings) -> None:
+    risk = settings.risk
+    if risk.max_order_usd > risk.max_position_usd:
+        raise ConfigError(
+            f"ARB_MAX_ORDER_USD was {risk.max_order_usd:g}, above ARB_MAX_POSITION_USD "
+            f"{risk.max_position_usd:g}; one order must fit into one position"
+        )
+    if settings.mode != "paper":
+        for venue in _KEY_NAMES:
+            settings.credentials(venue)

@@ -1,0 +1,237 @@
+"""Settings: every variable is typed and validated, and its error says what to write instead."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from arbitrage.config import Settings, load_settings, parse_cores, variables
+from arbitrage.errors import ConfigError
+from arbitrage.fees import FeeSchedule
+
+CANARY = "canary-5up3r-53cr37"
+KEYS = {
+    "BYBIT_API_KEY": "bybit-key",
+    "BYBIT_API_SECRET": CANARY,
+    "OKX_API_KEY": "okx-key",
+    "OKX_API_SECRET": CANARY,
+    "OKX_API_PASSPHRASE": CANARY,
+}
+
+
+def load(**environ: str) -> Settings:
+    return load_settings(environ, dotenv=None, cores=range(8))
+
+
+def test_defaults() -> None:
+    settings = load()
+    assert settings.market_queue_size == 10000
+    assert settings.order_queue_size == 1000
+    assert settings.mode == "paper"
+    assert settings.feed_mode == "loop"
+    assert settings.wait == "adaptive"
+    assert settings.strategy.min_gross_bps == 10.0
+    assert settings.fees == FeeSchedule()
+    assert not settings.fees_given
+
+
+def test_every_value_is_read() -> None:
+    settings = load(
+        MARKET_QUEUE_SIZE="64",
+        STRATEGY_CORE="0",
+        DETECTOR_CORE="3",
+        WEBSOCKET_CORES="2-4,1",
+        LOG_LEVEL="debug",
+        ARB_SYMBOLS="ETHUSDT, BTCUSDT,ETHUSDT",
+        ARB_MIN_NET_BPS="-1.5",
+        ARB_MAX_ORDERS_PER_S="7",
+        ARB_FEES="okx=2",
+        ARB_STAGES="split",
+    )
+    assert settings.market_queue_size == 64
+    assert (settings.strategy_core, settings.detector_core) == (0, 3)
+    assert settings.websocket_cores == (2, 3, 4, 1)
+    assert settings.log_level == "DEBUG"
+    assert settings.symbols == ("ETHUSDT", "BTCUSDT")
+    assert settings.strategy.min_net_bps == -1.5
+    assert settings.risk.max_orders_per_s == 7
+    assert settings.fees == FeeSchedule(bybit=5.5, okx=2.0)
+    assert settings.fees_given
+    assert settings.placed_stages == "split"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "accepted"),
+    [
+        ("MARKET_QUEUE_SIZE", "many", "accepted is a whole number from 2 to 4194304"),
+        ("MARKET_QUEUE_SIZE", "1", "accepted is a whole number from 2"),
+        ("ORDER_QUEUE_SIZE", "1.5", "accepted is a whole number"),
+        ("STRATEGY_CORE", "-1", "accepted is a whole number from 0 to 1023"),
+        ("WEBSOCKET_CORES", "2-", "a range such as 2-7 or a list such as 2,3"),
+        ("WEBSOCKET_CORES", "7-2", "a range such as 2-7"),
+        ("WEBSOCKET_CORES", "2,,3", "a range such as 2-7"),
+        ("WEBSOCKET_CORES", "2;3", "a range such as 2-7"),
+        ("WEBSOCKET_CORES", "1024", "cores 0 to 1023"),
+        ("LOG_LEVEL", "LOUD", "accepted values are DEBUG, INFO, WARNING, ERROR"),
+        ("ARB_MODE", "real", "accepted values are paper, demo, testnet, live"),
+        ("ARB_WAIT", "sleep", "accepted values are spin, yield, adaptive"),
+        ("ARB_NAME", "../x", "letters, digits"),
+        ("ARB_SYMBOLS", "BTC-USDT", "canonical symbols such as BTCUSDT"),
+        ("ARB_SYMBOLS", "1000PEPEUSDT", "the canonical name of 1000PEPEUSDT is PEPEUSDT"),
+        ("ARB_MIN_NET_BPS", "nan", "accepted is a number from -1000 to 10000"),
+        ("ARB_STOP_BPS", "0", "accepted is a number above 0 to 10000"),
+        ("ARB_MAX_HOLD_S", "inf", "accepted is a number above 0"),
+        ("ARB_FEES", "5", "bybit=5.5,okx=5.0"),
+        ("BYBIT_REST_URL", "http://api.bybit.com", "accepted is https://host"),
+        ("OKX_PUBLIC_WS_URL", "https://ws.okx.com", "accepted is wss://host"),
+        ("OKX_PUBLIC_WS_URL", "wss://x:99999", "accepted is wss://host"),
+    ],
+)
+def test_errors_name_variable_value_and_what_is_accepted(
+    name: str, value: str, accepted: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(**{name: value})
+    text = str(caught.value)
+    assert text.startswith(name)
+    assert value in text or "URL" in name
+    assert accepted in text
+    assert "\n" not in text
+
+
+def test_an_empty_value_means_the_default() -> None:
+    assert load(MARKET_QUEUE_SIZE="", STRATEGY_CORE=" ", ARB_FEES="") == load()
+
+
+# ---- cores ------------------------------------------------------------------------------------
+
+
+def test_core_lists() -> None:
+    assert parse_cores("2-7") == (2, 3, 4, 5, 6, 7)
+    assert parse_cores(" 2 , 3 ") == (2, 3)
+    assert parse_cores("5") == (5,)
+    assert parse_cores("3,1-4") == (3, 1, 2, 4)
+
+
+def test_missing_cores_warn_once_and_share(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "arbitrage.config"):
+        settings = load_settings(
+            {"STRATEGY_CORE": "9", "WEBSOCKET_CORES": "2-7"}, dotenv=None, cores=[0, 1, 2]
+        )
+    assert len(caplog.records) == 1
+    assert "cores 3,4,5,6,7,9 are not available" in caplog.text
+    assert settings.strategy_core in (0, 1, 2)
+    assert set(settings.websocket_cores) == {0, 1, 2}
+
+
+@pytest.mark.parametrize(
+    ("count", "stages"), [(1, "inline"), (2, "inline"), (4, "fused"), (8, "split")]
+)
+def test_stages_follow_the_cores(count: int, stages: str) -> None:
+    assert load_settings({}, dotenv=None, cores=range(count)).placed_stages == stages
+
+
+# ---- modes, hosts and keys -----------------------------------------------------------------------
+
+
+def test_hosts_follow_the_mode() -> None:
+    live = load(ARB_MODE="live", **KEYS).hosts
+    testnet = load(ARB_MODE="testnet", **KEYS).hosts
+    assert live.bybit.trade_ws == "wss://stream.bybit.com/v5/trade"
+    assert not live.okx.simulated
+    assert testnet.bybit.rest == "https://api-testnet.bybit.com"
+    assert testnet.okx.public_ws == "wss://wspap.okx.com/ws/v5/public"
+    assert testnet.okx.simulated
+    assert load(ARB_MODE="demo", **KEYS).hosts.bybit.trade_ws == ""
+
+
+def test_a_url_variable_replaces_one_host() -> None:
+    hosts = load(BYBIT_PUBLIC_WS_URL="ws://127.0.0.1:7701/v5/public/linear/").hosts
+    assert hosts.bybit.public_ws == "ws://127.0.0.1:7701/v5/public/linear"
+    assert hosts.bybit.rest == "https://api.bybit.com"
+
+
+def test_orders_never_become_real_by_default() -> None:
+    assert load(**KEYS).mode == "testnet"
+    assert load().mode == "paper"
+
+
+def test_modes_with_orders_need_all_keys() -> None:
+    with pytest.raises(ConfigError, match="set BYBIT_API_KEY, BYBIT_API_SECRET"):
+        load(ARB_MODE="live")
+    with pytest.raises(ConfigError, match="OKX_API_PASSPHRASE was empty while OKX_API_KEY"):
+        load(**{**KEYS, "OKX_API_PASSPHRASE": ""})
+
+
+def test_secrets_show_nowhere() -> None:
+    settings = load(REDIS_URL=f"redis://:{CANARY}@h:6379/0", **KEYS)
+    assert CANARY not in repr(settings) + str(settings) + f"{settings.okx}"
+    assert settings.okx is not None
+    assert settings.okx.passphrase.reveal() == CANARY
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"BYBIT_API_KEY": CANARY},
+        {**KEYS, "OKX_API_SECRET": CANARY + " x"},
+        {"REDIS_URL": CANARY},
+        {"REDIS_URL": CANARY + ":x"},
+        {"OKX_REST_URL": f"https://user:{CANARY}@openapi.okx.com"},
+    ],
+)
+def test_secrets_are_not_echoed_in_errors(environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(**environ)
+    assert CANARY not in str(caught.value)
+
+
+def test_limits_must_agree() -> None:
+    with pytest.raises(ConfigError, match="ARB_MAX_ORDER_USD was 500, above"):
+        load(ARB_MAX_ORDER_USD="500", ARB_MAX_POSITION_USD="400")
+
+
+# ---- files and names ----------------------------------------------------------------------------
+
+
+def test_environment_wins_over_dotenv(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("MARKET_QUEUE_SIZE=32\nORDER_QUEUE_SIZE=16 # a comment\n")
+    settings = load_settings({"MARKET_QUEUE_SIZE": "64"}, dotenv=path)
+    assert (settings.market_queue_size, settings.order_queue_size) == (64, 16)
+    overridden = load_settings({}, dotenv=path, overrides={"ORDER_QUEUE_SIZE": "8"})
+    assert overridden.order_queue_size == 8
+
+
+def test_a_readable_file_with_keys_warns(tmp_path: Path, caplog) -> None:
+    path = tmp_path / ".env"
+    path.write_text("".join(f"{name}={text}\n" for name, text in KEYS.items()))
+    path.chmod(0o644)
+    load_settings({}, dotenv=path)
+    assert f"chmod 600 {path}" in caplog.text
+    assert CANARY not in caplog.text
+    caplog.clear()
+    path.chmod(0o600)
+    load_settings({}, dotenv=path)
+    assert caplog.text == ""
+
+
+def test_a_file_that_is_no_text_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_bytes(b"\xff\xfe\x00A=1")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_settings({}, dotenv=path)
+
+
+def test_unknown_names_warn_with_the_nearest(caplog: pytest.LogCaptureFixture) -> None:
+    load(ARB_SYMBOL=CANARY, ARB_BUILD="debug", HOME="/")
+    assert [record.getMessage() for record in caplog.records] == [
+        "ARB_SYMBOL is no known variable and is ignored; did you mean ARB_SYMBOLS?"
+    ]
+
+
+def test_the_example_file_lists_every_variable_with_its_default() -> None:
+    text = (Path(__file__).parents[2] / ".env.example").read_text()
+    lines = [line for line in text.splitlines() if line.startswith("#") and "=" in line]
+    found = dict(line.lstrip("# ").split("=", 1) for line in lines if line[1:2].isupper())
+    assert found == {name: default for name, (default, _) in variables().items()}
