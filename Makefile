@@ -1,0 +1,54 @@
+# Every target works alone on a fresh clone: it makes .venv and builds what it needs first.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long bench check build clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+# Two workers even on one core: many tests wait for sockets, not for the processor.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$(( cores < 2 ? 2 : cores > 8 ? 8 : cores )))
+BUDGET ?= 3600
+ARGS ?=
+SOURCES := $(wildcard cython_src/arbitrage/core/*)
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## two simulated venues and the trader, 20 seconds, with a report (ARGS="--seconds 60")
+	$(BIN)/arb demo $(ARGS)
+
+test: $(STAMP) ## everything that is fast, under six minutes on two cores
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) $(ARGS)
+
+test-long: $(STAMP) ## stress, fuzz and model checking, resumable (BUDGET=seconds)
+	$(BIN)/python -m pytest -m long -o timeout=0 --budget $(BUDGET) $(ARGS)
+
+bench: $(STAMP) ## the measurements of the documentation, beside their floors
+	$(BIN)/arb bench $(ARGS)
+
+check: $(STAMP) ## style, types, stubs and the house rules
+	$(BIN)/ruff check .
+	$(BIN)/cython-lint cython_src
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/house $(ARGS)
+
+build: ## an optimised wheel in dist/
+	bin/build-release
+
+clean: ## remove what was built; .venv stays
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	rm -f arbitrage/core/*.so arbitrage/core/*.pxd arbitrage/core/*.h $(STAMP)
+	find . -name __pycache__ -not -path './.venv/*' -type d -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "error: Python 3.11 or newer is needed; this is " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12")'
+	@command -v "$${CC:-gcc}" >/dev/null || { echo "error: no C compiler found; install gcc and try again" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=23'
+
+# Build isolation stays on, so that the pinned Cython and picows build it whatever .venv holds.
+$(STAMP): .venv/bin/python setup.py pyproject.toml $(SOURCES)
+	$(BIN)/python -m pip install --quiet -e '.[dev]'
+	@touch $@
