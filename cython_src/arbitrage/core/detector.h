@@ -1,0 +1,189 @@
+/* Opportunity detector: the one thread that turns the feeds' ticks into opportunities.
+ *
+ *   lanes (a tick ring and overflow rows a feed thread) --merge by recv_mono_ns--> store + scan
+ *                                                                        --> opportunity broadcast
+ *
+ * Every tick is applied to the store and its symbol is scanned before the next tick is looked at: scanning
+ * once a batch would lose openings. Ties in time go to the lower lane. A lane's overflow rows are taken
+ * after each drain; a quote or state older than what its row already saw is discarded and counted as
+ * dropped. Silence is watched by time: every sweep_period_ns a round over all rows starts, a bounded number
+ * of rows a poll; a row silent for longer than its venue ever is becomes STALE, and open lives of rows that
+ * aged past max_age_ns are judged again.
+ *
+ * Threads: one detector thread calls arb_detector_poll; it is the only writer of the store and of the
+ * broadcast. Nothing here waits, allocates or calls the system but for the clock's own fallback.
+ * Limits: ARB_DETECTOR_LANES_MAX lanes.
+ */
+#ifndef ARB_DETECTOR_H
+#define ARB_DETECTOR_H
+
+#include "clock.h"
+
+#include "broadcast_ring.h"
+#include "detector_pairs.h"
+#include "market_pipeline.h"
+
+enum {
+    ARB_SWEEP_ROWS_MAX = 64,    /* rows looked at by time in one poll */
+    ARB_OVERFLOW_TICKS_MAX = 64 /* taken from a lane's overflow rows at a time */
+};
+
+/* Start a detector. Before the threads. state_memory: zeroed, line-aligned, arb_detector_state_bytes; it,
+ * the lanes' array and the rest live as long as the detector. broadcast NULL: events stay in det->events
+ * until the owner resets det->event_count (it leaves room for ARB_DETECTOR_EVENTS_MAX before each tick).
+ * clock NULL: events carry no detected_ns. false: too many lanes. */
+static inline bool arb_detector_init(arb_detector_t *det, const arb_detector_config_t *config,
+                                     arb_market_store_t *store, void *state_memory, arb_lane_t **lanes,
+                                     uint32_t lane_count, arb_broadcast_ring_t *broadcast,
+                                     arb_detector_counters_t *counters, const arb_clock_t *clock)
+{
+    if (lane_count > ARB_DETECTOR_LANES_MAX)
+        return false;
+    arb_detector_pairs_init(det, config, store, state_memory, counters);
+    det->lanes = lanes;
+    det->lane_count = lane_count;
+    det->broadcast = broadcast;
+    det->clock = clock;
+    det->sweep_row = det->row_count;
+    return true;
+}
+
+/* Hand the events of one step to the readers; stamps when. */
+static inline void arb_detector_publish(arb_detector_t *det)
+{
+    if (ARB_LIKELY(det->event_count == 0) || det->broadcast == NULL)
+        return;
+    int64_t now_ns = det->clock != NULL ? arb_clock_now(det->clock) : 0;
+    for (uint32_t index = 0; index < det->event_count; index++) {
+        arb_opportunity_t *event = det->events + index;
+        if (det->clock != NULL)
+            event->detected_ns = arb_delta_ns(event->recv_mono_ns, now_ns);
+        arb_broadcast_publish(det->broadcast, event);
+    }
+    det->event_count = 0;
+}
+
+/* One tick from a lane: refuse what is older than its row, else apply, scan, publish. */
+static inline void arb_detector_take(arb_detector_t *det, const arb_tick_t *tick)
+{
+    uint32_t row = arb_tick_row(tick);
+    if (ARB_UNLIKELY(row < det->row_count && arb_tick_kind(tick) != ARB_TICK_FUNDING &&
+                     tick->recv_mono_ns < det->watches[row].applied_mono_ns)) {
+        arb_count(&det->counters->ticks, 1);
+        arb_count(&det->counters->ticks_dropped, 1);
+        return;
+    }
+    arb_detector_handle(det, tick, (tick->recv_mono_ns + det->config.wall_minus_mono_ns) / 1000000);
+    arb_detector_publish(det);
+}
+
+/* The lane whose next tick is the oldest; NULL: all are empty. */
+static inline const arb_tick_t *arb_detector_next(const arb_detector_t *det, uint32_t *lane_index)
+{
+    const arb_tick_t *oldest = NULL;
+    for (uint32_t index = 0; index < det->lane_count; index++) {
+        const arb_tick_t *head = arb_lane_peek(det->lanes[index]);
+        if (head != NULL && (oldest == NULL || head->recv_mono_ns < oldest->recv_mono_ns)) {
+            oldest = head;
+            *lane_index = index;
+        }
+    }
+    return oldest;
+}
+
+static inline uint32_t arb_detector_take_overflow(arb_detector_t *det, uint32_t lane_index)
+{
+    arb_tick_t ticks[ARB_OVERFLOW_TICKS_MAX];
+    uint64_t overwritten = det->overwritten_seen[lane_index];
+    uint32_t tick_count =
+        arb_lane_take_overflow(det->lanes[lane_index], ticks, ARB_OVERFLOW_TICKS_MAX, &overwritten);
+    for (uint32_t index = 0; index < tick_count; index++)
+        arb_detector_take(det, ticks + index);
+    if (tick_count > 0)
+        arb_count(&det->counters->overflow_taken, tick_count);
+    if (overwritten != det->overwritten_seen[lane_index]) {
+        arb_count(&det->counters->ticks_dropped, overwritten - det->overwritten_seen[lane_index]);
+        det->overwritten_seen[lane_index] = overwritten;
+    }
+    return tick_count;
+}
+
+/* ---- by time ------------------------------------------------------------------------------------- */
+
+/* Look at one row by the clock: take a silent one out of LIVE, judge open lives again where quotes age. */
+static inline void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int64_t now_mono_ns)
+{
+    const arb_detector_config_t *config = &det->config;
+    uint64_t state = det->state[row];
+    if (state != ARB_ROW_LIVE && state != ARB_ROW_SUSPECT)
+        return;
+    uint32_t venue = arb_detector_venue(det, row);
+    int64_t silent_ns = now_mono_ns - det->recv_mono_ns[row];
+    bool is_stale = config->stale_ns[venue] > 0 && silent_ns > config->stale_ns[venue];
+    bool is_old = config->max_age_ns > 0 && silent_ns > config->max_age_ns;
+    if (ARB_LIKELY(!is_stale && !is_old))
+        return;
+    if (is_stale) {
+        arb_store_apply_state(det->store, row, ARB_ROW_STALE);
+        arb_count(&det->counters->aged_out, 1);
+    }
+    arb_pair_cause_t cause = {now_mono_ns, row, 0};
+    arb_detector_scan(det, row - venue * det->symbol_capacity, venue, &cause);
+    arb_detector_publish(det);
+}
+
+static inline void arb_detector_sweep(arb_detector_t *det, int64_t now_mono_ns)
+{
+    if (det->sweep_row >= det->row_count) {
+        if (ARB_LIKELY(now_mono_ns < det->sweep_mono_ns) || det->config.sweep_period_ns <= 0)
+            return;
+        det->sweep_mono_ns = now_mono_ns + det->config.sweep_period_ns;
+        det->sweep_row = 0;
+    }
+    uint32_t end = det->sweep_row + ARB_SWEEP_ROWS_MAX;
+    if (end > det->row_count)
+        end = det->row_count;
+    for (; det->sweep_row < end; det->sweep_row++)
+        arb_detector_sweep_row(det, det->sweep_row, now_mono_ns);
+}
+
+/* ---- the duty cycle -------------------------------------------------------------------------------- */
+
+/* Handle at most ticks_max ring ticks, then what overflowed, then what is due by time (now_mono_ns 0: no
+ * clock, nothing is). Returns ticks handled, 0: idle. Call it at least every sweep_period_ns. */
+static inline uint32_t arb_detector_poll(arb_detector_t *det, uint32_t ticks_max, int64_t now_mono_ns)
+{
+    uint32_t handled = 0, lane_index = 0;
+    const arb_tick_t *tick;
+    while (handled < ticks_max && (tick = arb_detector_next(det, &lane_index)) != NULL) {
+        arb_detector_take(det, tick);
+        arb_lane_advance(det->lanes[lane_index]);
+        handled++;
+    }
+    for (uint32_t index = 0; index < det->lane_count; index++)
+        handled += arb_detector_take_overflow(det, index);
+    if (now_mono_ns > 0)
+        arb_detector_sweep(det, now_mono_ns);
+    return handled;
+}
+
+/* Close every open life, at shutdown: nothing open is left unsaid. Detector thread. */
+static inline void arb_detector_close_all(arb_detector_t *det, int64_t now_mono_ns)
+{
+    for (uint32_t symbol = 0; symbol < det->symbol_capacity; symbol++)
+        for (uint32_t pair = 0; pair < det->venue_count * det->venue_count; pair++) {
+            uint32_t buy_venue = pair / det->venue_count, sell_venue = pair % det->venue_count;
+            arb_pair_slot_t *slot = arb_detector_slot(det, symbol, buy_venue, sell_venue);
+            if (slot->id == 0)
+                continue;
+            uint32_t buy_row = buy_venue * det->symbol_capacity + symbol;
+            uint32_t sell_row = sell_venue * det->symbol_capacity + symbol;
+            arb_pair_cause_t cause = {now_mono_ns, buy_row, 0};
+            arb_pair_quote_t quote;
+            arb_pair_quote_fill(det, slot, buy_row, sell_row, &quote);
+            arb_pair_close(det, slot, &quote, &cause, ARB_CLOSE_SHUTDOWN);
+            arb_detector_publish(det);
+        }
+}
+
+#endif
