@@ -46,8 +46,10 @@ typedef enum arb_row_state {
 
 typedef enum arb_quote_kind {
     ARB_QUOTE_SNAPSHOT = 0, /* both sides are as stated; an empty side has no quote */
-    ARB_QUOTE_DELTA = 1     /* only the stated levels changed */
+    ARB_QUOTE_DELTA = 1     /* only the stated levels changed: NaN is "no new level", see *_gone_px */
 } arb_quote_kind_t;
+
+enum { ARB_QUOTE_GONE_MAX = 2 }; /* deletions a side of one delta may state */
 
 typedef struct arb_quote {
     double bid_px;         /* best bid, venue quotation; NaN: no quote on this side */
@@ -61,6 +63,10 @@ typedef struct arb_quote {
     uint16_t symbol_bytes;
     uint8_t kind;          /* arb_quote_kind_t */
     uint8_t venue;         /* arb_venue_t */
+    uint8_t bid_gone_count; /* DELTA: prices deleted on a side that got no new level; else 0 */
+    uint8_t ask_gone_count;
+    double bid_gone_px[ARB_QUOTE_GONE_MAX]; /* meaningful up to their count */
+    double ask_gone_px[ARB_QUOTE_GONE_MAX];
 } arb_quote_t;
 
 /* What became of a frame. Everything from ARB_FRAME_MALFORMED up applies nothing. */

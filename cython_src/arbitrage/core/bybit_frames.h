@@ -1,0 +1,189 @@
+/* Bybit V5 public frames: `orderbook.1.{symbol}` to a quote.
+ *
+ *   {"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":1786639170499,"data":{"s":"BTCUSDT",
+ *    "b":[["63040.8","3.323"]],"a":[["63040.9","4.686"]],"u":31071061,"seq":763537012912},
+ *    "cts":1786639170498}
+ *
+ * Source: bybit-exchange.github.io/docs/v5/websocket/public/orderbook (read July 2026). Key order varies, sides may be
+ * empty, cts may be absent (then ts), deltas may state several levels.
+ * Two ways to one result: the expected text is compared piece by piece; at the first difference the
+ * frame goes to the scanner, which takes any key order and says what is wrong and where.
+ *
+ * Threads: pure functions. Limits: never reads outside frame[0..bytes); the quote's symbol points into
+ * the frame. On anything but ARB_FRAME_QUOTE the quote is untouched.
+ */
+#ifndef ARB_BYBIT_FRAMES_H
+#define ARB_BYBIT_FRAMES_H
+
+#include "quote_levels.h"
+
+typedef struct arb_bybit_spans {
+    arb_span_t topic, type, ts, cts, data; /* of the frame */
+    arb_span_t s, b, a, u, seq;            /* of data */
+} arb_bybit_spans_t;
+
+#define ARB_BYBIT_TOPIC "orderbook.1."
+enum { ARB_BYBIT_TOPIC_BYTES = sizeof(ARB_BYBIT_TOPIC) - 1 };
+
+static inline bool arb_bybit_topic_is_l1(arb_span_t topic)
+{
+    return topic.bytes > ARB_BYBIT_TOPIC_BYTES &&
+           memcmp(topic.start, ARB_BYBIT_TOPIC, ARB_BYBIT_TOPIC_BYTES) == 0;
+}
+
+/* Walk the frame's own keys. A topic that is not ours ends the walk at once. */
+static inline bool arb_bybit_scan_frame(arb_json_t *json, arb_bybit_spans_t *spans)
+{
+    bool first = true;
+    arb_span_t key, topic;
+    if (!arb_json_expect(json, '{'))
+        return false;
+    while (arb_json_next_key(json, &first, &key)) {
+        bool taken;
+        if (ARB_SPAN_IS(key, "topic")) {
+            taken = arb_json_take_once(json, &spans->topic);
+            if (taken && !arb_span_string(spans->topic, &topic))
+                return arb_json_fail(json, ARB_FRAME_BAD_JSON);
+            if (taken && memchr(topic.start, '\\', topic.bytes) != NULL)
+                return arb_json_fail(json, ARB_FRAME_MALFORMED);
+            if (taken && !arb_bybit_topic_is_l1(topic))
+                return arb_json_fail(json, ARB_FRAME_OTHER_TOPIC);
+        } else if (ARB_SPAN_IS(key, "type")) {
+            taken = arb_json_take_once(json, &spans->type);
+        } else if (ARB_SPAN_IS(key, "ts")) {
+            taken = arb_json_take_once(json, &spans->ts);
+        } else if (ARB_SPAN_IS(key, "cts")) {
+            taken = arb_json_take_once(json, &spans->cts);
+        } else if (ARB_SPAN_IS(key, "data")) {
+            taken = arb_json_take_once(json, &spans->data);
+        } else {
+            taken = arb_json_skip(json);
+        }
+        if (!taken)
+            return false;
+    }
+    return json->status == ARB_FRAME_QUOTE && arb_json_end(json);
+}
+
+static inline bool arb_bybit_scan_data(arb_json_t *json, arb_bybit_spans_t *spans)
+{
+    bool first = true;
+    arb_span_t key;
+    if (!arb_json_expect(json, '{'))
+        return false;
+    while (arb_json_next_key(json, &first, &key)) {
+        bool taken;
+        if (ARB_SPAN_IS(key, "s"))
+            taken = arb_json_take_once(json, &spans->s);
+        else if (ARB_SPAN_IS(key, "b"))
+            taken = arb_json_take_once(json, &spans->b);
+        else if (ARB_SPAN_IS(key, "a"))
+            taken = arb_json_take_once(json, &spans->a);
+        else if (ARB_SPAN_IS(key, "u"))
+            taken = arb_json_take_once(json, &spans->u);
+        else if (ARB_SPAN_IS(key, "seq"))
+            taken = arb_json_take_once(json, &spans->seq);
+        else
+            taken = arb_json_skip(json);
+        if (!taken)
+            return false;
+    }
+    return json->status == ARB_FRAME_QUOTE;
+}
+
+/* Topic, symbol and kind. json->at names the culprit on failure. */
+static inline bool arb_bybit_read_head(arb_json_t *json, const arb_bybit_spans_t *spans, arb_quote_t *quote)
+{
+    arb_span_t topic, type, symbol;
+    arb_span_string(spans->topic, &topic);
+    json->at = spans->type.start;
+    if (!arb_span_string(spans->type, &type))
+        return arb_json_fail(json, ARB_FRAME_BAD_TYPE);
+    if (ARB_SPAN_IS(type, "snapshot"))
+        quote->kind = ARB_QUOTE_SNAPSHOT;
+    else if (ARB_SPAN_IS(type, "delta"))
+        quote->kind = ARB_QUOTE_DELTA;
+    else
+        return arb_json_fail(json, ARB_FRAME_BAD_TYPE);
+    json->at = spans->s.start;
+    if (!arb_span_string(spans->s, &symbol) || !arb_symbol_plausible(symbol))
+        return arb_json_fail(json, ARB_FRAME_MALFORMED);
+    if (topic.bytes - ARB_BYBIT_TOPIC_BYTES != symbol.bytes ||
+        memcmp(topic.start + ARB_BYBIT_TOPIC_BYTES, symbol.start, symbol.bytes) != 0)
+        return arb_json_fail(json, ARB_FRAME_SYMBOL_MISMATCH);
+    quote->symbol = symbol.start;
+    quote->symbol_bytes = (uint16_t)symbol.bytes;
+    quote->venue = ARB_VENUE_BYBIT;
+    return true;
+}
+
+/* Both sides. In a snapshot a deletion says nothing; in a delta it counts where no new level came. */
+static inline bool arb_bybit_read_sides(arb_json_t *json, const arb_bybit_spans_t *spans, arb_quote_t *quote)
+{
+    arb_side_levels_t bid, ask;
+    if (!arb_side_parse(json, spans->b, true, false, &bid) ||
+        !arb_side_parse(json, spans->a, false, false, &ask))
+        return false;
+    json->at = spans->b.start;
+    if (bid.px > ask.px)
+        return arb_json_fail(json, ARB_FRAME_CROSSED);
+    bool delta = quote->kind == ARB_QUOTE_DELTA;
+    quote->bid_px = bid.px;
+    quote->bid_qty = bid.qty;
+    quote->ask_px = ask.px;
+    quote->ask_qty = ask.qty;
+    quote->bid_gone_count = delta && isnan(bid.px) ? (uint8_t)bid.gone_count : 0;
+    quote->ask_gone_count = delta && isnan(ask.px) ? (uint8_t)ask.gone_count : 0;
+    for (uint32_t gone_index = 0; gone_index < ARB_QUOTE_GONE_MAX; gone_index++) {
+        quote->bid_gone_px[gone_index] = gone_index < quote->bid_gone_count ? bid.gone_px[gone_index] : NAN;
+        quote->ask_gone_px[gone_index] = gone_index < quote->ask_gone_count ? ask.gone_px[gone_index] : NAN;
+    }
+    return true;
+}
+
+/* The scanner: any key order, any whitespace, and the reason with its place when it is no quote. */
+static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t bytes, arb_quote_t *out,
+                                                   size_t *offset)
+{
+    arb_json_t json = {frame, frame + bytes, ARB_FRAME_QUOTE};
+    arb_bybit_spans_t spans;
+    arb_quote_t quote;
+    int64_t ts_ms, cts_ms;
+    memset(&spans, 0, sizeof spans);
+    bool good = arb_bybit_scan_frame(&json, &spans);
+    if (good && spans.topic.start == NULL)
+        return ARB_FRAME_CONTROL;
+    if (good && bytes > ARB_FRAME_BYTES_MAX)
+        good = arb_json_fail(&json, ARB_FRAME_TOO_LONG);
+    if (good && (spans.type.start == NULL || spans.ts.start == NULL || spans.data.start == NULL))
+        good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
+    if (good) {
+        json.at = spans.data.start;
+        json.end = spans.data.start + spans.data.bytes;
+        good = arb_bybit_scan_data(&json, &spans);
+    }
+    if (good && (spans.s.start == NULL || spans.b.start == NULL || spans.a.start == NULL ||
+                 spans.u.start == NULL || spans.seq.start == NULL))
+        good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
+    good = good && arb_bybit_read_head(&json, &spans, &quote) &&
+           arb_whole_parse(&json, spans.ts, false, ARB_WALL_MS_MAX, &ts_ms) &&
+           arb_whole_parse(&json, spans.cts.start ? spans.cts : spans.ts, false, ARB_WALL_MS_MAX, &cts_ms) &&
+           arb_whole_parse(&json, spans.u, false, ARB_SEQ_MAX, &quote.update_id) &&
+           arb_whole_parse(&json, spans.seq, false, ARB_SEQ_MAX, &quote.seq) &&
+           arb_bybit_read_sides(&json, &spans, &quote);
+    *offset = (size_t)(json.at - frame);
+    if (!good)
+        return json.status;
+    quote.exch_wall_ns = cts_ms * 1000000;
+    *out = quote;
+    return ARB_FRAME_QUOTE;
+}
+
+/* Read one frame's quote. Cost: see benchmarks; no allocation. */
+static inline arb_frame_status_t arb_bybit_parse_l1(const char *frame, size_t bytes, arb_quote_t *out)
+{
+    size_t offset;
+    return arb_bybit_scan_l1(frame, bytes, out, &offset);
+}
+
+#endif

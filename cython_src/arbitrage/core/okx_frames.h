@@ -1,0 +1,205 @@
+/* OKX V5 public frames: `bbo-tbt` to a quote.
+ *
+ *   {"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":[["84093.5","667.19","0","70"]],
+ *    "bids":[["84093.4","570.27","0","83"]],"ts":"1790439594900","seqId":342177336945}]}
+ *
+ * Source: okx.com/docs-v5, order book channel (read July 2026). A level is price, size in contracts, "0"
+ * and the number of orders. Every frame is the whole top; data has one element.
+ * Two ways to one result, as in bybit_frames.h.
+ *
+ * Threads: pure functions. Limits: never reads outside frame[0..bytes); the quote's symbol points into
+ * the frame. On anything but ARB_FRAME_QUOTE the quote is untouched.
+ */
+#ifndef ARB_OKX_FRAMES_H
+#define ARB_OKX_FRAMES_H
+
+#include "quote_levels.h"
+
+typedef struct arb_okx_spans {
+    arb_span_t arg, action, data;     /* of the frame */
+    arb_span_t channel, inst_id;      /* of arg */
+    arb_span_t asks, bids, ts, seq_id;/* of data[0] */
+    bool event;
+} arb_okx_spans_t;
+
+/* Walk arg. A channel that is not ours ends the walk at once. */
+static inline bool arb_okx_scan_arg(arb_json_t *json, arb_okx_spans_t *spans)
+{
+    bool first = true;
+    arb_span_t key, channel;
+    if (!arb_json_expect(json, '{'))
+        return false;
+    while (arb_json_next_key(json, &first, &key)) {
+        bool taken;
+        if (ARB_SPAN_IS(key, "channel")) {
+            taken = arb_json_take_once(json, &spans->channel);
+            if (taken && !arb_span_string(spans->channel, &channel))
+                return arb_json_fail(json, ARB_FRAME_BAD_JSON);
+        } else if (ARB_SPAN_IS(key, "instId")) {
+            taken = arb_json_take_once(json, &spans->inst_id);
+        } else {
+            taken = arb_json_skip(json);
+        }
+        if (!taken)
+            return false;
+    }
+    return json->status == ARB_FRAME_QUOTE;
+}
+
+static inline bool arb_okx_scan_frame(arb_json_t *json, arb_okx_spans_t *spans)
+{
+    bool first = true;
+    arb_span_t key;
+    if (!arb_json_expect(json, '{'))
+        return false;
+    while (arb_json_next_key(json, &first, &key)) {
+        bool taken;
+        if (ARB_SPAN_IS(key, "arg")) {
+            taken = arb_json_take_once(json, &spans->arg);
+        } else if (ARB_SPAN_IS(key, "action")) {
+            taken = arb_json_take_once(json, &spans->action);
+        } else if (ARB_SPAN_IS(key, "data")) {
+            taken = arb_json_take_once(json, &spans->data);
+        } else {
+            /* "event" marks acknowledgements and errors, "op" the answers to orders */
+            spans->event |= ARB_SPAN_IS(key, "event") || ARB_SPAN_IS(key, "op");
+            taken = arb_json_skip(json);
+        }
+        if (!taken)
+            return false;
+    }
+    return json->status == ARB_FRAME_QUOTE && arb_json_end(json);
+}
+
+/* Walk data: an array of exactly one object. */
+static inline bool arb_okx_scan_data(arb_json_t *json, arb_okx_spans_t *spans)
+{
+    bool first = true;
+    arb_span_t key;
+    if (!arb_json_expect(json, '['))
+        return false;
+    if (arb_json_peek(json) == ']')
+        return arb_json_fail(json, ARB_FRAME_MISSING_FIELD);
+    if (!arb_json_expect(json, '{'))
+        return false;
+    while (arb_json_next_key(json, &first, &key)) {
+        bool taken;
+        if (ARB_SPAN_IS(key, "asks"))
+            taken = arb_json_take_once(json, &spans->asks);
+        else if (ARB_SPAN_IS(key, "bids"))
+            taken = arb_json_take_once(json, &spans->bids);
+        else if (ARB_SPAN_IS(key, "ts"))
+            taken = arb_json_take_once(json, &spans->ts);
+        else if (ARB_SPAN_IS(key, "seqId"))
+            taken = arb_json_take_once(json, &spans->seq_id);
+        else
+            taken = arb_json_skip(json);
+        if (!taken)
+            return false;
+    }
+    if (json->status != ARB_FRAME_QUOTE)
+        return false;
+    return arb_json_peek(json) == ']' || arb_json_fail(json, ARB_FRAME_MALFORMED);
+}
+
+/* What the frame is: true when it is a bbo-tbt push; else json's status says what. */
+static inline bool arb_okx_classify(arb_json_t *json, arb_okx_spans_t *spans)
+{
+    arb_span_t channel, action;
+    if (!arb_okx_scan_frame(json, spans))
+        return false;
+    if (spans->event || spans->arg.start == NULL)
+        return arb_json_fail(json, ARB_FRAME_CONTROL);
+    const char *frame_end = json->end;
+    json->at = spans->arg.start;
+    json->end = spans->arg.start + spans->arg.bytes;
+    if (!arb_okx_scan_arg(json, spans))
+        return false;
+    json->end = frame_end;
+    if (spans->channel.start == NULL)
+        return arb_json_fail(json, ARB_FRAME_MISSING_FIELD);
+    arb_span_string(spans->channel, &channel);
+    if (!ARB_SPAN_IS(channel, "bbo-tbt"))
+        return arb_json_fail(json, ARB_FRAME_OTHER_TOPIC);
+    if (spans->action.start != NULL) {
+        json->at = spans->action.start;
+        if (!arb_span_string(spans->action, &action) || !ARB_SPAN_IS(action, "snapshot"))
+            return arb_json_fail(json, ARB_FRAME_BAD_TYPE);
+    }
+    return true;
+}
+
+/* The numbers of a frame whose keys are all there. json->at names the culprit on failure. */
+static inline bool arb_okx_read_values(arb_json_t *json, const arb_okx_spans_t *spans, arb_quote_t *quote)
+{
+    arb_span_t symbol;
+    arb_side_levels_t bid, ask;
+    int64_t ts_ms;
+    json->at = spans->inst_id.start;
+    if (!arb_span_string(spans->inst_id, &symbol) || !arb_symbol_plausible(symbol))
+        return arb_json_fail(json, ARB_FRAME_MALFORMED);
+    if (!arb_whole_parse(json, spans->ts, true, ARB_WALL_MS_MAX, &ts_ms) ||
+        !arb_whole_parse(json, spans->seq_id, false, ARB_SEQ_MAX, &quote->seq) ||
+        !arb_side_parse(json, spans->bids, true, true, &bid) ||
+        !arb_side_parse(json, spans->asks, false, true, &ask))
+        return false;
+    json->at = spans->bids.start;
+    if (bid.px > ask.px)
+        return arb_json_fail(json, ARB_FRAME_CROSSED);
+    quote->bid_px = bid.px;
+    quote->bid_qty = bid.qty;
+    quote->ask_px = ask.px;
+    quote->ask_qty = ask.qty;
+    quote->exch_wall_ns = ts_ms * 1000000;
+    quote->update_id = quote->seq;
+    quote->symbol = symbol.start;
+    quote->symbol_bytes = (uint16_t)symbol.bytes;
+    quote->kind = ARB_QUOTE_SNAPSHOT;
+    quote->venue = ARB_VENUE_OKX;
+    quote->bid_gone_count = 0;
+    quote->ask_gone_count = 0;
+    for (uint32_t gone_index = 0; gone_index < ARB_QUOTE_GONE_MAX; gone_index++)
+        quote->bid_gone_px[gone_index] = quote->ask_gone_px[gone_index] = NAN;
+    return true;
+}
+
+/* The scanner: any key order, any whitespace, and the reason with its place when it is no quote. */
+static inline arb_frame_status_t arb_okx_scan_bbo(const char *frame, size_t bytes, arb_quote_t *out,
+                                                  size_t *offset)
+{
+    *offset = 0;
+    if (bytes == 4 && memcmp(frame, "pong", 4) == 0)
+        return ARB_FRAME_CONTROL;
+    arb_json_t json = {frame, frame + bytes, ARB_FRAME_QUOTE};
+    arb_okx_spans_t spans;
+    arb_quote_t quote;
+    memset(&spans, 0, sizeof spans);
+    bool good = arb_okx_classify(&json, &spans);
+    if (good && bytes > ARB_FRAME_BYTES_MAX)
+        good = arb_json_fail(&json, ARB_FRAME_TOO_LONG);
+    if (good && (spans.inst_id.start == NULL || spans.data.start == NULL))
+        good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
+    if (good) {
+        json.at = spans.data.start;
+        json.end = spans.data.start + spans.data.bytes;
+        good = arb_okx_scan_data(&json, &spans);
+    }
+    if (good && (spans.asks.start == NULL || spans.bids.start == NULL || spans.ts.start == NULL ||
+                 spans.seq_id.start == NULL))
+        good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
+    good = good && arb_okx_read_values(&json, &spans, &quote);
+    *offset = (size_t)(json.at - frame);
+    if (!good)
+        return json.status;
+    *out = quote;
+    return ARB_FRAME_QUOTE;
+}
+
+/* Read one frame's quote. Cost: see benchmarks; no allocation. */
+static inline arb_frame_status_t arb_okx_parse_bbo(const char *frame, size_t bytes, arb_quote_t *out)
+{
+    size_t offset;
+    return arb_okx_scan_bbo(frame, bytes, out, &offset);
+}
+
+#endif
