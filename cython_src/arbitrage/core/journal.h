@@ -1,0 +1,168 @@
+/* Journal: what this trader meant to do and what came of it, in a file that outlives the process.
+ *
+ *   [ header: one page ][ record 0: 128 bytes ][ record 1 ] ...       append-only, fixed size
+ *   record: [ checksum 8 | sequence 8 | wall 8 | mono 8 | run 4 | type 2 | bytes 2 | payload 88 ]
+ *
+ * The file is memory-mapped and its pages are written once at creation, so that an append is a copy and a
+ * checksum, without a system call. A killed process loses nothing that was appended (the pages are the
+ * kernel's); a power cut may lose the tail, which the checksum finds. Sequence counts from 1 without holes:
+ * the journal ends at the first record that is not the next valid one of its run.
+ * The checksum is a chain of xor, odd multiply and rotate over 64-bit words: each step is a bijection of
+ * the running value, so a change confined to one word is always found, others with 1 - 2^-64.
+ *
+ * Threads: the strategy's appends; anyone may read a whole record it finds valid. Limit: when capacity is
+ * used up an append returns false, and the order it stood for must not leave.
+ */
+#ifndef ARB_JOURNAL_H
+#define ARB_JOURNAL_H
+
+#include <stdbool.h>
+
+#include "atomics.h"
+#include "cacheline.h"
+#include "records.h"
+
+#define ARB_JOURNAL_MAGIC 0x314c4e524a425241ull /* "ARBJRNL1" */
+
+enum {
+    ARB_JOURNAL_VERSION = 1,
+    ARB_JOURNAL_HEADER_BYTES = 4096,
+    ARB_JOURNAL_RECORD_BYTES = 128,
+    ARB_JOURNAL_PAYLOAD_BYTES = 88
+};
+
+typedef enum arb_journal_type {
+    ARB_JOURNAL_EMPTY = 0,
+    ARB_JOURNAL_RUN = 1,    /* arb_journal_run_t: a run began */
+    ARB_JOURNAL_INTENT = 2, /* arb_order_t: about to be handed to a gateway */
+    ARB_JOURNAL_EXEC = 3,   /* arb_exec_t: what the venue said, when the strategy took it */
+    ARB_JOURNAL_PAIR = 4,   /* arb_journal_pair_t: a pair changed its phase */
+    ARB_JOURNAL_KILL = 5,   /* arb_journal_kill_t: a control word changed */
+    ARB_JOURNAL_TYPE_COUNT = 6
+} arb_journal_type_t;
+
+typedef struct arb_journal_header {
+    uint64_t magic;
+    uint32_t version;
+    uint32_t record_bytes;
+    uint64_t capacity;       /* records */
+    int64_t created_wall_ns;
+    uint32_t run;
+    uint32_t reserved;
+} arb_journal_header_t;
+
+typedef struct arb_journal_record {
+    uint64_t checksum;       /* over the other 120 bytes; written last */
+    uint64_t sequence;       /* from 1, no holes */
+    int64_t wall_ns;
+    int64_t mono_ns;
+    uint32_t run;
+    uint16_t type;           /* arb_journal_type_t */
+    uint16_t payload_bytes;
+    unsigned char payload[ARB_JOURNAL_PAYLOAD_BYTES];
+} arb_journal_record_t;
+
+_Static_assert(sizeof(arb_journal_record_t) == ARB_JOURNAL_RECORD_BYTES, "two cache lines a record");
+_Static_assert(sizeof(arb_journal_header_t) <= ARB_JOURNAL_HEADER_BYTES, "the header is one page");
+_Static_assert(sizeof(arb_order_t) <= ARB_JOURNAL_PAYLOAD_BYTES, "an intent fits a record");
+_Static_assert(sizeof(arb_exec_t) <= ARB_JOURNAL_PAYLOAD_BYTES, "an execution fits a record");
+
+typedef struct arb_journal_run {
+    int64_t started_wall_ns;
+    int64_t started_mono_ns;
+    int64_t pid;
+} arb_journal_run_t;
+
+typedef struct arb_journal_pair {
+    uint64_t opportunity_id;
+    int64_t long_lots;  /* position of the buy leg */
+    int64_t short_lots; /* position of the sell leg, positive when short */
+    uint32_t pair;      /* number inside the run, as in the client ids */
+    uint16_t buy_row;
+    uint16_t sell_row;
+    uint16_t symbol_index;
+    uint8_t phase;      /* arb_pair_phase_t */
+    uint8_t reason;     /* arb_exit_reason_t */
+} arb_journal_pair_t;
+
+typedef struct arb_journal_kill {
+    uint64_t kill;
+    uint64_t opening_off;
+    uint64_t flatten;
+} arb_journal_kill_t;
+
+/* The appender's handle: private to its thread, points into the mapping. */
+typedef struct arb_journal {
+    arb_journal_record_t *records; /* NULL: closed, every append refused */
+    uint64_t capacity;
+    uint64_t count;                /* records appended; readers load it relaxed for display */
+    uint64_t refused;              /* appends refused because the journal was full */
+    int64_t wall_offset_ns;        /* wall - mono; another thread may refresh it */
+    uint32_t run;
+} arb_journal_t;
+
+static inline uint64_t arb_journal_checksum(const arb_journal_record_t *record)
+{
+    uint64_t mixed = 0x9E3779B97F4A7C15ull;
+    for (uint32_t word_index = 1; word_index < ARB_JOURNAL_RECORD_BYTES / 8; word_index++) {
+        uint64_t word;
+        memcpy(&word, (const char *)record + 8 * word_index, 8);
+        mixed = (mixed ^ word) * 0xD6E8FEB86659FD93ull;
+        mixed = (mixed << 29) | (mixed >> 35);
+    }
+    mixed ^= mixed >> 32;
+    return mixed != 0 ? mixed : 1; /* 0 means "nothing written" */
+}
+
+/* Whether a record is whole and is number sequence of this run. */
+static inline bool arb_journal_record_valid(const arb_journal_record_t *record, uint32_t run,
+                                            uint64_t sequence)
+{
+    return record->sequence == sequence && record->run == run && record->type != ARB_JOURNAL_EMPTY &&
+           record->type < ARB_JOURNAL_TYPE_COUNT && record->payload_bytes <= ARB_JOURNAL_PAYLOAD_BYTES &&
+           record->checksum == arb_journal_checksum(record);
+}
+
+/* Records from the start that are valid: where the journal ends. */
+static inline uint64_t arb_journal_valid_count(const arb_journal_record_t *records, uint64_t capacity,
+                                               uint32_t run)
+{
+    uint64_t count = 0;
+    while (count < capacity && arb_journal_record_valid(records + count, run, count + 1))
+        count++;
+    return count;
+}
+
+static inline uint64_t arb_journal_room(const arb_journal_t *journal)
+{
+    return journal->records == NULL ? 0 : journal->capacity - journal->count;
+}
+
+/* Append one record. Strategy thread only. false: no room, nothing written. */
+static inline bool arb_journal_append(arb_journal_t *journal, arb_journal_type_t type, const void *payload,
+                                      uint32_t payload_bytes, int64_t now_mono_ns)
+{
+    if (ARB_UNLIKELY(arb_journal_room(journal) == 0 || payload_bytes > ARB_JOURNAL_PAYLOAD_BYTES)) {
+        arb_count(&journal->refused, 1);
+        return false;
+    }
+    arb_journal_record_t local;
+    local.sequence = journal->count + 1;
+    /* relaxed: any recent offset will do; pairs with the owner's refresh */
+    local.wall_ns = now_mono_ns + arb_load_relaxed(&journal->wall_offset_ns);
+    local.mono_ns = now_mono_ns;
+    local.run = journal->run;
+    local.type = (uint16_t)type;
+    local.payload_bytes = (uint16_t)payload_bytes;
+    memset(local.payload, 0, sizeof local.payload);
+    memcpy(local.payload, payload, payload_bytes);
+    local.checksum = arb_journal_checksum(&local);
+    arb_journal_record_t *record = journal->records + journal->count;
+    arb_copy_words_in((uint64_t *)record + 1, (const char *)&local + 8, ARB_JOURNAL_RECORD_BYTES - 8);
+    /* release: the record is whole before its checksum stands; pairs with the reader's acquire load */
+    arb_store_release(&record->checksum, local.checksum);
+    arb_count(&journal->count, 1);
+    return true;
+}
+
+#endif

@@ -1,0 +1,214 @@
+/* Pair orders: price, size, journal and push. The only place where an order leaves the strategy.
+ *
+ * The order of things is fixed: the gate passes it, the journal holds it, the leg remembers it, and only
+ * then does its venue's ring get it. Threads: the strategy's. After: design of the two legs, limit-IOC only.
+ */
+#ifndef ARB_PAIR_ORDERS_H
+#define ARB_PAIR_ORDERS_H
+
+#include "pair.h"
+
+enum {
+    ARB_NEVER_SENT = 0xFFFFFFFF,       /* venue_code of a reject made here: the order ring was full */
+    ARB_PAIR_LAST = (1 << ARB_PAIR_BITS) - 1,
+    ARB_PAIR_KEPT = 1 << 16            /* last pair numbers, kept for long unwindings */
+};
+
+/* What a decision rests on; stamps travel with its orders. */
+typedef struct arb_signal {
+    uint64_t opportunity_id;
+    int64_t recv_mono_ns;
+    uint32_t detected_ns;
+} arb_signal_t;
+
+static inline int64_t arb_strategy_now(const arb_strategy_t *strat)
+{
+    return strat->wire.clock != NULL ? arb_clock_now(strat->wire.clock) : strat->now_mono_ns;
+}
+
+/* A limit in ticks, rounded away from us: a buy up, a sell down; at least one tick. */
+static inline int64_t arb_limit_ticks(double px, double px_tick, uint8_t side, double slip_bps)
+{
+    double limit = side == ARB_SIDE_BUY ? px * (1 + slip_bps * 1e-4) : px * (1 - slip_bps * 1e-4);
+    double ticks = limit / px_tick;
+    /* a price on the grid must stay where it is, whatever the division left of it */
+    double slack = fabs(ticks) * 1e-12 + 1e-9;
+    ticks = side == ARB_SIDE_BUY ? ceil(ticks - slack) : floor(ticks + slack);
+    return ticks >= 1 && ticks < 9e15 ? (int64_t)ticks : 1;
+}
+
+/* Common quotation notional of lots at a venue price, micro-dollars. */
+static inline int64_t arb_notional_micro(const arb_market_store_t *store, uint32_t row, double px,
+                                         int64_t lots)
+{
+    double base = (double)lots * arb_row_lot_base(store, row);
+    return arb_risk_micro(px * arb_store_px_mult(store)[row], base);
+}
+
+/* Steps of the common grid to trade at these quotes; 0: too small for a limit, a grid or a book. */
+static inline int64_t arb_pair_size(const arb_strategy_t *strat, uint32_t symbol_index,
+                                    const uint32_t rows[2], const arb_top_view_t tops[2])
+{
+    const arb_market_store_t *store = strat->wire.store;
+    const arb_strategy_symbol_t *grid = &strat->wire.symbols[symbol_index];
+    double step_base = grid->step_base;
+    if (!(step_base > 0))
+        return 0;
+    double ask = tops[ARB_PAIR_BUY].ask_px * arb_store_px_mult(store)[rows[ARB_PAIR_BUY]];
+    double buy_depth = tops[ARB_PAIR_BUY].ask_qty * arb_store_qty_mult(store)[rows[ARB_PAIR_BUY]];
+    double sell_depth = tops[ARB_PAIR_SELL].bid_qty * arb_store_qty_mult(store)[rows[ARB_PAIR_SELL]];
+    double depth = (buy_depth < sell_depth ? buy_depth : sell_depth) / strat->config.depth_factor;
+    double wanted = strat->config.position_usd / ask;
+    double base = wanted < depth ? wanted : depth;
+    if (!(base > 0)) /* NaN: a side has no quote */
+        return 0;
+    double steps_wide = floor(base / step_base * (1 + 1e-12) + 1e-9);
+    int64_t steps = steps_wide < 9e15 ? (int64_t)steps_wide : 0;
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        uint32_t row = rows[leg_index];
+        int64_t step_lots = grid->step_lots[row / store->symbol_capacity];
+        int64_t max_lots = arb_store_max_lots(store)[row];
+        if (step_lots <= 0)
+            return 0;
+        if (max_lots > 0 && steps > max_lots / step_lots)
+            steps = max_lots / step_lots;
+    }
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        uint32_t row = rows[leg_index];
+        int64_t lots = steps * grid->step_lots[row / store->symbol_capacity];
+        double px = leg_index == ARB_PAIR_BUY ? tops[leg_index].ask_px : tops[leg_index].bid_px;
+        double notional = px * arb_store_px_mult(store)[row] * (double)lots * arb_row_lot_base(store, row);
+        if (lots < arb_store_min_lots(store)[row] || notional < arb_store_min_notional(store)[row])
+            return 0;
+    }
+    return steps;
+}
+
+/* Bring the gate's picture of a row up to what the leg holds and may still fill. */
+static inline void arb_leg_expose(arb_strategy_t *strat, const arb_pair_leg_t *leg)
+{
+    int64_t lots = (leg->lots < 0 ? -leg->lots : leg->lots) + arb_leg_open_entry_lots(leg);
+    double px = leg->orders[0].limit_px;
+    if (leg->entry_lots > 0)
+        px = leg->entry_value / leg->entry_lots;
+    int64_t micro = lots == 0 ? 0 : arb_notional_micro(strat->wire.store, leg->row, px, lots);
+    arb_risk_set_exposure(strat->wire.risk, leg->row, micro);
+}
+
+/* Client id of a leg's next order. Rolls into a new pair number when the 256 attempts are used up. */
+static inline uint64_t arb_pair_next_id(arb_strategy_t *strat, arb_pair_t *pair, uint32_t leg_index,
+                                        uint32_t id_leg)
+{
+    arb_pair_leg_t *leg = &pair->legs[leg_index];
+    if (id_leg == ARB_LEG_ENTRY_BUY || id_leg == ARB_LEG_ENTRY_SELL)
+        return arb_client_id(strat->config.run, pair->id_numbers[leg_index], id_leg, 0);
+    uint8_t attempt = leg->exit_attempt++;
+    uint64_t id = arb_client_id(strat->config.run, pair->id_numbers[leg_index], id_leg, attempt);
+    if (leg->exit_attempt == 0) /* wrapped: 255 was the last */
+        pair->id_numbers[leg_index] = strat->next_pair++;
+    return id;
+}
+
+/* Journal and push one order that the gate has passed. false: it did not leave, and never will. */
+static inline bool arb_pair_send(arb_strategy_t *strat, arb_pair_t *pair, uint32_t leg_index,
+                                 arb_order_t *order, const arb_signal_t *signal)
+{
+    arb_pair_leg_t *leg = &pair->legs[leg_index];
+    const arb_strategy_wiring_t *wire = &strat->wire;
+    arb_strategy_counters_t *counters = wire->counters;
+    int64_t now = arb_strategy_now(strat);
+    order->recv_mono_ns = signal->recv_mono_ns;
+    order->detected_ns = signal->detected_ns;
+    order->decided_ns = arb_delta_ns(signal->recv_mono_ns, now);
+    order->opportunity_id = signal->opportunity_id;
+    order->row = (uint16_t)leg->row;
+    order->venue = leg->venue;
+    order->action = ARB_ORDER_NEW_IOC;
+    order->symbol_index = pair->symbol_index;
+    if (!arb_journal_append(wire->journal, ARB_JOURNAL_INTENT, order, sizeof *order, now)) {
+        arb_count(&counters->orders_unjournaled, 1);
+        return false;
+    }
+    double limit_px = (double)order->px_ticks * arb_store_px_tick(wire->store)[leg->row];
+    arb_sent_order_t *sent = arb_leg_add_order(leg, order, limit_px);
+    if (ARB_UNLIKELY(!arb_spsc_try_push(wire->orders[leg->venue], order))) {
+        arb_exec_t never = {.client_id = order->client_id, .recv_mono_ns = now, .px = NAN,
+                            .venue_code = ARB_NEVER_SENT, .row = order->row, .venue = order->venue,
+                            .kind = ARB_EXEC_REJECT, .side = order->side};
+        arb_journal_append(wire->journal, ARB_JOURNAL_EXEC, &never, sizeof never, now);
+        sent->state = ARB_SENT_DONE;
+        sent->rejected = sent->final_known = true;
+        arb_count(&counters->orders_dropped, 1);
+        return false;
+    }
+    arb_risk_take(wire->risk);
+    arb_leg_expose(strat, leg);
+    arb_count(&counters->orders, 1);
+    pair->order_count++;
+    strat->venues_pushed |= 1u << leg->venue;
+    if (signal->opportunity_id != 0 && wire->decided != NULL)
+        arb_histogram_record(wire->decided, order->decided_ns);
+    if (signal->opportunity_id != 0 && wire->to_order != NULL)
+        arb_histogram_record(wire->to_order, (int64_t)order->decided_ns - order->detected_ns);
+    return true;
+}
+
+/* The price an exit starts from: the live touch; without one, the last seen; without that, the entry's. */
+static inline double arb_exit_reference_px(const arb_strategy_t *strat, arb_pair_leg_t *leg, uint8_t side,
+                                           double *slip_bps)
+{
+    arb_top_view_t top;
+    arb_top_read(strat->wire.store, leg->row, &top);
+    if (top.state == ARB_ROW_LIVE && top.bid_px > 0)
+        leg->last_bid = top.bid_px;
+    if (top.state == ARB_ROW_LIVE && top.ask_px > 0)
+        leg->last_ask = top.ask_px;
+    double px = side == ARB_SIDE_BUY ? top.ask_px : top.bid_px;
+    if (top.state == ARB_ROW_LIVE && px > 0)
+        return px;
+    *slip_bps += strat->config.stale_slip_bps;
+    px = side == ARB_SIDE_BUY ? leg->last_ask : leg->last_bid;
+    return px > 0 ? px : leg->orders[0].limit_px;
+}
+
+/* One reduce-only order for what a leg holds beyond target_lots. false: it did not leave this time. */
+static inline bool arb_pair_reduce(arb_strategy_t *strat, arb_pair_t *pair, uint32_t leg_index,
+                                   int64_t target_lots, bool on_purpose)
+{
+    const arb_strategy_config_t *config = &strat->config;
+    const arb_market_store_t *store = strat->wire.store;
+    arb_pair_leg_t *leg = &pair->legs[leg_index];
+    int64_t excess = leg->lots - target_lots;
+    uint8_t side = leg->entry_side;
+    if (excess > 0)
+        side = side == ARB_SIDE_BUY ? ARB_SIDE_SELL : ARB_SIDE_BUY;
+    else /* flipped, which reduce-only should rule out: ids of this side are the other leg's, take new ones */
+        pair->id_numbers[leg_index] = strat->next_pair++;
+    int64_t lots = excess > 0 ? excess : -excess;
+    int64_t max_lots = arb_store_max_lots(store)[leg->row];
+    if (max_lots > 0 && lots > max_lots)
+        lots = max_lots;
+    double slip = config->exit_slip_bps + config->exit_widen_bps * (double)leg->try_count;
+    if (slip > config->exit_slip_bps_max)
+        slip = config->exit_slip_bps_max;
+    double px = arb_exit_reference_px(strat, leg, side, &slip);
+    double px_tick = arb_store_px_tick(store)[leg->row];
+    arb_order_t order = {.px_ticks = arb_limit_ticks(px, px_tick, side, slip), .qty_lots = lots,
+                         .side = side, .flags = ARB_ORDER_REDUCE_ONLY};
+    arb_risk_order_t check = {.row = leg->row, .symbol_index = pair->symbol_index, .venue = leg->venue,
+                              .reduce_only = true};
+    check.notional_micro = arb_notional_micro(store, leg->row, (double)order.px_ticks * px_tick, lots);
+    leg->retry_mono_ns = strat->now_mono_ns + config->retry_ns;
+    arb_risk_reason_t reason = arb_risk_check(strat->wire.risk, &check, 0, 1, strat->now_mono_ns);
+    if (reason != ARB_RISK_OK) {
+        arb_count(&strat->wire.counters->risk_reasons[reason], 1);
+        return false;
+    }
+    uint32_t id_leg = on_purpose ? ARB_LEG_EXIT_BUY : ARB_LEG_UNWIND_BUY;
+    order.client_id = arb_pair_next_id(strat, pair, leg_index, id_leg + (side == ARB_SIDE_SELL));
+    arb_signal_t signal = {.recv_mono_ns = strat->now_mono_ns};
+    leg->try_count++;
+    return arb_pair_send(strat, pair, leg_index, &order, &signal);
+}
+
+#endif

@@ -1,0 +1,313 @@
+/* Spread strategy: opportunities in, two-legged pairs out. One turn of its thread.
+ *
+ *   executions ring ---> 1. what venues said of our orders -> legs
+ *   opportunities -----> 2. free symbol, edge still there, size, gate -> two entry orders
+ *   active pairs ------> 3. exits, retries, waiting times
+ *                           order rings <--- journal <--- every order
+ *
+ * Executions go first: what we hold is true before anything is decided. An opportunity is a hint: prices
+ * and sizes are read again from the store at the decision. Nothing allocates, waits or calls the system.
+ *
+ * Threads: one owns the strategy and calls arb_strategy_poll. Limits: one pair to a symbol.
+ */
+#ifndef ARB_STRATEGY_H
+#define ARB_STRATEGY_H
+
+#include "pair_machine.h"
+
+enum { ARB_STRATEGY_BATCH = 64 };
+
+static inline uint64_t arb_strategy_bytes(uint32_t symbol_capacity)
+{
+    return sizeof(arb_strategy_t) + (uint64_t)symbol_capacity * sizeof(arb_pair_t);
+}
+
+/* Prepare a strategy in zeroed memory of arb_strategy_bytes. Before the threads. */
+static inline void arb_strategy_init(arb_strategy_t *strat, const arb_strategy_config_t *config,
+                                     const arb_strategy_wiring_t *wiring)
+{
+    strat->config = *config;
+    strat->wire = *wiring;
+    strat->next_pair = 1;
+    arb_broadcast_reader_init(wiring->opportunities, &strat->reader, false);
+    for (uint32_t symbol = 0; symbol < config->symbol_capacity; symbol++)
+        strat->pairs[symbol].symbol_index = (uint16_t)symbol;
+}
+
+/* Pairs that are not over. Any thread of this process; approximate from others. */
+static inline uint32_t arb_strategy_live_pairs(const arb_strategy_t *strat)
+{
+    /* relaxed: a count to look at; pairs with arb_strategy_activate and arb_strategy_step_active */
+    return arb_load_relaxed(&strat->active_count);
+}
+
+static inline void arb_strategy_activate(arb_strategy_t *strat, arb_pair_t *pair)
+{
+    if (pair->active)
+        return;
+    pair->active = true;
+    strat->active[strat->active_count] = pair->symbol_index;
+    /* relaxed: one writer, readers only look at the count */
+    arb_store_relaxed(&strat->active_count, strat->active_count + 1);
+}
+
+/* ---- entry ----------------------------------------------------------------------------------- */
+
+static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const arb_opportunity_t *opp)
+{
+    uint32_t failure_streak = pair->failure_streak;
+    uint16_t symbol_index = pair->symbol_index;
+    uint32_t rows[2] = {opp->buy_row, opp->sell_row};
+    memset(pair, 0, sizeof *pair);
+    pair->failure_streak = failure_streak;
+    pair->symbol_index = symbol_index;
+    pair->number = strat->next_pair++;
+    pair->opportunity_id = opp->id;
+    pair->started_mono_ns = strat->now_mono_ns;
+    pair->pair_bps = NAN;
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        pair->id_numbers[leg_index] = pair->number;
+        pair->funding_rate[leg_index] = NAN;
+        pair->legs[leg_index].row = rows[leg_index];
+        pair->legs[leg_index].venue = (uint8_t)(rows[leg_index] / strat->config.symbol_capacity);
+        pair->legs[leg_index].entry_side = leg_index == ARB_PAIR_BUY ? ARB_SIDE_BUY : ARB_SIDE_SELL;
+    }
+}
+
+static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat, const arb_opportunity_t *opp,
+                                                  const uint32_t rows[2], const arb_top_view_t tops[2],
+                                                  const arb_order_t orders[2])
+{
+    const arb_market_store_t *store = strat->wire.store;
+    arb_risk_order_t checks[2];
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        uint32_t row = rows[leg_index], venue = row / store->symbol_capacity;
+        double px = (double)orders[leg_index].px_ticks * arb_store_px_tick(store)[row];
+        checks[leg_index] = (arb_risk_order_t){
+            .notional_micro = arb_notional_micro(store, row, px, orders[leg_index].qty_lots),
+            .book_recv_mono_ns = tops[leg_index].recv_mono_ns,
+            .signal_mono_ns = opp->recv_mono_ns,
+            .row = row,
+            .symbol_index = opp->symbol_index,
+            .venue = (uint8_t)venue,
+            .row_state = (uint8_t)tops[leg_index].state,
+        };
+        const arb_spsc_ring_t *ring = strat->wire.orders[venue];
+        if (ring == NULL || arb_spsc_depth(ring) >= ring->capacity)
+            return ARB_RISK_RING_ROOM;
+    }
+    if (arb_journal_room(strat->wire.journal) < strat->config.journal_room_min + 2)
+        return ARB_RISK_JOURNAL_ROOM;
+    return arb_risk_check_pair(strat->wire.risk, &checks[0], &checks[1], strat->now_mono_ns);
+}
+
+static inline void arb_strategy_open(arb_strategy_t *strat, arb_pair_t *pair,
+                                     const arb_opportunity_t *opp, const arb_top_view_t tops[2],
+                                     double gross_bps, arb_order_t orders[2])
+{
+    arb_signal_t signal = {.opportunity_id = opp->id, .recv_mono_ns = opp->recv_mono_ns,
+                           .detected_ns = opp->detected_ns};
+    bool sent[2];
+    arb_pair_reset(strat, pair, opp);
+    pair->gross_bps = gross_bps;
+    arb_risk_pair_begin(strat->wire.risk, pair->symbol_index);
+    arb_strategy_activate(strat, pair);
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        pair->legs[leg_index].last_bid = tops[leg_index].bid_px;
+        pair->legs[leg_index].last_ask = tops[leg_index].ask_px;
+        orders[leg_index].client_id = arb_pair_next_id(strat, pair, leg_index, ARB_LEG_ENTRY_BUY + leg_index);
+        /* the first leg refused: the second must not stand alone */
+        sent[leg_index] = (leg_index == 0 || sent[0]) &&
+                          arb_pair_send(strat, pair, leg_index, &orders[leg_index], &signal);
+    }
+    if (sent[0] && sent[1])
+        arb_count(&strat->wire.counters->pairs_opening, 1);
+    arb_pair_enter(strat, pair, ARB_PAIR_OPENING, ARB_EXIT_NONE);
+    arb_pair_publish(strat, pair, ARB_PAIR_EVENT_OPENING);
+}
+
+/* An OPEN or UPDATE of a free symbol: is the edge still there, is it worth an order, may it be sent? */
+static inline void arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair,
+                                         const arb_opportunity_t *opp)
+{
+    const arb_market_store_t *store = strat->wire.store;
+    const arb_strategy_config_t *config = &strat->config;
+    arb_strategy_counters_t *counters = strat->wire.counters;
+    const uint32_t rows[2] = {opp->buy_row, opp->sell_row};
+    arb_top_view_t tops[2];
+    arb_count(&counters->considered, 1);
+    arb_top_read(store, rows[0], &tops[0]);
+    arb_top_read(store, rows[1], &tops[1]);
+    double ask = tops[ARB_PAIR_BUY].ask_px * arb_store_px_mult(store)[rows[0]];
+    double bid = tops[ARB_PAIR_SELL].bid_px * arb_store_px_mult(store)[rows[1]];
+    double gross_bps = (bid - ask) / ask * 1e4;
+    double net_bps = opp->net_bps + (gross_bps - opp->gross_bps);
+    /* written so that NaN, a side without a quote, fails */
+    if (!(net_bps >= config->min_net_bps && gross_bps >= config->min_gross_bps))
+        return;
+    int64_t steps = arb_pair_size(strat, opp->symbol_index, rows, tops);
+    if (steps <= 0) {
+        arb_count(&counters->too_small, 1);
+        return;
+    }
+    arb_order_t orders[2] = {{0}, {0}};
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        uint8_t side = leg_index == ARB_PAIR_BUY ? ARB_SIDE_BUY : ARB_SIDE_SELL;
+        double px = side == ARB_SIDE_BUY ? tops[leg_index].ask_px : tops[leg_index].bid_px;
+        uint32_t venue = rows[leg_index] / store->symbol_capacity;
+        orders[leg_index].side = side;
+        orders[leg_index].qty_lots = steps * strat->wire.symbols[opp->symbol_index].step_lots[venue];
+        orders[leg_index].px_ticks = arb_limit_ticks(px, arb_store_px_tick(store)[rows[leg_index]], side,
+                                                     config->entry_slip_bps);
+    }
+    arb_risk_reason_t reason = arb_strategy_gate(strat, opp, rows, tops, orders);
+    if (reason != ARB_RISK_OK) {
+        arb_count(&counters->risk_reasons[reason], 1);
+        return;
+    }
+    arb_strategy_open(strat, pair, opp, tops, gross_bps, orders);
+}
+
+static inline void arb_strategy_on_opportunity(arb_strategy_t *strat, const arb_opportunity_t *opp)
+{
+    arb_count(&strat->wire.counters->opportunities, 1);
+    if (strat->wire.seen != NULL && strat->wire.clock != NULL)
+        arb_histogram_record(strat->wire.seen, arb_clock_now(strat->wire.clock) - opp->recv_mono_ns);
+    uint32_t row_count = strat->wire.store->row_count;
+    if (opp->event == ARB_OPP_CLOSE || opp->symbol_index >= strat->config.symbol_capacity ||
+        opp->buy_row >= row_count || opp->sell_row >= row_count)
+        return;
+    arb_pair_t *pair = &strat->pairs[opp->symbol_index];
+    if (pair->phase != ARB_PAIR_IDLE || strat->now_mono_ns < pair->cool_until_mono_ns)
+        return;
+    if (strat->next_pair + ARB_PAIR_KEPT > ARB_PAIR_LAST || arb_strategy_must_flatten(strat))
+        return;
+    arb_strategy_consider(strat, pair, opp);
+}
+
+/* ---- executions ------------------------------------------------------------------------------ */
+
+static inline void arb_strategy_count_exec(arb_strategy_t *strat, const arb_exec_t *exec,
+                                           arb_leg_event_t event)
+{
+    arb_strategy_counters_t *counters = strat->wire.counters;
+    if (event == ARB_LEG_UNKNOWN_ORDER)
+        arb_count(&counters->unknown_executions, 1);
+    else if (event == ARB_LEG_DUPLICATE)
+        arb_count(&counters->duplicates, 1);
+    else if (exec->kind == ARB_EXEC_ACK)
+        arb_count(&counters->acks, 1);
+    else if (exec->kind == ARB_EXEC_REJECT)
+        arb_count(&counters->rejects, 1);
+    else if (exec->kind == ARB_EXEC_FILL)
+        arb_count(&counters->fills, 1);
+    else if (exec->kind == ARB_EXEC_TIMEOUT)
+        arb_count(&counters->timeouts, 1);
+}
+
+/* When a reduce-only order ends short, how long to wait: not at all once, then the retry time, and after
+ * rejects ever longer. */
+static inline void arb_leg_schedule_retry(arb_strategy_t *strat, arb_pair_leg_t *leg)
+{
+    const arb_sent_order_t *order = arb_leg_current(leg);
+    int64_t wait_ns = strat->config.retry_ns;
+    if (!order->reduce_only)
+        return;
+    if (order->rejected) {
+        wait_ns = arb_doubled_ns(wait_ns, leg->reject_streak, strat->config.retry_ns_max);
+        leg->reject_streak += leg->reject_streak < 16;
+    } else {
+        leg->reject_streak = 0;
+        wait_ns = order->filled_lots > 0 || leg->try_count <= 1 ? 0 : wait_ns;
+    }
+    leg->retry_mono_ns = strat->now_mono_ns + wait_ns;
+}
+
+static inline void arb_strategy_on_exec(arb_strategy_t *strat, const arb_exec_t *exec)
+{
+    arb_journal_append(strat->wire.journal, ARB_JOURNAL_EXEC, exec, sizeof *exec, strat->now_mono_ns);
+    uint32_t symbol_index = exec->row % strat->config.symbol_capacity;
+    arb_pair_t *pair = &strat->pairs[symbol_index];
+    arb_leg_event_t event = ARB_LEG_UNKNOWN_ORDER;
+    for (uint32_t leg_index = 0; leg_index < 2 && event == ARB_LEG_UNKNOWN_ORDER; leg_index++) {
+        arb_pair_leg_t *leg = &pair->legs[leg_index];
+        event = arb_leg_on_exec(leg, exec);
+        if (event == ARB_LEG_FILLED || event == ARB_LEG_ENDED)
+            arb_leg_expose(strat, leg);
+        if (event == ARB_LEG_ENDED)
+            arb_leg_schedule_retry(strat, leg);
+    }
+    arb_strategy_count_exec(strat, exec, event);
+    if (event != ARB_LEG_FILLED && event != ARB_LEG_ENDED && event != ARB_LEG_NOTED)
+        return;
+    if (pair->phase == ARB_PAIR_IDLE) {
+        /* a venue changed its word after the pair was over: what it left must not stand */
+        if (pair->legs[0].lots == 0 && pair->legs[1].lots == 0)
+            return;
+        arb_risk_pair_begin(strat->wire.risk, pair->symbol_index);
+        arb_strategy_activate(strat, pair);
+        arb_pair_note_naked(strat, pair);
+        arb_pair_unwind(strat, pair, ARB_EXIT_LATE_FILL);
+    }
+    arb_pair_step(strat, pair);
+}
+
+/* ---- the turn -------------------------------------------------------------------------------- */
+
+static inline void arb_strategy_note_controls(arb_strategy_t *strat)
+{
+    const arb_risk_t *risk = strat->wire.risk;
+    /* relaxed: single flags, see risk.h; pairs with the owner's control writes */
+    arb_journal_kill_t words = {
+        .kill = risk->kill != NULL ? arb_load_relaxed(risk->kill) : 0,
+        .opening_off = risk->opening_off != NULL ? arb_load_relaxed(risk->opening_off) : 0,
+        .flatten = strat->wire.flatten != NULL ? arb_load_relaxed(strat->wire.flatten) : 0,
+    };
+    uint64_t seen = (uint64_t)(words.kill != 0) | (uint64_t)(words.opening_off != 0) << 1 |
+                    (uint64_t)(words.flatten != 0) << 2;
+    if (ARB_LIKELY(seen == strat->control_seen))
+        return;
+    strat->control_seen = seen;
+    arb_journal_append(strat->wire.journal, ARB_JOURNAL_KILL, &words, sizeof words, strat->now_mono_ns);
+}
+
+static inline void arb_strategy_step_active(arb_strategy_t *strat)
+{
+    for (uint32_t index = strat->active_count; index-- > 0;) {
+        arb_pair_t *pair = &strat->pairs[strat->active[index]];
+        arb_pair_step(strat, pair);
+        if (pair->phase != ARB_PAIR_IDLE)
+            continue;
+        pair->active = false;
+        strat->active[index] = strat->active[strat->active_count - 1];
+        /* relaxed: one writer, readers only look at the count */
+        arb_store_relaxed(&strat->active_count, strat->active_count - 1);
+    }
+}
+
+/* One turn. Returns executions and opportunities handled; 0: nothing came in. Owner thread only. */
+static inline uint32_t arb_strategy_poll(arb_strategy_t *strat, int64_t now_mono_ns)
+{
+    uint32_t handled = 0;
+    arb_opportunity_t opp;
+    strat->now_mono_ns = now_mono_ns;
+    arb_strategy_note_controls(strat);
+    for (uint32_t count = 0; count < ARB_STRATEGY_BATCH; count++, handled++) {
+        const arb_exec_t *exec = (const arb_exec_t *)arb_mpsc_peek(strat->wire.executions);
+        if (exec == NULL)
+            break;
+        arb_strategy_on_exec(strat, exec);
+        arb_mpsc_advance(strat->wire.executions);
+    }
+    for (uint32_t count = 0; count < ARB_STRATEGY_BATCH; count++, handled++) {
+        if (!arb_broadcast_try_read(strat->wire.opportunities, &strat->reader, &opp))
+            break;
+        arb_strategy_on_opportunity(strat, &opp);
+    }
+    /* relaxed: one writer */
+    arb_store_relaxed(&strat->wire.counters->opportunities_lost, strat->reader.lost);
+    arb_strategy_step_active(strat);
+    return handled;
+}
+
+#endif
