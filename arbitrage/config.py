@@ -7,9 +7,7 @@ Hosts live in `arbitrage.hosts`, fees in `arbitrage.fees`.
 
 import difflib
 import logging
-import math
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,10 +17,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from arbitrage.config_values import CORE_LIMIT, convert_text, parse_cores, parse_symbols
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule, parse_fees
 from arbitrage.hosts import HOST_VARIABLES, Hosts, hosts_for
-from arbitrage.instruments import SETTLE, canonical_base
 from arbitrage.secret import Secret
 
 __all__ = [
@@ -46,8 +44,6 @@ FeeMode = Literal["round_trip", "entry"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-SYMBOLS_LIMIT = 2048
-CORE_LIMIT = 1023
 # Fewer cores than these and the stages share threads: a spinning thread without a core of its own
 # only takes time from the others.
 FUSED_CORES_MIN = 3
@@ -57,6 +53,7 @@ _PREFIXES = ("ARB_", "BYBIT_", "OKX_")
 _SECRETS = {"BYBIT_API_KEY", "BYBIT_API_SECRET", "OKX_API_KEY", "OKX_API_SECRET"} | {
     "OKX_API_PASSPHRASE",
     "REDIS_URL",
+    "ARB_MONITOR_TOKEN",
 }
 _log = logging.getLogger("arbitrage.config")
 
@@ -140,7 +137,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _env(
             "ARB_NAME",
             "name of the shared-memory segment",
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,30}$",
         ),
     ] = "arbitrage"
     mode: Annotated[Mode, _env("ARB_MODE", "where orders go")] = "paper"
@@ -185,6 +182,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     )
     fees_given: bool = False
     redis_url: Secret | None = None
+    monitor_token: Secret | None = None
     bybit: Credentials | None = None
     okx: Credentials | None = None
     hosts: Hosts = hosts_for("paper")
@@ -224,70 +222,7 @@ _KEY_NAMES = {
 }
 
 
-# ---- one value ---------------------------------------------------------------------------------
-
-
-def parse_cores(text: str, *, label: str = "WEBSOCKET_CORES") -> tuple[int, ...]:
-    """Read ``2-7``, ``2,3`` or a mixture; the order stays, each core once."""
-    accepted = f"accepted is a range such as 2-7 or a list such as 2,3, cores 0 to {CORE_LIMIT}"
-    cores: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*([0-9]{1,4})\s*(?:-\s*([0-9]{1,4})\s*)?", part, re.ASCII)
-        first = int(match[1]) if match else -1
-        last = int(match[2]) if match and match[2] else first
-        if match is None or last < first or last > CORE_LIMIT:
-            raise ConfigError(f"{label} was {text!r}; {accepted}")
-        cores += [core for core in range(first, last + 1) if core not in cores]
-    return tuple(cores)
-
-
-def parse_symbols(text: str, *, label: str = "ARB_SYMBOLS") -> tuple[str, ...]:
-    """Read canonical symbols separated by commas, each once, in the order given."""
-    accepted = f"accepted is a list of canonical symbols such as BTC{SETTLE},ETH{SETTLE}"
-    symbols: list[str] = []
-    for part in text.split(","):
-        symbol = part.strip()
-        base = symbol.removesuffix(SETTLE)
-        if base == symbol or not re.fullmatch(r"[A-Z0-9]{1,16}", base, re.ASCII):
-            raise ConfigError(f"{label} was {text!r} and {symbol!r} is no symbol; {accepted}")
-        coin, bundle = canonical_base(base)
-        if bundle != 1:
-            raise ConfigError(
-                f"{label} was {text!r}; the canonical name of {symbol} is {coin}{SETTLE}"
-            )
-        if symbol not in symbols:
-            symbols.append(symbol)
-    if len(symbols) > SYMBOLS_LIMIT:
-        raise ConfigError(f"{label} named {len(symbols)} symbols; at most {SYMBOLS_LIMIT} fit")
-    return tuple(symbols)
-
-
-def _accepted(kind: Any, meta: Meta) -> str:
-    """Say in words what a field accepts."""
-    if get_origin(kind) is Literal:
-        return "accepted values are " + ", ".join(str(value) for value in get_args(kind))
-    if meta.pattern is not None:
-        return "accepted are 1 to 64 letters, digits and . _ - after a letter or digit"
-    noun = "a whole number" if kind in (int, int | None) else "a number"
-    low = f"above {meta.gt:g}" if meta.gt is not None else f"from {_plain(meta.ge)}"
-    return f"accepted is {noun} {low} to {_plain(meta.le)}"
-
-
-def _plain(value: float | None) -> str:
-    return f"{value:,.0f}".replace(",", "") if value is not None else "any"
-
-
-def _convert(name: str, text: str, kind: Any, meta: Meta) -> object:
-    value: object
-    target = int if kind == int | None else kind
-    cleaned = text.strip().upper() if name == "LOG_LEVEL" else text.strip()
-    try:
-        value = msgspec.convert(cleaned, Annotated[target, meta], strict=False)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(cleaned)
-    except (msgspec.ValidationError, ValueError):
-        raise ConfigError(f"{name} was {text!r}; {_accepted(kind, meta)}") from None
-    return value
+# ---- variables ----------------------------------------------------------------------------------
 
 
 def _fields(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str, Any, Meta, object]]:
@@ -311,6 +246,7 @@ def variables() -> dict[str, tuple[str, str]]:
     for venue, names in _KEY_NAMES.items():
         found |= {name: ("", f"API access of {venue}") for name in names}
     found["REDIS_URL"] = ("", "where opportunities are mirrored, redis://host:6379/0")
+    found["ARB_MONITOR_TOKEN"] = ("", "what the monitor asks for beyond this machine")
     found |= {name: ("", "host instead of the mode's own") for name in HOST_VARIABLES}
     return found
 
@@ -330,7 +266,7 @@ def _read_struct(struct: type[msgspec.Struct], values: Mapping[str, str]) -> dic
         elif field == "state_dir":
             out[field] = text.strip()
         else:
-            out[field] = _convert(name, text, kind, meta)
+            out[field] = convert_text(name, text, kind, meta)
     return out
 
 
@@ -426,6 +362,7 @@ def load_settings(
     dotenv: Path | str | None = ".env",
     overrides: Mapping[str, str] | None = None,
     cores: Sequence[int] | None = None,
+    needs_keys: bool = True,
 ) -> Settings:
     """Read the settings; the first value that is wrong raises.
 
@@ -439,6 +376,8 @@ def load_settings(
         Variables that win over both, as a command line's flags do.
     cores : sequence of int or None
         Cores this process may use; None asks the system.
+    needs_keys : bool
+        False for programs that only watch: keys may be absent whatever the mode.
 
     Raises
     ------
@@ -455,6 +394,8 @@ def load_settings(
     fields["strategy"] = StrategySettings(**_read_struct(StrategySettings, values))
     fields["risk"] = RiskSettings(**_read_struct(RiskSettings, values))
     fields["redis_url"] = _read_redis(values.get("REDIS_URL", ""))
+    token = values.get("ARB_MONITOR_TOKEN", "").strip()
+    fields["monitor_token"] = Secret(token) if token else None
     for venue in _KEY_NAMES:
         fields[venue] = _read_credentials(venue, values)
     if "mode" not in fields and fields["bybit"] and fields["okx"]:
@@ -463,19 +404,19 @@ def load_settings(
     fields["hosts"] = hosts_for(fields.get("mode", "paper"), values)
     _place(fields, usable, warnings)
     settings = Settings(**fields, cores=usable)
-    _cross_check(settings)
+    _cross_check(settings, needs_keys)
     for warning in [*warnings, *_unknown_names(values)]:
         _log.warning("%s", warning)
     return settings
 
 
-def _cross_check(settings: Settings) -> None:
+def _cross_check(settings: Settings, needs_keys: bool) -> None:
     risk = settings.risk
     if risk.max_order_usd > risk.max_position_usd:
         raise ConfigError(
             f"ARB_MAX_ORDER_USD was {risk.max_order_usd:g}, above ARB_MAX_POSITION_USD "
             f"{risk.max_position_usd:g}; one order must fit into one position"
         )
-    if settings.mode != "paper":
+    if needs_keys and settings.mode != "paper":
         for venue in _KEY_NAMES:
             settings.credentials(venue)

@@ -1,0 +1,181 @@
+"""``arb``: one command group that holds every verb; each is imported only when it is used."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, NoReturn
+
+import click
+
+from arbitrage.errors import ConfigError, run_guarded
+from arbitrage.fees import FeeSchedule, parse_fees
+
+__all__ = [
+    "demo_main",
+    "fees_option",
+    "main",
+    "monitor_main",
+    "run_command",
+    "symbols_option",
+    "trade_main",
+    "write_text",
+]
+
+# name -> (module, attribute, one line of help)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "demo": ("arbitrage.demo", "demo", "Two simulated venues and the trader, with a report."),
+    "trade": ("arbitrage.trader", "trade", "Run the trader: paper, demo, testnet or live."),
+    "sim": ("arbitrage.sim.__main__", "main", "Run one simulated venue on loopback."),
+    "replay": ("arbitrage.cli_replay", "replay", "Find the opportunities in recorded frames."),
+    "bench": ("arbitrage.cli_bench", "bench", "Measure, beside the floors, in a clone."),
+    "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),
+}
+
+
+# ---- parameter types ----------------------------------------------------------------------------
+
+
+def fees_option(text: str) -> FeeSchedule:
+    """Read ``bybit=5.5,okx=5.0`` of a flag."""
+    return parse_fees(text, label="--fees")
+
+
+def symbols_option(text: str) -> tuple[str, ...]:
+    """Read ``BTCUSDT,ETHUSDT`` of a flag."""
+    from arbitrage.config_values import parse_symbols
+
+    return parse_symbols(text, label="--symbols")
+
+
+# ---- the group ----------------------------------------------------------------------------------
+
+
+class LazyGroup(click.Group):
+    """Import a verb's module when the verb is used, so that ``arb --help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute, _ = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(
+                f"command was {args[0]!r}; accepted values are {', '.join(COMMANDS)}", ctx
+            )
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("arbitrage")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"arb {_version()}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
+def arb() -> None:
+    """Cross-exchange arbitrage of perpetual swaps on Bybit and OKX.
+
+    \b
+    Begin with `arb demo`: it needs no keys and no network.
+    Settings come from the environment and .env; see .env.example.
+    """
+
+
+def write_text(path: str, text: str) -> None:
+    """Write to a file, or to stdout for ``-``; an unwritable file is one clear line."""
+    if path == "-":
+        stream: IO[str] = sys.stdout
+        stream.write(text)
+        stream.flush()
+        return
+    try:
+        Path(path).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+
+
+# ---- entry points --------------------------------------------------------------------------------
+
+
+def run_command(command: click.Command, name: str, args: Sequence[str] | None = None) -> NoReturn:
+    """Run a click command as a program: errors are one ``error:`` line, usage errors exit 2."""
+
+    def body() -> int:
+        try:
+            code = command.main(
+                list(sys.argv[1:] if args is None else args), prog_name=name, standalone_mode=False
+            )
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            return 2
+        except click.UsageError as error:
+            where = error.ctx.command_path if error.ctx else name
+            raise ConfigError(f"{error.format_message()} (see {where} --help)") from None
+        except click.ClickException as error:
+            raise ConfigError(error.format_message()) from None
+        except click.Abort:
+            return 130
+        return code if isinstance(code, int) else 0
+
+    run_guarded(body)
+
+
+def main() -> NoReturn:
+    """Run ``arb``."""
+    run_command(arb, "arb")
+
+
+def trade_main() -> NoReturn:
+    """Run ``arb-trader``, the same as ``arb trade``."""
+    from arbitrage.trader import trade
+
+    run_command(trade, "arb-trader")
+
+
+def demo_main() -> NoReturn:
+    """Run ``arb-demo``, the same as ``arb demo``."""
+    from arbitrage.demo import demo
+
+    run_command(demo, "arb-demo")
+
+
+def monitor_main() -> NoReturn:
+    """Run ``arb-monitor``, the same as ``arb monitor``."""
+    from arbitrage.monitor import monitor
+
+    run_command(monitor, "arb-monitor")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+"""Prometheus metrics of a running trader, read from its segment by another process.
+
+A `Snapshot` is what the exposition is made of; `read_snapshot` fills one from an attached segment.
+Nothing here writes to the segment or takes a lock of the trader.
+"""
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import msgspec
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector
+
+__all__ = [
+    "CpuMeter",
+    "Latency",
+    "Queue",
+    "SegmentView",
+    "Snapshot",
+    "TraderCollector",
+    "VenueFeed",
+    "exposition",
+    "read_snapshot",
+]
+
+QUANTILES = (0.5, 0.95, 0.99, 1.0)
+MAIN_STAGE = "seen"
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+
+
+class SegmentView(Protocol):
+    """What the metrics need of an attached segment."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pid(self) -> int: ...
+    @property
+    def alive(self) -> bool: ...
+    def monitor_facts(self) -> dict[str, Any]: ...
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """One stage's distribution since the start, in ns; None where nothing was measured."""
+
+    count: int
+    p50: int | None = None
+    p95: int | None = None
+    p99: int | None = None
+    max: int | None = None
+
+
+class Queue(msgspec.Struct, frozen=True):
+    """One kind of queue, all its rings together."""
+
+    depth: int
+    capacity: int
+    pushed: int
+    dropped: int
+
+    @property
+    def utilization_percent(self) -> float:
+        return 100.0 * self.depth / self.capacity if self.capacity else 0.0
+
+    @property
+    def drop_rate_percent(self) -> float:
+        offered = self.pushed + self.dropped
+        return 100.0 * self.dropped / offered if offered else 0.0
+
+
+class VenueFeed(msgspec.Struct, frozen=True):
+    """One venue's public feed."""
+
+    frames: int
+    quotes: int
+    malformed: int
+    connects: int
+    disconnects: int
+    rows_by_state: dict[str, int]
+    age_s: float | None
+    counters: dict[str, int]
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """What one look at a trader's segment shows."""
+
+    name: str
+    mode: str
+    pid: int
+    uptime_s: float
+    heartbeat_age_s: float
+    latency: dict[str, Latency]
+    queues: dict[str, Queue]
+    feeds: dict[str, VenueFeed]
+    detector: dict[str, int]
+    strategy: dict[str, int]
+    gateways: dict[str, dict[str, int]]
+    threads: dict[str, int]  # role -> thread id
+
+
+# ---- processor time ------------------------------------------------------------------------------
+
+
+class CpuMeter:
+    """Processor time by thread between two calls, from ``/proc``."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[tuple[int, int], tuple[float, int]] = {}
+
+    def percent(self, pid: int, tid: int) -> float | None:
+        """Return the share of one core since the last call; None the first time or when gone."""
+        ticks = _cpu_ticks(f"/proc/{pid}/task/{tid}/stat" if tid else f"/proc/{pid}/stat")
+        if ticks is None:
+            self._last.pop((pid, tid), None)
+            return None
+        now = self._clock()
+        before = self._last.get((pid, tid))
+        self._last[pid, tid] = (now, ticks)
+        if before is None or now <= before[0]:
+            return None
+        return 100.0 * (ticks - before[1]) / _TICKS_PER_S / (now - before[0])
+
+
+def _cpu_ticks(path: str) -> int | None:
+    """Return utime + stime of a stat file; the name in brackets may hold spaces."""
+    try:
+        with open(path, "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+        return int(fields[11]) + int(fields[12])
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+# ---- exposition ----------------------------------------------------------------------------------
+
+
+def _microseconds(value_ns: int | None) -> float:
+    return float("nan") if value_ns is None else value_ns / 1000.0
+
+
+def _gauge(name: str, about: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, about, value=value)
+
+
+def _counter(name: str, about: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, about, value=value)
+
+
+def _word(text: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9]+", "_", text).strip("_").lower() or "unnamed"
+
+
+class TraderCollector(Collector):
+    """Turn the newest snapshot into metric families at each scrape.
+
+    Parameters
+    ----------
+    look : callable
+        Returns a snapshot, or None when no trader runs.
+    """
+
+    def __init__(self, look: Callable[[], Snapshot | None]) -> None:
+        self._look = look
+        self._cpu = CpuMeter()
+
+    def describe(self) -> list[Metric]:
+        """Name nothing in advance: what there is depends on the trader."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield every family; only ``up`` when no trader runs."""
+        shot = self._look()
+        yield _gauge("up_trader", "1 while a trader runs on the segment", float(shot is not None))
+        if shot is None:
+            return
+        yield _gauge("uptime_seconds", "Age of the trader", shot.uptime_s)
+        yield _gauge(
+            "heartbeat_age_seconds", "Since the trader's last heartbeat", shot.heartbeat_age_s
+        )
+        yield from _latencies(shot)
+        yield from _queues(shot)
+        yield from self._cpus(shot)
+        yield from _feeds(shot)
+        yield from _trading(shot)
+
+    def _cpus(self, shot: Snapshot) -> Iterator[Metric]:
+        for role, tid in [("process", 0), *shot.threads.items()]:
+            share = self._cpu.percent(shot.pid, tid)
+            if share is not None:
+                about = f"Share of one core used by {role} since the last scrape"
+                yield _gauge(f"cpu_{_word(role)}_percent", about, share)
+
+
+def _latencies(shot: Snapshot) -> Iterator[Metric]:
+    main = shot.latency.get(MAIN_STAGE, Latency(0))
+    about = "Frame in the callback to opportunity seen by the strategy"
+    for label, value in (
+        ("p50", main.p50),
+        ("p95", main.p95),
+        ("p99", main.p99),
+        ("max", main.max),
+    ):
+        yield _gauge(f"latency_{label}_microseconds", f"{about}, {label}", _microseconds(value))
+    yield _counter("latency_measurements", f"{about}: measurements", main.count)
+
+    stages = GaugeMetricFamily(
+        "stage_latency_microseconds", "Latency by stage", labels=["stage", "quantile"]
+    )
+    counts = CounterMetricFamily("stage_measurements", "Measurements by stage", labels=["stage"])
+    for stage, latency in shot.latency.items():
+        counts.add_metric([stage], latency.count)
+        values = (latency.p50, latency.p95, latency.p99, latency.max)
+        for quantile, value in zip(QUANTILES, values, strict=True):
+            stages.add_metric([stage, f"{quantile:g}"], _microseconds(value))
+    yield stages
+    yield counts
+
+
+def _queues(shot: Snapshot) -> Iterator[Metric]:
+    verbs = {"market": "push", "order": "submit"}
+    for kind, verb in verbs.items():
+        queue = shot.queues.get(kind)
+        if queue is None:
+            continue
+        yield _gauge(f"queue_depth_{kind}", f"Entries in the {kind} rings now", queue.depth)
+        yield _gauge(f"queue_capacity_{kind}", f"Entries the {kind} rings hold", queue.capacity)
+        yield _gauge(
+            f"queue_utilization_{kind}_percent",
+            f"Fill of the {kind} rings",
+            queue.utilization_percent,
+        )
+        yield _counter(
+            f"queue_{kind}_{verb}", f"Entries that entered the {kind} rings", queue.pushed
+        )
+        yield _counter(f"queue_{kind}_drop", f"Entries lost before the {kind} rings", queue.dropped)
+        yield _gauge(
+            f"queue_{kind}_drop_rate_percent",
+            f"Share of entries lost before the {kind} rings",
+            queue.drop_rate_percent,
+        )
+
+
+def _feeds(shot: Snapshot) -> Iterator[Metric]:
+    counted = CounterMetricFamily("feed_events", "Public feed, by venue", labels=["venue", "kind"])
+    frames = CounterMetricFamily("feed_frames", "Frames received", labels=["venue"])
+    malformed = CounterMetricFamily("feed_malformed", "Frames refused", labels=["venue"])
+    rows = GaugeMetricFamily("feed_rows", "Symbols by row state", labels=["venue", "state"])
+    age = GaugeMetricFamily("feed_age_seconds", "Since the newest quote", labels=["venue"])
+    for venue, feed in shot.feeds.items():
+        frames.add_metric([venue], feed.frames)
+        malformed.add_metric([venue], feed.malformed)
+        for kind, value in feed.counters.items():
+            counted.add_metric([venue, kind], value)
+        for state, count in feed.rows_by_state.items():
+            rows.add_metric([venue, state], count)
+        if feed.age_s is not None:
+            age.add_metric([venue], feed.age_s)
+    yield from (frames, malformed, counted, rows, age)
+
+
+def _labelled(name: str, about: str, values: Mapping[str, int]) -> CounterMetricFamily:
+    family = CounterMetricFamily(name, about, labels=["kind"])
+    for kind, value in values.items():
+        family.add_metric([kind], value)
+    return family
+
+
+def _trading(shot: Snapshot) -> Iterator[Metric]:
+    for name, key, about in (
+        ("opportunities_opened", "opened", "Opportunities that opened"),
+        ("opportunities_closed", "closed", "Opportunities that closed"),
+    ):
+        yield _counter(name, about, shot.detector.get(key, 0))
+    for name, key, about in (
+        ("pairs_opened", "pairs_opened", "Pairs with both legs filled"),
+        ("pairs_closed", "pairs_closed", "Pairs closed after having been open"),
+        ("pairs_unwound", "pairs_unwound", "Pairs flattened because a leg failed"),
+        ("orders", "orders", "Orders handed to a gateway"),
+        ("fills", "fills", "Fills"),
+        ("rejects", "rejects", "Orders that a venue refused"),
+    ):
+        yield _counter(name, about, shot.strategy.get(key, 0))
+    yield _labelled("detector_events", "What the detector counted", shot.detector)
+    yield _labelled("strategy_events", "What the strategy counted", shot.strategy)
+    gateways = CounterMetricFamily("gateway_events", "Orders' way out", labels=["venue", "kind"])
+    for venue, values in shot.gateways.items():
+        for kind, value in values.items():
+            gateways.add_metric([venue, kind], value)
+    yield gateways
+
+
+def exposition(look: Callable[[], Snapshot | None]) -> Callable[[], bytes]:
+    """Return a function that renders the metrics in Prometheus' text format."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(TraderCollector(look))
+    return lambda: generate_latest(registry)
+
+
+def read_snapshot(view: SegmentView) -> Snapshot:
+    """Read everything the metrics show from an attached segment."""
+    return msgspec.convert(view.monitor_facts(), Snapshot)

@@ -1,0 +1,43 @@
+"""``arb monitor``, ``arb-monitor`` and ``python -m arbitrage.monitor``: metrics of a trader."""
+
+import click
+
+from arbitrage.cli import run_command
+from arbitrage.config import load_settings
+
+__all__ = ["monitor"]
+
+
+@click.command()
+@click.option("--name", help="Name of the trader's segment; default: ARB_NAME, arbitrage.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=9090,
+    show_default=True,
+    help="Port to listen on; 0: any.",
+)
+def monitor(name: str | None, host: str, port: int) -> int:
+    """Serve a running trader's /metrics (Prometheus) and /health (JSON).
+
+    \b
+    It reads the trader's shared memory and cannot disturb it. It survives the
+    trader's restart. An address other than loopback needs ARB_MONITOR_TOKEN,
+    which scrapers send as `Authorization: Bearer TOKEN`.
+    """
+    from arbitrage.cold.log import setup_logging
+
+    setup_logging("WARNING")
+    overrides = {"ARB_NAME": name} if name else {}
+    settings = load_settings(overrides=overrides, needs_keys=False)
+    setup_logging(settings.log_level)
+
+    import arbitrage
+    from arbitrage.cold.monitor import serve
+
+    return serve(settings.name, host, port, settings.monitor_token, arbitrage.attach)
+
+
+if __name__ == "__main__":
+    run_command(monitor, "python -m arbitrage.monitor")
