@@ -167,12 +167,11 @@ static inline uint32_t arb_detector_poll(arb_detector_t *det, uint32_t ticks_max
     return handled;
 }
 
-/* Close every open life, at shutdown: nothing open is left unsaid. Detector thread. */
-static inline void arb_detector_close_all(arb_detector_t *det, int64_t now_mono_ns)
+/* Close the open lives of one symbol, at shutdown: nothing open is left unsaid. */
+static inline void arb_detector_close_symbol(arb_detector_t *det, uint32_t symbol, int64_t now_mono_ns)
 {
-    for (uint32_t symbol = 0; symbol < det->symbol_capacity; symbol++)
-        for (uint32_t pair = 0; pair < det->venue_count * det->venue_count; pair++) {
-            uint32_t buy_venue = pair / det->venue_count, sell_venue = pair % det->venue_count;
+    for (uint32_t buy_venue = 0; buy_venue < det->venue_count; buy_venue++)
+        for (uint32_t sell_venue = 0; sell_venue < det->venue_count; sell_venue++) {
             arb_pair_slot_t *slot = arb_detector_slot(det, symbol, buy_venue, sell_venue);
             if (slot->id == 0)
                 continue;
@@ -184,6 +183,13 @@ static inline void arb_detector_close_all(arb_detector_t *det, int64_t now_mono_
             arb_pair_close(det, slot, &quote, &cause, ARB_CLOSE_SHUTDOWN);
             arb_detector_publish(det);
         }
+}
+
+/* Close every open life. Detector thread. With a broadcast; without one the owner closes symbol by symbol. */
+static inline void arb_detector_close_all(arb_detector_t *det, int64_t now_mono_ns)
+{
+    for (uint32_t symbol = 0; symbol < det->symbol_capacity; symbol++)
+        arb_detector_close_symbol(det, symbol, now_mono_ns);
 }
 
 #endif

@@ -22,7 +22,7 @@ typedef enum arb_fee_mode {
 } arb_fee_mode_t;
 
 enum {
-    ARB_DETECTOR_EVENTS_MAX = 2 * (ARB_VENUES_MAX - 1), /* of one tick */
+    ARB_DETECTOR_EVENTS_MAX = ARB_VENUES_MAX * (ARB_VENUES_MAX - 1), /* of one symbol at one moment */
     ARB_DETECTOR_LANES_MAX = 8,
     ARB_CONFIDENCE_MAX = 100
 };
@@ -91,6 +91,7 @@ typedef struct arb_detector {
     uint32_t symbol_capacity;
     uint32_t row_count;
     uint64_t opened_count;       /* ids count from 1 as opportunities open */
+    double wanted_notional;      /* at each touch; 0: the depth gate is off */
     double age_full_ns;          /* age at which confidence loses its whole age term */
     arb_detector_counters_t *counters;
     const double *bid_px, *ask_px, *bid_qty, *ask_qty, *px_mult, *qty_mult; /* columns of the store */
@@ -200,6 +201,7 @@ static inline void arb_detector_pairs_init(arb_detector_t *det, const arb_detect
     det->watches = (arb_row_watch_t *)((char *)state_memory +
                                        arb_detector_slot_bytes(det->venue_count, det->symbol_capacity));
     det->events = det->event_buffer;
+    det->wanted_notional = config->depth_factor * config->position_notional;
     det->age_full_ns = config->max_age_ns > 0 ? (double)config->max_age_ns : 1e9;
     det->counters = counters;
     det->bid_px = arb_store_bid_px(store);

@@ -43,7 +43,7 @@ static inline bool arb_detector_leg_is_old(const arb_detector_t *det, uint32_t r
 /* Does each touch hold the wanted multiple of a position? */
 static inline bool arb_detector_is_deep(const arb_detector_t *det, const arb_pair_quote_t *quote)
 {
-    double wanted_qty = det->config.depth_factor * det->config.position_notional / quote->ask;
+    double wanted_qty = det->wanted_notional / quote->ask;
     return det->ask_qty[quote->buy_row] * det->qty_mult[quote->buy_row] >= wanted_qty &&
            det->bid_qty[quote->sell_row] * det->qty_mult[quote->sell_row] >= wanted_qty;
 }
@@ -62,7 +62,7 @@ static inline arb_close_reason_t arb_pair_judge(const arb_detector_t *det, const
         return ARB_CLOSE_TOO_OLD;
     if (!(quote->net_bps >= config->min_net_bps && quote->gross_bps >= config->min_gross_bps))
         return ARB_CLOSE_EDGE_GONE;
-    if (config->depth_factor > 0.0 && !arb_detector_is_deep(det, quote))
+    if (det->wanted_notional > 0.0 && !arb_detector_is_deep(det, quote))
         return ARB_CLOSE_THIN;
     if (config->min_confidence > 0.0 &&
         arb_detector_confidence(det, quote->buy_row, quote->sell_row, quote->gross_bps, now_mono_ns) <
