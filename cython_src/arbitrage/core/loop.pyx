@@ -1,0 +1,132 @@
+"""How an event loop waits: spin, block, or spin for a while after the last activity.
+
+A spinning loop re-schedules one callback for ever, so that ``select`` returns at once and the order
+rings are looked at each turn. A blocking loop sleeps in ``select`` and is woken for orders by a bell.
+"""
+
+import os
+
+from libc.stdlib cimport free
+from posix.stdlib cimport posix_memalign
+
+from arbitrage.core.clock cimport arb_mono_ns
+
+LOOP_MODES = ("spin", "block", "adaptive")
+
+cdef enum:
+    MODE_SPIN = 0
+    MODE_BLOCK = 1
+    MODE_ADAPTIVE = 2
+
+
+cdef class LoopPoller:
+    """Poll hooks (order senders, inline stages) on an event loop's thread, the way `mode` says.
+
+    Threads: everything runs on the loop's thread; other threads only ring the bell.
+
+    Parameters
+    ----------
+    loop : asyncio.AbstractEventLoop
+    mode : str
+        ``spin``, ``block`` or ``adaptive``.
+    spin_us : int
+        adaptive: how long to spin after the last activity, microseconds.
+    """
+
+    def __cinit__(self):
+        cdef void *memory = NULL
+        if posix_memalign(&memory, 128, sizeof(arb_bell_t)) != 0:
+            raise MemoryError()
+        self.bell = <arb_bell_t *>memory
+        self.bell.armed = 0
+        self.bell.fd = -1
+
+    def __init__(self, loop, mode: str, spin_us: int = 50) -> None:
+        if mode not in LOOP_MODES:
+            raise ValueError(f"loop mode was {mode!r}; accepted values are {', '.join(LOOP_MODES)}")
+        self.loop = loop
+        self.call_soon = loop.call_soon
+        self.turn_bound = self.turn
+        self.hooks = []
+        self.mode = LOOP_MODES.index(mode)
+        self.spin_ns = spin_us * 1000
+        self.asleep = False
+        self.stopped = True
+
+    def __dealloc__(self):
+        if self.bell != NULL:
+            free(self.bell)
+
+    def add_hook(self, hook) -> None:
+        """Add a callable without arguments that returns how much it did. Loop thread, or before start."""
+        self.hooks.append(hook)
+
+    def start(self) -> None:
+        """Begin to poll. Loop thread."""
+        self.bell.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self.loop.add_reader(self.bell.fd, self.on_bell)
+        self.stopped = False
+        self.active = True
+        self.call_soon(self.turn_bound)
+
+    def stop(self) -> None:
+        """Stop polling and close the bell. Loop thread."""
+        if not self.stopped:
+            self.stopped = True
+            self.loop.remove_reader(self.bell.fd)
+            os.close(self.bell.fd)
+            self.bell.fd = -1
+
+    def on_bell(self) -> None:
+        """Take a wake-up: the eventfd became readable."""
+        os.eventfd_read(self.bell.fd)
+        self.wake()
+
+    def wake(self) -> None:
+        """Poll again soon if the loop had gone to sleep. Loop thread."""
+        if self.asleep and not self.stopped:
+            self.asleep = False
+            self.active = True
+            self.turn()
+
+    cdef void touch(self):
+        # a listener saw a frame: in adaptive mode the loop stays awake for a while
+        self.active = True
+        if self.asleep and self.mode == MODE_ADAPTIVE:
+            self.asleep = False
+            self.call_soon(self.turn_bound)
+
+    def turn(self) -> None:
+        """Run every hook once, then decide whether to come back at once or to sleep."""
+        cdef int64_t now
+        cdef bint worked = self.run_hooks()
+        if self.stopped:
+            return
+        if self.mode == MODE_SPIN:
+            self.call_soon(self.turn_bound)
+            return
+        if self.mode == MODE_ADAPTIVE:
+            now = arb_mono_ns()
+            if worked or self.active:
+                self.active = False
+                self.active_mono_ns = now
+            if now - self.active_mono_ns < self.spin_ns:
+                self.call_soon(self.turn_bound)
+                return
+        elif worked:
+            self.call_soon(self.turn_bound)
+            return
+        arb_bell_arm(self.bell)
+        if self.run_hooks():
+            arb_bell_disarm(self.bell)
+            self.call_soon(self.turn_bound)
+        else:
+            self.asleep = True
+
+    def run_hooks(self) -> bool:
+        """Run every hook once; return whether any had something to do."""
+        cdef bint worked = False
+        for hook in self.hooks:
+            if hook():
+                worked = True
+        return worked

@@ -1,0 +1,547 @@
+"""The shared-memory segment of one trader: made by the trader, attached read-only by everything else."""
+
+import os
+import re
+
+from libc.errno cimport EEXIST, ENOENT, errno
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset, strncpy
+from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_RDWR
+from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap, shm_open, shm_unlink
+from posix.unistd cimport close, ftruncate
+
+from arbitrage.core.clock cimport Clock, Clock_wrap, arb_mono_ns, arb_wall_ns
+from arbitrage.core.histogram cimport Histogram_wrap
+from arbitrage.core.histogram import LatencyTracker
+from arbitrage.core.ring cimport (
+    BroadcastRing_wrap,
+    MpscRing_wrap,
+    SpscRing_wrap,
+    arb_broadcast_ring_t,
+    arb_mpsc_ring_t,
+    arb_spsc_ring_t,
+)
+from arbitrage.core.store cimport MarketStore_wrap, arb_market_store_t
+from arbitrage.core.symbols cimport SymbolMap_wrap, arb_symbol_map_t
+
+cdef extern from *:
+    """
+    #include "segment.h"
+    #define ARB_X(name) #name,
+    static const char *const arb_feed_names[] = {ARB_FEED_COUNTERS(ARB_X) NULL};
+    static const char *const arb_detector_names[] = {ARB_DETECTOR_COUNTERS(ARB_X) NULL};
+    static const char *const arb_strategy_names[] = {ARB_STRATEGY_COUNTERS(ARB_X) NULL};
+    static const char *const arb_gateway_names[] = {ARB_GATEWAY_COUNTERS(ARB_X) NULL};
+    #undef ARB_X
+
+    /* the tick rings as one meter: capacity, depth, pushed, dropped */
+    static void arb_segment_tick_meter(const arb_segment_t *segment, uint64_t meter[4])
+    {
+        memset(meter, 0, 4 * sizeof meter[0]);
+        for (uint32_t index = 0; index < segment->spec.lane_count; index++) {
+            const arb_lane_t *lane = (const arb_lane_t *)arb_segment_block(segment, ARB_SECTION_LANES, index);
+            const arb_spsc_ring_t *ring = arb_lane_ring(lane);
+            meter[0] += ring->capacity;
+            meter[1] += arb_spsc_depth(ring);
+            meter[2] += arb_load_relaxed(&ring->pushed) - ring->first_position +
+                        arb_load_relaxed(&lane->overflowed);
+        }
+    }
+    static void arb_segment_order_meter(const arb_segment_t *segment, uint64_t meter[4])
+    {
+        memset(meter, 0, 4 * sizeof meter[0]);
+        for (uint32_t venue = 0; venue < ARB_VENUE_COUNT; venue++) {
+            const arb_spsc_ring_t *ring =
+                (const arb_spsc_ring_t *)arb_segment_block(segment, ARB_SECTION_ORDERS, venue);
+            meter[0] += ring->capacity;
+            meter[1] += arb_spsc_depth(ring);
+            meter[2] += arb_load_relaxed(&ring->pushed) - ring->first_position;
+            meter[3] += arb_load_relaxed(&ring->dropped);
+        }
+    }
+    """
+    const char *const arb_feed_names[]
+    const char *const arb_detector_names[]
+    const char *const arb_strategy_names[]
+    const char *const arb_gateway_names[]
+    void arb_segment_tick_meter(const arb_segment_t *segment, uint64_t *meter) nogil
+    void arb_segment_order_meter(const arb_segment_t *segment, uint64_t *meter) nogil
+
+LAYOUT_VERSION = ARB_LAYOUT_VERSION
+VENUES = ("bybit", "okx")
+NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}")
+STATES = ("initialising", "ready", "closed")
+
+
+def shm_path(name: str) -> str:
+    """Return the shared-memory name of a segment; a bad `name` raises ValueError."""
+    if NAME_FORM.fullmatch(name) is None:
+        raise ValueError(f"segment name was {name!r}; accepted are up to 31 letters, digits, '.', '_', '-'")
+    return "/arbitrage." + name
+
+
+def process_start_ticks(pid: int) -> int:
+    """Return when a process started, clock ticks since boot; 0 when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            # the command name may hold spaces and brackets: count fields after its closing one
+            return int(stat.read().rsplit(b")", 1)[1].split()[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+cdef dict read_counters(void *block, const char *const *names):
+    cdef uint64_t *words = <uint64_t *>block
+    cdef uint32_t index = 0
+    counters = {}
+    while names[index] != NULL:
+        counters[names[index].decode()] = words[index]
+        index += 1
+    return counters
+
+
+cdef list read_tail(void *block, const char *const *names, uint32_t count):
+    cdef uint64_t *words = <uint64_t *>block
+    cdef uint32_t first = 0, index
+    while names[first] != NULL:
+        first += 1
+    return [words[first + index] for index in range(count)]
+
+
+cdef class Segment:
+    """One trader's shared memory.
+
+    Make it with :meth:`create` (the trader) or :meth:`attach` (everybody else). Views handed out keep
+    the mapping alive; :meth:`close` only ends this object's use of the name.
+
+    Threads: any thread may read; each section is written by the thread the section table names.
+    """
+
+    def __init__(self) -> None:
+        raise TypeError("use Segment.create(...) or Segment.attach(name)")
+
+    @staticmethod
+    def create(name: str, *, symbol_capacity: int = 64, lane_count: int = 1, tick_capacity: int = 16384,
+               opportunity_capacity: int = 4096, order_capacity: int = 1024, execution_capacity: int = 4096,
+               tap_bytes: int = 1 << 22, parking: bool = True, mode: str = "", run: int = 0) -> Segment:
+        """Make the segment of a new trader, mode 0600, and initialise every section.
+
+        Parameters
+        ----------
+        name : str
+            Name readers attach by.
+        symbol_capacity : int
+            Canonical symbols, 1 to 2047.
+        lane_count : int
+            Feed threads, 1 to 16.
+        tick_capacity, opportunity_capacity, order_capacity, execution_capacity : int
+            Ring sizes, rounded up to powers of two.
+        tap_bytes : int
+            Size of each lane's frame tap.
+        parking : bool
+            Whether detector and strategy may sleep (wait strategy ``adaptive``).
+        mode : str
+            Shown to readers.
+        run : int
+            Run number of the client ids.
+
+        Raises
+        ------
+        FileExistsError
+            A living trader holds the name. One left behind by a killed run is replaced.
+        ValueError, OSError
+            A bad size or name; no room in /dev/shm.
+        """
+        cdef arb_segment_t plan
+        cdef bytes path = shm_path(name).encode()
+        cdef void *memory
+        cdef int fd
+        if not 1 <= symbol_capacity < ARB_SYMBOLS_MAX or not 1 <= lane_count <= ARB_LANES_MAX:
+            raise ValueError(f"symbol_capacity was {symbol_capacity} and lane_count {lane_count}; accepted "
+                             f"are 1 to {ARB_SYMBOLS_MAX - 1} and 1 to {ARB_LANES_MAX}")
+        memset(&plan, 0, sizeof plan)
+        plan.spec.symbol_capacity = symbol_capacity
+        plan.spec.lane_count = lane_count
+        plan.spec.tick_capacity = round_up_pow2(tick_capacity, "tick_capacity")
+        plan.spec.opportunity_capacity = round_up_pow2(opportunity_capacity, "opportunity_capacity")
+        plan.spec.order_capacity = round_up_pow2(order_capacity, "order_capacity")
+        plan.spec.execution_capacity = round_up_pow2(execution_capacity, "execution_capacity")
+        plan.spec.tap_bytes = round_up_pow2(tap_bytes, "tap_bytes")
+        plan.spec.parking = parking
+        arb_segment_plan(&plan)
+
+        remove_stale(name)
+        fd = shm_open(path, O_CREAT | O_EXCL | O_RDWR, 0o600)
+        if fd < 0:
+            raise OSError(errno, f"segment {name!r} could not be made: {os.strerror(errno)}")
+        try:
+            if ftruncate(fd, plan.total_bytes) != 0:
+                raise OSError(errno, f"segment {name!r} needs {plan.total_bytes} bytes of /dev/shm: "
+                                     f"{os.strerror(errno)}")
+            memory = mmap(NULL, plan.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+            if memory == MAP_FAILED:
+                raise OSError(errno, f"segment {name!r} could not be mapped: {os.strerror(errno)}")
+        except OSError:
+            shm_unlink(path)
+            raise
+        finally:
+            close(fd)
+        cdef Segment segment = wrap(memory, plan.total_bytes, name, False)
+        segment.is_owner = True
+        prefault(<char *>memory, &plan)
+        memcpy(memory, &plan, sizeof plan)
+        segment.ptr.owner_pid = os.getpid()
+        segment.ptr.owner_start_ticks = process_start_ticks(os.getpid())
+        segment.ptr.created_wall_ns = arb_wall_ns()
+        segment.ptr.heartbeat_mono_ns = arb_mono_ns()
+        segment.ptr.run = run
+        put_text(segment.ptr.name, name, sizeof(segment.ptr.name))
+        put_text(segment.ptr.mode, mode, sizeof(segment.ptr.mode))
+        arb_segment_init_sections(segment.ptr)
+        return segment
+
+    @staticmethod
+    def attach(name: str, *, writable: bool = False) -> Segment:
+        """Map a trader's segment, read-only unless `writable` (feed processes of the same trader).
+
+        Raises
+        ------
+        FileNotFoundError
+            No trader of that name runs.
+        ValueError
+            The segment has another layout version, or is not ready.
+        """
+        cdef bytes path = shm_path(name).encode()
+        cdef void *memory
+        cdef int fd = shm_open(path, O_RDWR if writable else O_RDONLY, 0)
+        if fd < 0:
+            if errno == ENOENT:
+                raise FileNotFoundError(f"no trader named {name!r} runs here: start one, or give its name")
+            raise OSError(errno, f"segment {name!r} could not be opened: {os.strerror(errno)}")
+        cdef uint64_t size = os.fstat(fd).st_size
+        if size < sizeof(arb_segment_t):
+            close(fd)
+            raise ValueError(f"segment {name!r} is not ready: its trader is starting or was killed at start")
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE if writable else PROT_READ, MAP_SHARED, fd, 0)
+        close(fd)
+        if memory == MAP_FAILED:
+            raise OSError(errno, f"segment {name!r} could not be mapped: {os.strerror(errno)}")
+        cdef Segment segment = wrap(memory, size, name, not writable)
+        cdef arb_segment_t *header = segment.ptr
+        if header.magic != ARB_SEGMENT_MAGIC or header.total_bytes > size:
+            raise ValueError(f"segment {name!r} is not ready: its trader is starting or was killed at start")
+        if header.layout_version != ARB_LAYOUT_VERSION or header.header_bytes != sizeof(arb_segment_t):
+            raise ValueError(f"segment {name!r} has layout version {header.layout_version}; this program reads "
+                             f"{ARB_LAYOUT_VERSION}: use the same release as its trader")
+        return segment
+
+    def __dealloc__(self):
+        if self.ptr != NULL:
+            munmap(self.ptr, self.mapped_bytes)
+
+    cdef arb_control_t *control(self):
+        return <arb_control_t *>arb_segment_block(self.ptr, ARB_SECTION_CONTROL, 0)
+
+    cdef void *block(self, arb_section_t section, uint32_t index):
+        return arb_segment_block(self.ptr, section, index)
+
+    def require_owner(self) -> None:
+        """Raise unless this process made the segment."""
+        if not self.is_owner:
+            raise PermissionError(f"segment {self.name!r} is attached; only its trader may change it")
+
+    def mark_ready(self) -> None:
+        """Tell readers that symbols and instruments are in place. Owner only."""
+        self.require_owner()
+        self.ptr.state = ARB_SEGMENT_READY
+
+    def heartbeat(self) -> None:
+        """Tell readers that the trader lives, and keep its clock true. Owner's main thread only."""
+        self.require_owner()
+        self.ptr.heartbeat_mono_ns = arb_mono_ns()
+
+    def close(self) -> None:
+        """Mark the segment closed and take its name away, when this process made it."""
+        if self.is_owner:
+            self.is_owner = False
+            self.ptr.state = ARB_SEGMENT_CLOSED
+            shm_unlink(shm_path(self.name).encode())
+
+    # ---- identity ----------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        """The trader's process id."""
+        return self.ptr.owner_pid
+
+    @property
+    def run(self) -> int:
+        """Run number of the trader's client ids."""
+        return self.ptr.run
+
+    @property
+    def mode(self) -> str:
+        """What the trader trades on: paper, demo, testnet, live."""
+        return self.ptr.mode.decode()
+
+    @property
+    def state(self) -> str:
+        """``initialising``, ``ready`` or ``closed``."""
+        return STATES[self.ptr.state] if self.ptr.state < 3 else "unknown"
+
+    @property
+    def alive(self) -> bool:
+        """Whether the trader that made this segment still runs."""
+        return (self.ptr.state != ARB_SEGMENT_CLOSED
+                and process_start_ticks(self.ptr.owner_pid) == self.ptr.owner_start_ticks)
+
+    @property
+    def heartbeat_age_s(self) -> float:
+        """Seconds since the trader's main thread was last seen."""
+        return (arb_mono_ns() - self.ptr.heartbeat_mono_ns) / 1e9
+
+    @property
+    def uptime_s(self) -> float:
+        """Seconds since the segment was made."""
+        return (arb_wall_ns() - self.ptr.created_wall_ns) / 1e9
+
+    @property
+    def spec(self) -> dict[str, int]:
+        """Sizes as they really are."""
+        return dict(self.ptr.spec)
+
+    @property
+    def total_bytes(self) -> int:
+        """Size of the segment."""
+        return self.ptr.total_bytes
+
+    # ---- sections ----------------------------------------------------------------------------
+
+    @property
+    def clock(self):
+        """The trader's clock."""
+        return self.view("clock", lambda: Clock_wrap(<arb_clock_t *>self.block(ARB_SECTION_CLOCK, 0), self))
+
+    @property
+    def symbols(self):
+        """The :class:`SymbolMap`."""
+        return self.view("symbols", lambda: SymbolMap_wrap(
+            <arb_symbol_map_t *>self.block(ARB_SECTION_SYMBOLS, 0), self))
+
+    @property
+    def store(self):
+        """The :class:`MarketStore`; its arrays are read-only when attached."""
+        return self.view("store", lambda: MarketStore_wrap(
+            <arb_market_store_t *>self.block(ARB_SECTION_STORE, 0), self, self.readonly))
+
+    @property
+    def opportunities(self):
+        """Broadcast of opportunity events."""
+        return self.view("opportunities", lambda: BroadcastRing_wrap(
+            <arb_broadcast_ring_t *>self.block(ARB_SECTION_OPPORTUNITIES, 0), self))
+
+    @property
+    def pair_events(self):
+        """Broadcast of pair events."""
+        return self.view("pair_events", lambda: BroadcastRing_wrap(
+            <arb_broadcast_ring_t *>self.block(ARB_SECTION_PAIR_EVENTS, 0), self))
+
+    def orders(self, venue: int):
+        """Order ring of a venue."""
+        return self.view(f"orders{venue}", lambda: SpscRing_wrap(
+            <arb_spsc_ring_t *>self.block(ARB_SECTION_ORDERS, venue), self))
+
+    @property
+    def executions(self):
+        """Execution ring: what venues said of orders, on its way to the strategy."""
+        return self.view("executions", lambda: MpscRing_wrap(
+            <arb_mpsc_ring_t *>self.block(ARB_SECTION_EXECUTIONS, 0), self))
+
+    def view(self, key: str, make):
+        """Return what `make` made for `key`, once."""
+        if key not in self.views:
+            self.views[key] = make()
+        return self.views[key]
+
+    def histogram(self, stage: int):
+        """Histogram of one block of the stage section."""
+        if not 0 <= stage < ARB_STAGE_COUNT:
+            raise IndexError(f"stage was {stage}; there are {ARB_STAGE_COUNT}")
+        return Histogram_wrap(arb_segment_histogram(self.ptr, stage), self, self.readonly)
+
+    @property
+    def latency(self):
+        """The :class:`LatencyTracker` of all stages, ns."""
+        def group(first, count):
+            return [self.histogram(first + index) for index in range(count)]
+        return LatencyTracker({
+            "parsed": group(ARB_STAGE_PARSED, ARB_LANES_MAX),
+            "applied": group(ARB_STAGE_APPLIED, 1),
+            "detected": group(ARB_STAGE_DETECTED, 1),
+            "seen": group(ARB_STAGE_SEEN, 1),
+            "decided": group(ARB_STAGE_DECIDED, 1),
+            "opportunity_to_order": group(ARB_STAGE_TO_ORDER, 1),
+            "sent": group(ARB_STAGE_SENT, ARB_VENUES_MAX),
+            "acknowledged": group(ARB_STAGE_ACKNOWLEDGED, ARB_VENUES_MAX),
+            "naked_leg": group(ARB_STAGE_NAKED, 1),
+        })
+
+    # ---- meters ------------------------------------------------------------------------------
+
+    def counters(self) -> dict:
+        """Return every counter: ``feed`` and ``gateway`` by venue, ``detector``, ``strategy``."""
+        feed, gateway = {}, {}
+        for venue, venue_name in enumerate(VENUES):
+            total = {}
+            statuses = [0] * ARB_FRAME_STATUS_COUNT
+            for lane in range(self.ptr.spec.lane_count):
+                block = lane * ARB_VENUES_MAX + venue
+                part = read_counters(self.block(ARB_SECTION_FEED_COUNTERS, block), arb_feed_names)
+                for name, value in part.items():
+                    total[name] = total.get(name, 0) + value
+                tail = read_tail(self.block(ARB_SECTION_FEED_COUNTERS, block), arb_feed_names,
+                                 ARB_FRAME_STATUS_COUNT)
+                statuses = [a + b for a, b in zip(statuses, tail)]
+            total["by_status"] = statuses
+            feed[venue_name] = total
+            gateway[venue_name] = read_counters(self.block(ARB_SECTION_GATEWAY_COUNTERS, venue),
+                                                arb_gateway_names)
+        detector = read_counters(self.block(ARB_SECTION_DETECTOR_COUNTERS, 0), arb_detector_names)
+        detector["close_reasons"] = read_tail(self.block(ARB_SECTION_DETECTOR_COUNTERS, 0),
+                                              arb_detector_names, ARB_CLOSE_REASON_COUNT)
+        strategy = read_counters(self.block(ARB_SECTION_STRATEGY_COUNTERS, 0), arb_strategy_names)
+        strategy["risk_reasons"] = read_tail(self.block(ARB_SECTION_STRATEGY_COUNTERS, 0),
+                                             arb_strategy_names, ARB_RISK_REASON_COUNT)
+        return {"feed": feed, "detector": detector, "strategy": strategy, "gateway": gateway}
+
+    def queues(self) -> dict[str, dict[str, int]]:
+        """Return capacity, depth, pushed and dropped of the ``market`` and ``order`` queues."""
+        cdef uint64_t meter[4]
+        names = ("capacity", "depth", "pushed", "dropped")
+        arb_segment_tick_meter(self.ptr, meter)
+        market = {name: meter[index] for index, name in enumerate(names)}
+        market["dropped"] = self.counters()["detector"]["ticks_dropped"]
+        arb_segment_order_meter(self.ptr, meter)
+        order = {name: meter[index] for index, name in enumerate(names)}
+        return {"market": market, "order": order}
+
+    def register_thread(self, role: str, tid: int, core: int | None) -> int:
+        """Enter a thread into the thread table; return its place, for :meth:`release_thread`."""
+        cdef arb_thread_entry_t *entry
+        cdef uint32_t index
+        for index in range(ARB_THREADS_MAX):
+            entry = <arb_thread_entry_t *>self.block(ARB_SECTION_THREADS, index)
+            if entry.tid == 0:
+                memset(entry, 0, sizeof(arb_thread_entry_t))
+                put_text(entry.role, role, sizeof(entry.role))
+                entry.core = -1 if core is None else core
+                entry.started_mono_ns = arb_mono_ns()
+                entry.tid = tid
+                return index
+        raise OSError(f"the thread table is full ({ARB_THREADS_MAX} threads)")
+
+    def release_thread(self, index: int) -> None:
+        """Free a place in the thread table."""
+        (<arb_thread_entry_t *>self.block(ARB_SECTION_THREADS, index)).tid = 0
+
+    def threads(self) -> list[dict]:
+        """Return the hot threads: role, tid, core, turns, work, allocations (None without the shim)."""
+        cdef arb_thread_entry_t *entry
+        rows = []
+        for index in range(ARB_THREADS_MAX):
+            entry = <arb_thread_entry_t *>self.block(ARB_SECTION_THREADS, index)
+            if entry.tid == 0:
+                continue
+            known = entry.allocations_known != 0
+            rows.append({
+                "role": entry.role.decode(), "tid": entry.tid,
+                "core": None if entry.core < 0 else entry.core,
+                "turns": entry.turns, "work": entry.work,
+                "allocations_c": entry.allocations_c if known else None,
+                "allocations_python": entry.allocations_python if known else None,
+            })
+        return rows
+
+    # ---- steering ----------------------------------------------------------------------------
+
+    def steer(self, *, stop=None, opening_off=None, flatten=None, kill=None) -> None:
+        """Set control words (bool); None leaves one alone. Owner only."""
+        cdef arb_control_t *control = self.control()
+        self.require_owner()
+        if opening_off is not None:
+            control.opening_off = bool(opening_off)
+        if flatten is not None:
+            control.flatten = bool(flatten)
+        if kill is not None:
+            control.kill = bool(kill)
+        if stop is not None:
+            control.stop = bool(stop)
+
+    def pause(self, symbol_index: int, paused: bool = True) -> None:
+        """Stop or resume opening pairs of one symbol. Owner only."""
+        self.require_owner()
+        if not 0 <= symbol_index < self.ptr.spec.symbol_capacity:
+            raise IndexError(f"symbol index was {symbol_index}; capacity is {self.ptr.spec.symbol_capacity}")
+        self.control().paused[symbol_index] = paused
+
+    @property
+    def controls(self) -> dict[str, bool]:
+        """The control words as they stand."""
+        cdef arb_control_t *control = self.control()
+        return {"stop": control.stop != 0, "opening_off": control.opening_off != 0,
+                "flatten": control.flatten != 0, "kill": control.kill != 0}
+
+    def __repr__(self) -> str:
+        return (f"Segment({self.name!r}, mode={self.mode!r}, pid={self.pid}, state={self.state!r}, "
+                f"alive={self.alive})")
+
+
+cdef Segment wrap(void *memory, uint64_t size, str name, bint readonly):
+    cdef Segment segment = Segment.__new__(Segment)
+    segment.ptr = <arb_segment_t *>memory
+    segment.mapped_bytes = size
+    segment.name = name
+    segment.readonly = readonly
+    segment.views = {}
+    return segment
+
+
+cdef void put_text(char *field, str text, size_t size):
+    cdef bytes encoded = text.encode("ascii", "replace")
+    strncpy(field, encoded, size - 1)
+
+
+cdef uint32_t round_up_pow2(object asked, str name) except 0:
+    if not 1 <= asked <= 1 << 30:
+        raise ValueError(f"{name} was {asked}; accepted values are 1 to {1 << 30}")
+    return 1 << (int(asked) - 1).bit_length()
+
+
+cdef void prefault(char *memory, arb_segment_t *plan):
+    # touch every page once, so that the hot path never faults; the taps fault when they are enabled
+    cdef uint64_t taps_start = arb_segment_block(plan, ARB_SECTION_TAPS, 0) - <void *>plan
+    cdef uint64_t taps_end = arb_segment_block(plan, ARB_SECTION_HISTOGRAMS, 0) - <void *>plan
+    memset(memory, 0, taps_start)
+    memset(memory + taps_end, 0, plan.total_bytes - taps_end)
+
+
+def remove_stale(name: str) -> bool:
+    """Remove the segment of a trader that was killed; return whether there was one.
+
+    Raises
+    ------
+    FileExistsError
+        The trader lives.
+    """
+    cdef Segment other
+    try:
+        other = Segment.attach(name)
+        if other.alive:
+            raise FileExistsError(f"a trader named {name!r} runs already (pid {other.pid}): stop it first, "
+                                  "or give this one another name")
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        pass
+    shm_unlink(shm_path(name).encode())
+    return True

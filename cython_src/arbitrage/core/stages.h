@@ -1,0 +1,127 @@
+/* Stages: how detector and strategy are run, and how they wait.
+ *
+ *   split    detector thread --parker--> strategy thread --bell--> gateway loop
+ *   fused    one thread: detector, then strategy
+ *   inline   both inside the feed callback, on the feed loop's thread
+ *
+ * The turn functions are the same in all placements. A turn never blocks; between turns an idle thread
+ * spins, yields, or spins for a while and then parks until a producer wakes it or time is up.
+ */
+#ifndef ARB_STAGES_H
+#define ARB_STAGES_H
+
+#include <sched.h>
+
+#include "bell.h"
+#include "detector.h"
+#include "segment.h"
+#include "strategy.h"
+
+enum {
+    ARB_TICKS_A_TURN = 256,
+    ARB_PARK_IDLE_NS = 20 * 1000 * 1000,  /* longest sleep: staleness and timers are looked at again */
+    ARB_PARK_BUSY_NS = 500 * 1000,        /* the same while a pair is open */
+};
+
+typedef enum arb_wait { ARB_WAIT_SPIN = 0, ARB_WAIT_YIELD = 1, ARB_WAIT_ADAPTIVE = 2 } arb_wait_t;
+
+typedef struct arb_stages {
+    arb_detector_t *detector;
+    arb_strategy_t *strategy;          /* NULL: detection only */
+    const arb_clock_t *clock;
+    arb_control_t *control;
+    arb_parker_t *detector_parker;     /* woken by the feed threads */
+    arb_parker_t *strategy_parker;     /* woken by the detector and by the gateways */
+    arb_bell_t *bell;                  /* wakes the gateway loop; NULL: the loop polls by itself */
+    const arb_detector_counters_t *detector_counters;
+    const arb_strategy_counters_t *strategy_counters;
+    int64_t spin_ns;
+    uint32_t wait;                     /* arb_wait_t */
+} arb_stages_t;
+
+static inline uint64_t arb_events_published(const arb_stages_t *stages)
+{
+    const arb_detector_counters_t *counters = stages->detector_counters;
+    return counters->opened + counters->updated + counters->closed;
+}
+
+/* One turn of the detector; returns ticks handled. wakes: a strategy thread may have to be woken. */
+static inline uint32_t arb_stages_detect(arb_stages_t *stages, int64_t now_mono_ns, bool wakes)
+{
+    uint64_t before = arb_events_published(stages);
+    uint32_t handled = arb_detector_poll(stages->detector, ARB_TICKS_A_TURN, now_mono_ns);
+    if (wakes && arb_events_published(stages) != before)
+        arb_parker_notify(stages->strategy_parker);
+    return handled;
+}
+
+/* One turn of the strategy; returns events handled. */
+static inline uint32_t arb_stages_decide(arb_stages_t *stages, int64_t now_mono_ns)
+{
+    uint64_t before = stages->strategy_counters->orders;
+    uint32_t handled = arb_strategy_poll(stages->strategy, now_mono_ns);
+    if (stages->bell != NULL && stages->strategy_counters->orders != before)
+        arb_bell_ring(stages->bell);
+    return handled;
+}
+
+static inline uint32_t arb_stages_both(arb_stages_t *stages, int64_t now_mono_ns)
+{
+    uint32_t handled = arb_stages_detect(stages, now_mono_ns, false);
+    if (stages->strategy != NULL)
+        handled += arb_stages_decide(stages, handled ? arb_clock_now(stages->clock) : now_mono_ns);
+    return handled;
+}
+
+typedef uint32_t (*arb_turn_t)(arb_stages_t *stages, int64_t now_mono_ns);
+
+static inline uint32_t arb_turn_detector(arb_stages_t *stages, int64_t now_mono_ns)
+{
+    return arb_stages_detect(stages, now_mono_ns, stages->strategy != NULL);
+}
+static inline uint32_t arb_turn_strategy(arb_stages_t *stages, int64_t now_mono_ns)
+{
+    return arb_stages_decide(stages, now_mono_ns);
+}
+static inline uint32_t arb_turn_fused(arb_stages_t *stages, int64_t now_mono_ns)
+{
+    return arb_stages_both(stages, now_mono_ns);
+}
+
+static inline int64_t arb_stages_park_ns(const arb_stages_t *stages)
+{
+    return stages->strategy != NULL && arb_strategy_live_pairs(stages->strategy) > 0 ? ARB_PARK_BUSY_NS
+                                                                              : ARB_PARK_IDLE_NS;
+}
+
+/* Turn until control->stop. parker: what producers of this thread's work notify. The thread's own. */
+static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_parker_t *parker,
+                                  arb_thread_entry_t *entry)
+{
+    int64_t last_work_ns = arb_clock_now(stages->clock);
+    /* relaxed: a switch; a turn later is soon enough */
+    while (!arb_load_relaxed(&stages->control->stop)) {
+        int64_t now_ns = arb_clock_now(stages->clock);
+        uint32_t handled = turn(stages, now_ns);
+        arb_count(&entry->turns, 1);
+        if (handled != 0) {
+            arb_count(&entry->work, 1);
+            last_work_ns = now_ns;
+            continue;
+        }
+        if (stages->wait == ARB_WAIT_SPIN) {
+            arb_cpu_relax();
+        } else if (stages->wait == ARB_WAIT_YIELD) {
+            sched_yield();
+        } else if (now_ns - last_work_ns < stages->spin_ns) {
+            arb_cpu_relax();
+        } else if (arb_parker_prepare(parker)) {
+            if (turn(stages, now_ns) != 0)
+                arb_parker_cancel(parker);
+            else
+                arb_parker_wait(parker, arb_stages_park_ns(stages));
+        }
+    }
+}
+
+#endif
