@@ -21,6 +21,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 SOURCE = Path("cython_src/arbitrage/core")
 TARGET = Path("arbitrage/core")
+SHIM_SOURCE = Path("cython_src/preload/alloc_shim.c")
 
 COMMON_FLAGS = ["-std=gnu11", "-Wall", "-Wno-unused-function", "-fno-math-errno"]
 # No -march=native anywhere: vector code sits behind run-time dispatch, so one wheel runs everywhere.
@@ -88,6 +89,15 @@ class BuildExt(build_ext):
         package.mkdir(parents=True, exist_ok=True)
         for declaration in [*SOURCE.glob("*.pxd"), *SOURCE.glob("*.h")]:
             shutil.copy2(declaration, package / declaration.name)
+        self.build_shim(package / "alloc_shim.so")
+
+    def build_shim(self, target: Path) -> None:
+        """Build the preload library: plain C, no Python in it, never sanitised."""
+        if target.exists() and target.stat().st_mtime > SHIM_SOURCE.stat().st_mtime:
+            return
+        compiler = self.compiler.compiler_so[0]
+        flags = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall"]
+        self.spawn([compiler, *flags, "-o", str(target), str(SHIM_SOURCE)])
 
     def build_extensions(self) -> None:
         compiler = self.compiler.compiler_so[0]
