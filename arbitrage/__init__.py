@@ -1,1 +1,81 @@
-"""Cross-exchange arbitrage of perpetual swaps on Bybit and OKX."""
+"""Cross-exchange arbitrage of perpetual swaps on Bybit and OKX.
+
+What a researcher or a trader uses by hand; everything is imported on first use, so that
+``import arbitrage`` costs little and pulls in no venue, event loop or plotting code.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from arbitrage.core.detector import OpportunityDetector
+    from arbitrage.core.frames import Quote, parse_frame
+    from arbitrage.core.histogram import Histogram, LatencyTracker
+    from arbitrage.core.ring import (
+        BroadcastRing,
+        MarketPipeline,
+        MpscRing,
+        OpportunityQueue,
+        SpscRing,
+    )
+    from arbitrage.core.segment import Segment
+    from arbitrage.core.spread import spread_bps
+    from arbitrage.core.store import MarketStore
+    from arbitrage.core.symbols import SymbolMap
+    from arbitrage.research.replay import Replay, replay
+    from arbitrage.runtime.attach import attach
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "BroadcastRing": "arbitrage.core.ring",
+    "Histogram": "arbitrage.core.histogram",
+    "LatencyTracker": "arbitrage.core.histogram",
+    "MarketPipeline": "arbitrage.core.ring",
+    "MarketStore": "arbitrage.core.store",
+    "MpscRing": "arbitrage.core.ring",
+    "OpportunityDetector": "arbitrage.core.detector",
+    "OpportunityQueue": "arbitrage.core.ring",
+    "Quote": "arbitrage.core.frames",
+    "Replay": "arbitrage.research.replay",
+    "Segment": "arbitrage.core.segment",
+    "SpscRing": "arbitrage.core.ring",
+    "SymbolMap": "arbitrage.core.symbols",
+    "attach": "arbitrage.runtime.attach",
+    "parse_frame": "arbitrage.core.frames",
+    "replay": "arbitrage.research.replay",
+    "spread_bps": "arbitrage.core.spread",
+}
+
+__all__ = [
+    "BroadcastRing",
+    "Histogram",
+    "LatencyTracker",
+    "MarketPipeline",
+    "MarketStore",
+    "MpscRing",
+    "OpportunityDetector",
+    "OpportunityQueue",
+    "Quote",
+    "Replay",
+    "Segment",
+    "SpscRing",
+    "SymbolMap",
+    "attach",
+    "parse_frame",
+    "replay",
+    "spread_bps",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'arbitrage' has no attribute {name!r}")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

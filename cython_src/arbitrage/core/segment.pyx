@@ -15,9 +15,12 @@ from arbitrage.core.histogram cimport Histogram_wrap
 from arbitrage.core.histogram import LatencyTracker
 from arbitrage.core.ring cimport (
     BroadcastRing_wrap,
+    Lane_wrap,
     MpscRing_wrap,
+    OpportunityQueue_wrap,
     SpscRing_wrap,
     arb_broadcast_ring_t,
+    arb_lane_t,
     arb_mpsc_ring_t,
     arb_spsc_ring_t,
 )
@@ -159,7 +162,7 @@ cdef class Segment:
         if not 1 <= symbol_capacity < ARB_SYMBOLS_MAX or not 1 <= lane_count <= ARB_LANES_MAX:
             raise ValueError(f"symbol_capacity was {symbol_capacity} and lane_count {lane_count}; accepted "
                              f"are 1 to {ARB_SYMBOLS_MAX - 1} and 1 to {ARB_LANES_MAX}")
-        memset(&plan, 0, sizeof plan)
+        memset(&plan, 0, sizeof(plan))
         plan.spec.symbol_capacity = symbol_capacity
         plan.spec.lane_count = lane_count
         plan.spec.tick_capacity = round_up_pow2(tick_capacity, "tick_capacity")
@@ -189,7 +192,7 @@ cdef class Segment:
         cdef Segment segment = wrap(memory, plan.total_bytes, name, False)
         segment.is_owner = True
         prefault(<char *>memory, &plan)
-        memcpy(memory, &plan, sizeof plan)
+        memcpy(memory, &plan, sizeof(plan))
         segment.ptr.owner_pid = os.getpid()
         segment.ptr.owner_start_ticks = process_start_ticks(os.getpid())
         segment.ptr.created_wall_ns = arb_wall_ns()
@@ -326,7 +329,7 @@ cdef class Segment:
     def symbols(self):
         """The :class:`SymbolMap`."""
         return self.view("symbols", lambda: SymbolMap_wrap(
-            <arb_symbol_map_t *>self.block(ARB_SECTION_SYMBOLS, 0), self))
+            <arb_symbol_map_t *>self.block(ARB_SECTION_SYMBOLS, 0), self, not self.readonly))
 
     @property
     def store(self):
@@ -334,28 +337,35 @@ cdef class Segment:
         return self.view("store", lambda: MarketStore_wrap(
             <arb_market_store_t *>self.block(ARB_SECTION_STORE, 0), self, self.readonly))
 
+    def lane(self, index: int):
+        """Tick ring and overflow cells of one feed thread."""
+        if not 0 <= index < self.ptr.spec.lane_count:
+            raise IndexError(f"lane was {index}; the segment has {self.ptr.spec.lane_count}")
+        return self.view(f"lane{index}", lambda: Lane_wrap(
+            <arb_lane_t *>self.block(ARB_SECTION_LANES, index), self, not self.readonly))
+
     @property
     def opportunities(self):
         """Broadcast of opportunity events."""
-        return self.view("opportunities", lambda: BroadcastRing_wrap(
-            <arb_broadcast_ring_t *>self.block(ARB_SECTION_OPPORTUNITIES, 0), self))
+        return self.view("opportunities", lambda: OpportunityQueue_wrap(
+            <arb_broadcast_ring_t *>self.block(ARB_SECTION_OPPORTUNITIES, 0), self, not self.readonly))
 
     @property
     def pair_events(self):
         """Broadcast of pair events."""
         return self.view("pair_events", lambda: BroadcastRing_wrap(
-            <arb_broadcast_ring_t *>self.block(ARB_SECTION_PAIR_EVENTS, 0), self))
+            <arb_broadcast_ring_t *>self.block(ARB_SECTION_PAIR_EVENTS, 0), self, not self.readonly))
 
     def orders(self, venue: int):
         """Order ring of a venue."""
         return self.view(f"orders{venue}", lambda: SpscRing_wrap(
-            <arb_spsc_ring_t *>self.block(ARB_SECTION_ORDERS, venue), self))
+            <arb_spsc_ring_t *>self.block(ARB_SECTION_ORDERS, venue), self, not self.readonly))
 
     @property
     def executions(self):
         """Execution ring: what venues said of orders, on its way to the strategy."""
         return self.view("executions", lambda: MpscRing_wrap(
-            <arb_mpsc_ring_t *>self.block(ARB_SECTION_EXECUTIONS, 0), self))
+            <arb_mpsc_ring_t *>self.block(ARB_SECTION_EXECUTIONS, 0), self, not self.readonly))
 
     def view(self, key: str, make):
         """Return what `make` made for `key`, once."""
