@@ -1,0 +1,83 @@
+"""``python -m arbitrage.sim``: run one simulated venue, or both."""
+
+from __future__ import annotations
+
+import sys
+import time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+from arbitrage.sim.config import DEFAULT_PORTS, DEFAULT_SYMBOLS, SimConfig, SimError
+
+
+def number(text: str) -> Decimal:
+    """A decimal number, kept exact."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError(text) from None
+
+
+@click.command()
+@click.option("--venue", type=click.Choice(("bybit", "okx", "both")), default="both",
+              show_default=True)
+@click.option("--symbols", default=None, help="Canonical symbols, comma-separated; default "
+              f"{','.join(DEFAULT_SYMBOLS)}, with --frames those in the file.")
+@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--rate", type=int, default=2000, show_default=True,
+              help="Book updates a second and venue.")
+@click.option("--ws-port", type=int, default=None, help="0 = any; default 7701 bybit, 7711 okx.")
+@click.option("--rest-port", type=int, default=None, help="0 = any; default 7702, 7712.")
+@click.option("--t0-ns", type=int, default=0, help="Common epoch in Unix nanoseconds; 0 = now.")
+@click.option("--frames", default="", help="Play a frames file, or VENUE.frames.gz of a folder.")
+@click.option("--speed", type=float, default=1.0, show_default=True)
+@click.option("--fees-bps", type=number, default=None,
+              help="Taker fee; default 5.5 bybit, 5.0 okx.")
+@click.option("--balance", type=number, default="1000000", show_default=True,
+              help="USDT at the start, on each venue.")
+@click.option("--tls", is_flag=True, help="Serve wss and https with a throw-away authority.")
+@click.option("--tls-dir", default="", help="Where ca.pem is written.")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--ready-file", default="", help="JSON of URLs and pid, written when listening.")
+@click.option("--exit-with-parent", is_flag=True, help="End when the starting process ends.")
+def main(venue: str, symbols: str | None, exit_with_parent: bool, **options: Any) -> None:
+    """Exchange simulator: Bybit and OKX perpetual swaps on loopback."""
+    chosen: tuple[str, ...]
+    if symbols is None:
+        chosen = () if options["frames"] else DEFAULT_SYMBOLS
+    else:
+        chosen = tuple(part for part in symbols.split(",") if part.strip())
+    try:
+        if venue == "both":
+            sys.exit(_both(chosen, options))
+        from arbitrage.sim import server
+
+        server.run(SimConfig(venue=venue, symbols=chosen, **options), exit_with_parent)
+    except SimError as error:
+        click.echo(f"arbitrage.sim: {error}", err=True)
+        sys.exit(1)
+
+
+def _both(symbols: tuple[str, ...], options: dict[str, Any]) -> int:
+    from arbitrage.sim.launch import run_both
+
+    for venue in DEFAULT_PORTS:  # a bad value is said once, before any process starts
+        SimConfig(venue=venue, symbols=symbols, **options)
+    if any(options[name] for name in ("ws_port", "rest_port", "ready_file")):
+        raise SimError("--ws-port, --rest-port and --ready-file belong to one venue; with "
+                       "--venue both only port 0 (any) can be asked for")
+    options["t0_ns"] = options["t0_ns"] or time.time_ns() + 300_000_000
+    arguments = ["--symbols", ",".join(symbols)] if symbols else []
+    for name, value in options.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            arguments.append(flag)
+        elif value not in (None, "", False) or (value == 0 and name.endswith("port")):
+            arguments += [flag, str(value)]
+    return run_both(arguments)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m arbitrage.sim")

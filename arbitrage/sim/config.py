@@ -1,0 +1,101 @@
+"""What a simulated venue is told: one frozen value object."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+VENUES = ("bybit", "okx")
+DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+DEFAULT_PORTS = {"bybit": (7701, 7702), "okx": (7711, 7712)}
+DEFAULT_FEES_BPS = {"bybit": Decimal("5.5"), "okx": Decimal("5.0")}
+
+
+class SimError(Exception):
+    """The simulator cannot run as it was told to; the text is one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class SimKeys:
+    """The one API key a simulated venue accepts."""
+
+    key: str = "sim-key"
+    secret: str = field(default="sim-secret", repr=False)
+    passphrase: str = field(default="sim-pass", repr=False)
+
+    @classmethod
+    def from_env(cls, venue: str) -> SimKeys:
+        """Read the same variables as the trader, so that both sides agree without a flag."""
+        prefix = venue.upper()
+        return cls(
+            key=os.environ.get(f"{prefix}_API_KEY") or "sim-key",
+            secret=os.environ.get(f"{prefix}_API_SECRET") or "sim-secret",
+            passphrase=os.environ.get(f"{prefix}_API_PASSPHRASE") or "sim-pass",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SimConfig:
+    """One simulated venue.
+
+    Parameters
+    ----------
+    venue : ``bybit`` or ``okx``.
+    symbols : canonical (``BTCUSDT``); empty with ``frames``: those found in the file.
+    seed, t0_ns : together they fix every price; two venues that share both stay correlated.
+        ``t0_ns`` 0 means the moment of the start.
+    rate : book updates a second, over all symbols.
+    ws_port, rest_port : 0 takes any free port; None takes the venue's default.
+    fees_bps : taker fee; None takes the venue's default. The maker fee is 2 bps.
+    frames : file of ``recv_ns TAB frame`` lines (or a folder with ``VENUE.frames.gz``) to play
+        at ``speed`` times its own timing, instead of the seeded market.
+    """
+
+    venue: str
+    symbols: tuple[str, ...] = DEFAULT_SYMBOLS
+    seed: int = 7
+    rate: int = 2000
+    host: str = "127.0.0.1"
+    ws_port: int | None = None
+    rest_port: int | None = None
+    t0_ns: int = 0
+    frames: str = ""
+    speed: float = 1.0
+    fees_bps: Decimal | None = None
+    balance: Decimal = Decimal(1_000_000)
+    tls: bool = False
+    tls_dir: str = ""
+    ready_file: str = ""
+    keys: SimKeys | None = None
+
+    def __post_init__(self) -> None:
+        if self.venue not in VENUES:
+            raise SimError(f"venue was {self.venue!r}; accepted: {', '.join(VENUES)}")
+        if not 1 <= self.rate <= 100_000:
+            raise SimError(f"rate was {self.rate}; accepted: 1 to 100000 updates a second")
+        if not 0 < self.speed <= 1000:
+            raise SimError(f"speed was {self.speed}; accepted: above 0, at most 1000")
+        if not self.symbols and not self.frames:
+            raise SimError("symbols was empty; name at least one, such as BTCUSDT")
+        if self.balance <= 0:
+            raise SimError(f"balance was {self.balance}; accepted: above 0 USDT")
+        if self.fees_bps is not None and not -10 <= self.fees_bps <= 1000:
+            raise SimError(f"fees_bps was {self.fees_bps}; accepted: -10 to 1000")
+
+    @property
+    def taker_bps(self) -> Decimal:
+        return DEFAULT_FEES_BPS[self.venue] if self.fees_bps is None else self.fees_bps
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """(WebSocket, REST)."""
+        ws_port, rest_port = DEFAULT_PORTS[self.venue]
+        return (
+            ws_port if self.ws_port is None else self.ws_port,
+            rest_port if self.rest_port is None else self.rest_port,
+        )
+
+    @property
+    def api_keys(self) -> SimKeys:
+        return self.keys or SimKeys.from_env(self.venue)

@@ -1,0 +1,282 @@
+"""What every simulated venue shares: connections, clock, funding, and the way frames leave.
+
+A venue is a state machine without sockets. A shell (`server.py`, or a test with a virtual clock)
+calls `connect`, `on_frame`, `advance` and `rest`, and sends what they return. Nothing here sleeps,
+reads a clock of its own or knows about asyncio.
+"""
+
+from __future__ import annotations
+
+import hmac
+import itertools
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from random import Random
+from typing import Any, NoReturn
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from arbitrage.sim.config import SimConfig
+from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.market import Market
+from arbitrage.sim.matching import Fill, Matcher, Order
+
+HOUR_NS = 3_600_000_000_000
+TICKER_PERIOD_NS = 200_000_000
+REPEAT_NS = 3_000_000_000
+
+encode = msgspec.json.encode
+Clock = Callable[[], int]
+
+
+class Refusal(Exception):
+    """A request is answered with the venue's own code instead of a result."""
+
+    def __init__(self, code: int, text: str, status: int = 200) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.status = status
+
+
+class Connection:
+    """One client's socket, as the venue sees it."""
+
+    __slots__ = ("authed", "conn_id", "request_ids", "role", "streams", "topics")
+
+    def __init__(self, role: str, conn_id: str) -> None:
+        self.role = role  # public, private, trade
+        self.conn_id = conn_id
+        self.authed = False
+        self.streams = 0  # bit i: public stream i is subscribed
+        self.topics: dict[str, Any] = {}  # private topics
+        self.request_ids: set[str] = set()
+
+
+class Exchange(ABC):
+    """Base of both venues."""
+
+    venue: str
+    public_path: str
+    private_path: str
+    trade_path: str
+
+    def __init__(
+        self, config: SimConfig, instruments: tuple[Instrument, ...], market: Market, clock: Clock
+    ) -> None:
+        self.config = config
+        self.keys = config.api_keys
+        self.clock = clock
+        self.instruments = instruments
+        self.by_name = {item.name: item for item in instruments}
+        self.market = market
+        self.matcher = Matcher(instruments, self, config.balance, config.taker_bps)
+        self.connections: dict[str, Connection] = {}
+        self.watched = 0
+        self._rng = Random(f"{config.seed}/{self.venue}/ids")
+        self._ids = itertools.count(1)
+        self._public: list[tuple[int, bytes]] = []
+        self._pushes: list[tuple[Connection, bytes]] = []
+        self._touched: dict[int, None] = {}
+        self._ticker_due_ns = 0
+        self.frames_sent = 0
+        now_ns = clock()
+        self.next_funding_ns = [self._funding_after(item, now_ns) for item in instruments]
+        self.funding_rates = [self._draw_rate(item, 0) for item in instruments]
+        for item, book in zip(instruments, self.matcher.books, strict=True):
+            book.seq = 700_000_000_000 + item.index * 1_000_000
+            book.update_id = 30_000_000 + item.index * 100_000
+
+    # -- the four calls of a shell ---------------------------------------------------------------
+
+    def connect(self, path: str) -> Connection | None:
+        """A client has opened ``path``; None when the venue has no such socket."""
+        roles = {self.public_path: "public", self.trade_path: "trade", self.private_path: "private"}
+        role = roles.get(path.partition("?")[0])
+        if role is None:
+            return None
+        conn = Connection(role, self._new_conn_id())
+        self.connections[conn.conn_id] = conn
+        return conn
+
+    def disconnect(self, conn: Connection) -> None:
+        self.connections.pop(conn.conn_id, None)
+        self.watch()
+
+    def watch(self) -> None:
+        """Note which public streams anybody listens to; the others are not even formatted."""
+        self.watched = 0
+        for conn in self.connections.values():
+            self.watched |= conn.streams
+
+    @abstractmethod
+    def on_frame(self, conn: Connection, payload: bytes) -> list[bytes]:
+        """Answer one client frame; pushes to private sockets wait in `take_pushes`."""
+
+    def advance(self, now_ns: int) -> list[tuple[int, bytes]]:
+        """Move the market to ``now_ns``; return the public frames as (stream, payload)."""
+        self.market.advance(now_ns, self._on_quote)
+        if now_ns >= self._ticker_due_ns:
+            self._ticker_due_ns = now_ns + TICKER_PERIOD_NS
+            self._repeat_quotes(now_ns)
+            self._settle_funding(now_ns)
+            self.on_ticker_time(now_ns)
+        frames, self._public = self._public, []
+        self.frames_sent += len(frames)
+        return frames
+
+    def take_pushes(self) -> list[tuple[Connection, bytes]]:
+        """Private frames produced since the last call, in order."""
+        pushes, self._pushes = self._pushes, []
+        return pushes
+
+    def rest(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> tuple[int, bytes]:
+        """Answer one REST call with (HTTP status, JSON)."""
+        try:
+            return 200, encode(self.rest_result(method, path, query, headers, body))
+        except Refusal as refusal:
+            return refusal.status, encode(self.rest_error(refusal))
+
+    @abstractmethod
+    def rest_result(
+        self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
+    ) -> Any: ...
+
+    @abstractmethod
+    def rest_error(self, refusal: Refusal) -> Any: ...
+
+    # -- what a venue fills in -------------------------------------------------------------------
+
+    @abstractmethod
+    def quote_frame(self, item: Instrument, now_ms: int) -> bytes: ...
+
+    @abstractmethod
+    def on_ticker_time(self, now_ns: int) -> None: ...
+
+    @abstractmethod
+    def order_accepted(self, order: Order) -> None: ...
+
+    @abstractmethod
+    def order_filled(self, order: Order, fill: Fill) -> None: ...
+
+    @abstractmethod
+    def order_ended(self, order: Order) -> None: ...
+
+    @abstractmethod
+    def on_funding(self, item: Instrument, rate: Decimal, flow: Decimal, wall_ns: int) -> None: ...
+
+    # -- market ----------------------------------------------------------------------------------
+
+    def _on_quote(
+        self, index: int, bid_ticks: int, ask_ticks: int, bid_lots: int, ask_lots: int,
+        wall_ns: int, raw: bytes = b"", update_id: int = 0, seq: int = 0,
+    ) -> None:
+        book = self.matcher.books[index]
+        book.set(bid_ticks, ask_ticks, bid_lots, ask_lots, wall_ns)
+        book.update_id = update_id or book.update_id + 1
+        book.seq = seq or book.seq + 3
+        if self.matcher.resting[index]:
+            self.matcher.on_book(index, wall_ns)
+            self.flush_account()
+        stream = 2 * index  # the ticker or funding stream of the symbol is the next one
+        if self.watched >> stream & 1:
+            frame = raw or self.quote_frame(self.instruments[index], wall_ns // 1_000_000)
+            self._public.append((stream, frame))
+
+    def _repeat_quotes(self, now_ns: int) -> None:
+        """Say an unchanged quote again after 3 s, as Bybit does (OKX only on change)."""
+        if self.venue == "okx" and not self.market.ended:
+            return
+        for item, book in zip(self.instruments, self.matcher.books, strict=True):
+            if book.wall_ns and now_ns - book.wall_ns >= REPEAT_NS:
+                book.wall_ns = now_ns
+                if self.watched >> 2 * item.index & 1:
+                    frame = self.quote_frame(item, now_ns // 1_000_000)
+                    self._public.append((2 * item.index, frame))
+
+    # -- funding ---------------------------------------------------------------------------------
+
+    def _funding_after(self, item: Instrument, now_ns: int) -> int:
+        interval = item.funding_hours * HOUR_NS
+        return (now_ns // interval + 1) * interval
+
+    def _draw_rate(self, item: Instrument, period: int) -> Decimal:
+        rng = Random(f"{self.config.seed}/{item.canonical}/{self.venue}/funding/{period}")
+        scaled = round(rng.uniform(-0.5, 1.5) * 1000) * item.funding_hours // 8
+        return Decimal(scaled).scaleb(-7)
+
+    def _settle_funding(self, now_ns: int) -> None:
+        for item in self.instruments:
+            index = item.index
+            due_ns = self.next_funding_ns[index]
+            if now_ns < due_ns:
+                continue
+            rate = self.funding_rates[index]
+            if self.matcher.positions[index].lots:
+                flow = self.matcher.settle_funding(index, rate, now_ns)
+                self.on_funding(item, rate, flow, due_ns)
+                self._touched[index] = None
+            self.next_funding_ns[index] = self._funding_after(item, now_ns)
+            self.funding_rates[index] = self._draw_rate(item, due_ns // HOUR_NS)
+        self.flush_account()
+
+    # -- private pushes --------------------------------------------------------------------------
+
+    def touch(self, index: int) -> None:
+        """The account changed in this symbol; `flush_account` will say so once."""
+        self._touched[index] = None
+
+    def flush_account(self) -> None:
+        """Push position and wallet of what changed since the last call."""
+        if self._touched:
+            touched, self._touched = list(self._touched), {}
+            self.push_account(touched)
+
+    @abstractmethod
+    def push_account(self, indexes: list[int]) -> None: ...
+
+    def push(self, topic: str, frame: bytes) -> None:
+        """Send to every logged-in socket that subscribed to the private ``topic``."""
+        for conn in self.connections.values():
+            if topic in conn.topics:
+                self._pushes.append((conn, frame))
+
+    # -- small helpers ---------------------------------------------------------------------------
+
+    def _new_conn_id(self) -> str:
+        return f"{self._rng.getrandbits(32):08x}"
+
+    def now_ms(self) -> int:
+        return self.clock() // 1_000_000
+
+    def hex_id(self, bits: int = 128) -> str:
+        return f"{self._rng.getrandbits(bits):0{bits // 4}x}"
+
+
+def same(left: str, right: str) -> bool:
+    """Compare secrets without telling where they differ."""
+    return hmac.compare_digest(left.encode(), right.encode())
+
+
+def query_of(
+    query: str, allowed: frozenset[str], refuse: Callable[[str], NoReturn]
+) -> dict[str, str]:
+    """Query parameters; a name outside ``allowed`` is refused."""
+    pairs = dict(parse_qsl(query, keep_blank_values=True))
+    for name in pairs:
+        if name not in allowed:
+            refuse(name)
+    return pairs
+
+
+def to_steps(text: str, step: Decimal) -> int | None:
+    """Number of steps in a decimal text; None when it is no number or off the grid."""
+    if not text or len(text) > 24 or not text.replace(".", "", 1).isdigit() or not text.isascii():
+        return None
+    steps = Decimal(text) / step
+    whole = int(steps)
+    return whole if whole == steps else None

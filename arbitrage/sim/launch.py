@@ -1,0 +1,90 @@
+"""Both venues at once: two processes with one seed and epoch, and what a trader must know."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arbitrage.sim.config import VENUES, SimError, SimKeys
+
+START_TIMEOUT_S = 20.0
+
+
+def environment(ready: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Variables that point a trader at the simulated venues of these ready files."""
+    lines: dict[str, str] = {}
+    for venue, urls in ready.items():
+        prefix = venue.upper()
+        keys = SimKeys.from_env(venue)
+        lines[f"{prefix}_API_KEY"] = keys.key
+        lines[f"{prefix}_API_SECRET"] = keys.secret
+        if venue == "okx":
+            lines[f"{prefix}_API_PASSPHRASE"] = keys.passphrase
+        lines[f"{prefix}_REST_URL"] = urls["rest_url"]
+        lines[f"{prefix}_PUBLIC_WS_URL"] = urls["public_ws_url"]
+        lines[f"{prefix}_PRIVATE_WS_URL"] = urls["private_ws_url"]
+        if venue == "bybit":
+            lines[f"{prefix}_TRADE_WS_URL"] = urls["trade_ws_url"]
+        if "ca_file" in urls:
+            lines["SSL_CERT_FILE"] = urls["ca_file"]
+    return lines
+
+
+def wait_ready(path: Path, child: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
+    while time.monotonic() < deadline:
+        if path.exists():
+            found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
+            return found
+        if child.poll() is not None:
+            raise SimError(f"a venue ended at its start with exit code {child.returncode}")
+        time.sleep(0.02)
+    raise SimError(f"a venue was not ready after {START_TIMEOUT_S:.0f} s")
+
+
+def run_both(arguments: list[str]) -> int:
+    """Start ``python -m arbitrage.sim --venue V`` for both venues; wait for a signal or an end."""
+    stopping: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda n, _frame: stopping.append(n))
+    children: dict[str, subprocess.Popen[bytes]] = {}
+    with tempfile.TemporaryDirectory(prefix="arb-sim-") as folder:
+        try:
+            for venue in VENUES:
+                children[venue] = subprocess.Popen(
+                    [sys.executable, "-m", "arbitrage.sim", "--venue", venue,
+                     "--ready-file", str(Path(folder) / venue), "--exit-with-parent", *arguments])
+            deadline = time.monotonic() + START_TIMEOUT_S
+            ready = {venue: wait_ready(Path(folder) / venue, child, deadline)
+                     for venue, child in children.items()}
+            for name, value in environment(ready).items():
+                print(f"export {name}={shlex.quote(value)}")
+            sys.stdout.flush()
+            while not stopping and all(c.poll() is None for c in children.values()):
+                time.sleep(0.05)
+            failed = [v for v, c in children.items() if c.poll() not in (None, 0)]
+            if failed and not stopping:
+                raise SimError(f"the simulated {failed[0]} ended unexpectedly")
+            return 0
+        finally:
+            _end(list(children.values()))
+
+
+def _end(children: list[subprocess.Popen[bytes]]) -> None:
+    for child in children:
+        if child.poll() is None:
+            os.kill(child.pid, signal.SIGTERM)
+    for child in children:
+        try:
+            child.wait(3.0)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()

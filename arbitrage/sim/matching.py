@@ -1,0 +1,391 @@
+"""In-memory matching of one account against a venue's own moving top of book.
+
+Prices and sizes are integers (ticks, lots); money is exact `Decimal` cash flow. Equity is
+``start + sum of cash flows + position * mark``: nothing is divided, so a flat account's equity is
+exactly the sum of its cash flows. Only the split of equity into wallet balance and unrealised
+profit, which venues report, needs an average price.
+
+A taker consumes what is quoted at the touch, and that quantity stays gone until the next update of
+the book. What an order cannot take there: IOC and market cancel it, limit rests, FOK cancels all.
+A resting order fills as maker, at its own price, when the other side's quote reaches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Protocol
+
+from arbitrage.sim.instruments import Instrument
+
+BUY, SELL = 1, -1
+ZERO = Decimal(0)
+BASIS_STEP = Decimal("1e-12")
+BAND = Decimal("0.02")  # prices further than this from the mark are refused
+LEVERAGE = 10
+ORDERS_KEPT_MAX = 100_000
+
+
+def plain(value: Decimal) -> str:
+    """Decimal as venues write it: no exponent, no trailing zeros, no negative zero."""
+    text = f"{value:f}"
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+class Reject(Exception):
+    """The venue refuses the order; ``reason`` is one of the keys below, mapped to its code.
+
+    DUPLICATE, NO_QUOTE, PRICE_BAND, NO_POSITION, BALANCE, NOT_FOUND
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class Book:
+    """Top of one symbol's book as last published, and what takers left of it."""
+
+    __slots__ = ("ask_left", "ask_lots", "ask_ticks", "bid_left", "bid_lots", "bid_ticks",
+                 "last_ticks", "seq", "update_id", "wall_ns")
+
+    def __init__(self) -> None:
+        self.bid_ticks = self.ask_ticks = self.last_ticks = 0
+        self.bid_lots = self.ask_lots = self.bid_left = self.ask_left = 0
+        self.seq = self.update_id = self.wall_ns = 0
+
+    def set(self, bid: int, ask: int, bid_lots: int, ask_lots: int, wall_ns: int) -> None:
+        self.bid_ticks, self.ask_ticks = bid, ask
+        self.bid_lots = self.bid_left = bid_lots
+        self.ask_lots = self.ask_left = ask_lots
+        self.last_ticks = bid or ask
+        self.wall_ns = wall_ns
+
+    @property
+    def quoted(self) -> bool:
+        return self.bid_lots > 0 and self.ask_lots > 0
+
+
+class Order:
+    """One order, with what has become of it so far."""
+
+    __slots__ = ("client_id", "cost_tick_lots", "created_ns", "fee", "filled_lots",
+                 "instrument", "kind", "last_ticks_on_create", "lots", "open_lots", "order_id",
+                 "profit", "reason", "reduce_only", "side", "state", "tag", "ticks", "tif",
+                 "updated_ns")
+
+    def __init__(self, instrument: Instrument, side: int, kind: str, tif: str, ticks: int,
+                 lots: int, client_id: str, reduce_only: bool, tag: str = "") -> None:
+        self.instrument = instrument
+        self.side = side
+        self.kind = kind  # limit, market
+        self.tif = tif  # GTC, IOC, FOK, POST
+        self.ticks = ticks  # 0 for market
+        self.lots = lots
+        self.client_id = client_id
+        self.reduce_only = reduce_only
+        self.tag = tag
+        self.order_id = ""
+        self.state = "new"  # new, partial, filled, cancelled
+        self.reason = ""  # why cancelled: ioc, fok, post_only, user, reduce_only, expired
+        self.filled_lots = 0
+        self.open_lots = lots
+        self.cost_tick_lots = 0  # sum of ticks * lots over fills
+        self.fee = ZERO
+        self.profit = ZERO
+        self.created_ns = self.updated_ns = 0
+        self.last_ticks_on_create = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("new", "partial")
+
+    @property
+    def average_px(self) -> Decimal:
+        if not self.filled_lots:
+            return ZERO
+        exact = self.instrument.tick * self.cost_tick_lots / self.filled_lots
+        return exact.quantize(self.instrument.tick / 10_000)
+
+
+class Fill:
+    """One execution of an order."""
+
+    __slots__ = ("closed_lots", "fee", "fill_id", "lots", "maker", "mark", "order", "profit",
+                 "seq", "ticks", "wall_ns")
+
+    def __init__(self, order: Order, lots: int, ticks: int, maker: bool) -> None:
+        self.order = order
+        self.lots = lots
+        self.ticks = ticks
+        self.maker = maker
+        self.fee = ZERO
+        self.profit = ZERO
+        self.closed_lots = 0
+        self.fill_id = 0
+        self.seq = 0
+        self.wall_ns = 0
+        self.mark = ZERO
+
+    @property
+    def notional(self) -> Decimal:
+        item = self.order.instrument
+        return item.px(self.ticks) * item.qty(self.lots) * item.contract_value
+
+
+class Position:
+    """Net position in one symbol."""
+
+    __slots__ = ("basis", "fees", "fill_id", "funding", "instrument", "lots", "opened_ns",
+                 "profit", "seq", "updated_ns")
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self.lots = 0  # signed
+        self.basis = ZERO  # signed USDT paid for what is held
+        self.profit = ZERO  # realised by price, without fees and funding
+        self.fees = ZERO
+        self.funding = ZERO
+        self.opened_ns = self.updated_ns = 0
+        self.fill_id = self.seq = 0
+
+    def value_at(self, mark: Decimal) -> Decimal:
+        """Signed USDT value."""
+        return self.instrument.qty(self.lots) * self.instrument.contract_value * mark
+
+    @property
+    def average_px(self) -> Decimal:
+        if not self.lots:
+            return ZERO
+        item = self.instrument
+        exact = self.basis / (item.qty(self.lots) * item.contract_value)
+        return exact.quantize(item.tick / 10_000)
+
+
+class Listener(Protocol):
+    """What a venue does about the life of an order; called at once, in order."""
+
+    def order_accepted(self, order: Order) -> None: ...
+    def order_filled(self, order: Order, fill: Fill) -> None: ...
+    def order_ended(self, order: Order) -> None: ...
+
+
+class Matcher:
+    """Account, orders and matching of one venue."""
+
+    def __init__(self, instruments: Sequence[Instrument], listener: Listener, balance: Decimal,
+                 taker_bps: Decimal, maker_bps: Decimal = Decimal(2)) -> None:
+        self.books = [Book() for _ in instruments]
+        self.positions = [Position(item) for item in instruments]
+        self.start = balance
+        self.cash = ZERO  # sum of every cash flow since the start
+        self.taker_rate = taker_bps / 10_000
+        self.maker_rate = maker_bps / 10_000
+        self.orders: dict[str, Order] = {}
+        self.by_client: dict[str, Order] = {}
+        self.fills: list[Fill] = []
+        self.fill_count = 0
+        self.resting: list[dict[str, Order]] = [{} for _ in instruments]
+        self._listener = listener
+
+    # -- money ---------------------------------------------------------------------------------
+
+    def mark(self, index: int) -> Decimal:
+        """Mark price: the middle of the book (one more decimal than the tick, exact)."""
+        book = self.books[index]
+        tick = self.positions[index].instrument.tick
+        if not book.quoted:
+            return tick * (book.bid_ticks or book.ask_ticks)
+        return tick * (book.bid_ticks + book.ask_ticks) / 2
+
+    def equity(self) -> Decimal:
+        held = (p.value_at(self.mark(i)) for i, p in enumerate(self.positions) if p.lots)
+        return self.start + self.cash + sum(held, ZERO)
+
+    def unrealised(self) -> Decimal:
+        held = (p.value_at(self.mark(i)) - p.basis for i, p in enumerate(self.positions) if p.lots)
+        return sum(held, ZERO)
+
+    def margin_used(self) -> Decimal:
+        held = (abs(p.value_at(self.mark(i))) for i, p in enumerate(self.positions) if p.lots)
+        return sum(held, ZERO) / LEVERAGE
+
+    def settle_funding(self, index: int, rate: Decimal, wall_ns: int) -> Decimal:
+        """Pay or receive one funding interval; positive rates cost longs. Returns the flow."""
+        position = self.positions[index]
+        flow = -position.value_at(self.mark(index)) * rate
+        self.cash += flow
+        position.funding += flow
+        position.updated_ns = wall_ns
+        return flow
+
+    # -- orders --------------------------------------------------------------------------------
+
+    def submit(self, order: Order, order_id: str, now_ns: int) -> None:
+        """Check, match and, where it may rest, book one order.
+
+        Raises
+        ------
+        Reject : nothing has changed and the client id is still free.
+        """
+        index = order.instrument.index
+        book, position = self.books[index], self.positions[index]
+        if order.client_id and order.client_id in self.by_client:
+            raise Reject("DUPLICATE")
+        self._check(order, book, position)
+        order.order_id = order_id
+        order.created_ns = order.updated_ns = now_ns
+        order.last_ticks_on_create = book.last_ticks
+        self._remember(order)
+        touch, left = self._touch(order.side, book)
+        crosses = left >= 0 and touch > 0 and (
+            order.kind == "market" or (order.ticks - touch) * order.side >= 0
+        )
+        if order.tif == "POST":
+            if crosses:
+                self._end(order, "post_only", now_ns)
+            else:
+                self._rest(order)
+            return
+        take = min(left, order.lots) if crosses else 0
+        if order.reduce_only:
+            take = min(take, -position.lots * order.side)
+        self._listener.order_accepted(order)
+        if order.tif == "FOK" and take < order.lots:
+            self._end(order, "fok", now_ns)
+            return
+        if take:
+            if order.side == BUY:
+                book.ask_left -= take
+            else:
+                book.bid_left -= take
+            self._fill(order, take, touch, maker=False, now_ns=now_ns)
+        if not order.is_open:
+            return
+        if order.tif == "GTC":
+            self.resting[index][order.order_id] = order
+        else:
+            capped = order.reduce_only and position.lots == 0 and take
+            self._end(order, "reduce_only" if capped else "ioc", now_ns)
+
+    def cancel(self, order: Order, reason: str, now_ns: int) -> None:
+        if not order.is_open:
+            raise Reject("NOT_FOUND")
+        self._end(order, reason, now_ns)
+
+    def on_book(self, index: int, now_ns: int) -> None:
+        """Fill what rests in this symbol and is now reached by the other side's quote."""
+        resting = self.resting[index]
+        if not resting:
+            return
+        book, position = self.books[index], self.positions[index]
+        for order in list(resting.values()):
+            touch, left = self._touch(order.side, book)
+            if left <= 0 or (order.ticks - touch) * order.side < 0:
+                continue
+            take = min(left, order.open_lots)
+            if order.reduce_only:
+                take = min(take, -position.lots * order.side)
+                if take <= 0:
+                    self._end(order, "reduce_only", now_ns)
+                    continue
+            if order.side == BUY:
+                book.ask_left -= take
+            else:
+                book.bid_left -= take
+            self._fill(order, take, order.ticks, maker=True, now_ns=now_ns)
+
+    def _check(self, order: Order, book: Book, position: Position) -> None:
+        item = order.instrument
+        if not book.quoted:
+            raise Reject("NO_QUOTE")
+        mark = self.mark(item.index)
+        if order.kind == "limit":
+            px = item.px(order.ticks)
+            top, bottom = mark * (1 + BAND), mark * (1 - BAND)
+            if px > top if order.side == BUY else px < bottom:
+                raise Reject("PRICE_BAND", f"{plain(top)} {plain(bottom)}")
+        if order.reduce_only:
+            if position.lots * order.side >= 0:
+                raise Reject("NO_POSITION")
+            return
+        grows = max(0, abs(position.lots + order.side * order.lots) - abs(position.lots))
+        need = item.qty(grows) * item.contract_value * mark / LEVERAGE
+        if self.margin_used() + need > self.equity():
+            raise Reject("BALANCE")
+
+    def _touch(self, side: int, book: Book) -> tuple[int, int]:
+        if side == BUY:
+            return book.ask_ticks, book.ask_left
+        return book.bid_ticks, book.bid_left
+
+    def _remember(self, order: Order) -> None:
+        self.orders[order.order_id] = order
+        if order.client_id:
+            self.by_client[order.client_id] = order
+        if len(self.orders) > ORDERS_KEPT_MAX:
+            oldest = next(iter(self.orders.values()))
+            if not oldest.is_open:
+                del self.orders[oldest.order_id]
+                self.by_client.pop(oldest.client_id, None)
+
+    def _rest(self, order: Order) -> None:
+        self.resting[order.instrument.index][order.order_id] = order
+        self._listener.order_accepted(order)
+
+    def _end(self, order: Order, reason: str, now_ns: int) -> None:
+        order.state, order.reason = "cancelled", reason
+        order.open_lots = 0
+        order.updated_ns = now_ns
+        self.resting[order.instrument.index].pop(order.order_id, None)
+        self._listener.order_ended(order)
+
+    def _fill(self, order: Order, lots: int, ticks: int, maker: bool, now_ns: int) -> None:
+        index = order.instrument.index
+        book, position = self.books[index], self.positions[index]
+        fill = Fill(order, lots, ticks, maker)
+        notional = fill.notional
+        fill.fee = notional * (self.maker_rate if maker else self.taker_rate)
+        self.cash -= notional * order.side + fill.fee
+        self.fill_count += 1
+        fill.fill_id, fill.seq, fill.wall_ns = self.fill_count, book.seq, now_ns
+        fill.mark = self.mark(index)
+        self._move(position, fill, notional)
+        position.updated_ns, position.fill_id, position.seq = now_ns, fill.fill_id, book.seq
+        order.filled_lots += lots
+        order.open_lots = order.lots - order.filled_lots
+        order.cost_tick_lots += ticks * lots
+        order.fee += fill.fee
+        order.profit += fill.profit
+        order.updated_ns = now_ns
+        order.state = "filled" if order.open_lots == 0 else "partial"
+        if order.open_lots == 0:
+            self.resting[index].pop(order.order_id, None)
+        book.last_ticks = ticks
+        self.fills.append(fill)
+        if len(self.fills) > ORDERS_KEPT_MAX:
+            del self.fills[: ORDERS_KEPT_MAX // 10]
+        self._listener.order_filled(order, fill)
+
+    @staticmethod
+    def _move(position: Position, fill: Fill, notional: Decimal) -> None:
+        side, lots = fill.order.side, fill.lots
+        closed = min(lots, max(0, -position.lots * side))
+        position.fees += fill.fee
+        if closed:
+            share = position.basis
+            if closed < abs(position.lots):
+                share = (position.basis * closed / abs(position.lots)).quantize(BASIS_STEP)
+            proceeds = notional * closed / lots if closed < lots else notional
+            fill.profit = -side * proceeds - share
+            position.basis -= share
+            position.profit += fill.profit
+            fill.closed_lots = closed
+            notional -= proceeds
+        elif position.lots == 0:
+            position.opened_ns = fill.wall_ns
+        position.lots += side * lots
+        position.basis += side * notional

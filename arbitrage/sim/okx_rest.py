@@ -1,0 +1,257 @@
+"""OKX V5 REST of the simulated venue: public data, account and trade endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from arbitrage.sim import okx_frames as frames
+from arbitrage.sim.exchange import Refusal, query_of, same
+from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.matching import plain
+
+if TYPE_CHECKING:
+    from arbitrage.sim.okx import OkxExchange
+
+WINDOW_MS = 30_000
+Rows = list[dict[str, Any]]
+
+
+class DeadManBody(msgspec.Struct, forbid_unknown_fields=True):
+    timeOut: str
+    tag: str = ""
+
+
+class LeverageBody(msgspec.Struct, forbid_unknown_fields=True):
+    lever: str
+    mgnMode: str
+    instId: str = ""
+    ccy: str = ""
+    posSide: str = ""
+
+
+class ModeBody(msgspec.Struct, forbid_unknown_fields=True):
+    posMode: str
+
+
+class OkxRest:
+    """Answers one call at a time from the state of the exchange."""
+
+    def __init__(self, exchange: OkxExchange) -> None:
+        self._ex = exchange
+        # path: (signed, allowed query keys, "code,data,msg" (True) or "code,msg,data", handler)
+        self._get: dict[str, tuple[bool, str, bool, Callable[[dict[str, str]], Rows]]] = {
+            "/api/v5/public/time": (False, "", False, self._time),
+            "/api/v5/public/instruments":
+                (False, "instType instId instFamily uly", True, self._instruments),
+            "/api/v5/account/instruments":
+                (True, "instType instId instFamily uly", True, self._instruments),
+            "/api/v5/public/funding-rate": (False, "instId", True, self._funding),
+            "/api/v5/public/price-limit": (False, "instId", False, self._price_limit),
+            "/api/v5/account/config": (True, "", True, self._config),
+            "/api/v5/account/balance": (True, "ccy", True, self._balance),
+            "/api/v5/account/positions": (True, "instType instId posId", False, self._positions),
+            "/api/v5/account/trade-fee":
+                (True, "instType instId instFamily uly ruleType", True, self._trade_fee),
+            "/api/v5/trade/order": (True, "instId ordId clOrdId", True, self._order),
+            "/api/v5/trade/fills":
+                (True, "instType instId instFamily uly ordId subType after before begin end "
+                       "limit", True, self._fills),
+            "/api/v5/trade/orders-pending":
+                (True, "instType instId instFamily uly ordType state after before limit", True,
+                 self._pending),
+        }
+        self._post: dict[str, Callable[[Any], Any]] = {
+            "/api/v5/trade/order": self._place,
+            "/api/v5/trade/cancel-order": self._cancel,
+            "/api/v5/trade/cancel-all-after": self._dead_man,
+            "/api/v5/account/set-leverage": self._set_leverage,
+            "/api/v5/account/set-position-mode": self._set_mode,
+        }
+
+    def answer(self, method: str, path: str, query: str, headers: Mapping[str, str],
+               body: bytes) -> Any:
+        target = f"{path}?{query}" if query else path
+        if method == "GET" and path in self._get:
+            signed, allowed, data_first, handler = self._get[path]
+            if signed:
+                self._check(headers, method, target, "")
+            rows = handler(query_of(query, frozenset(allowed.split()), _unknown_key))
+            if data_first:
+                return {"code": "0", "data": rows, "msg": ""}
+            return {"code": "0", "msg": "", "data": rows}
+        if method == "POST" and path in self._post:
+            self._check(headers, method, target, body.decode("utf-8", "replace"))
+            try:
+                return self._post[path](msgspec.json.decode(body))
+            except msgspec.MsgspecError as error:
+                raise Refusal(50002, f"JSON syntax error: {error}", 400) from None
+        raise Refusal(50404, f"Request path not found: {method} {path}"[:200], 404)
+
+    def _check(self, headers: Mapping[str, str], method: str, target: str, body: str) -> None:
+        ex = self._ex
+        key, stamp = headers.get("OK-ACCESS-KEY", ""), headers.get("OK-ACCESS-TIMESTAMP", "")
+        if not key:
+            raise Refusal(50103, "Request header OK-ACCESS-KEY can not be empty.", 401)
+        if key != ex.keys.key:
+            raise Refusal(50119, "API key doesn't exist", 401)
+        try:
+            sent_ms = int(datetime.fromisoformat(stamp).timestamp() * 1000)
+        except ValueError:
+            raise Refusal(50112, "Invalid OK-ACCESS-TIMESTAMP", 401) from None
+        if abs(ex.now_ms() - sent_ms) > WINDOW_MS:
+            raise Refusal(50102, "Timestamp request expired", 401)
+        if not same(headers.get("OK-ACCESS-PASSPHRASE", ""), ex.keys.passphrase):
+            raise Refusal(50105, "Request header OK-ACCESS-PASSPHRASE incorrect.", 401)
+        if not same(ex.sign(f"{stamp}{method}{target}{body}"), headers.get("OK-ACCESS-SIGN", "")):
+            raise Refusal(50113, "Invalid Sign", 401)
+
+    def _item(self, query: Mapping[str, str]) -> Instrument:
+        item = self._ex.by_name.get(query.get("instId", ""))
+        if item is None:
+            raise Refusal(51001, "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
+        return item
+
+    def _items(self, query: Mapping[str, str]) -> list[Instrument]:
+        if query.get("instType", "SWAP") not in ("SWAP", "ANY"):
+            return []
+        return [self._item(query)] if query.get("instId") else list(self._ex.instruments)
+
+    # -- public ----------------------------------------------------------------------------------
+
+    def _time(self, query: dict[str, str]) -> Rows:
+        return [{"ts": str(self._ex.now_ms())}]
+
+    def _instruments(self, query: dict[str, str]) -> Rows:
+        if not query.get("instType"):
+            raise Refusal(50014, "Parameter instType can not be empty.", 400)
+        return [frames.instrument_row(item) for item in self._items(query)]
+
+    def _funding(self, query: dict[str, str]) -> Rows:
+        ex = self._ex
+        items = list(ex.instruments) if query.get("instId") == "ANY" else [self._item(query)]
+        return [frames.funding(i, ex.funding_rates[i.index], ex.next_funding_ns[i.index],
+                               ex.now_ms(), rest=True) for i in items]
+
+    def _price_limit(self, query: dict[str, str]) -> Rows:
+        item = self._item(query)
+        top, bottom = self._ex.price_limits(item)
+        return [{"instType": "SWAP", "instId": item.name, "buyLmt": top, "sellLmt": bottom,
+                 "ts": str(self._ex.now_ms()), "enabled": True}]
+
+    # -- account ---------------------------------------------------------------------------------
+
+    def _config(self, query: dict[str, str]) -> Rows:
+        return [{"acctLv": "3", "acctStpMode": "cancel_maker", "autoLoan": False,
+                 "ctIsoMode": "automatic", "greeksType": "PA", "level": "Lv1", "levelTmp": "",
+                 "mgnIsoMode": "automatic", "posMode": "net_mode", "spotOffsetType": "",
+                 "uid": frames.UID, "label": "simulator", "roleType": "0", "traderInsts": [],
+                 "spotRoleType": "0", "spotTraderInsts": [], "opAuth": "0", "kycLv": "3",
+                 "ip": "", "perm": "read_only,trade", "mainUid": frames.UID}]
+
+    def _balance(self, query: dict[str, str]) -> Rows:
+        return [frames.account(self._ex.matcher, self._ex.now_ms(), rest=True)]
+
+    def _positions(self, query: dict[str, str]) -> Rows:
+        items = self._items(query)
+        matcher = self._ex.matcher
+        return [frames.position(p, matcher, self._ex.now_ms(), rest=True)
+                for p in (matcher.positions[i.index] for i in items) if p.lots]
+
+    def _trade_fee(self, query: dict[str, str]) -> Rows:
+        maker = plain(-self._ex.matcher.maker_rate)
+        taker = plain(-self._ex.matcher.taker_rate)
+        return [{"category": "1", "delivery": "", "exercise": "", "fiat": [],
+                 "instType": query.get("instType", "SWAP"), "level": "Lv1", "maker": maker,
+                 "makerU": maker, "makerUSDC": maker, "ruleType": "normal", "taker": taker,
+                 "takerU": taker, "takerUSDC": taker, "ts": str(self._ex.now_ms())}]
+
+    def _set_leverage(self, body: Any) -> Any:
+        form = msgspec.convert(body, LeverageBody)
+        item = self._item({"instId": form.instId})
+        whole = form.lever.partition(".")[0]
+        if not whole.isdigit() or not 1 <= int(whole) <= int(item.leverage_max):
+            raise Refusal(59102, "Leverage exceeds the maximum limit. Please lower the leverage.")
+        self._ex.leverage[item.name] = form.lever
+        return {"code": "0", "msg": "", "data": [
+            {"lever": form.lever, "mgnMode": form.mgnMode, "instId": item.name, "posSide": ""}]}
+
+    def _set_mode(self, body: Any) -> Any:
+        form = msgspec.convert(body, ModeBody)
+        if form.posMode != "net_mode":
+            raise Refusal(51000, "Parameter posMode  error")
+        return {"code": "0", "msg": "", "data": [{"posMode": "net_mode"}]}
+
+    # -- orders ----------------------------------------------------------------------------------
+
+    def _order(self, query: dict[str, str]) -> Rows:
+        item = self._item(query)
+        order = self._ex.find(query.get("ordId", ""), query.get("clOrdId", ""))
+        if order is None or order.instrument is not item:
+            raise Refusal(51603, "Order does not exist")
+        fill = self._ex.last_fill.get(order.order_id)
+        return [frames.rest_order(order, fill, self._ex.matcher.mark(item.index))]
+
+    def _pending(self, query: dict[str, str]) -> Rows:
+        matcher = self._ex.matcher
+        orders = [o for i in self._items(query) for o in matcher.resting[i.index].values()]
+        return [frames.rest_order(o, self._ex.last_fill.get(o.order_id),
+                                  matcher.mark(o.instrument.index))
+                for o in frames.newest(orders, _limit(query))]
+
+    def _fills(self, query: dict[str, str]) -> Rows:
+        matcher = self._ex.matcher
+        names = {item.name for item in self._items(query)}
+        begin, end = int(query.get("begin") or 0), int(query.get("end") or 1 << 62)
+        chosen = [f for f in matcher.fills
+                  if f.order.instrument.name in names
+                  and query.get("ordId", "") in ("", f.order.order_id)
+                  and begin <= f.wall_ns // 1_000_000 <= end]
+        return [frames.rest_fill(f, matcher.maker_rate if f.maker else matcher.taker_rate)
+                for f in frames.newest(chosen, _limit(query))]
+
+    def _place(self, body: Any) -> Any:
+        from arbitrage.sim.okx import OrderArgs  # the two modules need each other
+
+        return self._run(body, OrderArgs)
+
+    def _cancel(self, body: Any) -> Any:
+        from arbitrage.sim.okx import CancelArgs
+
+        return self._run(body, CancelArgs)
+
+    def _run(self, body: Any, form_type: type[Any]) -> Any:
+        in_us = self._ex.clock() // 1000
+        try:
+            form = msgspec.convert(body, form_type)
+        except msgspec.ValidationError as error:
+            raise Refusal(51000, f"Parameter error: {error}") from None
+        row, code = self._ex.place_or_cancel(form, rest=True)
+        text = "" if code == "0" else "All operations failed"
+        return {"code": code, "msg": text, "data": [row], "inTime": str(in_us),
+                "outTime": str(self._ex.clock() // 1000 + 1)}
+
+    def _dead_man(self, body: Any) -> Any:
+        form = msgspec.convert(body, DeadManBody)
+        seconds = int(form.timeOut) if form.timeOut.isdigit() else -1
+        if seconds != 0 and not 10 <= seconds <= 120:
+            raise Refusal(51000, "Parameter timeOut  error")
+        now = self._ex.clock()
+        self._ex.dead_man_ns = now + seconds * 1_000_000_000 if seconds else 0
+        return {"code": "0", "msg": "", "data": [
+            {"triggerTime": str(self._ex.dead_man_ns // 1_000_000), "tag": form.tag,
+             "ts": str(now // 1_000_000)}]}
+
+
+def _unknown_key(name: str) -> NoReturn:
+    raise Refusal(51000, f"Parameter {name}  error"[:120], 400)
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    text = query.get("limit") or "100"
+    if not text.isdigit() or not 1 <= int(text) <= 100:
+        raise Refusal(51000, "Parameter limit  error", 400)
+    return int(text)

@@ -1,0 +1,279 @@
+"""The socket shell of a simulated venue: picows for WebSockets, aiohttp for REST.
+
+One timer turns the market every millisecond and writes all frames of the turn to each client in
+one piece; frames are encoded once for all clients that subscribed to the same streams. Requests
+are answered inside the frame callback.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import ssl
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from picows import WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+
+from arbitrage.sim.bybit import BybitExchange
+from arbitrage.sim.certs import CA_NAME, server_context
+from arbitrage.sim.config import SimConfig, SimError
+from arbitrage.sim.exchange import Connection, Exchange
+from arbitrage.sim.instruments import listed
+from arbitrage.sim.market import Market, SeededMarket
+from arbitrage.sim.okx import OkxExchange
+from arbitrage.sim.playback import FramesMarket, frames_path, symbols_in
+
+TURN_S = 0.001
+# A client this far behind is cut off, as venues do with readers that are too slow.
+BACKLOG_BYTES_MAX = 16 * 1024 * 1024
+BODY_BYTES_MAX = 1024 * 1024
+
+
+def make_exchange(config: SimConfig, clock: Any = time.time_ns) -> Exchange:
+    """Build the venue that ``config`` describes; ``clock`` returns wall nanoseconds."""
+    t0_ns = config.t0_ns or clock()
+    path = frames_path(config.frames, config.venue) if config.frames else None
+    symbols = config.symbols or (symbols_in(path, config.venue) if path else ())
+    instruments = listed(config.venue, symbols)
+    market: Market
+    if path is not None:
+        market = FramesMarket(path, config.venue, instruments, config.speed, t0_ns)
+    else:
+        market = SeededMarket(instruments, config.venue, config.seed, config.rate, t0_ns)
+    kind = BybitExchange if config.venue == "bybit" else OkxExchange
+    return kind(config, instruments, market, clock)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """One unmasked WebSocket text frame."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81" + size.to_bytes(1, "big") + payload
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+class ClientSocket(WSListener):
+    """One client's WebSocket."""
+
+    def __init__(self, server: SimServer, conn: Connection) -> None:
+        self._server = server
+        self.conn = conn
+        self._transport: WSTransport | None = None
+        self._write: Any = None
+        self._raw: Any = None
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        self._transport = transport
+        self._raw = transport.underlying_transport
+        self._write = self._raw.write
+        self._server.sockets[self.conn.conn_id] = self
+
+    def on_ws_frame(self, transport: WSTransport, frame: Any) -> None:
+        if frame.msg_type == WSMsgType.TEXT:
+            replies = self._server.exchange.on_frame(self.conn, frame.get_payload_as_bytes())
+            self.send(b"".join(map(text_frame, replies)))
+            self._server.send_pushes()
+        elif frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        self._transport = None
+        self._server.sockets.pop(self.conn.conn_id, None)
+        self._server.exchange.disconnect(self.conn)
+
+    def send(self, data: bytes) -> None:
+        """Write ready-made frames."""
+        if self._transport is None or not data:
+            return
+        if self._raw.get_write_buffer_size() > BACKLOG_BYTES_MAX:
+            self._transport.disconnect(False)
+            return
+        self._write(data)
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.disconnect()
+
+
+class SimServer:
+    """Sockets, timer and REST of one venue."""
+
+    def __init__(self, config: SimConfig, exchange: Exchange) -> None:
+        self.config = config
+        self.exchange = exchange
+        self.sockets: dict[str, ClientSocket] = {}
+        self.urls: dict[str, str] = {}
+        self._closers: list[Any] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self.failure: BaseException | None = None
+        self.stopped = asyncio.Event()
+
+    async def start(self) -> None:
+        """Listen; afterwards ``urls`` tells where."""
+        config = self.config
+        context = server_context(tls_folder(config)) if config.tls else None
+        ws_port, rest_port = config.ports
+        ws_server = await self._listen("WebSocket", ws_port, ws_create_server(
+            self._accept, config.host, ws_port, ssl=context, enable_auto_pong=True))
+        runner = web.AppRunner(self._rest_app(), access_log=None, shutdown_timeout=0.2)
+        await runner.setup()
+        self._closers = [ws_server.close, runner.cleanup]
+        site = web.TCPSite(runner, config.host, rest_port, ssl_context=context)
+        await self._listen("REST", rest_port, site.start())
+        self._name_urls(ws_server.sockets[0].getsockname()[1], runner.addresses[0][1], context)
+        self._turn()
+
+    async def _listen(self, what: str, port: int, starting: Any) -> Any:
+        try:
+            return await starting
+        except OSError as error:
+            raise SimError(
+                f"{self.config.venue} {what} port {port} on {self.config.host} cannot be opened: "
+                f"{os.strerror(error.errno) if error.errno else error}; "
+                "choose another port or 0 for any") from error
+
+    def _name_urls(self, ws_port: int, rest_port: int, context: ssl.SSLContext | None) -> None:
+        ws, http = ("wss", "https") if context else ("ws", "http")
+        ex, host = self.exchange, self.config.host
+        self.urls = {
+            "venue": self.config.venue,
+            "rest_url": f"{http}://{host}:{rest_port}",
+            "public_ws_url": f"{ws}://{host}:{ws_port}{ex.public_path}",
+            "private_ws_url": f"{ws}://{host}:{ws_port}{ex.private_path}",
+            "trade_ws_url": f"{ws}://{host}:{ws_port}{ex.trade_path}",
+        }
+
+    def _accept(self, request: WSUpgradeRequest) -> ClientSocket | None:
+        conn = self.exchange.connect(request.path.decode("ascii", "replace"))
+        return None if conn is None else ClientSocket(self, conn)
+
+    # -- timer -----------------------------------------------------------------------------------
+
+    def _turn(self) -> None:
+        try:
+            frames = self.exchange.advance(self.exchange.clock())
+            if frames:
+                self._send_public(frames)
+            self.send_pushes()
+        except Exception as error:
+            self.failure = error
+            self.stopped.set()
+            return
+        self._timer = asyncio.get_running_loop().call_later(TURN_S, self._turn)
+
+    def _send_public(self, frames: list[tuple[int, bytes]]) -> None:
+        ready = [(stream, text_frame(payload)) for stream, payload in frames]
+        batches: dict[int, bytes] = {}
+        for socket in list(self.sockets.values()):
+            streams = socket.conn.streams
+            if not streams:
+                continue
+            batch = batches.get(streams)
+            if batch is None:
+                batch = b"".join([data for stream, data in ready if streams >> stream & 1])
+                batches[streams] = batch
+            socket.send(batch)
+
+    def send_pushes(self) -> None:
+        """Hand out private frames, several to one client in one write."""
+        pushes = self.exchange.take_pushes()
+        if not pushes:
+            return
+        parts: dict[str, list[bytes]] = {}
+        for conn, payload in pushes:
+            parts.setdefault(conn.conn_id, []).append(text_frame(payload))
+        for conn_id, data in parts.items():
+            if conn_id in self.sockets:
+                self.sockets[conn_id].send(b"".join(data))
+
+    # -- REST ------------------------------------------------------------------------------------
+
+    def _rest_app(self) -> web.Application:
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app.router.add_route("*", "/{path:.*}", self._rest)
+        return app
+
+    async def _rest(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        status, reply = self.exchange.rest(
+            request.method, request.path, request.rel_url.raw_query_string, request.headers, body)
+        self.send_pushes()
+        return web.Response(body=reply, status=status, content_type="application/json")
+
+    async def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        for socket in list(self.sockets.values()):
+            socket.close()
+        for closer in self._closers:
+            result = closer()
+            if result is not None:
+                await result
+
+
+def tls_folder(config: SimConfig) -> Path:
+    if config.tls_dir:
+        return Path(config.tls_dir)
+    return Path(tempfile.gettempdir()) / f"arbitrage-sim-tls-{os.getuid()}"
+
+
+def write_ready(path: str, urls: dict[str, str], extra: dict[str, Any]) -> None:
+    """Tell a starter where the venue listens; the file appears complete or not at all."""
+    target = Path(path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    partial.write_bytes(msgspec.json.encode({**urls, "pid": os.getpid(), **extra}))
+    os.replace(partial, target)
+
+
+async def serve(config: SimConfig, parent_pid: int = 0) -> None:
+    """Run one venue until SIGTERM, SIGINT or, with ``parent_pid``, the end of that parent."""
+    server = SimServer(config, make_exchange(config))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stopped.set)
+    try:
+        await server.start()
+        extra = {"ca_file": str(tls_folder(config) / CA_NAME)} if config.tls else {}
+        if config.ready_file:
+            write_ready(config.ready_file, server.urls, extra)
+        print(f"{config.venue} simulator: WebSocket {server.urls['public_ws_url']} "
+              f"REST {server.urls['rest_url']}", file=sys.stderr, flush=True)
+        gc.collect()
+        gc.freeze()
+        while not server.stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(server.stopped.wait(), 1.0)
+            if parent_pid and os.getppid() != parent_pid:
+                break
+    finally:
+        await server.stop()
+    if server.failure is not None:
+        raise server.failure
+
+
+def run(config: SimConfig, exit_with_parent: bool = False) -> None:
+    """Run one venue in this process until a signal ends it.
+
+    Raises
+    ------
+    SimError : it cannot start or go on; the text is one line for a person.
+    """
+    parent_pid = os.getppid() if exit_with_parent else 0
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serve(config, parent_pid))
+    else:
+        uvloop.run(serve(config, parent_pid))
