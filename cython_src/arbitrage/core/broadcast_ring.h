@@ -5,9 +5,9 @@
  *   line 4-5   published                            written by the writer alone
  *   line 6..   slots: [ sequence 8 | payload 120 ]  two adjacent lines a slot
  *
- * Every reader has its own cursor in its own memory and sees every record; readers write nothing here, so
- * they work on a read-only mapping and can never slow the writer. A slot is a seqlock of its own (after
- * H.-J. Boehm, MSPC 2012); for the record at position p its sequence is
+ * Every reader has its own cursor in its own memory and sees every record; readers write nothing
+ * here, so they work on a read-only mapping and can never slow the writer. A slot is a seqlock of
+ * its own (after H.-J. Boehm, MSPC 2012); for the record at position p its sequence is
  *
  *   2p + 1   being written        2p + 2   whole
  *
@@ -43,7 +43,8 @@ typedef struct arb_broadcast_reader {
 } arb_broadcast_reader_t;
 
 _Static_assert(sizeof(arb_broadcast_slot_t) == 2 * ARB_CACHE_LINE_BYTES, "a slot is two lines");
-_Static_assert(sizeof(arb_broadcast_ring_t) == 3 * ARB_SEPARATION_BYTES, "slots start on their own lines");
+_Static_assert(sizeof(arb_broadcast_ring_t) == 3 * ARB_SEPARATION_BYTES,
+               "slots start on their own lines");
 
 /* Bytes of a ring of the rounded-up capacity; 0 when the capacity is refused. */
 static inline uint64_t arb_broadcast_ring_bytes(uint32_t capacity)
@@ -52,15 +53,19 @@ static inline uint64_t arb_broadcast_ring_bytes(uint32_t capacity)
     return slots == 0 ? 0 : sizeof(arb_broadcast_ring_t) + slots * sizeof(arb_broadcast_slot_t);
 }
 
-static inline arb_broadcast_slot_t *arb_broadcast_slot(const arb_broadcast_ring_t *ring, uint64_t position)
+static inline arb_broadcast_slot_t *arb_broadcast_slot(const arb_broadcast_ring_t *ring,
+                                                       uint64_t position)
 {
-    arb_broadcast_slot_t *slots = (arb_broadcast_slot_t *)((char *)ring + sizeof(arb_broadcast_ring_t));
+    arb_broadcast_slot_t *slots =
+        (arb_broadcast_slot_t *)((char *)ring + sizeof(arb_broadcast_ring_t));
     return slots + (position & ring->mask);
 }
 
-/* Lay out an empty ring whose positions begin at `first`, in zeroed, 128-byte aligned memory. Before
- * the threads, so plain stores do; the capacity has been accepted by arb_broadcast_ring_bytes. */
-static inline void arb_broadcast_ring_init_at(arb_broadcast_ring_t *ring, uint32_t capacity, uint64_t first)
+/* Lay out an empty ring whose positions begin at `first`, in zeroed, 128-byte aligned memory.
+ * Before the threads, so plain stores do; the capacity has been accepted by
+ * arb_broadcast_ring_bytes. */
+static inline void arb_broadcast_ring_init_at(arb_broadcast_ring_t *ring, uint32_t capacity,
+                                              uint64_t first)
 {
     ring->capacity = arb_ring_capacity(capacity);
     ring->mask = ring->capacity - 1;
@@ -84,15 +89,18 @@ static inline uint64_t arb_broadcast_publish(arb_broadcast_ring_t *ring, const v
     /* relaxed: our own position, no other thread writes it */
     uint64_t position = arb_load_relaxed(&ring->published);
     arb_broadcast_slot_t *slot = arb_broadcast_slot(ring, position);
-    /* relaxed: ordered before the payload by the fence; pairs with broadcast_ring.h:arb_broadcast_copy */
+    /* relaxed: ordered before the payload by the fence; pairs with
+     * broadcast_ring.h:arb_broadcast_copy */
     arb_store_relaxed(&slot->sequence, 2 * position + 1);
     /* release fence: no new payload word is visible before "being written";
      * pairs with the acquire fence in broadcast_ring.h:arb_broadcast_copy */
     arb_fence_release();
     arb_copy_words_in(slot->payload, payload120, ARB_BROADCAST_PAYLOAD_BYTES);
-    /* release: the whole payload is visible before "whole"; pairs with broadcast_ring.h:arb_broadcast_copy */
+    /* release: the whole payload is visible before "whole"; pairs with
+     * broadcast_ring.h:arb_broadcast_copy */
     arb_store_release(&slot->sequence, 2 * position + 2);
-    /* relaxed: a hint where the newest record is; pairs with broadcast_ring.h:arb_broadcast_forward */
+    /* relaxed: a hint where the newest record is; pairs with
+     * broadcast_ring.h:arb_broadcast_forward */
     arb_store_relaxed(&ring->published, position + 1);
     return position;
 }
@@ -109,11 +117,11 @@ static inline void arb_broadcast_producer_recover(arb_broadcast_ring_t *ring)
     }
 }
 
-/* ---- readers: any thread or process, read-only memory will do ---------------------------------- */
+/* ---- readers: any thread or process, read-only memory will do ----------------------------- */
 
 /* Start a reader at the oldest record still held, or behind the newest one. */
-static inline void arb_broadcast_reader_init(const arb_broadcast_ring_t *ring, arb_broadcast_reader_t *reader,
-                                             bool from_oldest)
+static inline void arb_broadcast_reader_init(const arb_broadcast_ring_t *ring,
+                                             arb_broadcast_reader_t *reader, bool from_oldest)
 {
     /* relaxed: only a place to start, each slot proves itself; pairs with arb_broadcast_publish */
     uint64_t published = arb_load_relaxed(&ring->published);
@@ -124,13 +132,16 @@ static inline void arb_broadcast_reader_init(const arb_broadcast_ring_t *ring, a
     reader->lost = 0;
 }
 
-/* How far the slot of `cursor` is past "whole": 0 and the record is in payload120; below 0 it is not yet
- * published; above 0 it is gone, overwritten by the record this/2 (rounded up) positions later. */
-static inline int64_t arb_broadcast_copy(const arb_broadcast_ring_t *ring, uint64_t cursor, void *payload120)
+/* How far the slot of `cursor` is past "whole": 0 and the record is in payload120; below 0 it is
+ * not yet published; above 0 it is gone, overwritten by the record this/2 (rounded up) positions
+ * later. */
+static inline int64_t arb_broadcast_copy(const arb_broadcast_ring_t *ring, uint64_t cursor,
+                                         void *payload120)
 {
     const arb_broadcast_slot_t *slot = arb_broadcast_slot(ring, cursor);
     uint64_t copy[ARB_BROADCAST_PAYLOAD_BYTES / 8];
-    /* acquire: the payload words are at least as new; pairs with broadcast_ring.h:arb_broadcast_publish */
+    /* acquire: the payload words are at least as new; pairs with
+     * broadcast_ring.h:arb_broadcast_publish */
     int64_t past = arb_slot_past(arb_load_acquire(&slot->sequence), 2 * cursor + 2);
     if (past != 0)
         return past;
@@ -146,8 +157,8 @@ static inline int64_t arb_broadcast_copy(const arb_broadcast_ring_t *ring, uint6
 }
 
 /* Move a lapped reader to the newest three quarters of the ring and count what it never saw. */
-static inline void arb_broadcast_forward(const arb_broadcast_ring_t *ring, arb_broadcast_reader_t *reader,
-                                         int64_t past)
+static inline void arb_broadcast_forward(const arb_broadcast_ring_t *ring,
+                                         arb_broadcast_reader_t *reader, int64_t past)
 {
     /* what overwrote the slot says how far the writer is at least */
     uint64_t newest = reader->cursor + (uint64_t)(past + 1) / 2;
@@ -164,8 +175,8 @@ static inline void arb_broadcast_forward(const arb_broadcast_ring_t *ring, arb_b
 
 /* Read the next record. false: there is none yet (or the writer laps us faster than we look, then
  * reader->lost has grown); payload120 is untouched. */
-static inline bool arb_broadcast_try_read(const arb_broadcast_ring_t *ring, arb_broadcast_reader_t *reader,
-                                          void *payload120)
+static inline bool arb_broadcast_try_read(const arb_broadcast_ring_t *ring,
+                                          arb_broadcast_reader_t *reader, void *payload120)
 {
     for (uint32_t tries = 0; tries < ARB_BROADCAST_TRIES_MAX; tries++) {
         int64_t past = arb_broadcast_copy(ring, reader->cursor, payload120);
@@ -181,7 +192,8 @@ static inline bool arb_broadcast_try_read(const arb_broadcast_ring_t *ring, arb_
 }
 
 /* Records that wait for this reader (more than the capacity: some are lost already). */
-static inline uint64_t arb_broadcast_depth(const arb_broadcast_ring_t *ring, const arb_broadcast_reader_t *reader)
+static inline uint64_t arb_broadcast_depth(const arb_broadcast_ring_t *ring,
+                                           const arb_broadcast_reader_t *reader)
 {
     /* relaxed: a meter; pairs with broadcast_ring.h:arb_broadcast_publish */
     int64_t depth = (int64_t)(arb_load_relaxed(&ring->published) - reader->cursor);

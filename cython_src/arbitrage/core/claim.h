@@ -5,9 +5,9 @@
  *   63      42 41                                   0
  *   [ pid: 22 ][ process start, clock ticks since boot ]      0: nobody
  *
- * The pair names a process for as long as the machine is up, even after its pid is used again; so the
- * claim of a killed process can be told from a living one's and taken over. This header only moves the
- * word. Reading /proc to see whether a holder lives is the caller's work (ring.pyx).
+ * The pair names a process for as long as the machine is up, even after its pid is used again; so
+ * the claim of a killed process can be told from a living one's and taken over. This header only
+ * moves the word. Reading /proc to see whether a holder lives is the caller's work (memory.pyx).
  * Limits: 2^22 pids (Linux' own maximum); holders in other pid namespaces look dead.
  */
 #ifndef ARB_CLAIM_H
@@ -29,7 +29,10 @@ static inline uint64_t arb_claim_word(uint32_t pid, uint64_t start_ticks)
            (start_ticks & (((uint64_t)1 << ARB_CLAIM_START_BITS) - 1));
 }
 
-static inline uint32_t arb_claim_pid(uint64_t word) { return (uint32_t)(word >> ARB_CLAIM_START_BITS); }
+static inline uint32_t arb_claim_pid(uint64_t word)
+{
+    return (uint32_t)(word >> ARB_CLAIM_START_BITS);
+}
 
 static inline uint64_t arb_claim_start(uint64_t word)
 {
@@ -46,7 +49,8 @@ static inline uint64_t arb_claim_holder(const arb_claim_t *claim)
 static inline bool arb_claim_take(arb_claim_t *claim, uint64_t expected, uint64_t self)
 {
     uint64_t seen = expected;
-    /* acq_rel: the last holder's positions are visible to us; pairs with claim.h:arb_claim_release */
+    /* acq_rel: the last holder's positions are visible to us; pairs with
+     * claim.h:arb_claim_release */
     while (!arb_compare_exchange_acq_rel(&claim->holder, &seen, self)) {
         if (seen != expected)
             return false; /* a weak exchange may also fail without reason: then try again */

@@ -3,13 +3,14 @@
  *   line 0-1  capacity                               read-only after init
  *   line 2-3  enabled, claim                         cold
  *   line 4-5  intent, tail, newest, counters         written by the writer alone
- *   line 6..  bytes: [ header 32 | frame, padded to 8 ][ header | frame ] ...  wrapping word by word
+ *   line 6..  bytes: [ header 32 | frame, padded to 8 ][ header | frame ] ...  by words, wrapping
  *
- * One writer (a feed thread), any number of readers on read-only memory, each with its own cursor. The
- * writer announces how far it will overwrite (intent), writes, then moves the tail; a reader copies and
- * then checks that the intent has not reached what it copied (after Aeron's broadcast buffer). All bytes
- * move as relaxed words. Every header carries the number of frames and bytes before it, so a lapped
- * reader, which continues at the newest frame, knows exactly how many of each it lost.
+ * One writer (a feed thread), any number of readers on read-only memory, each with its own cursor.
+ * The writer announces how far it will overwrite (intent), writes, then moves the tail; a reader
+ * copies and then checks that the intent has not reached what it copied (after Aeron's broadcast
+ * buffer). All bytes move as relaxed words. Every header carries the number of frames and bytes
+ * before it, so a lapped reader, which continues at the newest frame, knows exactly how many of
+ * each it lost.
  * Off by default: while `enabled` is 0 a write is one load.
  * Limits: capacity a power of two, 4 KiB .. 1 GiB; a frame takes at most half of it; one writer.
  */
@@ -47,17 +48,18 @@ typedef struct arb_tap_reader {
     uint64_t frame_index; /* of the next frame expected */
     uint64_t bytes_before;/* of the next frame expected */
     uint64_t lost_frames; /* frames overwritten before they were read, or too long for the reader */
-    uint64_t lost_bytes;  /* their payload bytes */
+    uint64_t lost_bytes; /* their payload bytes */
 } arb_tap_reader_t;
 
 typedef enum arb_tap_status {
-    ARB_TAP_EMPTY = 0,   /* no frame waits */
-    ARB_TAP_FRAME = 1,   /* header and payload are filled */
+    ARB_TAP_EMPTY = 0, /* no frame waits */
+    ARB_TAP_FRAME = 1, /* header and payload are filled */
     ARB_TAP_TOO_LONG = 2 /* the frame did not fit payload_max: skipped and counted as lost */
 } arb_tap_status_t;
 
 _Static_assert(sizeof(arb_tap_header_t) == 32, "four words");
-_Static_assert(sizeof(arb_frame_tap_t) == 3 * ARB_SEPARATION_BYTES, "bytes start on their own line");
+_Static_assert(sizeof(arb_frame_tap_t) == 3 * ARB_SEPARATION_BYTES,
+               "bytes start on their own line");
 
 static inline uint64_t arb_tap_capacity(uint64_t asked)
 {
@@ -91,8 +93,10 @@ static inline uint64_t arb_tap_record_bytes(uint64_t bytes)
     return sizeof(arb_tap_header_t) + arb_round_up(bytes, 8);
 }
 
-/* Copy bytes into the ring at position, whole words; the last word of a frame is filled with zeros. */
-static inline void arb_tap_copy_in(arb_frame_tap_t *tap, uint64_t position, const void *local, uint64_t bytes)
+/* Copy bytes into the ring at position, whole words; the last word of a frame is filled with
+ * zeros. */
+static inline void arb_tap_copy_in(arb_frame_tap_t *tap, uint64_t position, const void *local,
+                                   uint64_t bytes)
 {
     for (uint64_t done = 0; done < bytes; done += 8) {
         uint64_t word = 0;
@@ -102,10 +106,12 @@ static inline void arb_tap_copy_in(arb_frame_tap_t *tap, uint64_t position, cons
     }
 }
 
-static inline void arb_tap_copy_out(void *local, const arb_frame_tap_t *tap, uint64_t position, uint64_t bytes)
+static inline void arb_tap_copy_out(void *local, const arb_frame_tap_t *tap, uint64_t position,
+                                    uint64_t bytes)
 {
     for (uint64_t done = 0; done < bytes; done += 8) {
-        /* relaxed: what was overwritten is found by the check of intent; pairs with arb_tap_copy_in */
+        /* relaxed: what was overwritten is found by the check of intent; pairs with
+         * arb_tap_copy_in */
         uint64_t word = arb_load_relaxed(arb_tap_word(tap, position + done));
         memcpy((char *)local + done, &word, bytes - done < 8 ? bytes - done : 8);
     }
@@ -127,8 +133,8 @@ static inline void arb_tap_enable(arb_frame_tap_t *tap, bool enabled)
 }
 
 /* Write one frame. false: the tap is off, or the frame is longer than half of it (counted). */
-static inline bool arb_tap_write(arb_frame_tap_t *tap, int64_t recv_mono_ns, uint16_t venue, uint16_t connection,
-                                 const void *frame, uint32_t bytes)
+static inline bool arb_tap_write(arb_frame_tap_t *tap, int64_t recv_mono_ns, uint16_t venue,
+                                 uint16_t connection, const void *frame, uint32_t bytes)
 {
     if (!arb_tap_enabled(tap))
         return false;
@@ -162,7 +168,7 @@ static inline bool arb_tap_write(arb_frame_tap_t *tap, int64_t recv_mono_ns, uin
     return true;
 }
 
-/* ---- readers: any thread or process, read-only memory will do ---------------------------------- */
+/* ---- readers: any thread or process, read-only memory will do ----------------------------- */
 
 /* Has the writer kept away from everything at and behind the cursor so far? */
 static inline bool arb_tap_intact(const arb_frame_tap_t *tap, uint64_t cursor)
@@ -178,7 +184,8 @@ static inline bool arb_tap_intact(const arb_frame_tap_t *tap, uint64_t cursor)
 static inline void arb_tap_reader_init(const arb_frame_tap_t *tap, arb_tap_reader_t *reader)
 {
     memset(reader, 0, sizeof *reader);
-    /* acquire: a tail that has moved makes a newest frame visible; pairs with frame_tap.h:arb_tap_write */
+    /* acquire: a tail that has moved makes a newest frame visible; pairs with
+     * frame_tap.h:arb_tap_write */
     if (arb_load_acquire(&tap->tail) == 0)
         return; /* nothing was ever written: begin at the beginning */
     for (;;) {
@@ -195,7 +202,8 @@ static inline void arb_tap_reader_init(const arb_frame_tap_t *tap, arb_tap_reade
     }
 }
 
-/* Continue at the newest frame; its header says what was lost. It may lie behind the tail for a moment. */
+/* Continue at the newest frame; its header says what was lost. It may lie behind the tail for a
+ * moment. */
 static inline void arb_tap_forward(const arb_frame_tap_t *tap, arb_tap_reader_t *reader)
 {
     /* acquire: its header is visible; pairs with frame_tap.h:arb_tap_write */
@@ -203,7 +211,8 @@ static inline void arb_tap_forward(const arb_frame_tap_t *tap, arb_tap_reader_t 
 }
 
 /* Account for the frame at the cursor and step behind it. */
-static inline void arb_tap_step(arb_tap_reader_t *reader, const arb_tap_header_t *header, bool delivered)
+static inline void arb_tap_step(arb_tap_reader_t *reader, const arb_tap_header_t *header,
+                                bool delivered)
 {
     reader->lost_frames += header->frame_index - reader->frame_index;
     reader->lost_bytes += header->bytes_before - reader->bytes_before;
@@ -218,7 +227,8 @@ static inline void arb_tap_step(arb_tap_reader_t *reader, const arb_tap_header_t
 
 /* Read the next frame into header and payload (undefined unless ARB_TAP_FRAME is returned). */
 static inline arb_tap_status_t arb_tap_read(const arb_frame_tap_t *tap, arb_tap_reader_t *reader,
-                                            arb_tap_header_t *header, void *payload, uint32_t payload_max)
+                                            arb_tap_header_t *header, void *payload,
+                                            uint32_t payload_max)
 {
     for (uint32_t tries = 0; tries < ARB_TAP_TRIES_MAX; tries++) {
         /* acquire: the frames before the tail are whole; pairs with frame_tap.h:arb_tap_write */

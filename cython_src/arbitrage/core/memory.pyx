@@ -8,7 +8,7 @@ from libc.stdint cimport uint64_t
 from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
 from posix.unistd cimport getpid
 
-cdef uint64_t own_word = 0  # claim word of the process that computed it last; a fork changes the pid
+cdef uint64_t own_word = 0  # word of the process that computed it last; a fork changes the pid
 
 
 class ClaimError(RuntimeError):
@@ -24,7 +24,8 @@ cdef class AlignedMemory:
         if bytes <= 0:
             raise ValueError(f"bytes was {bytes}; accepted is 1 or more")
         cdef size_t size = bytes
-        cdef void *ptr = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        cdef void *ptr = mmap(
+            NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
         if ptr == MAP_FAILED:
             raise MemoryError(f"{bytes} bytes of memory were refused by the system")
         self.ptr = <char *>ptr

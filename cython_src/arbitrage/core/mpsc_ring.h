@@ -7,13 +7,15 @@
  *   line 8-9   popped                              written by the consumer alone
  *   line 10..  slots: [ sequence 8 | payload 56 ]  one line a slot
  *
- * A producer wins a position with a compare-exchange on the tail, writes the slot, then publishes it by
- * the slot's sequence (D. Vyukov's bounded queue, see ring_slot.h). Ordering comes from the slots alone,
- * so the tail moves relaxed.
- * A producer that stalls between winning and publishing holds up the consumer at that slot and in time
- * fills the ring; it can never be overtaken into its slot, so nothing is torn or lost when it resumes.
- * Limits: a producer *killed* in that window leaves a slot that stays unpublished (arb_mpsc_stalled says
- * so) until the ring is made anew; producers therefore live in the process that owns the consumer.
+ * A producer wins a position with a compare-exchange on the tail, writes the slot, then publishes
+ * it by the slot's sequence (D. Vyukov's bounded queue, see ring_slot.h). Ordering comes from the
+ * slots alone, so the tail moves relaxed.
+ * A producer that stalls between winning and publishing holds up the consumer at that slot and in
+ * time fills the ring; it can never be overtaken into its slot, so nothing is torn or lost when it
+ * resumes.
+ * Limits: a producer *killed* in that window leaves a slot that stays unpublished (arb_mpsc_stalled
+ * says so) until the ring is made anew; producers therefore live in the process that owns the
+ * consumer.
  */
 #ifndef ARB_MPSC_RING_H
 #define ARB_MPSC_RING_H
@@ -31,7 +33,8 @@ typedef struct arb_mpsc_ring {
     ARB_SEPARATED uint64_t popped;  /* consumer's position: records taken so far */
 } ARB_SEPARATED arb_mpsc_ring_t;
 
-_Static_assert(sizeof(arb_mpsc_ring_t) == 5 * ARB_SEPARATION_BYTES, "slots start on their own lines");
+_Static_assert(sizeof(arb_mpsc_ring_t) == 5 * ARB_SEPARATION_BYTES,
+               "slots start on their own lines");
 _Static_assert(offsetof(arb_mpsc_ring_t, pushed) == 2 * ARB_SEPARATION_BYTES, "producers' lines");
 _Static_assert(offsetof(arb_mpsc_ring_t, popped) == 4 * ARB_SEPARATION_BYTES, "consumer's lines");
 
@@ -48,8 +51,8 @@ static inline arb_ring_slot_t *arb_mpsc_slot(const arb_mpsc_ring_t *ring, uint64
     return slots + (position & ring->mask);
 }
 
-/* Lay out an empty ring whose positions begin at `first`, in zeroed, 128-byte aligned memory. Before
- * the threads, so plain stores do; the capacity has been accepted by arb_mpsc_ring_bytes. */
+/* Lay out an empty ring whose positions begin at `first`, in zeroed, 128-byte aligned memory.
+ * Before the threads, so plain stores do; the capacity has been accepted by arb_mpsc_ring_bytes. */
 static inline void arb_mpsc_ring_init_at(arb_mpsc_ring_t *ring, uint32_t capacity, uint64_t first)
 {
     ring->capacity = arb_ring_capacity(capacity);
@@ -76,7 +79,8 @@ static inline bool arb_mpsc_win(arb_mpsc_ring_t *ring, uint64_t *won)
     /* relaxed: a guess; the slot's sequence tells a stale one */
     uint64_t position = arb_load_relaxed(&ring->pushed);
     for (;;) {
-        /* acquire: the consumer is done with the old record; pairs with mpsc_ring.h:arb_mpsc_advance */
+        /* acquire: the consumer is done with the old record; pairs with
+         * mpsc_ring.h:arb_mpsc_advance */
         uint64_t sequence = arb_load_acquire(&arb_mpsc_slot(ring, position)->sequence);
         int64_t past = arb_slot_past(sequence, arb_slot_free(position));
         if (ARB_LIKELY(past == 0)) {
@@ -118,7 +122,8 @@ static inline bool arb_mpsc_try_push(arb_mpsc_ring_t *ring, const void *payload5
 
 /* ---- consumer ------------------------------------------------------------------------------- */
 
-/* The oldest record, in place, valid until arb_mpsc_advance. NULL: empty, or its producer still writes. */
+/* The oldest record, in place, valid until arb_mpsc_advance. NULL: empty, or its producer still
+ * writes. */
 static inline const void *arb_mpsc_peek(arb_mpsc_ring_t *ring)
 {
     /* relaxed: our own position, no other thread writes it */
@@ -134,7 +139,8 @@ static inline void arb_mpsc_advance(arb_mpsc_ring_t *ring)
     /* relaxed: our own position, no other thread writes it */
     uint64_t position = arb_load_relaxed(&ring->popped);
     /* release: our reads of the payload are done; pairs with mpsc_ring.h:arb_mpsc_win */
-    arb_store_release(&arb_mpsc_slot(ring, position)->sequence, arb_slot_free(position + ring->capacity));
+    arb_store_release(&arb_mpsc_slot(ring, position)->sequence,
+                      arb_slot_free(position + ring->capacity));
     /* relaxed: a meter's word, the slot's sequence frees the slot; pairs with arb_mpsc_depth */
     arb_store_relaxed(&ring->popped, position + 1);
 }
@@ -154,26 +160,29 @@ static inline bool arb_mpsc_try_pop(arb_mpsc_ring_t *ring, void *payload56)
 static inline uint32_t arb_mpsc_drain(arb_mpsc_ring_t *ring, void *out, uint32_t records_max)
 {
     uint32_t done = 0;
-    while (done < records_max && arb_mpsc_try_pop(ring, (char *)out + (size_t)done * ARB_RING_PAYLOAD_BYTES))
+    while (done < records_max &&
+           arb_mpsc_try_pop(ring, (char *)out + (size_t)done * ARB_RING_PAYLOAD_BYTES))
         done++;
     return done;
 }
 
-/* After taking over a killed consumer's claim: step past what it gave back but did not yet count. */
+/* After taking over a killed consumer's claim: step past what it gave back but did not yet
+ * count. */
 static inline void arb_mpsc_consumer_recover(arb_mpsc_ring_t *ring)
 {
     /* relaxed: the claim's exchange made the dead holder's position visible */
     uint64_t position = arb_load_relaxed(&ring->popped);
     uint64_t last = position + ring->capacity;
     /* acquire: as in arb_mpsc_peek; pairs with mpsc_ring.h:arb_mpsc_publish */
-    while (arb_slot_past(arb_load_acquire(&arb_mpsc_slot(ring, position)->sequence), arb_slot_full(position)) > 0 &&
+    while (arb_slot_past(arb_load_acquire(&arb_mpsc_slot(ring, position)->sequence),
+                         arb_slot_full(position)) > 0 &&
            position != last)
         position++;
     /* relaxed: as in arb_mpsc_advance; pairs with arb_mpsc_depth */
     arb_store_relaxed(&ring->popped, position);
 }
 
-/* ---- meters: any thread or process ------------------------------------------------------------ */
+/* ---- meters: any thread or process -------------------------------------------------------- */
 
 /* Positions won and not yet taken, approximate while anybody works. */
 static inline uint32_t arb_mpsc_depth(const arb_mpsc_ring_t *ring)
@@ -184,7 +193,8 @@ static inline uint32_t arb_mpsc_depth(const arb_mpsc_ring_t *ring)
     return arb_ring_depth(arb_load_relaxed(&ring->pushed), popped, ring->capacity);
 }
 
-/* Consumer only: the next position was won but is not published. For long: its producer was killed. */
+/* Consumer only: the next position was won but is not published. For long: its producer was
+ * killed. */
 static inline bool arb_mpsc_stalled(arb_mpsc_ring_t *ring)
 {
     return arb_mpsc_depth(ring) > 0 && arb_mpsc_peek(ring) == NULL;

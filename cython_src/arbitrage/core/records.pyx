@@ -1,8 +1,8 @@
 """The records in Python: NumPy dtypes and enumerations taken from records.h, and client order ids.
 
-The dtypes ``TICK_DTYPE``, ``OPPORTUNITY_DTYPE``, ``ORDER_DTYPE`` and ``EXEC_DTYPE`` are built when they
-are first asked for, so that importing this module does not import NumPy. Offsets and types come from the
-compiler (offsetof, _Generic); nothing is written down twice.
+The dtypes ``TICK_DTYPE``, ``OPPORTUNITY_DTYPE``, ``ORDER_DTYPE`` and ``EXEC_DTYPE`` are built when
+they are first asked for, so that importing this module does not import NumPy. Offsets and types come
+from the compiler (offsetof, _Generic); nothing is written down twice.
 """
 
 from collections import namedtuple
@@ -31,7 +31,8 @@ cdef extern from *:
     #define F(name) ARB_FIELD(arb_order_t, name)
     static const arb_field_t arb_order_fields[] = {
         F(client_id), F(recv_mono_ns), F(px_ticks), F(qty_lots), F(detected_ns), F(decided_ns),
-        F(row), F(venue), F(side), F(action), F(flags), F(symbol_index), F(opportunity_id), ARB_END};
+        F(row), F(venue), F(side), F(action), F(flags), F(symbol_index), F(opportunity_id),
+        ARB_END};
     #undef F
     #define F(name) ARB_FIELD(arb_exec_t, name)
     static const arb_field_t arb_exec_fields[] = {

@@ -48,7 +48,10 @@ cdef extern from *:
     {
         return arb_mpsc_try_pop((arb_mpsc_ring_t *)source, payload);
     }
-    typedef struct { const arb_broadcast_ring_t *ring; arb_broadcast_reader_t *reader; } arb_reading_t;
+    typedef struct {
+        const arb_broadcast_ring_t *ring;
+        arb_broadcast_reader_t *reader;
+    } arb_reading_t;
     static int arb_take_broadcast(void *source, void *payload)
     {
         arb_reading_t *reading = (arb_reading_t *)source;
@@ -141,8 +144,8 @@ cdef object drain_source(
 
 @cython.no_gc_clear  # the memory behind the claim must outlive __dealloc__
 cdef class _End:
-    # One end of a ring: the claim, the memory that holds it, and nothing that points back at the ring
-    # object, so that rings which keep their own ends are no cycle.
+    # One end of a ring: the claim, the memory that holds it, and nothing that points back at the
+    # ring object, so that rings which keep their own ends are no cycle.
     cdef object owner
     cdef arb_claim_t *claim  # NULL where many may hold the end
     cdef uint64_t word       # what we wrote into the claim; 0: released
@@ -227,10 +230,11 @@ cdef class SpscConsumer(_End):
         return take_one(arb_take_spsc, self.ptr, self.record_bytes)
 
     def drain(self, records_max: int | None = None, dtype=None):
-        """Take what waits, at most records_max: a list of bytes, or an array when dtype is given."""
+        """Take what waits, at most records_max: a list of bytes, or an array of dtype."""
         self.require_open()
         return drain_source(
-            arb_take_spsc, self.ptr, arb_spsc_depth(self.ptr), records_max, self.record_bytes, dtype)
+            arb_take_spsc, self.ptr, arb_spsc_depth(self.ptr), records_max, self.record_bytes,
+            dtype)
 
 
 cdef class MpscProducer(_End):
@@ -258,10 +262,11 @@ cdef class MpscConsumer(_End):
         return take_one(arb_take_mpsc, self.ptr, self.record_bytes)
 
     def drain(self, records_max: int | None = None, dtype=None):
-        """Take what waits, at most records_max: a list of bytes, or an array when dtype is given."""
+        """Take what waits, at most records_max: a list of bytes, or an array of dtype."""
         self.require_open()
         return drain_source(
-            arb_take_mpsc, self.ptr, arb_mpsc_depth(self.ptr), records_max, self.record_bytes, dtype)
+            arb_take_mpsc, self.ptr, arb_mpsc_depth(self.ptr), records_max, self.record_bytes,
+            dtype)
 
 
 cdef class BroadcastProducer(_End):
@@ -298,7 +303,7 @@ cdef class BroadcastReader:
         return take_one(arb_take_broadcast, &reading, self.record_bytes)
 
     def drain(self, records_max: int | None = None, dtype=None):
-        """Read what waits, at most records_max: a list of bytes, or an array when dtype is given."""
+        """Read what waits, at most records_max: a list of bytes, or an array of dtype."""
         cdef arb_reading_t reading
         reading.ring, reading.reader = self.ptr, &self.reader
         depth = min(arb_broadcast_depth(self.ptr, &self.reader), <uint64_t>self.ptr.capacity)
@@ -557,7 +562,7 @@ cdef class BroadcastRing:
 
 
 cdef class OpportunityQueue(BroadcastRing):
-    """The broadcast of opportunities: every reader sees every event; ``drain`` gives OPPORTUNITY_DTYPE.
+    """The broadcast of opportunities: every reader sees every event, as OPPORTUNITY_DTYPE.
 
     Examples
     --------
@@ -586,7 +591,7 @@ cdef class LaneProducer(_End):
     cdef arb_lane_t *ptr
 
     def try_push(self, tick) -> bool:
-        """Hand over one tick: True into the ring, False into its row's overflow cell (newest wins)."""
+        """Hand over one tick: True into the ring, False into its overflow cell (newest wins)."""
         cdef arb_tick_t record
         self.require_open()
         copy_record(tick, <char *>&record, sizeof(record))
@@ -620,7 +625,8 @@ cdef class LaneConsumer(_End):
         while count >= 64 - ARB_LANE_KINDS and len(records) < self.ptr.row_count * ARB_LANE_KINDS:
             count = arb_lane_take_overflow(self.ptr, ticks, 64, NULL)
             for index in range(count):
-                records.append(PyBytes_FromStringAndSize(<char *>&ticks[index], sizeof(arb_tick_t)))
+                records.append(
+                    PyBytes_FromStringAndSize(<char *>&ticks[index], sizeof(arb_tick_t)))
         return records
 
 

@@ -7,8 +7,10 @@
  *   line 8..   slots: [ sequence 8 | payload 56 ]  one line a slot
  *
  * Vyukov-style sequence in the slot (ring_slot.h): producer and consumer never read each other's
- * position, so exactly one cache line travels for a record. No pointers: it may lie in shared memory.
- * Threads: push functions one thread, peek/advance/pop/drain one thread, depth any thread or process.
+ * position, so exactly one cache line travels for a record. No pointers: it may lie in shared
+ * memory.
+ * Threads: push functions one thread, peek/advance/pop/drain one thread, depth any thread or
+ * process.
  * Limits: capacity 1 .. 2^24, a power of two; records are always 56 bytes.
  */
 #ifndef ARB_SPSC_RING_H
@@ -28,7 +30,8 @@ typedef struct arb_spsc_ring {
     ARB_SEPARATED uint64_t popped; /* consumer's position: records taken so far */
 } ARB_SEPARATED arb_spsc_ring_t;
 
-_Static_assert(sizeof(arb_spsc_ring_t) == 4 * ARB_SEPARATION_BYTES, "slots start on their own lines");
+_Static_assert(sizeof(arb_spsc_ring_t) == 4 * ARB_SEPARATION_BYTES,
+               "slots start on their own lines");
 _Static_assert(offsetof(arb_spsc_ring_t, pushed) == 2 * ARB_SEPARATION_BYTES, "producer's lines");
 _Static_assert(offsetof(arb_spsc_ring_t, popped) == 3 * ARB_SEPARATION_BYTES, "consumer's lines");
 
@@ -45,8 +48,8 @@ static inline arb_ring_slot_t *arb_spsc_slot(const arb_spsc_ring_t *ring, uint64
     return slots + (position & ring->mask);
 }
 
-/* Lay out an empty ring whose positions begin at `first`, in zeroed, 128-byte aligned memory. Before
- * the threads, so plain stores do; the capacity has been accepted by arb_spsc_ring_bytes. */
+/* Lay out an empty ring whose positions begin at `first`, in zeroed, 128-byte aligned memory.
+ * Before the threads, so plain stores do; the capacity has been accepted by arb_spsc_ring_bytes. */
 static inline void arb_spsc_ring_init_at(arb_spsc_ring_t *ring, uint32_t capacity, uint64_t first)
 {
     ring->capacity = arb_ring_capacity(capacity);
@@ -72,7 +75,8 @@ static inline void arb_spsc_ring_init(arb_spsc_ring_t *ring, uint32_t capacity)
 static inline bool arb_spsc_fill(arb_spsc_ring_t *ring, uint64_t position, const void *payload)
 {
     arb_ring_slot_t *slot = arb_spsc_slot(ring, position);
-    /* acquire: the consumer is done reading the old record; pairs with spsc_ring.h:arb_spsc_vacate */
+    /* acquire: the consumer is done reading the old record; pairs with
+     * spsc_ring.h:arb_spsc_vacate */
     if (ARB_UNLIKELY(arb_load_acquire(&slot->sequence) != arb_slot_free(position)))
         return false;
     memcpy(slot->payload, payload, ARB_RING_PAYLOAD_BYTES);
@@ -81,7 +85,8 @@ static inline bool arb_spsc_fill(arb_spsc_ring_t *ring, uint64_t position, const
     return true;
 }
 
-/* Push without counting a refusal: for owners that keep the record elsewhere (market_pipeline.h). */
+/* Push without counting a refusal: for owners that keep the record elsewhere
+ * (market_pipeline.h). */
 static inline bool arb_spsc_offer(arb_spsc_ring_t *ring, const void *payload56)
 {
     /* relaxed: our own position, no other thread writes it */
@@ -102,14 +107,17 @@ static inline bool arb_spsc_try_push(arb_spsc_ring_t *ring, const void *payload5
     return false;
 }
 
-/* Push up to count records that lie 56 bytes apart; returns how many fitted, the rest is `dropped`. */
-static inline uint32_t arb_spsc_push_batch(arb_spsc_ring_t *ring, const void *payloads, uint32_t count)
+/* Push up to count records that lie 56 bytes apart; returns how many fitted, the rest is
+ * `dropped`. */
+static inline uint32_t arb_spsc_push_batch(arb_spsc_ring_t *ring, const void *payloads,
+                                           uint32_t count)
 {
     /* relaxed: our own position, no other thread writes it */
     uint64_t position = arb_load_relaxed(&ring->pushed);
     uint32_t done = 0;
     while (done < count &&
-           arb_spsc_fill(ring, position + done, (const char *)payloads + (size_t)done * ARB_RING_PAYLOAD_BYTES))
+           arb_spsc_fill(ring, position + done,
+                         (const char *)payloads + (size_t)done * ARB_RING_PAYLOAD_BYTES))
         done++;
     /* relaxed: a meter's word, as in arb_spsc_offer; pairs with arb_spsc_depth */
     arb_store_relaxed(&ring->pushed, position + done);
@@ -118,14 +126,17 @@ static inline uint32_t arb_spsc_push_batch(arb_spsc_ring_t *ring, const void *pa
     return done;
 }
 
-/* After taking over a killed producer's claim: step past what it published but did not yet count. */
+/* After taking over a killed producer's claim: step past what it published but did not yet
+ * count. */
 static inline void arb_spsc_producer_recover(arb_spsc_ring_t *ring)
 {
     /* relaxed: the claim's exchange made the dead holder's position visible */
     uint64_t position = arb_load_relaxed(&ring->pushed);
     uint64_t last = position + ring->capacity;
-    /* acquire: slots the consumer gave back are really free; pairs with spsc_ring.h:arb_spsc_vacate */
-    while (arb_slot_past(arb_load_acquire(&arb_spsc_slot(ring, position)->sequence), arb_slot_free(position)) > 0 &&
+    /* acquire: slots the consumer gave back are really free; pairs with
+     * spsc_ring.h:arb_spsc_vacate */
+    while (arb_slot_past(arb_load_acquire(&arb_spsc_slot(ring, position)->sequence),
+                         arb_slot_free(position)) > 0 &&
            position != last)
         position++;
     /* relaxed: as in arb_spsc_offer; pairs with arb_spsc_depth */
@@ -146,7 +157,8 @@ static inline const void *arb_spsc_look(arb_spsc_ring_t *ring, uint64_t position
 static inline void arb_spsc_vacate(arb_spsc_ring_t *ring, uint64_t position)
 {
     /* release: our reads of the payload are done; pairs with spsc_ring.h:arb_spsc_fill */
-    arb_store_release(&arb_spsc_slot(ring, position)->sequence, arb_slot_free(position + ring->capacity));
+    arb_store_release(&arb_spsc_slot(ring, position)->sequence,
+                      arb_slot_free(position + ring->capacity));
 }
 
 /* The oldest record, in place, valid until arb_spsc_advance. NULL: the ring is empty. */
@@ -183,8 +195,10 @@ static inline uint32_t arb_spsc_drain(arb_spsc_ring_t *ring, void *out, uint32_t
     /* relaxed: our own position, no other thread writes it */
     uint64_t position = arb_load_relaxed(&ring->popped);
     uint32_t done = 0;
-    for (const void *payload; done < records_max && (payload = arb_spsc_look(ring, position + done)); done++) {
-        memcpy((char *)out + (size_t)done * ARB_RING_PAYLOAD_BYTES, payload, ARB_RING_PAYLOAD_BYTES);
+    for (const void *payload;
+         done < records_max && (payload = arb_spsc_look(ring, position + done)); done++) {
+        memcpy((char *)out + (size_t)done * ARB_RING_PAYLOAD_BYTES, payload,
+               ARB_RING_PAYLOAD_BYTES);
         arb_spsc_vacate(ring, position + done);
     }
     /* relaxed: a meter's word, as in arb_spsc_advance; pairs with arb_spsc_depth */
@@ -192,23 +206,26 @@ static inline uint32_t arb_spsc_drain(arb_spsc_ring_t *ring, void *out, uint32_t
     return done;
 }
 
-/* After taking over a killed consumer's claim: step past what it gave back but did not yet count. */
+/* After taking over a killed consumer's claim: step past what it gave back but did not yet
+ * count. */
 static inline void arb_spsc_consumer_recover(arb_spsc_ring_t *ring)
 {
     /* relaxed: the claim's exchange made the dead holder's position visible */
     uint64_t position = arb_load_relaxed(&ring->popped);
     uint64_t last = position + ring->capacity;
     /* acquire: as in arb_spsc_look; pairs with spsc_ring.h:arb_spsc_fill */
-    while (arb_slot_past(arb_load_acquire(&arb_spsc_slot(ring, position)->sequence), arb_slot_full(position)) > 0 &&
+    while (arb_slot_past(arb_load_acquire(&arb_spsc_slot(ring, position)->sequence),
+                         arb_slot_full(position)) > 0 &&
            position != last)
         position++;
     /* relaxed: as in arb_spsc_advance; pairs with arb_spsc_depth */
     arb_store_relaxed(&ring->popped, position);
 }
 
-/* ---- meters: any thread or process ------------------------------------------------------------ */
+/* ---- meters: any thread or process -------------------------------------------------------- */
 
-/* Records in the ring, approximate while either side works; may be read from a read-only mapping. */
+/* Records in the ring, approximate while either side works; may be read from a read-only
+ * mapping. */
 static inline uint32_t arb_spsc_depth(const arb_spsc_ring_t *ring)
 {
     /* relaxed: a meter, clamped to what is possible; pairs with arb_spsc_advance, arb_spsc_drain */
