@@ -8,6 +8,7 @@ from typing import IO, NoReturn
 
 import click
 
+from arbitrage import __version__
 from arbitrage.errors import ConfigError, run_guarded
 from arbitrage.fees import FeeSchedule, parse_fees
 
@@ -79,18 +80,9 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("arbitrage")
-    except PackageNotFoundError:
-        return "unknown (not installed)"
-
-
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(f"arb {_version()}")
+        click.echo(f"arb {__version__}")
         ctx.exit()
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from prometheus_client import CollectorRegistry
@@ -16,11 +16,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from arbitrage.core.histogram import Histogram
+from arbitrage.core.segment import Segment
+
 __all__ = [
     "CpuMeter",
+    "HotThread",
     "Latency",
     "Queue",
-    "SegmentView",
     "Snapshot",
     "TraderCollector",
     "VenueFeed",
@@ -30,19 +33,8 @@ __all__ = [
 
 QUANTILES = (0.5, 0.95, 0.99, 1.0)
 MAIN_STAGE = "seen"
+ROW_STATES = ("EMPTY", "SYNCING", "LIVE", "SUSPECT", "STALE", "GAP")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
-
-
-class SegmentView(Protocol):
-    """What the metrics need of an attached segment."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def pid(self) -> int: ...
-    @property
-    def alive(self) -> bool: ...
-    def monitor_facts(self) -> dict[str, Any]: ...
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -79,11 +71,21 @@ class VenueFeed(msgspec.Struct, frozen=True):
     frames: int
     quotes: int
     malformed: int
-    connects: int
-    disconnects: int
     rows_by_state: dict[str, int]
     age_s: float | None
     counters: dict[str, int]
+
+
+class HotThread(msgspec.Struct, frozen=True):
+    """One hot thread; allocations are None where the counting shim is not loaded."""
+
+    role: str
+    tid: int
+    core: int | None = None
+    turns: int = 0
+    work: int = 0
+    allocations_c: int | None = None
+    allocations_python: int | None = None
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +102,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     detector: dict[str, int]
     strategy: dict[str, int]
     gateways: dict[str, dict[str, int]]
-    threads: dict[str, int]  # role -> thread id
+    threads: list[HotThread]
+    pnl_usd: float | None = None
 
 
 # ---- processor time ------------------------------------------------------------------------------
@@ -186,15 +189,30 @@ class TraderCollector(Collector):
         yield from _latencies(shot)
         yield from _queues(shot)
         yield from self._cpus(shot)
+        yield from _threads(shot)
         yield from _feeds(shot)
         yield from _trading(shot)
 
     def _cpus(self, shot: Snapshot) -> Iterator[Metric]:
-        for role, tid in [("process", 0), *shot.threads.items()]:
+        for role, tid in [("process", 0), *((row.role, row.tid) for row in shot.threads)]:
             share = self._cpu.percent(shot.pid, tid)
             if share is not None:
                 about = f"Share of one core used by {role} since the last scrape"
                 yield _gauge(f"cpu_{_word(role)}_percent", about, share)
+
+
+def _threads(shot: Snapshot) -> Iterator[Metric]:
+    turns = CounterMetricFamily("thread_turns", "Duty cycles", labels=["thread", "kind"])
+    allocations = CounterMetricFamily(
+        "thread_allocations", "Allocations, where they are counted", labels=["thread", "kind"]
+    )
+    for row in shot.threads:
+        turns.add_metric([row.role, "all"], row.turns)
+        turns.add_metric([row.role, "busy"], row.work)
+        for kind, count in (("c", row.allocations_c), ("python", row.allocations_python)):
+            if count is not None:
+                allocations.add_metric([row.role, kind], count)
+    yield from (turns, allocations)
 
 
 def _latencies(shot: Snapshot) -> Iterator[Metric]:
@@ -286,6 +304,8 @@ def _trading(shot: Snapshot) -> Iterator[Metric]:
         ("rejects", "rejects", "Orders that a venue refused"),
     ):
         yield _counter(name, about, shot.strategy.get(key, 0))
+    if shot.pnl_usd is not None:
+        yield _gauge("pnl_usd", "Net profit and loss since the start", shot.pnl_usd)
     yield _labelled("detector_events", "What the detector counted", shot.detector)
     yield _labelled("strategy_events", "What the strategy counted", shot.strategy)
     gateways = CounterMetricFamily("gateway_events", "Orders' way out", labels=["venue", "kind"])
@@ -302,6 +322,51 @@ def exposition(look: Callable[[], Snapshot | None]) -> Callable[[], bytes]:
     return lambda: generate_latest(registry)
 
 
-def read_snapshot(view: SegmentView) -> Snapshot:
+def _latency(histogram: Histogram) -> Latency:
+    if histogram.count == 0:
+        return Latency(0)
+    p50, p95, p99 = histogram.percentiles(0.5, 0.95, 0.99)
+    return Latency(histogram.count, p50, p95, p99, histogram.max)
+
+
+def _feed(segment: Segment, venue: str, counters: Mapping[str, Any]) -> VenueFeed:
+    rows: dict[str, int] = {}
+    newest_ns = 0
+    for index in range(len(segment.symbols)):
+        row = segment.store.read_row(venue, index)
+        state = ROW_STATES[row.state] if row.state < len(ROW_STATES) else "UNKNOWN"
+        rows[state] = rows.get(state, 0) + 1
+        newest_ns = max(newest_ns, row.recv_mono_ns)
+    numbers = _numbers(counters)
+    return VenueFeed(
+        frames=numbers["frames"],
+        quotes=numbers["quotes"],
+        malformed=numbers["malformed"],
+        rows_by_state=rows,
+        age_s=max(0.0, (time.monotonic_ns() - newest_ns) / 1e9) if newest_ns else None,
+        counters=numbers,
+    )
+
+
+def _numbers(counters: Mapping[str, Any]) -> dict[str, int]:
+    return {name: value for name, value in counters.items() if isinstance(value, int)}
+
+
+def read_snapshot(segment: Segment) -> Snapshot:
     """Read everything the metrics show from an attached segment."""
-    return msgspec.convert(view.monitor_facts(), Snapshot)
+    counters = segment.counters()
+    tracker = segment.latency
+    return Snapshot(
+        name=segment.name,
+        mode=segment.mode,
+        pid=segment.pid,
+        uptime_s=segment.uptime_s,
+        heartbeat_age_s=segment.heartbeat_age_s,
+        latency={stage: _latency(tracker.histogram(stage)) for stage in tracker.stages},
+        queues={kind: Queue(**meter) for kind, meter in segment.queues().items()},
+        feeds={venue: _feed(segment, venue, part) for venue, part in counters["feed"].items()},
+        detector=_numbers(counters["detector"]),
+        strategy=_numbers(counters["strategy"]),
+        gateways={venue: _numbers(part) for venue, part in counters["gateway"].items()},
+        threads=[msgspec.convert(row, HotThread) for row in segment.threads()],
+    )

@@ -16,7 +16,8 @@ from typing import Any
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from arbitrage.cold.metrics import SegmentView, Snapshot, exposition, read_snapshot
+from arbitrage.cold.metrics import Snapshot, exposition, read_snapshot
+from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, ConfigError, SegmentError
 from arbitrage.secret import Secret
 
@@ -37,12 +38,20 @@ class Watch:
         Name of the segment.
     attach : callable
         Attaches it read-only by name; raises `SegmentError` when there is none.
+    read : callable
+        Reads a snapshot of it.
     """
 
-    def __init__(self, name: str, attach: Callable[[str], SegmentView]) -> None:
+    def __init__(
+        self,
+        name: str,
+        attach: Callable[[str], Segment],
+        read: Callable[[Segment], Snapshot] = read_snapshot,
+    ) -> None:
         self.name = name
         self._attach = attach
-        self._view: SegmentView | None = attach(name)
+        self._read = read
+        self._view: Segment | None = attach(name)
         self.reason = ""
 
     def look(self) -> Snapshot | None:
@@ -53,7 +62,7 @@ class Watch:
             if not self._view.alive:
                 self.reason = f"the trader (pid {self._view.pid}) has ended"
                 return None
-            shot = read_snapshot(self._view)
+            shot = self._read(self._view)
         except SegmentError as error:
             self._view = None
             self.reason = str(error)
@@ -180,7 +189,7 @@ def serve(
     host: str,
     port: int,
     token: Secret | None,
-    attach: Callable[[str], SegmentView],
+    attach: Callable[[str], Segment],
 ) -> int:
     """Serve until SIGTERM or Ctrl-C.
 

@@ -124,7 +124,7 @@ cdef class Quote:
 cdef Quote make_quote(const arb_quote_t *source):
     cdef Quote quote = Quote.__new__(Quote)
     quote.venue = VENUES[source.venue]
-    quote.symbol = source.symbol[:source.symbol_bytes].decode("utf-8", "surrogateescape")
+    quote.symbol = source.symbol[:source.symbol_bytes].decode("utf-8", "replace")
     quote.kind = KINDS[source.kind]
     quote.bid_px = source.bid_px
     quote.ask_px = source.ask_px
@@ -172,6 +172,8 @@ def parse_frame(venue: str, frame: bytes) -> Quote:
     Example     parse_frame("okx", frame).bid_px
     """
     cdef arb_quote_t quote
+    if not isinstance(frame, bytes):
+        raise TypeError(f"frame was {type(frame).__name__}; bytes are needed")
     parse_into(venue_index(venue), frame, &quote)
     return make_quote(&quote)
 

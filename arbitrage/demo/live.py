@@ -1,0 +1,98 @@
+"""The demo's live line on stderr, read from the trader's segment like any other reader does."""
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from arbitrage.cold.metrics import Latency, Snapshot, read_snapshot
+from arbitrage.core.segment import Segment
+from arbitrage.errors import SegmentError
+
+__all__ = ["LiveLine", "line_of"]
+
+PERIOD_S = 0.25
+PLAIN_PERIOD_S = 5.0
+
+
+def line_of(shot: Snapshot, updates_per_s: float, pnl_usd: float | None) -> str:
+    """Write one snapshot as a line."""
+    p99 = shot.latency.get("seen", Latency(0)).p99
+    strategy = shot.strategy
+    return "   ".join(
+        [
+            f"{updates_per_s:>8,.0f} updates/s",
+            f"opportunities {shot.detector.get('opened', 0):,}",
+            f"pairs {strategy.get('pairs_opened', 0):,} opened "
+            f"{strategy.get('pairs_closed', 0):,} closed",
+            "PnL -" if pnl_usd is None else f"PnL {pnl_usd:+,.2f} USD",
+            "p99 -" if p99 is None else f"p99 {p99 / 1000:,.1f} µs",
+        ]
+    )
+
+
+class LiveLine:
+    """Show a line that rewrites itself on a terminal; elsewhere one line every few seconds.
+
+    Parameters
+    ----------
+    name : str
+        Segment of the trader.
+    attach : callable
+        Attaches it read-only by name.
+    """
+
+    def __init__(self, name: str, attach: Callable[[str], Segment]) -> None:
+        self._name = name
+        self._attach = attach
+        self._view: Segment | None = None
+        self._is_terminal = sys.stderr.isatty()
+        self._period_s = PERIOD_S if self._is_terminal else PLAIN_PERIOD_S
+        self._shown_s = time.monotonic()
+        self._last: tuple[float, int] | None = None
+        self._status = None
+        if self._is_terminal:
+            from rich.console import Console
+            from rich.status import Status
+
+            self._status = Status("starting", console=Console(stderr=True), spinner="dots")
+
+    def __enter__(self) -> "LiveLine":
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._status:
+            self._status.stop()
+
+    def say(self, text: str) -> None:
+        """Show a text at once."""
+        if self._status:
+            self._status.update(text)
+        else:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def refresh(self) -> None:
+        """Show the trader's figures when their time has come."""
+        now_s = time.monotonic()
+        if now_s - self._shown_s < self._period_s:
+            return
+        self._shown_s = now_s
+        try:
+            if self._view is None:
+                self._view = self._attach(self._name)
+            shot = read_snapshot(self._view)
+        except SegmentError:
+            self._view = None
+            return
+        quotes = sum(feed.quotes for feed in shot.feeds.values())
+        before, self._last = self._last, (now_s, quotes)
+        rate = (quotes - before[1]) / (now_s - before[0]) if before else 0.0
+        self.say(line_of(shot, rate, shot.pnl_usd))

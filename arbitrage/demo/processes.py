@@ -1,0 +1,141 @@
+"""Child programs of the demo: in groups of their own, ended with their parent, never lost."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arbitrage.errors import ArbitrageError
+
+__all__ = ["Child"]
+
+PR_SET_PDEATHSIG = 1
+TAIL_BYTES = 4096
+
+
+def _die_with(parent_pid: int, number: int) -> Callable[[], None] | None:
+    """Return what a child runs first: ask the kernel for a signal when its parent dies."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def ask() -> None:
+        prctl(PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent_pid:  # it died before the request
+            os.kill(os.getpid(), number)
+
+    return ask
+
+
+class Child:
+    """One program of the demo.
+
+    Parameters
+    ----------
+    title : str
+        What it is, for messages.
+    args : sequence of str
+        Arguments of this Python.
+    environment : mapping
+        Its whole environment.
+    folder : Path
+        Private folder that takes its log.
+    orphan_signal : int
+        What it gets when the demo dies.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        args: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        orphan_signal: int = signal.SIGKILL,
+    ) -> None:
+        self.title = title
+        self._log = folder / f"{title.replace(' ', '-')}.log"
+        with self._log.open("wb") as log:
+            # Its own session keeps the terminal's Ctrl-C away: the demo decides who stops when.
+            self._process = subprocess.Popen(
+                [sys.executable, *args],
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid(), orphan_signal),
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it runs."""
+        return self._process.poll()
+
+    def last_words(self) -> str:
+        """Return the last line it wrote, without its ``error:``."""
+        try:
+            with self._log.open("rb") as log:
+                log.seek(0, os.SEEK_END)
+                log.seek(max(0, log.tell() - TAIL_BYTES))
+                lines = log.read().decode("utf-8", "replace").split("\n")
+        except OSError:
+            return ""
+        spoken = [line.strip() for line in lines if line.strip()]
+        return spoken[-1].removeprefix("error: ") if spoken else ""
+
+    def check(self) -> None:
+        """Raise when it has ended, with its last words."""
+        code = self.poll()
+        if code is not None:
+            raise ArbitrageError(self.obituary(code))
+
+    def obituary(self, code: int) -> str:
+        """Say in one line how it ended."""
+        how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
+        words = self.last_words()
+        return f"{self.title} ended early {how}{': ' + words if words else ', silently'}"
+
+    def wait_ready(self, path: Path, timeout_s: float) -> dict[str, Any]:
+        """Wait for the JSON object that it writes once it serves."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                found = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+            except (FileNotFoundError, msgspec.DecodeError):
+                found = None
+            if found is not None:
+                return found
+            self.check()
+            if time.monotonic() > deadline:
+                raise ArbitrageError(f"{self.title} was not ready within {timeout_s:g} s")
+            time.sleep(0.02)
+
+    def signal(self, number: int) -> None:
+        """Send a signal; nothing happens when it has ended."""
+        if self.poll() is None:
+            self._process.send_signal(number)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Wait for its end; None when it did not come in time."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def stop(self, timeout_s: float = 3.0) -> None:
+        """End it: politely first, then not."""
+        self.signal(signal.SIGTERM)
+        if self.wait(timeout_s) is None:
+            self._process.kill()
+            self._process.wait()

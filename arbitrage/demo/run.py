@@ -1,0 +1,280 @@
+"""The demo's run: two simulated venues and the trader, each the separate program it is."""
+
+import gzip
+import os
+import re
+import secrets
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+
+import msgspec
+
+from arbitrage.config import Credentials
+from arbitrage.demo.facts import AccountFacts, read_account
+from arbitrage.demo.live import LiveLine
+from arbitrage.demo.processes import Child
+from arbitrage.demo.report import Report, TraderReport, make_report
+from arbitrage.errors import ArbitrageError, ConfigError
+from arbitrage.fees import FeeSchedule
+from arbitrage.hosts import HOST_VARIABLES
+from arbitrage.instruments import VENUES, canonical_symbol
+from arbitrage.secret import Secret
+
+__all__ = ["DemoOptions", "run_demo", "symbols_of_frames"]
+
+READY_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 30.0
+FLATTEN_TIMEOUT_S = 5.0
+EXIT_MARGIN_S = 10.0
+# The seeded markets share one beginning, a moment ahead, so that both venues are up when it comes.
+LEAD_NS = 2_000_000_000
+WATCH_PERIOD_S = 0.05
+_SYMBOL_PATTERN = {
+    "bybit": re.compile(rb'"orderbook\.\d+\.([A-Z0-9]+)"'),
+    "okx": re.compile(rb'"instId":"([A-Z0-9-]+)"'),
+}
+
+
+class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the command line asked for."""
+
+    seconds: float = 20.0
+    symbols: tuple[str, ...] | None = None
+    seed: int = 7
+    rate: int = 2000
+    frames: Path | None = None
+    speed: float = 1.0
+    min_net_bps: float = 0.0
+    fees: FeeSchedule = FeeSchedule()
+    max_hold_s: float = 5.0
+    tls: bool = False
+
+
+class _Stop:
+    """Set by Ctrl-C and SIGTERM; a second one is the same wish."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked = True
+
+
+@contextmanager
+def _signals() -> Iterator[_Stop]:
+    stop = _Stop()
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+# ---- frames files --------------------------------------------------------------------------------
+
+
+def _frames_file(folder: Path, venue: str) -> Path:
+    path = folder / f"{venue}.frames.gz"
+    if not path.is_file():
+        raise ConfigError(f"--frames was {str(folder)!r}, which holds no {path.name}")
+    return path
+
+
+def symbols_of_frames(folder: Path) -> tuple[str, ...]:
+    """Return the canonical symbols that both frames files of a folder hold, in Bybit's order."""
+    found: list[dict[str, None]] = []
+    for venue in VENUES:
+        path, pattern = _frames_file(folder, venue), _SYMBOL_PATTERN[venue]
+        names: dict[bytes, None] = {}
+        try:
+            with gzip.open(path, "rb") as lines:
+                for line in lines:
+                    match = pattern.search(line)
+                    if match:
+                        names[match[1]] = None
+        except (OSError, EOFError) as error:
+            raise ConfigError(f"{path} cannot be read: {error}") from None
+        found.append({canonical_symbol(venue, name.decode()): None for name in names})
+    shared = tuple(symbol for symbol in found[0] if symbol in found[1])
+    if not shared:
+        raise ConfigError(f"--frames was {str(folder)!r}: no symbol is in both of its files")
+    return shared
+
+
+# ---- the programs --------------------------------------------------------------------------------
+
+
+class _Venue:
+    """One simulated venue and what the demo knows of it."""
+
+    def __init__(self, name: str, folder: Path, options: DemoOptions) -> None:
+        self.name = name
+        self.ready_file = folder / f"{name}.ready"
+        self.credentials = Credentials(
+            key=Secret(f"sim-{secrets.token_hex(8)}"),
+            secret=Secret(secrets.token_hex(16)),
+            passphrase=Secret(secrets.token_hex(8)),
+        )
+        self.tls_dir = folder / "tls" if options.tls else None
+        self.ready: dict[str, str] = {}
+
+    def environment(self) -> dict[str, str]:
+        """Return the key variables, the same for the venue and the trader."""
+        prefix = self.name.upper()
+        found = {
+            f"{prefix}_API_KEY": self.credentials.key.reveal(),
+            f"{prefix}_API_SECRET": self.credentials.secret.reveal(),
+        }
+        if self.name == "okx":
+            found[f"{prefix}_API_PASSPHRASE"] = self.credentials.passphrase.reveal()
+        return found
+
+    def sim_args(self, options: DemoOptions, symbols: tuple[str, ...], t0_ns: int) -> list[str]:
+        """Return the simulator's arguments."""
+        args = ["-m", "arbitrage.sim", "--venue", self.name, "--symbols", ",".join(symbols)]
+        args += ["--seed", str(options.seed), "--rate", str(options.rate)]
+        args += ["--ws-port", "0", "--rest-port", "0", "--t0-ns", str(t0_ns)]
+        args += ["--fees-bps", f"{options.fees.taker_bps(self.name):g}"]
+        args += ["--ready-file", str(self.ready_file)]
+        if options.frames is not None:
+            args += ["--frames", str(_frames_file(options.frames, self.name))]
+            args += ["--speed", f"{options.speed:g}"]
+        if self.tls_dir is not None:
+            args += ["--tls", "--tls-dir", str(self.tls_dir)]
+        return args
+
+    def urls(self) -> dict[str, str]:
+        """Return the host variables that lead the trader here."""
+        names = {
+            variable: f"{field}_url"
+            for variable, (venue, field) in HOST_VARIABLES.items()
+            if venue == self.name
+        }
+        return {variable: self.ready[key] for variable, key in names.items()}
+
+    def account(self) -> AccountFacts:
+        """Ask it what the account holds."""
+        return read_account(
+            self.name, self.ready["rest_url"], self.credentials, self.ready.get("ca_file")
+        )
+
+
+def _trader_environment(
+    venues: list[_Venue], options: DemoOptions, symbols: tuple[str, ...], folder: Path, name: str
+) -> dict[str, str]:
+    """Return the trader's environment: threads, waits and limits stay as the user set them."""
+    environment = dict(os.environ)
+    for venue in venues:
+        environment |= venue.environment() | venue.urls()
+    environment |= {
+        "ARB_NAME": name,
+        "ARB_MODE": "demo",
+        "ARB_SYMBOLS": ",".join(symbols),
+        "ARB_STATE_DIR": str(folder / "state"),
+        "ARB_FEES": ",".join(f"{venue}={bps!r}" for venue, bps in options.fees.by_venue().items()),
+        "ARB_MIN_NET_BPS": repr(options.min_net_bps),
+        "ARB_MIN_GROSS_BPS": repr(min(0.0, options.min_net_bps)),
+        "ARB_MAX_HOLD_S": repr(options.max_hold_s),
+        "REDIS_URL": "",
+    }
+    if options.tls:  # both venues share one authority
+        environment["SSL_CERT_FILE"] = venues[0].ready["ca_file"]
+    return environment
+
+
+def _start_venues(
+    venues: list[_Venue],
+    options: DemoOptions,
+    symbols: tuple[str, ...],
+    folder: Path,
+    stack: ExitStack,
+) -> list[Child]:
+    t0_ns = time.time_ns() + LEAD_NS
+    children: list[Child] = []
+    for venue in venues:
+        environment = os.environ | venue.environment()
+        args = venue.sim_args(options, symbols, t0_ns)
+        child = Child(f"the simulated {venue.name}", args, environment, folder)
+        stack.callback(child.stop)
+        children.append(child)
+    for venue, child in zip(venues, children, strict=True):
+        venue.ready = child.wait_ready(venue.ready_file, READY_TIMEOUT_S)
+    return children
+
+
+def _watch(
+    trader: Child, venues: list[Child], options: DemoOptions, stop: _Stop, line: LiveLine
+) -> None:
+    """Show the trader's figures until it has ended; pass on the wish to stop."""
+    deadline = time.monotonic() + START_TIMEOUT_S + options.seconds + FLATTEN_TIMEOUT_S
+    told = False
+    while (code := trader.poll()) is None:
+        for venue in venues:
+            venue.check()
+        if stop.asked and not told:
+            told = True
+            trader.signal(signal.SIGTERM)
+            deadline = time.monotonic() + FLATTEN_TIMEOUT_S
+            line.say("stopping: no new pairs, flattening what is open")
+        if time.monotonic() > deadline + EXIT_MARGIN_S:
+            raise ArbitrageError(f"{trader.title} did not end in time and was killed")
+        line.refresh()
+        time.sleep(WATCH_PERIOD_S)
+    if code != 0:
+        raise ArbitrageError(trader.obituary(code))
+
+
+def run_demo(options: DemoOptions) -> Report:
+    """Run the demo and return its report.
+
+    Raises
+    ------
+    ArbitrageError
+        When one of the programs ended early, with its last words.
+    """
+    import arbitrage
+
+    symbols = options.symbols or ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+    if options.frames is not None:
+        shared = symbols_of_frames(options.frames)
+        symbols = tuple(item for item in options.symbols or shared if item in shared)
+        if not symbols:
+            raise ConfigError(f"--symbols names none of those in the files: {', '.join(shared)}")
+    name = os.environ.get("ARB_NAME") or f"arbitrage-demo-{os.getpid()}"
+
+    with ExitStack() as stack:
+        stop = stack.enter_context(_signals())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arb-demo-")))
+        line = stack.enter_context(LiveLine(name, arbitrage.attach))
+        venues = [_Venue(venue, folder, options) for venue in VENUES]
+        line.say(f"starting two simulated venues and the trader (segment {name})")
+        children = _start_venues(venues, options, symbols, folder, stack)
+        before = {venue.name: venue.account() for venue in venues}
+
+        report_file = folder / "trader.json"
+        args = ["-m", "arbitrage.trader", "--mode", "demo", "--seconds", f"{options.seconds:g}"]
+        trader = Child(
+            "the trader",
+            [*args, "--report", str(report_file)],
+            _trader_environment(venues, options, symbols, folder, name),
+            folder,
+            orphan_signal=signal.SIGTERM,
+        )
+        stack.callback(trader.stop, FLATTEN_TIMEOUT_S)
+        _watch(trader, children, options, stop, line)
+
+        after = {venue.name: venue.account() for venue in venues}
+        return make_report(_read(report_file), before, after)
+
+
+def _read(path: Path) -> TraderReport:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=TraderReport)
+    except (OSError, msgspec.DecodeError) as error:
+        raise ArbitrageError(f"the trader left no report that can be read: {error}") from None

@@ -1,0 +1,273 @@
+"""The monitor: what it serves, to whom, and what it says when the trader is gone."""
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import pytest
+from aiohttp import ClientResponse, ClientSession
+from aiohttp.test_utils import TestServer
+
+from arbitrage import attach
+from arbitrage.cold.metrics import CpuMeter, Queue, Snapshot, exposition, read_snapshot
+from arbitrage.cold.monitor import Watch, build_app, is_loopback, serve
+from arbitrage.core.segment import Segment
+from arbitrage.errors import ConfigError, SegmentError
+from arbitrage.secret import Secret
+
+FACTS: dict[str, Any] = {
+    "name": "t",
+    "mode": "paper",
+    "pid": os.getpid(),
+    "uptime_s": 12.5,
+    "heartbeat_age_s": 0.1,
+    "latency": {
+        "seen": {"count": 10, "p50": 1500, "p95": 2500, "p99": 3500, "max": 9000},
+        "sent": {"count": 0},
+    },
+    "queues": {
+        "market": {"depth": 4, "capacity": 16, "pushed": 99, "dropped": 1},
+        "order": {"depth": 0, "capacity": 8, "pushed": 0, "dropped": 0},
+    },
+    "feeds": {
+        "bybit": {
+            "frames": 100,
+            "quotes": 90,
+            "malformed": 2,
+            "rows_by_state": {"LIVE": 3},
+            "age_s": 0.25,
+            "counters": {"frames": 100},
+        }
+    },
+    "detector": {"opened": 7, "closed": 6},
+    "strategy": {"pairs_opened": 5, "pairs_closed": 4, "orders": 20, "fills": 18},
+    "gateways": {"okx": {"acks": 9}},
+    "threads": [{"role": "detector", "tid": os.getpid(), "turns": 9, "work": 3}],
+}
+
+
+class FakeView:
+    """A segment whose trader can be ended."""
+
+    def __init__(self, facts: dict[str, Any] = FACTS) -> None:
+        self.facts = facts
+        self.alive = True
+        self.name = str(facts["name"])
+        self.pid = int(facts["pid"])
+
+
+def watch_of(attach: Callable[[str], FakeView]) -> Watch:
+    return Watch("t", attach, lambda view: msgspec.convert(view.facts, Snapshot))  # type: ignore
+
+
+Step = Callable[[ClientSession, str], Awaitable[None]]
+
+
+def with_server(watch: Watch, step: Step, token: Secret | None = None) -> None:
+    async def body() -> None:
+        server = TestServer(build_app(watch, token), host="127.0.0.1")
+        async with server, ClientSession() as session:
+            await step(session, f"http://127.0.0.1:{server.port}")
+
+    asyncio.run(body())
+
+
+async def read(session: ClientSession, url: str, **kwargs: Any) -> tuple[ClientResponse, str]:
+    async with session.get(url, **kwargs) as answer:
+        return answer, await answer.text()
+
+
+def test_metrics_show_what_the_trader_measures() -> None:
+    async def step(session: ClientSession, root: str) -> None:
+        answer, text = await read(session, f"{root}/metrics")
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[:1] != "#")
+        for name, value in {
+            "up_trader": 1,
+            "latency_p50_microseconds": 1.5,
+            "latency_p95_microseconds": 2.5,
+            "latency_p99_microseconds": 3.5,
+            "latency_max_microseconds": 9,
+            "latency_measurements_total": 10,
+            "queue_depth_market": 4,
+            "queue_capacity_market": 16,
+            "queue_utilization_market_percent": 25,
+            "queue_market_push_total": 99,
+            "queue_market_drop_total": 1,
+            "queue_market_drop_rate_percent": 1,
+            "queue_order_submit_total": 0,
+            "queue_order_drop_total": 0,
+            "queue_order_drop_rate_percent": 0,
+            'feed_frames_total{venue="bybit"}': 100,
+            'feed_malformed_total{venue="bybit"}': 2,
+            'feed_rows{state="LIVE",venue="bybit"}': 3,
+            "opportunities_opened_total": 7,
+            "pairs_closed_total": 4,
+            "orders_total": 20,
+            "fills_total": 18,
+        }.items():
+            assert float(lines[name]) == value, name
+        assert lines['stage_latency_microseconds{quantile="0.5",stage="sent"}'] == "NaN"
+        _, again = await read(session, f"{root}/metrics")
+        assert "cpu_process_percent" in again
+        assert "cpu_detector_percent" in again
+
+    with_server(watch_of(lambda _: FakeView()), step)
+
+
+def test_health_follows_the_trader_across_a_restart() -> None:
+    views = [FakeView(), FakeView({**FACTS, "pid": 4242})]
+    running: list[FakeView] = [views[0]]
+
+    def attach(_name: str) -> FakeView:
+        if not running:
+            raise SegmentError("no segment named t; start a trader")
+        return running[0]
+
+    async def step(session: ClientSession, root: str) -> None:
+        answer, text = await read(session, f"{root}/health")
+        assert (answer.status, json.loads(text)["status"]) == (200, "ok")
+
+        views[0].alive = False
+        answer, text = await read(session, f"{root}/health")
+        assert answer.status == 503
+        assert "has ended" in json.loads(text)["reason"]
+
+        running.clear()
+        answer, text = await read(session, f"{root}/health")
+        assert answer.status == 503
+        assert json.loads(text)["reason"] == "no segment named t; start a trader"
+        assert "up_trader 0.0" in (await read(session, f"{root}/metrics"))[1]
+
+        running.append(views[1])
+        answer, text = await read(session, f"{root}/health")
+        assert (answer.status, json.loads(text)["pid"]) == (200, 4242)
+
+    with_server(watch_of(attach), step)
+
+
+def test_a_late_heartbeat_is_unhealthy() -> None:
+    async def step(session: ClientSession, root: str) -> None:
+        answer, text = await read(session, f"{root}/health")
+        assert answer.status == 503
+        assert "9.0 s old" in json.loads(text)["reason"]
+
+    with_server(watch_of(lambda _: FakeView({**FACTS, "heartbeat_age_s": 9.0})), step)
+
+
+def test_foreign_hosts_methods_and_paths_are_refused() -> None:
+    async def step(session: ClientSession, root: str) -> None:
+        port = root.rsplit(":", 1)[1]
+        for host in ("evil.example", f"evil.example:{port}", "localhost:1", "127.0.0.1", ""):
+            answer, _ = await read(session, f"{root}/metrics", headers={"Host": host})
+            assert answer.status == 421, host
+        for host in (f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}"):
+            answer, _ = await read(session, f"{root}/health", headers={"Host": host})
+            assert answer.status == 200, host
+        for method in ("POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
+            async with session.request(method, f"{root}/metrics") as answer:
+                assert answer.status == 405, method
+        assert (await read(session, f"{root}/../etc/passwd"))[0].status == 404
+
+    with_server(watch_of(lambda _: FakeView()), step)
+
+
+def test_a_token_opens_what_the_host_check_does_not() -> None:
+    async def step(session: ClientSession, root: str) -> None:
+        for value in ("", "Bearer wrong", "Bearer sesame-sesame-sesamX"):
+            answer, text = await read(
+                session, f"{root}/metrics", headers={"Authorization": value, "Host": "box:1"}
+            )
+            assert (answer.status, text) == (401, "token needed\n")
+        headers = {"Authorization": "Bearer sesame-sesame-sesame", "Host": "box:1"}
+        assert (await read(session, f"{root}/metrics", headers=headers))[0].status == 200
+
+    with_server(watch_of(lambda _: FakeView()), step, Secret("sesame-sesame-sesame"))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org"])
+def test_other_addresses_need_a_token(host: str) -> None:
+    assert not is_loopback(host)
+    with pytest.raises(ConfigError, match="set ARB_MONITOR_TOKEN"):
+        serve("t", host, 0, None, lambda _: FakeView())
+    with pytest.raises(ConfigError, match="shorter than 16"):
+        serve("t", host, 0, Secret("short"), lambda _: FakeView())
+
+
+def test_queue_arithmetic() -> None:
+    assert Queue(0, 0, 0, 0).utilization_percent == 0.0
+    assert Queue(0, 0, 0, 0).drop_rate_percent == 0.0
+    assert Queue(1, 4, 3, 1).drop_rate_percent == 25.0
+
+
+def test_processor_time_of_a_thread() -> None:
+    clock = iter([0.0, 0.5, 1.0])
+    meter = CpuMeter(lambda: next(clock))
+    assert meter.percent(os.getpid(), os.getpid()) is None
+    total = sum(range(3_000_000))
+    share = meter.percent(os.getpid(), os.getpid())
+    assert total > 0
+    assert share is not None
+    assert share > 0
+    assert meter.percent(2**22 + 1, 1) is None
+
+
+def test_no_trader_is_a_metric_too() -> None:
+    assert exposition(lambda: None)().decode().splitlines()[-1] == "up_trader 0.0"
+
+
+def test_snapshot_of_a_real_segment() -> None:
+    name = f"test-metrics-{os.getpid()}"
+    segment = Segment.create(name, mode="paper", tick_capacity=64, order_capacity=8)
+    try:
+        segment.symbols.add("BTCUSDT", {"bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP"})
+        segment.store.apply_quote("bybit", 0, 1.0, 2.0, recv_mono_ns=time.monotonic_ns())
+        segment.register_thread("detector", os.getpid(), None)
+        segment.mark_ready()
+        shot = read_snapshot(attach(name))
+        assert (shot.name, shot.mode, shot.pid) == (name, "paper", os.getpid())
+        assert shot.feeds["bybit"].rows_by_state == {"LIVE": 1}
+        assert shot.feeds["okx"].rows_by_state == {"EMPTY": 1}
+        assert shot.feeds["bybit"].age_s is not None
+        assert 0 <= shot.feeds["bybit"].age_s < 5
+        assert shot.feeds["okx"].age_s is None
+        assert (shot.queues["market"].capacity, shot.queues["order"].capacity) == (64, 16)
+        assert shot.threads[0].role == "detector"
+        assert shot.latency["seen"].count == 0
+        text = exposition(lambda: read_snapshot(segment))().decode()
+        assert "latency_p99_microseconds NaN" in text
+    finally:
+        segment.close()
+
+
+def run_monitor(*args: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "arbitrage.monitor", *args],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_no_such_segment_is_one_line() -> None:
+    done = run_monitor("--name", "no-such-segment-here", "--port", "0")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "no-such-segment-here" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(Exception, match=f"cannot listen on 127.0.0.1:{port}: the port is in"):
+            serve("t", "127.0.0.1", port, None, lambda _: FakeView())
