@@ -1,0 +1,95 @@
+from typing import Any, NamedTuple
+
+RECORDS: tuple[str, ...]
+
+class Opportunity(NamedTuple):
+    id: int
+    recv_mono_ns: int
+    open_mono_ns: int
+    ask_px: float
+    bid_px: float
+    ask_qty: float
+    bid_qty: float
+    gross_bps: float
+    net_bps: float
+    fees_bps: float
+    slippage_bps: float
+    funding_bps: float
+    close_bps: float
+    peak_net_bps: float
+    confidence: float
+    parsed_ns: int
+    detected_ns: int
+    other_age_us: int
+    update_count: int
+    buy_row: int
+    sell_row: int
+    symbol_index: int
+    event: int
+    reason: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> Opportunity: ...
+
+class Order(NamedTuple):
+    client_id: int
+    recv_mono_ns: int
+    px_ticks: int
+    qty_lots: int
+    detected_ns: int
+    decided_ns: int
+    row: int
+    venue: int
+    side: int
+    action: int
+    flags: int
+    symbol_index: int
+    opportunity_id: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> Order: ...
+
+class Execution(NamedTuple):
+    client_id: int
+    recv_mono_ns: int
+    px: float
+    last_qty_lots: int
+    cum_qty_lots: int
+    fee_bps: float
+    venue_code: int
+    row: int
+    venue: int
+    kind: int
+    side: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> Execution: ...
+
+class PairEvent(NamedTuple):
+    opportunity_id: int
+    mono_ns: int
+    started_mono_ns: int
+    opened_mono_ns: int
+    buy_px: float
+    sell_px: float
+    buy_exit_px: float
+    sell_exit_px: float
+    base_qty: float
+    gross_bps: float
+    pair_bps: float
+    fees_bps: float
+    funding_bps: float
+    naked_us: int
+    pair: int
+    order_count: int
+    buy_row: int
+    sell_row: int
+    symbol_index: int
+    event: int
+    reason: int
+    run: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> PairEvent: ...
+
+def pair_event_dtype() -> Any: ...

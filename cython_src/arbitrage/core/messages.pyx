@@ -1,0 +1,123 @@
+"""The records as Python tuples that know their bytes: what travels in the rings, one by one.
+
+Whole drains are better read as arrays, see arbitrage.core.records for their dtypes.
+"""
+
+from collections import namedtuple
+from struct import Struct
+
+cdef extern from "pair.h" nogil:
+    ctypedef struct arb_opportunity_t:
+        pass
+    ctypedef struct arb_order_t:
+        pass
+    ctypedef struct arb_exec_t:
+        pass
+    ctypedef struct arb_pair_event_t:
+        pass
+
+# record -> "name:code" of each field in order; codes as in the struct module
+_FIELDS = {
+    "opportunity": "id:Q recv_mono_ns:q open_mono_ns:q ask_px:d bid_px:d ask_qty:d bid_qty:d "
+                   "gross_bps:d net_bps:d fees_bps:f slippage_bps:f funding_bps:f close_bps:f "
+                   "peak_net_bps:f confidence:f parsed_ns:I detected_ns:I other_age_us:I "
+                   "update_count:I buy_row:H sell_row:H symbol_index:H event:B reason:B",
+    "order": "client_id:Q recv_mono_ns:q px_ticks:q qty_lots:q detected_ns:I decided_ns:I row:H "
+             "venue:B side:B action:B flags:B symbol_index:H opportunity_id:Q",
+    "exec": "client_id:Q recv_mono_ns:q px:d last_qty_lots:q cum_qty_lots:q fee_bps:f "
+            "venue_code:I row:H venue:B kind:B side:B reserved_0:B reserved_1:B reserved_2:B",
+    "pair_event": "opportunity_id:Q mono_ns:q started_mono_ns:q opened_mono_ns:q buy_px:d "
+                  "sell_px:d buy_exit_px:d sell_exit_px:d base_qty:d gross_bps:d pair_bps:d "
+                  "fees_bps:f funding_bps:f naked_us:I pair:I order_count:I buy_row:H sell_row:H "
+                  "symbol_index:H event:B reason:B run:I",
+}
+_SIZES = {
+    "opportunity": sizeof(arb_opportunity_t), "order": sizeof(arb_order_t),
+    "exec": sizeof(arb_exec_t), "pair_event": sizeof(arb_pair_event_t),
+}
+RECORDS = tuple(_FIELDS)
+
+
+def _columns(record):
+    return [field.split(":") for field in _FIELDS[record].split()]
+
+
+def _struct(record):
+    packed = Struct("<" + "".join(code for _, code in _columns(record)))
+    if packed.size != _SIZES[record]:
+        raise ImportError(f"arbitrage.core.messages: {record} is {_SIZES[record]} bytes in records.h "
+                          f"and {packed.size} here; build again")
+    return packed
+
+
+_STRUCTS = {record: _struct(record) for record in RECORDS}
+
+
+def _tuple(name, record):
+    names = [column for column, _ in _columns(record) if not column.startswith("reserved")]
+    return namedtuple(name, names)
+
+
+_OpportunityTuple = _tuple("Opportunity", "opportunity")
+_OrderTuple = _tuple("Order", "order")
+_ExecutionTuple = _tuple("Execution", "exec")
+_PairEventTuple = _tuple("PairEvent", "pair_event")
+
+
+class _Packed:
+    # pack and unpack of a named tuple through its record's struct
+    __slots__ = ()
+
+    def pack(self) -> bytes:
+        """Return the record's bytes, as they lie in a ring or a journal."""
+        return _STRUCTS[self._record].pack(*self)
+
+    @classmethod
+    def unpack(cls, payload: bytes):
+        """Return the tuple of a record's bytes; trailing bytes are ignored."""
+        return cls(*_STRUCTS[cls._record].unpack_from(payload))
+
+
+class Opportunity(_Packed, _OpportunityTuple):
+    """One event in the life of an opportunity, detector to everyone."""
+
+    __slots__ = ()
+    _record = "opportunity"
+
+
+class Order(_Packed, _OrderTuple):
+    """One order intent, strategy to gateway, in ticks and lots of the venue's grid."""
+
+    __slots__ = ()
+    _record = "order"
+
+
+class Execution(_Packed, _ExecutionTuple):
+    """What a venue said of one order, gateway to strategy."""
+
+    __slots__ = ()
+    _record = "exec"
+
+    def pack(self) -> bytes:
+        """Return the record's bytes, as they lie in a ring or a journal."""
+        return _STRUCTS["exec"].pack(*self, 0, 0, 0)
+
+    @classmethod
+    def unpack(cls, payload: bytes):
+        """Return the tuple of a record's bytes; trailing bytes are ignored."""
+        return cls(*_STRUCTS["exec"].unpack_from(payload)[:-3])
+
+
+class PairEvent(_Packed, _PairEventTuple):
+    """One change in a pair's life, strategy to everyone."""
+
+    __slots__ = ()
+    _record = "pair_event"
+
+
+def pair_event_dtype():
+    """Return the NumPy dtype of a pair event."""
+    import numpy
+
+    kinds = {"d": "<f8", "f": "<f4", "q": "<i8", "Q": "<u8", "I": "<u4", "H": "<u2", "B": "u1"}
+    return numpy.dtype([(name, kinds[code]) for name, code in _columns("pair_event")])

@@ -1,0 +1,60 @@
+"""The risk gate's C functions and its owner."""
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+cdef extern from "risk.h" nogil:
+    enum:
+        ARB_RISK_ROWS_MAX
+        ARB_RISK_MICRO
+        ARB_RISK_REASON_USED
+
+    ctypedef struct arb_risk_limits_t:
+        int64_t order_micro_max  # micro-dollars
+        int64_t position_micro_max
+        int64_t gross_micro_max
+        int64_t orders_per_s
+        int64_t orders_burst
+        int64_t orders_kept_for_exits
+        int64_t signal_age_ns_max  # 0: off
+        int64_t book_age_ns_max[4]  # a venue, 0: off
+
+    ctypedef struct arb_risk_order_t:
+        int64_t notional_micro
+        int64_t book_recv_mono_ns
+        int64_t signal_mono_ns
+        uint32_t row
+        uint16_t symbol_index
+        uint8_t venue
+        uint8_t row_state
+        bint reduce_only
+
+    ctypedef struct arb_risk_t:
+        arb_risk_limits_t limits
+        const uint64_t *kill
+        const uint64_t *opening_off
+        const uint8_t *paused
+        int64_t gross_micro
+        int64_t token_ns
+        int64_t *exposure_micro
+        uint8_t *pair_open
+
+    void arb_risk_init(arb_risk_t *risk, const arb_risk_limits_t *limits, const uint64_t *kill,
+                       const uint64_t *opening_off, const uint8_t *paused) noexcept
+    int arb_risk_check(arb_risk_t *risk, const arb_risk_order_t *order, int64_t other_micro,
+                       int64_t orders, int64_t now_mono_ns) noexcept
+    int arb_risk_check_pair(arb_risk_t *risk, const arb_risk_order_t *buy,
+                            const arb_risk_order_t *sell, int64_t now_mono_ns) noexcept
+    void arb_risk_take(arb_risk_t *risk) noexcept
+    void arb_risk_set_exposure(arb_risk_t *risk, uint32_t row, int64_t exposure_micro) noexcept
+    void arb_risk_pair_begin(arb_risk_t *risk, uint32_t symbol_index) noexcept
+    void arb_risk_pair_end(arb_risk_t *risk, uint32_t symbol_index) noexcept
+
+
+cdef class RiskGate:
+    cdef arb_risk_t *ptr
+    cdef uint64_t own_kill
+    cdef uint64_t own_opening_off
+    cdef uint8_t own_paused[2048]
+    # Read the control words from shared memory instead; they must outlive the gate.
+    cdef void borrow_controls(self, const uint64_t *kill, const uint64_t *opening_off,
+                              const uint8_t *paused) noexcept

@@ -1,0 +1,164 @@
+"""Risk gate: limits, kill switch and order rate, checked before an order is journaled."""
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+
+REASONS = (
+    "ok", "bad_order", "killed", "paused", "pair_open", "not_live", "stale_book", "stale_signal",
+    "order_notional", "position_notional", "gross_notional", "order_rate", "journal_room",
+    "ring_room",
+)
+if len(REASONS) != ARB_RISK_REASON_USED:
+    raise ImportError("arbitrage.core.risk was built from another risk.h; build again")
+
+# name -> default, least, most
+LIMITS = {
+    "max_order_usd": (1_000.0, 1e-6, 1e9),
+    "max_position_usd": (2_000.0, 1e-6, 1e9),
+    "max_gross_usd": (20_000.0, 1e-6, 1e10),
+    "max_orders_per_s": (50, 1, 100_000),
+    "max_orders_burst": (50, 3, 100_000),
+    "orders_kept_for_exits": (10, 0, 100_000),
+    "max_signal_age_ms": (250.0, 0, 3_600_000),
+    "max_book_age_ms_bybit": (4_500.0, 0, 3_600_000),
+    "max_book_age_ms_okx": (90_000.0, 0, 3_600_000),
+}
+
+
+cdef dict checked_settings(dict table, dict given):
+    # Values of a settings table with the given ones put in; ValueError names what does not fit.
+    unknown = [name for name in given if name not in table]
+    if unknown:
+        raise ValueError(f"setting {unknown[0]!r} is not known; accepted are {', '.join(table)}")
+    values = {}
+    for name, (default, least, most) in table.items():
+        value = given.get(name, default)
+        if not isinstance(value, (int, float)) or not least <= value <= most:
+            raise ValueError(f"{name} was {value!r}; accepted values are {least} to {most}")
+        values[name] = value
+    return values
+
+
+def settings(table: dict, given: dict) -> dict:
+    """Check given settings against a table of name -> (default, least, most) and fill it up."""
+    return checked_settings(table, given)
+
+
+cdef class RiskGate:
+    """Refuse orders that break a limit; every refusal has one reason.
+
+    Threads: one, the strategy's, calls everything but the control words (`kill`, `opening_off`,
+    :meth:`pause`), which any thread may set. Reduce-only orders pass every test but sanity and rate.
+
+    Parameters
+    ----------
+    **limits
+        Names and ranges as in `LIMITS`. Money in US dollars; an age of 0 switches its test off;
+        `orders_kept_for_exits` of `max_orders_burst` are never used by entries.
+    """
+
+    def __cinit__(self):
+        self.ptr = <arb_risk_t *>calloc(1, sizeof(arb_risk_t))
+        if self.ptr == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        free(self.ptr)
+
+    def __init__(self, **limits: float) -> None:
+        cdef arb_risk_limits_t bounds
+        values = checked_settings(LIMITS, limits)
+        if values["orders_kept_for_exits"] + 2 > values["max_orders_burst"]:
+            raise ValueError(
+                f"orders_kept_for_exits was {values['orders_kept_for_exits']}; max_orders_burst "
+                f"({values['max_orders_burst']}) must leave room for two entry orders beside them")
+        memset(&bounds, 0, sizeof(bounds))
+        bounds.order_micro_max = <int64_t>(values["max_order_usd"] * ARB_RISK_MICRO)
+        bounds.position_micro_max = <int64_t>(values["max_position_usd"] * ARB_RISK_MICRO)
+        bounds.gross_micro_max = <int64_t>(values["max_gross_usd"] * ARB_RISK_MICRO)
+        bounds.orders_per_s = <int64_t>values["max_orders_per_s"]
+        bounds.orders_burst = <int64_t>values["max_orders_burst"]
+        bounds.orders_kept_for_exits = <int64_t>values["orders_kept_for_exits"]
+        bounds.signal_age_ns_max = <int64_t>(values["max_signal_age_ms"] * 1e6)
+        bounds.book_age_ns_max[0] = <int64_t>(values["max_book_age_ms_bybit"] * 1e6)
+        bounds.book_age_ns_max[1] = <int64_t>(values["max_book_age_ms_okx"] * 1e6)
+        arb_risk_init(self.ptr, &bounds, &self.own_kill, &self.own_opening_off, self.own_paused)
+
+    cdef void borrow_controls(self, const uint64_t *kill, const uint64_t *opening_off,
+                              const uint8_t *paused) noexcept:
+        self.ptr.kill = kill
+        self.ptr.opening_off = opening_off
+        self.ptr.paused = paused
+
+    @property
+    def kill(self) -> bool:
+        """Whether the kill switch has tripped: no entries, every pair is closed."""
+        return self.ptr.kill[0] != 0
+
+    @kill.setter
+    def kill(self, on: bool) -> None:
+        self.own_kill = on
+
+    @property
+    def opening_off(self) -> bool:
+        """Whether entries are off while standing pairs go on."""
+        return self.ptr.opening_off[0] != 0
+
+    @opening_off.setter
+    def opening_off(self, on: bool) -> None:
+        self.own_opening_off = on
+
+    def pause(self, symbol_index: int, on: bool = True) -> None:
+        """Refuse entries of one symbol, or allow them again."""
+        if not 0 <= symbol_index < 2048:
+            raise IndexError(f"symbol_index was {symbol_index}; accepted values are 0 to 2047")
+        self.own_paused[symbol_index] = on
+
+    @property
+    def gross_usd(self) -> float:
+        """Sum of all rows' exposure."""
+        return self.ptr.gross_micro / float(ARB_RISK_MICRO)
+
+    def exposure_usd(self, row: int) -> float:
+        """Open orders and position of one row."""
+        self._check_row(row)
+        return self.ptr.exposure_micro[<int>row] / float(ARB_RISK_MICRO)
+
+    def set_exposure(self, row: int, micro_usd: int) -> None:
+        """State what a row now stands for, micro-dollars."""
+        self._check_row(row)
+        arb_risk_set_exposure(self.ptr, row, micro_usd)
+
+    def pair_begin(self, symbol_index: int) -> None:
+        """Mark a symbol as having a pair."""
+        arb_risk_pair_begin(self.ptr, symbol_index & 2047)
+
+    def pair_end(self, symbol_index: int) -> None:
+        """Mark a symbol as free again."""
+        arb_risk_pair_end(self.ptr, symbol_index & 2047)
+
+    def check(
+        self, now_mono_ns: int, row: int, symbol_index: int, venue: int, notional_micro: int,
+        *, row_state: int = 2, book_recv_mono_ns: int = 0, signal_mono_ns: int = 0,
+        reduce_only: bool = False, other_micro: int = 0, orders: int = 1,
+    ) -> str:
+        """Return the reason for refusing an order, ``ok`` when it passes. Takes nothing."""
+        cdef arb_risk_order_t order
+        order.notional_micro = notional_micro
+        order.book_recv_mono_ns = book_recv_mono_ns
+        order.signal_mono_ns = signal_mono_ns
+        order.row = row
+        order.symbol_index = symbol_index
+        order.venue = venue
+        order.row_state = row_state
+        order.reduce_only = reduce_only
+        return REASONS[arb_risk_check(self.ptr, &order, other_micro, orders, now_mono_ns)]
+
+    def take(self) -> None:
+        """Take one order's token, after a check that passed."""
+        arb_risk_take(self.ptr)
+
+    def _check_row(self, row: int) -> None:
+        if not 0 <= row < ARB_RISK_ROWS_MAX:
+            raise IndexError(f"row was {row}; accepted values are 0 to {ARB_RISK_ROWS_MAX - 1}")

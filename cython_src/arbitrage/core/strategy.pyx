@@ -1,0 +1,257 @@
+"""Spread strategy: owner of its memory, validation, and the Python face of the nogil machine."""
+
+from libc.math cimport isfinite
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+from posix.stdlib cimport posix_memalign
+
+from arbitrage.core.clock cimport Clock
+from arbitrage.core.histogram cimport Histogram
+from arbitrage.core.ring cimport BroadcastRing, MpscRing, SpscRing
+from arbitrage.core.store cimport MarketStore
+
+from arbitrage.core.risk import LIMITS, REASONS
+from arbitrage.core.risk import settings as checked_settings
+
+cdef extern from *:
+    """
+    #include "strategy.h"
+    #define ARB_X(name) #name,
+    static const char *const arb_strategy_counter_names[] = {ARB_STRATEGY_COUNTERS(ARB_X) NULL};
+    #undef ARB_X
+    """
+    const char *arb_strategy_counter_names[]
+
+PHASES = ("idle", "opening", "trimming", "open", "closing", "unwinding", "settling")
+EXIT_REASONS = ("none", "take_profit", "stop", "max_hold", "flatten", "leg_failed", "naked",
+                "missed", "late_fill")
+EVENTS = ("none", "opening", "opened", "closing", "closed", "unwinding", "unwound", "missed")
+ORDER_STATES = ("none", "live", "unknown", "done")
+if len(PHASES) != ARB_PAIR_PHASE_COUNT or len(EXIT_REASONS) != ARB_EXIT_REASON_COUNT:
+    raise ImportError("arbitrage.core.strategy was built from another pair.h; build again")
+
+# name -> default, least, most. Slips are limits beyond the quote, bps.
+SETTINGS = {
+    "min_net_bps": (0.0, -10_000, 10_000),
+    "min_gross_bps": (10.0, -10_000, 10_000),
+    "take_profit_bps": (1.0, -10_000, 10_000),
+    "stop_bps": (30.0, 0, 10_000),
+    "position_usd": (1_000.0, 1e-6, 1e9),
+    "depth_factor": (2.0, 1, 1_000),
+    "entry_slip_bps": (1.0, 0, 1_000),
+    "exit_slip_bps": (2.0, 0, 1_000),
+    "exit_widen_bps": (5.0, 0, 1_000),
+    "exit_slip_bps_max": (100.0, 0, 5_000),
+    "stale_slip_bps": (20.0, 0, 5_000),
+    "max_hold_s": (3_600.0, 0, 1e7),
+    "cooldown_ms": (500.0, 0, 1e7),
+    "cooldown_ms_max": (60_000.0, 0, 1e9),
+    "retry_ms": (50.0, 0, 60_000),
+    "retry_ms_max": (2_000.0, 0, 600_000),
+    "max_naked_ms": (1_000.0, 0, 600_000),
+    "settle_ms": (1_000.0, 0, 600_000),
+    "journal_room_min": (1_024, 0, 1 << 26),
+}
+
+
+cdef class SpreadStrategy:
+    """Trade opportunities as two-legged pairs; the whole machine is nogil C.
+
+    Threads: one calls :meth:`poll` (the engine's strategy thread calls the C function). Counters,
+    `live_pairs` and the control words may be used by any thread; :meth:`pair` only while nobody polls.
+
+    Parameters
+    ----------
+    store : MarketStore
+        Prices and the static columns (multipliers, grids, fees) of every row that trades.
+    opportunities : BroadcastRing
+        Read from now on with a cursor of its own.
+    executions : MpscRing
+        What the gateways publish; this strategy is its only consumer.
+    orders : sequence of SpscRing or None
+        One ring a venue; this strategy is the only producer. None: the venue does not trade.
+    journal : Journal
+        Where every intent goes before its ring. Its run number is that of the client ids.
+    symbols : mapping of int to (float, sequence of int)
+        Symbol index -> base units of one step of the common lot grid, and lots of each venue in it.
+    pair_events : BroadcastRing, optional
+        Where changes of pairs are told.
+    clock : Clock, optional
+        Stamps decisions; without it the time given to :meth:`poll` does.
+    seen, decided, to_order, naked : Histogram, optional
+        Frame to opportunity seen, frame to order, opportunity to order, and time a leg stood alone.
+    **settings
+        Names and ranges as in `SETTINGS` and, for the gate, in `arbitrage.core.risk.LIMITS`.
+    """
+
+    def __cinit__(self):
+        self.own_counters = NULL
+        cdef void *memory = NULL
+        if posix_memalign(&memory, 128, sizeof(arb_strategy_counters_t)) != 0:
+            raise MemoryError()
+        memset(memory, 0, sizeof(arb_strategy_counters_t))
+        self.own_counters = <arb_strategy_counters_t *>memory
+
+    def __dealloc__(self):
+        free(self.ptr)
+        free(self.symbols)
+        free(self.own_counters)
+
+    def __init__(
+        self, store: MarketStore, opportunities: BroadcastRing, executions: MpscRing, orders,
+        journal: Journal, symbols, *, pair_events: BroadcastRing | None = None,
+        clock: Clock | None = None, seen: Histogram | None = None,
+        decided: Histogram | None = None, to_order: Histogram | None = None,
+        naked: Histogram | None = None, **settings: float,
+    ) -> None:
+        cdef arb_strategy_config_t config
+        cdef arb_strategy_wiring_t wire
+        if self.ptr != NULL:
+            raise ValueError("a SpreadStrategy cannot be initialised twice")
+        memset(&wire, 0, sizeof(wire))
+        limits = {name: value for name, value in settings.items() if name in LIMITS}
+        rest = {name: value for name, value in settings.items() if name not in LIMITS}
+        self.risk = RiskGate(**limits)
+        self.journal = journal
+        _fill_config(&config, checked_settings(SETTINGS, rest))
+        config.run = journal.handle.run
+        config.symbol_capacity = store.ptr.symbol_capacity
+        if len(orders) > 4:
+            raise ValueError(f"orders had {len(orders)} rings; at most 4 venues are accepted")
+        for venue, ring in enumerate(orders):
+            if ring is not None:
+                wire.orders[<int>venue] = (<SpscRing?>ring).ptr
+        self._fill_symbols(store.ptr.symbol_capacity, symbols)
+        wire.store = store.ptr
+        wire.opportunities = opportunities.ptr
+        wire.executions = executions.ptr
+        wire.journal = &journal.handle
+        wire.risk = self.risk.ptr
+        wire.counters = self.own_counters
+        wire.symbols = self.symbols
+        wire.flatten = &self.own_flatten
+        wire.pair_events = pair_events.ptr if pair_events is not None else NULL
+        wire.clock = clock.ptr if clock is not None else NULL
+        wire.seen = seen.ptr if seen is not None else NULL
+        wire.decided = decided.ptr if decided is not None else NULL
+        wire.to_order = to_order.ptr if to_order is not None else NULL
+        wire.naked = naked.ptr if naked is not None else NULL
+        self.keep = (store, opportunities, executions, tuple(orders), pair_events, clock, seen,
+                     decided, to_order, naked)
+        self.ptr = <arb_strategy_t *>calloc(1, arb_strategy_bytes(config.symbol_capacity))
+        if self.ptr == NULL:
+            raise MemoryError()
+        arb_strategy_init(self.ptr, &config, &wire)
+
+    def _fill_symbols(self, capacity: int, symbols) -> None:
+        self.symbols = <arb_strategy_symbol_t *>calloc(capacity, sizeof(arb_strategy_symbol_t))
+        if self.symbols == NULL:
+            raise MemoryError()
+        for index, (step_base, step_lots) in symbols.items():
+            if not 0 <= index < capacity:
+                raise IndexError(f"symbol index was {index}; the store has room for {capacity}")
+            if not isfinite(step_base) or step_base <= 0 or not 0 < len(step_lots) <= 4:
+                raise ValueError(f"the common step of symbol {index} was {step_base} with lots "
+                                 f"{step_lots}; accepted are a step above 0 and one count a venue")
+            self.symbols[<int>index].step_base = step_base
+            for venue, lots in enumerate(step_lots):
+                if lots < 0:
+                    raise ValueError(f"step lots of symbol {index} were {step_lots}; accepted are "
+                                     "counts from 1, or 0 for a venue that does not trade it")
+                self.symbols[<int>index].step_lots[<int>venue] = lots
+
+    cdef void borrow(self, const uint64_t *kill, const uint64_t *opening_off,
+                     const uint64_t *flatten, const uint8_t *paused,
+                     arb_strategy_counters_t *counters) noexcept:
+        self.risk.borrow_controls(kill, opening_off, paused)
+        self.ptr.wire.flatten = flatten
+        self.ptr.wire.counters = counters
+
+    def poll(self, now_mono_ns: int) -> int:
+        """Run one turn; return how many executions and opportunities were handled."""
+        cdef int64_t now = now_mono_ns
+        cdef uint32_t handled
+        with nogil:
+            handled = arb_strategy_poll(self.ptr, now)
+        return handled
+
+    @property
+    def flatten(self) -> bool:
+        """Whether every pair is to be closed now."""
+        return self.ptr.wire.flatten[0] != 0
+
+    @flatten.setter
+    def flatten(self, on: bool) -> None:
+        self.own_flatten = on
+
+    @property
+    def live_pairs(self) -> int:
+        """Pairs that are not over."""
+        return arb_strategy_live_pairs(self.ptr)
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Every counter by name; refusals of the gate as ``refused_<reason>``."""
+        cdef uint64_t *words = <uint64_t *>self.ptr.wire.counters
+        cdef int index = 0
+        values = {}
+        while arb_strategy_counter_names[index] != NULL:
+            values[arb_strategy_counter_names[index].decode("ascii")] = words[index]
+            index += 1
+        for index, reason in enumerate(REASONS):
+            values[f"refused_{reason}"] = self.ptr.wire.counters.risk_reasons[index]
+        return values
+
+    def pair(self, symbol_index: int) -> dict[str, object]:
+        """Return what the machine knows of a symbol's pair: phase, legs, and the orders it remembers."""
+        if not 0 <= symbol_index < self.ptr.config.symbol_capacity:
+            raise IndexError(f"symbol_index was {symbol_index}; the store has room for "
+                             f"{self.ptr.config.symbol_capacity}")
+        cdef arb_pair_t *pair = &self.ptr.pairs[<int>symbol_index]
+        cdef arb_sent_order_t *order
+        cdef int leg_index, slot
+        legs = []
+        for leg_index in range(2):
+            orders = []
+            for slot in range(ARB_LEG_ORDERS):
+                order = &pair.legs[leg_index].orders[slot]
+                if order.state == 0:
+                    continue
+                done = ORDER_STATES[order.state] == "done"
+                unfilled = order.sent_lots - order.filled_lots
+                orders.append({
+                    "client_id": order.client_id, "state": ORDER_STATES[order.state],
+                    "side": order.side, "reduce_only": order.reduce_only,
+                    "sent": order.sent_lots, "filled": order.filled_lots,
+                    "open": 0 if done else unfilled, "cancelled": unfilled if done else 0,
+                })
+            legs.append({"row": pair.legs[leg_index].row, "lots": pair.legs[leg_index].lots,
+                         "order_count": pair.legs[leg_index].order_count, "orders": orders})
+        return {"phase": PHASES[pair.phase], "reason": EXIT_REASONS[pair.reason],
+                "number": pair.number, "pair_bps": pair.pair_bps,
+                "funding_bps": pair.funding_bps, "legs": legs}
+
+
+cdef int _fill_config(arb_strategy_config_t *config, dict values) except -1:
+    memset(config, 0, sizeof(config[0]))
+    config.min_net_bps = values["min_net_bps"]
+    config.min_gross_bps = values["min_gross_bps"]
+    config.take_profit_bps = values["take_profit_bps"]
+    config.stop_bps = values["stop_bps"]
+    config.position_usd = values["position_usd"]
+    config.depth_factor = values["depth_factor"]
+    config.entry_slip_bps = values["entry_slip_bps"]
+    config.exit_slip_bps = values["exit_slip_bps"]
+    config.exit_widen_bps = values["exit_widen_bps"]
+    config.exit_slip_bps_max = values["exit_slip_bps_max"]
+    config.stale_slip_bps = values["stale_slip_bps"]
+    config.max_hold_ns = <int64_t>(values["max_hold_s"] * 1e9)
+    config.cooldown_ns = <int64_t>(values["cooldown_ms"] * 1e6)
+    config.cooldown_ns_max = <int64_t>(values["cooldown_ms_max"] * 1e6)
+    config.retry_ns = <int64_t>(values["retry_ms"] * 1e6)
+    config.retry_ns_max = <int64_t>(values["retry_ms_max"] * 1e6)
+    config.naked_ns_max = <int64_t>(values["max_naked_ms"] * 1e6)
+    config.settle_ns = <int64_t>(values["settle_ms"] * 1e6)
+    config.journal_room_min = <uint64_t>values["journal_room_min"]
+    return 0

@@ -1,0 +1,110 @@
+"""Whatever the venues do, in whatever order they say it: in the end nothing is left standing."""
+
+import math
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from strategy_rig import FILL, SYMBOLS, Rig, Venues
+
+venues = st.sampled_from([0, 1])
+symbols = st.integers(0, SYMBOLS - 1)
+
+
+class TwoLegs(RuleBasedStateMachine):
+    """Random venues around the real machine."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rig = Rig()
+        self.venues = Venues(self.rig)
+
+    @rule(symbol=symbols, buy_venue=venues, gross=st.sampled_from([3.0, 8.0, 25.0, 60.0]))
+    def opportunity(self, symbol: int, buy_venue: int, gross: float) -> None:
+        self.rig.opportunity(symbol, buy_venue, gross)
+        self.rig.poll()
+
+    @rule(symbol=symbols, venue=venues, shift=st.sampled_from([-80.0, -20.0, 0.0, 20.0, 80.0]))
+    def quote(self, symbol: int, venue: int, shift: float) -> None:
+        self.rig.quote(venue, symbol, shift)
+        self.rig.poll()
+
+    @rule(symbol=symbols, venue=venues, state=st.sampled_from([1, 3, 4, 5]))
+    def row_leaves_live(self, symbol: int, venue: int, state: int) -> None:
+        self.rig.store.apply_state(venue, symbol, state)
+        self.rig.poll()
+
+    @rule(
+        venue=venues,
+        fraction=st.sampled_from([0.0, 0.01, 0.3, 0.5, 0.99, 1.0, 1.0, 1.0]),
+        parts=st.integers(1, 3),
+        reject=st.sampled_from([False, False, False, True]),
+        quirk=st.sampled_from(["none", "none", "lost_ack", "repeat"]),
+    )
+    def match(self, venue: int, fraction: float, parts: int, reject: bool, quirk: str) -> None:
+        before = self.rig.journal.count
+        self.venues.take(venue, fraction, parts, reject, quirk)
+        assert self.rig.journal.count == before
+
+    @precondition(lambda self: self.venues.unsaid)
+    @rule(choice=st.integers(0, 63))
+    def say(self, choice: int) -> None:
+        self.venues.say(choice)
+        self.rig.poll()
+
+    @rule(milliseconds=st.sampled_from([0.1, 5.0, 15.0, 60.0, 300.0, 2500.0]))
+    def wait(self, milliseconds: float) -> None:
+        self.rig.poll(milliseconds)
+
+    @rule(on=st.booleans())
+    def kill(self, on: bool) -> None:
+        self.rig.strategy.risk.kill = on
+        self.rig.poll()
+
+    @rule(on=st.booleans())
+    def flatten(self, on: bool) -> None:
+        self.rig.strategy.flatten = on
+        self.rig.poll()
+
+    @invariant()
+    def conserved(self) -> None:
+        self.rig.check_conservation()
+        for symbol in range(SYMBOLS):
+            for leg in self.rig.strategy.pair(symbol)["legs"]:
+                for order in leg["orders"]:
+                    true = self.venues.filled.get(order["client_id"])
+                    assert order["filled"] <= (true or 0), "more filled than the venue ever did"
+
+    def teardown(self) -> None:
+        rig, venues = self.rig, self.venues
+        rig.strategy.risk.kill = False
+        rig.strategy.flatten = True
+        venues.settle_everything()
+        assert not any(venues.position.values()), f"a leg was left: {venues.position}"
+        assert [rig.lots(symbol) for symbol in range(SYMBOLS)] == [(0, 0)] * SYMBOLS
+        assert rig.strategy.risk.gross_usd == 0.0
+        counters = rig.strategy.counters
+        ended = counters["pairs_closed"] + counters["pairs_unwound"] + counters["pairs_missed"]
+        assert ended == counters["pairs_opening"]
+        assert counters["pairs_opened"] == counters["pairs_closed"]
+        assert counters["orders"] == len(venues.taken)
+        assert counters["orders_dropped"] == counters["orders_unjournaled"] == 0
+        said = sum(venues.said.values())
+        assert counters["unknown_executions"] + counters["duplicates"] <= said
+        assert counters["fills"] <= venues.said[FILL]
+        records = list(rig.journal)
+        assert [r.type for r in records].count("INTENT") == counters["orders"]
+        assert rig.journal.verify() == (rig.journal.count, False, 0)
+        assert rig.journal.open_intents() == []
+        for event in rig.take_events():
+            assert math.isnan(event.buy_px) or event.buy_px > 0
+        rig.close()
+
+
+TestTwoLegs = TwoLegs.TestCase
+TestTwoLegs.settings = settings(
+    max_examples=150,
+    stateful_step_count=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
