@@ -1,4 +1,4 @@
-"""A strategy on its own rings, and two venues made of dictionaries that may do anything a venue may."""
+"""A strategy on its own rings, and two venues of dictionaries that do anything a venue may do."""
 
 import math
 from collections import Counter
