@@ -55,7 +55,9 @@ enum arb_store_column {
 
 static inline size_t arb_store_column_bytes(uint32_t venue_count, uint32_t symbol_capacity)
 {
-    return (size_t)arb_round_up((uint64_t)venue_count * symbol_capacity * 8, ARB_SEPARATION_BYTES);
+    uint64_t bytes = arb_round_up((uint64_t)venue_count * symbol_capacity * 8, ARB_SEPARATION_BYTES);
+    /* columns a multiple of 4096 apart would put all words of a row into one set of the first cache */
+    return (size_t)(bytes % 4096 == 0 ? bytes + ARB_SEPARATION_BYTES : bytes);
 }
 
 static inline size_t arb_store_bytes(uint32_t venue_count, uint32_t symbol_capacity)

@@ -1,0 +1,112 @@
+"""Recorded frames: files of ``recv_ns TAB frame`` lines, plain or gzip.
+
+``recv_ns`` is the receive time in nanoseconds of any one clock, ``frame`` the bytes as the venue sent
+them. One file holds one venue. Files are read in chunks, so their size does not matter.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, cast
+
+from arbitrage.errors import ConfigError
+
+__all__ = ["FrameFile", "read_frames"]
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class FrameFile:
+    """One file of recorded frames, open for reading its decompressed bytes.
+
+    Parameters
+    ----------
+    path : str or Path
+        Plain text, or gzip (by its first bytes; a name that ends in ``.gz`` must be gzip).
+
+    Raises
+    ------
+    ConfigError
+        The file is missing, unreadable, not gzip though its name says so, or its gzip ends early.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self._raw: BinaryIO = open(self.path, "rb")  # noqa: SIM115  closed by close()
+            self.size_bytes = self.path.stat().st_size
+            magic = self._raw.read(2)
+            self._raw.seek(0)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigError(f"frames file {self.path} could not be read: {reason}") from None
+        if magic == GZIP_MAGIC:
+            self._bytes = cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=self._raw)))
+        elif self.path.suffix == ".gz" and self.size_bytes > 0:
+            self._raw.close()
+            raise ConfigError(
+                f"frames file {self.path} is named .gz and is not gzip; rename it if it is plain text"
+            )
+        else:
+            self._bytes = self._raw
+
+    def read_into(self, room: memoryview) -> int:
+        """Fill ``room`` as far as the file goes; return how many bytes, 0 at the end."""
+        filled = 0
+        try:
+            while filled < len(room):
+                count = self._bytes.readinto(room[filled:])  # type: ignore[attr-defined]
+                if not count:
+                    break
+                filled += count
+        except EOFError:
+            raise ConfigError(
+                f"frames file {self.path} ends in the middle of its gzip data; copy it again"
+            ) from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise ConfigError(f"frames file {self.path} has damaged gzip data: {error}") from None
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise ConfigError(f"frames file {self.path} could not be read: {reason}") from None
+        return filled
+
+    @property
+    def fraction_read(self) -> float:
+        """How much of the file was read, 0 to 1."""
+        return self._raw.tell() / self.size_bytes if self.size_bytes else 1.0
+
+    def close(self) -> None:
+        """Close the file."""
+        self._bytes.close()
+        self._raw.close()
+
+    def __enter__(self) -> "FrameFile":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def read_frames(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Yield ``(recv_ns, frame)`` of each well-formed line, in file order; other lines are skipped."""
+    rest = b""
+    with FrameFile(path) as frames:
+        room = bytearray(1 << 20)
+        while count := frames.read_into(memoryview(room)):
+            lines = (rest + room[:count]).split(b"\n")
+            rest = lines.pop()
+            yield from filter(None, map(_split_line, lines))
+        yield from filter(None, map(_split_line, [rest]))
+
+
+def _split_line(line: bytes) -> tuple[int, bytes] | None:
+    stamp, tab, frame = line.rstrip(b"\r").partition(b"\t")
+    return (int(stamp), frame) if tab and stamp.isdigit() else None
