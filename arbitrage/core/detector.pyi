@@ -3,14 +3,6 @@ from numpy.typing import NDArray
 
 from arbitrage.core.store import MarketStore
 
-OPEN: int
-UPDATE: int
-CLOSE: int
-CLOSE_REASONS: tuple[str, ...]
-OPPORTUNITY_FIELDS: list[tuple[str, str]]
-
-def opportunity_dtype() -> np.dtype[np.void]: ...
-
 class OpportunityDetector:
     """Find, follow and close opportunities between the venues of a market store."""
 

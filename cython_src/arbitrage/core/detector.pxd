@@ -1,44 +1,12 @@
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from arbitrage.core.store cimport MarketStore, arb_market_store_t, arb_tick_t
+from arbitrage.core.clock cimport arb_clock_t
+from arbitrage.core.records cimport arb_opportunity_t, arb_tick_t
+from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_lane_t
+from arbitrage.core.store cimport MarketStore, arb_market_store_t
 
 
 cdef extern from "detector.h" nogil:
-    ctypedef struct arb_clock_t:
-        pass
-
-    ctypedef struct arb_lane_t:
-        pass
-
-    ctypedef struct arb_broadcast_ring_t:
-        pass
-
-    ctypedef struct arb_opportunity_t:
-        uint64_t id  # counts from 1; the same for all events of one life
-        int64_t recv_mono_ns  # of the tick that caused this event
-        int64_t open_mono_ns
-        double ask_px  # buy venue's quotation; NaN when gone
-        double bid_px  # sell venue's quotation; NaN when gone
-        double ask_qty  # base units
-        double bid_qty
-        double gross_bps
-        double net_bps
-        float fees_bps
-        float slippage_bps
-        float funding_bps
-        float close_bps
-        float peak_net_bps
-        float confidence
-        uint32_t parsed_ns
-        uint32_t detected_ns
-        uint32_t other_age_us
-        uint32_t update_count
-        uint16_t buy_row
-        uint16_t sell_row
-        uint16_t symbol_index
-        uint8_t event  # arb_opp_event_t
-        uint8_t reason  # arb_close_reason_t
-
     ctypedef struct arb_detector_counters_t:
         uint64_t opened
         uint64_t updated
@@ -106,7 +74,7 @@ cdef class OpportunityDetector:
 
 # Connect a detector to the lanes it drains and to the broadcast it publishes on, before its thread
 # starts; everything found so far is forgotten. counters and clock may be NULL; owner keeps all the
-# memory alive. The clock pointer is an arb_clock_t.
+# memory alive.
 cdef int detector_bind(OpportunityDetector detector, arb_lane_t **lanes, uint32_t lane_count,
                        arb_broadcast_ring_t *broadcast, arb_detector_counters_t *counters,
                        const arb_clock_t *clock, object owner) except -1

@@ -6,13 +6,11 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memset
 from posix.stdlib cimport posix_memalign
 
-from arbitrage.core.store cimport ARB_TICK_FUNDING, ARB_TICK_QUOTE, ARB_TICK_STATE
-from arbitrage.core.store cimport arb_store_px_mult, arb_tick_pack
+from arbitrage.core.clock cimport arb_mono_ns, arb_wall_ns
+from arbitrage.core.records cimport ARB_TICK_FUNDING, ARB_TICK_QUOTE, ARB_TICK_STATE, arb_tick_pack
+from arbitrage.core.store cimport arb_store_px_mult
 
-
-cdef extern from "clock.h" nogil:
-    int64_t arb_mono_ns() noexcept
-    int64_t arb_wall_ns() noexcept
+from arbitrage.core import records
 
 
 cdef extern from *:
@@ -24,33 +22,7 @@ cdef extern from *:
     """
     const char **arb_detector_counter_names
 
-OPPORTUNITY_FIELDS = [
-    ("id", "<u8"), ("recv_mono_ns", "<i8"), ("open_mono_ns", "<i8"), ("ask_px", "<f8"),
-    ("bid_px", "<f8"), ("ask_qty", "<f8"), ("bid_qty", "<f8"), ("gross_bps", "<f8"),
-    ("net_bps", "<f8"), ("fees_bps", "<f4"), ("slippage_bps", "<f4"), ("funding_bps", "<f4"),
-    ("close_bps", "<f4"), ("peak_net_bps", "<f4"), ("confidence", "<f4"), ("parsed_ns", "<u4"),
-    ("detected_ns", "<u4"), ("other_age_us", "<u4"), ("update_count", "<u4"), ("buy_row", "<u2"),
-    ("sell_row", "<u2"), ("symbol_index", "<u2"), ("event", "u1"), ("reason", "u1"),
-]
-OPEN, UPDATE, CLOSE = 1, 2, 3
-CLOSE_REASONS = (
-    "none", "edge_gone", "price_gone", "not_live", "too_old", "thin", "confidence", "shutdown",
-)
 _FEE_MODES = {"round_trip": ARB_FEE_ROUND_TRIP, "entry": ARB_FEE_ENTRY}
-_opportunity_dtype = None
-
-
-def opportunity_dtype():
-    """Return the NumPy dtype of an opportunity event, 120 bytes, as it lies in the broadcast."""
-    global _opportunity_dtype
-    if _opportunity_dtype is None:
-        import numpy
-
-        dtype = numpy.dtype(OPPORTUNITY_FIELDS)
-        if dtype.itemsize != sizeof(arb_opportunity_t):
-            raise ImportError("arbitrage.core.detector was built from another records.h")
-        _opportunity_dtype = dtype
-    return _opportunity_dtype
 
 
 cdef void *aligned_zeros(size_t byte_count) except NULL:
@@ -281,7 +253,7 @@ cdef class OpportunityDetector:
         return self.ptr.event_count - before
 
     def poll(self):
-        """Return the events since the last call, a structured array of :func:`opportunity_dtype`."""
+        """Return the events since the last call, of dtype ``OPPORTUNITY_DTYPE``."""
         import numpy
 
         cdef uint32_t count
@@ -291,7 +263,7 @@ cdef class OpportunityDetector:
         content = PyBytes_FromStringAndSize(
             <char *>self.ptr.events, <Py_ssize_t>count * sizeof(arb_opportunity_t))
         self.ptr.event_count = 0
-        return numpy.frombuffer(content, opportunity_dtype()).copy()
+        return numpy.frombuffer(content, records.OPPORTUNITY_DTYPE).copy()
 
     def refresh(self) -> None:
         """Read the store's fees and multipliers again, after they changed. Detector thread only."""
@@ -309,9 +281,9 @@ cdef class OpportunityDetector:
         while arb_detector_counter_names[index] != NULL:
             counted[arb_detector_counter_names[index].decode()] = words[index]
             index += 1
-        for index in range(len(CLOSE_REASONS)):
-            counted[f"closed_{CLOSE_REASONS[index]}"] = self.counters_ptr.close_reasons[index]
-        del counted["closed_none"]
+        for reason in records.CloseReason:
+            if reason != records.CloseReason.NONE:
+                counted[f"closed_{reason.name.lower()}"] = self.counters_ptr.close_reasons[<int>reason]
         return counted
 
     def _bench_updates(self, bid_px, ask_px, int venue, int symbol_index, int sample_count):

@@ -11,21 +11,20 @@ from libc.string cimport memcpy, memmove, memset, strcmp, strlen
 from posix.stdlib cimport posix_memalign
 
 from arbitrage.core.detector cimport ARB_DETECTOR_EVENTS_MAX, ARB_FEE_ROUND_TRIP
-from arbitrage.core.detector cimport arb_detector_config_t, arb_detector_defaults
-from arbitrage.core.detector cimport arb_detector_state_bytes, arb_opportunity_t
+from arbitrage.core.clock cimport arb_mono_ns
+from arbitrage.core.detector cimport arb_detector_config_t, arb_detector_counters_t
+from arbitrage.core.detector cimport arb_detector_defaults, arb_detector_state_bytes
+from arbitrage.core.detector cimport arb_detector_t
+from arbitrage.core.records cimport arb_opportunity_t
 from arbitrage.core.store cimport arb_market_store_t, arb_store_bytes, arb_store_init
 
-from arbitrage.core.detector import opportunity_dtype
+from arbitrage.core import records
 
 
 cdef extern from "Python.h":
     int Py_DTSF_ADD_DOT_0
     char *PyOS_double_to_string(double value, char format_code, int precision, int flags,
                                 int *ptype) except NULL
-
-
-cdef extern from "clock.h" nogil:
-    int64_t arb_mono_ns() noexcept
 
 
 cdef extern from "replay.h" nogil:
@@ -38,14 +37,6 @@ cdef extern from "replay.h" nogil:
 
     ctypedef struct arb_top_t:
         pass
-
-    ctypedef struct arb_detector_counters_t:
-        pass
-
-    ctypedef struct arb_detector_t:
-        arb_opportunity_t *events
-        uint32_t event_count
-        uint64_t opened_count
 
     ctypedef struct arb_replay_source_t:
         const char *at
@@ -308,7 +299,7 @@ cdef class ReplayCore:
         content = PyBytes_FromStringAndSize(
             <char *>self.ptr.detector.events,
             <Py_ssize_t>self.ptr.detector.event_count * sizeof(arb_opportunity_t))
-        return numpy.frombuffer(content, opportunity_dtype())
+        return numpy.frombuffer(content, records.OPPORTUNITY_DTYPE)
 
     def quotes(self):
         """Return the quotes kept, a copy as a structured array of :data:`QUOTE_FIELDS`."""

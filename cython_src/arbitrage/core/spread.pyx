@@ -6,9 +6,7 @@ from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport strcmp
 
-
-cdef extern from "clock.h" nogil:
-    int64_t arb_mono_ns() noexcept
+from arbitrage.core.clock cimport arb_mono_ns
 
 
 cdef extern from "spread.h" nogil:

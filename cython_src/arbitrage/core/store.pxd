@@ -1,17 +1,9 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from arbitrage.core.records cimport arb_tick_t
+
 
 cdef extern from "market_store.h" nogil:
-    ctypedef struct arb_tick_t:
-        double bid_px  # venue quotation, NaN: none
-        double ask_px
-        double bid_qty  # venue units
-        double ask_qty
-        int64_t recv_mono_ns
-        uint64_t seq_row_kind  # see arb_tick_pack
-        uint32_t exch_wall_ms  # modulo 2^32
-        uint32_t aux_u32  # QUOTE: parse end - recv, ns; STATE: the new state
-
     ctypedef struct arb_market_store_t:
         uint32_t venue_count
         uint32_t symbol_capacity
@@ -32,16 +24,8 @@ cdef extern from "market_store.h" nogil:
         double funding_interval_h
         int64_t funding_next_ns
 
-    int ARB_VENUES_MAX
-    int ARB_SYMBOLS_MAX
     int ARB_STORE_COLUMN_COUNT
-    int ARB_TICK_QUOTE
-    int ARB_TICK_STATE
-    int ARB_TICK_FUNDING
-    int ARB_ROW_EMPTY
-    int ARB_ROW_LIVE
 
-    uint64_t arb_tick_pack(int64_t seq, uint32_t row, uint32_t kind) noexcept
     size_t arb_store_bytes(uint32_t venue_count, uint32_t symbol_capacity) noexcept
     void arb_store_init(arb_market_store_t *store, uint32_t venue_count,
                         uint32_t symbol_capacity) noexcept  # zeroed, 128-byte aligned memory

@@ -8,6 +8,9 @@ from libc.stdlib cimport free
 from libc.string cimport memset
 from posix.stdlib cimport posix_memalign
 
+from arbitrage.core.records cimport ARB_SYMBOLS_MAX, ARB_TICK_QUOTE, ARB_VENUES_MAX
+from arbitrage.core.records cimport arb_tick_pack, arb_tick_t
+
 ROW_EMPTY, ROW_SYNCING, ROW_LIVE, ROW_SUSPECT, ROW_STALE, ROW_GAP = range(6)
 
 Row = namedtuple(
