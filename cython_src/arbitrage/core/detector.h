@@ -21,6 +21,7 @@
 
 #include "broadcast_ring.h"
 #include "detector_pairs.h"
+#include "histogram.h"
 #include "market_pipeline.h"
 
 enum {
@@ -58,6 +59,8 @@ static inline void arb_detector_publish(arb_detector_t *det)
         arb_opportunity_t *event = det->events + index;
         if (det->clock != NULL)
             event->detected_ns = arb_delta_ns(event->recv_mono_ns, now_ns);
+        if (det->detected != NULL)
+            arb_histogram_record(det->detected, event->detected_ns);
         arb_broadcast_publish(det->broadcast, event);
     }
     det->event_count = 0;

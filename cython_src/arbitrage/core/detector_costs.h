@@ -101,6 +101,7 @@ typedef struct arb_detector {
     struct arb_lane **lanes;
     struct arb_broadcast_ring *broadcast;
     const struct arb_clock *clock; /* NULL: events carry no detected_ns */
+    struct arb_histogram *detected; /* frame received -> event published; NULL: not measured */
     uint32_t lane_count;
     uint32_t sweep_row;            /* next row to look at; row_count: round finished */
     int64_t sweep_mono_ns;         /* start of the next round */

@@ -26,7 +26,7 @@
 
 enum {
     ARB_LAYOUT_VERSION = 1,
-    ARB_LANES_MAX = 16,
+    ARB_LANES_MAX = 8,
     ARB_THREADS_MAX = 32,
     ARB_THREAD_NAME_BYTES = 16,
 };
@@ -57,13 +57,12 @@ typedef enum arb_section {
  * several threads measure the same stage. */
 typedef enum arb_stage {
     ARB_STAGE_PARSED = 0,                     /* frame in the callback -> parsed, one a lane */
-    ARB_STAGE_APPLIED = ARB_LANES_MAX,        /* ... -> in the store */
-    ARB_STAGE_DETECTED = ARB_LANES_MAX + 1,   /* ... -> opportunity event published */
-    ARB_STAGE_SEEN = ARB_LANES_MAX + 2,       /* ... -> opportunity event seen by the strategy */
-    ARB_STAGE_DECIDED = ARB_LANES_MAX + 3,    /* ... -> order pushed to its gateway */
-    ARB_STAGE_TO_ORDER = ARB_LANES_MAX + 4,   /* opportunity published -> order pushed */
-    ARB_STAGE_NAKED = ARB_LANES_MAX + 5,      /* how long a leg stood alone */
-    ARB_STAGE_SENT = ARB_LANES_MAX + 6,       /* frame in the callback -> order frame sent, one a venue */
+    ARB_STAGE_DETECTED = ARB_LANES_MAX,       /* ... -> opportunity event published */
+    ARB_STAGE_SEEN = ARB_LANES_MAX + 1,       /* ... -> opportunity event seen by the strategy */
+    ARB_STAGE_DECIDED = ARB_LANES_MAX + 2,    /* ... -> order pushed to its gateway */
+    ARB_STAGE_TO_ORDER = ARB_LANES_MAX + 3,   /* opportunity published -> order pushed */
+    ARB_STAGE_NAKED = ARB_LANES_MAX + 4,      /* how long a leg stood alone */
+    ARB_STAGE_SENT = ARB_LANES_MAX + 5,       /* frame in the callback -> order frame sent, one a venue */
     ARB_STAGE_ACKNOWLEDGED = ARB_STAGE_SENT + ARB_VENUES_MAX, /* sent -> acknowledged, one a venue */
     ARB_STAGE_COUNT = ARB_STAGE_ACKNOWLEDGED + ARB_VENUES_MAX
 } arb_stage_t;

@@ -39,7 +39,6 @@ cdef extern from "segment.h" nogil:
 
     ctypedef enum arb_stage_t:
         ARB_STAGE_PARSED
-        ARB_STAGE_APPLIED
         ARB_STAGE_DETECTED
         ARB_STAGE_SEEN
         ARB_STAGE_DECIDED

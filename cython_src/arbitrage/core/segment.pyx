@@ -136,7 +136,7 @@ cdef class Segment:
         symbol_capacity : int
             Canonical symbols, 1 to 2047.
         lane_count : int
-            Feed threads, 1 to 16.
+            Feed threads, 1 to 8.
         tick_capacity, opportunity_capacity, order_capacity, execution_capacity : int
             Ring sizes, rounded up to powers of two.
         tap_bytes : int
@@ -386,7 +386,6 @@ cdef class Segment:
             return [self.histogram(first + index) for index in range(count)]
         return LatencyTracker({
             "parsed": group(ARB_STAGE_PARSED, ARB_LANES_MAX),
-            "applied": group(ARB_STAGE_APPLIED, 1),
             "detected": group(ARB_STAGE_DETECTED, 1),
             "seen": group(ARB_STAGE_SEEN, 1),
             "decided": group(ARB_STAGE_DECIDED, 1),

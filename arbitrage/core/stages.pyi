@@ -1,0 +1,35 @@
+from typing import final
+
+from arbitrage.core.detector import OpportunityDetector
+from arbitrage.core.loop import LoopPoller
+from arbitrage.core.segment import Segment
+from arbitrage.core.strategy import SpreadStrategy
+
+PLACEMENTS: tuple[str, ...]
+WAITS: tuple[str, ...]
+
+@final
+class Stages:
+    segment: Segment
+    detector: OpportunityDetector
+    strategy: SpreadStrategy | None
+    placement: str
+    wait: str
+    def __init__(
+        self,
+        segment: Segment,
+        detector: OpportunityDetector,
+        strategy: SpreadStrategy | None = None,
+        *,
+        placement: str = "split",
+        wait: str = "adaptive",
+        spin_us: int = 50,
+    ) -> None: ...
+    def ring_bell_of(self, poller: LoopPoller | None) -> None: ...
+    def turn(self) -> int: ...
+    def run_detector(self, core: int | None = None) -> None: ...
+    def run_strategy(self, core: int | None = None) -> None: ...
+    def run_fused(self, core: int | None = None) -> None: ...
+    def wake(self) -> None: ...
+    def close_lives(self) -> None: ...
+    def meter_allocations(self) -> None: ...

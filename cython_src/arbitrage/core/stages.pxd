@@ -1,0 +1,40 @@
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from arbitrage.core.alloc_meter cimport arb_alloc_counters_t
+from arbitrage.core.detector cimport OpportunityDetector
+from arbitrage.core.loop cimport LoopPoller
+from arbitrage.core.segment cimport Segment, arb_thread_entry_t
+from arbitrage.core.strategy cimport SpreadStrategy
+
+
+cdef extern from "stages.h" nogil:
+    ctypedef struct arb_stages_t:
+        int64_t spin_ns
+        uint32_t wait          # arb_wait_t
+
+    uint32_t arb_stages_both(arb_stages_t *stages, int64_t now_mono_ns) noexcept
+
+
+cdef enum:
+    METERS_MAX = 4
+
+
+ctypedef struct stage_meter_t:
+    arb_thread_entry_t *entry
+    arb_alloc_counters_t *counters      # the thread's own; gone when it ends
+    uint64_t c_before
+    uint64_t python_before
+
+
+cdef class Stages:
+    cdef arb_stages_t stages
+    cdef readonly Segment segment
+    cdef readonly OpportunityDetector detector
+    cdef readonly SpreadStrategy strategy   # None: detection only
+    cdef readonly str placement
+    cdef readonly str wait
+    cdef LoopPoller poller                  # whose bell the strategy rings, or None
+    cdef stage_meter_t meters[METERS_MAX]
+    cdef uint32_t meter_count
+    cdef void turn_inline(self) noexcept
+    cdef arb_thread_entry_t *enter(self, str role, core)

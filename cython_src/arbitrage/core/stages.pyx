@@ -1,0 +1,208 @@
+"""Detector and strategy as threads: split, fused, or inline in the feed callback."""
+
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from arbitrage.core.alloc_meter cimport arb_alloc_counters_t, thread_alloc_counters
+from arbitrage.core.clock cimport arb_clock_now, arb_clock_t
+from arbitrage.core.detector cimport OpportunityDetector, detector_bind
+from arbitrage.core.loop cimport LoopPoller, arb_bell_t
+from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_lane_t, arb_parker_t
+from arbitrage.core.segment cimport (
+    ARB_LANES_MAX,
+    ARB_SECTION_CLOCK,
+    ARB_SECTION_DETECTOR_COUNTERS,
+    ARB_SECTION_LANES,
+    ARB_SECTION_OPPORTUNITIES,
+    ARB_SECTION_PARKERS,
+    ARB_SECTION_STRATEGY_COUNTERS,
+    ARB_SECTION_THREADS,
+    ARB_STAGE_DETECTED,
+    Segment,
+    arb_control_t,
+    arb_segment_histogram,
+    arb_thread_entry_t,
+)
+from arbitrage.core.detector cimport arb_detector_counters_t, arb_detector_t
+from arbitrage.core.strategy cimport SpreadStrategy, arb_strategy_counters_t, arb_strategy_t
+
+from arbitrage.core.threads import current_tid
+
+cdef extern from *:
+    """
+    #include "stages.h"
+
+    static void arb_stages_wire(arb_stages_t *stages, void *segment_memory, void *detector, void *strategy)
+    {
+        arb_segment_t *segment = (arb_segment_t *)segment_memory;
+        stages->detector = (arb_detector_t *)detector;
+        stages->strategy = (arb_strategy_t *)strategy;
+        stages->clock = (const arb_clock_t *)arb_segment_block(segment, ARB_SECTION_CLOCK, 0);
+        stages->control = (arb_control_t *)arb_segment_block(segment, ARB_SECTION_CONTROL, 0);
+        stages->detector_parker = (arb_parker_t *)arb_segment_block(segment, ARB_SECTION_PARKERS, 0);
+        stages->strategy_parker = (arb_parker_t *)arb_segment_block(segment, ARB_SECTION_PARKERS, 1);
+        stages->detector_counters = (const arb_detector_counters_t *)arb_segment_block(
+            segment, ARB_SECTION_DETECTOR_COUNTERS, 0);
+        stages->strategy_counters = (const arb_strategy_counters_t *)arb_segment_block(
+            segment, ARB_SECTION_STRATEGY_COUNTERS, 0);
+        stages->detector->detected = arb_segment_histogram(segment, ARB_STAGE_DETECTED);
+    }
+    static void arb_stages_wire_bell(arb_stages_t *stages, void *bell) { stages->bell = (arb_bell_t *)bell; }
+
+    static void arb_stages_run_detector(arb_stages_t *stages, arb_thread_entry_t *entry)
+    {
+        arb_stages_run(stages, arb_turn_detector, stages->detector_parker, entry);
+    }
+    static void arb_stages_run_strategy(arb_stages_t *stages, arb_thread_entry_t *entry)
+    {
+        arb_stages_run(stages, arb_turn_strategy, stages->strategy_parker, entry);
+    }
+    static void arb_stages_run_fused(arb_stages_t *stages, arb_thread_entry_t *entry)
+    {
+        arb_stages_run(stages, arb_turn_fused, stages->detector_parker, entry);
+    }
+    static void arb_stages_wake(arb_stages_t *stages)
+    {
+        arb_parker_notify(stages->detector_parker);
+        arb_parker_notify(stages->strategy_parker);
+    }
+    static void arb_stages_close_lives(arb_stages_t *stages)
+    {
+        arb_detector_close_all(stages->detector, arb_clock_now(stages->clock));
+    }
+    static void arb_thread_meter(arb_thread_entry_t *entry, uint64_t c, uint64_t python)
+    {
+        arb_store_relaxed(&entry->allocations_c, c);
+        arb_store_relaxed(&entry->allocations_python, python);
+        arb_store_relaxed(&entry->allocations_known, 1);
+    }
+    """
+    void arb_stages_wire(arb_stages_t *stages, void *segment, void *detector, void *strategy) nogil
+    void arb_stages_wire_bell(arb_stages_t *stages, void *bell) nogil
+    void arb_stages_run_detector(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
+    void arb_stages_run_strategy(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
+    void arb_stages_run_fused(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
+    void arb_stages_wake(arb_stages_t *stages) nogil
+    void arb_stages_close_lives(arb_stages_t *stages) nogil
+    void arb_thread_meter(arb_thread_entry_t *entry, uint64_t c, uint64_t python) nogil
+
+PLACEMENTS = ("split", "fused", "inline")
+WAITS = ("spin", "yield", "adaptive")
+
+
+cdef class Stages:
+    """Run a detector and a strategy over a segment.
+
+    ``split`` has a thread for each (:meth:`run_detector`, :meth:`run_strategy`), ``fused`` one for both
+    (:meth:`run_fused`), ``inline`` none: the feed lane runs them inside its callback.
+
+    Threads: the run methods block without the interpreter lock until the segment's stop word is set;
+    the rest from the owner's main thread, before they start or after they return.
+
+    Parameters
+    ----------
+    segment : Segment
+        Created here; its lanes are merged by the detector.
+    detector : OpportunityDetector
+        On the segment's store.
+    strategy : SpreadStrategy or None
+        None: detection only.
+    placement, wait : str
+        One of `PLACEMENTS` and `WAITS`.
+    spin_us : int
+        adaptive: how long to spin before sleeping, microseconds.
+    """
+
+    def __init__(self, Segment segment not None, OpportunityDetector detector not None,
+                 SpreadStrategy strategy=None, *, str placement="split", str wait="adaptive",
+                 int spin_us=50) -> None:
+        cdef arb_lane_t *lanes[ARB_LANES_MAX]
+        cdef arb_control_t *control
+        cdef uint32_t index
+        if placement not in PLACEMENTS:
+            raise ValueError(f"placement was {placement!r}; accepted values are {', '.join(PLACEMENTS)}")
+        if wait not in WAITS:
+            raise ValueError(f"wait was {wait!r}; accepted values are {', '.join(WAITS)}")
+        segment.require_owner()
+        for index in range(segment.ptr.spec.lane_count):
+            lanes[index] = <arb_lane_t *>segment.block(ARB_SECTION_LANES, index)
+        detector_bind(detector, lanes, segment.ptr.spec.lane_count,
+                      <arb_broadcast_ring_t *>segment.block(ARB_SECTION_OPPORTUNITIES, 0),
+                      <arb_detector_counters_t *>segment.block(ARB_SECTION_DETECTOR_COUNTERS, 0),
+                      <arb_clock_t *>segment.block(ARB_SECTION_CLOCK, 0), segment)
+        self.segment = segment
+        self.detector = detector
+        self.strategy = strategy
+        self.placement = placement
+        self.wait = wait
+        arb_stages_wire(&self.stages, segment.ptr, detector.ptr,
+                        NULL if strategy is None else <void *>strategy.ptr)
+        if strategy is not None:
+            control = segment.control()
+            strategy.borrow(&control.kill, &control.opening_off, &control.flatten, control.paused,
+                            <arb_strategy_counters_t *>segment.block(ARB_SECTION_STRATEGY_COUNTERS, 0))
+        self.stages.spin_ns = spin_us * 1000
+        self.stages.wait = WAITS.index(wait)
+
+    def ring_bell_of(self, LoopPoller poller) -> None:
+        """Name the loop that sends orders; the strategy wakes it when it sleeps. None: it polls."""
+        self.poller = poller
+        arb_stages_wire_bell(&self.stages, NULL if poller is None else <void *>poller.bell)
+
+    cdef void turn_inline(self) noexcept:
+        arb_stages_both(&self.stages, arb_clock_now(<arb_clock_t *>self.segment.block(
+            ARB_SECTION_CLOCK, 0)))
+
+    def turn(self) -> int:
+        """Run detector and strategy once on the calling thread; return what they handled (inline)."""
+        return arb_stages_both(&self.stages, arb_clock_now(<arb_clock_t *>self.segment.block(
+            ARB_SECTION_CLOCK, 0)))
+
+    def run_detector(self, core: int | None = None) -> None:
+        """Run the detector until stop."""
+        cdef arb_thread_entry_t *entry = self.enter("detector", core)
+        with nogil:
+            arb_stages_run_detector(&self.stages, entry)
+
+    def run_strategy(self, core: int | None = None) -> None:
+        """Run the strategy until stop."""
+        cdef arb_thread_entry_t *entry = self.enter("strategy", core)
+        with nogil:
+            arb_stages_run_strategy(&self.stages, entry)
+
+    def run_fused(self, core: int | None = None) -> None:
+        """Run detector and strategy on this thread until stop."""
+        cdef arb_thread_entry_t *entry = self.enter("fused", core)
+        with nogil:
+            arb_stages_run_fused(&self.stages, entry)
+
+    def wake(self) -> None:
+        """Wake sleeping stages, so that they see a control word now."""
+        arb_stages_wake(&self.stages)
+
+    def close_lives(self) -> None:
+        """Publish a CLOSE for every open opportunity. After the detector has returned."""
+        arb_stages_close_lives(&self.stages)
+
+    cdef arb_thread_entry_t *enter(self, str role, core):
+        cdef arb_alloc_counters_t *counters = thread_alloc_counters()
+        cdef int place = self.segment.register_thread(role, current_tid(), core)
+        cdef arb_thread_entry_t *entry = <arb_thread_entry_t *>self.segment.block(
+            ARB_SECTION_THREADS, place)
+        cdef uint32_t index = self.meter_count
+        if counters != NULL and index < METERS_MAX:
+            self.meters[index].entry = entry
+            self.meters[index].counters = counters
+            self.meter_count = index + 1
+            # last: what the thread allocated on its way here is not the hot path's
+            self.meters[index].c_before = counters.c
+            self.meters[index].python_before = counters.python
+        return entry
+
+    def meter_allocations(self) -> None:
+        """Copy the hot threads' allocation counters into the thread table. Owner's main thread."""
+        cdef stage_meter_t *meter
+        cdef uint32_t index
+        for index in range(self.meter_count):
+            meter = &self.meters[index]
+            arb_thread_meter(meter.entry, meter.counters.c - meter.c_before,
+                             meter.counters.python - meter.python_before)
