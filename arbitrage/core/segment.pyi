@@ -11,6 +11,8 @@ LAYOUT_VERSION: int
 VENUES: tuple[str, ...]
 NAME_FORM: Any
 STATES: tuple[str, ...]
+STAGES: dict[str, int]
+STAGE_WRITERS: dict[str, int]
 
 def shm_path(name: str) -> str: ...
 def process_start_ticks(pid: int) -> int: ...

@@ -74,6 +74,14 @@ LAYOUT_VERSION = ARB_LAYOUT_VERSION
 VENUES = ("bybit", "okx")
 NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}")
 STATES = ("initialising", "ready", "closed")
+# stage name -> its first histogram, in the order data passes them; see arb_stage_t
+STAGES = {
+    "parsed": ARB_STAGE_PARSED, "detected": ARB_STAGE_DETECTED, "seen": ARB_STAGE_SEEN,
+    "decided": ARB_STAGE_DECIDED, "opportunity_to_order": ARB_STAGE_TO_ORDER, "sent": ARB_STAGE_SENT,
+    "acknowledged": ARB_STAGE_ACKNOWLEDGED, "naked_leg": ARB_STAGE_NAKED,
+}
+# how many threads measure a stage that several measure
+STAGE_WRITERS = {"parsed": ARB_LANES_MAX, "sent": ARB_VENUES_MAX, "acknowledged": ARB_VENUES_MAX}
 
 
 def shm_path(name: str) -> str:
@@ -382,17 +390,9 @@ cdef class Segment:
     @property
     def latency(self):
         """The :class:`LatencyTracker` of all stages, ns."""
-        def group(first, count):
-            return [self.histogram(first + index) for index in range(count)]
         return LatencyTracker({
-            "parsed": group(ARB_STAGE_PARSED, ARB_LANES_MAX),
-            "detected": group(ARB_STAGE_DETECTED, 1),
-            "seen": group(ARB_STAGE_SEEN, 1),
-            "decided": group(ARB_STAGE_DECIDED, 1),
-            "opportunity_to_order": group(ARB_STAGE_TO_ORDER, 1),
-            "sent": group(ARB_STAGE_SENT, ARB_VENUES_MAX),
-            "acknowledged": group(ARB_STAGE_ACKNOWLEDGED, ARB_VENUES_MAX),
-            "naked_leg": group(ARB_STAGE_NAKED, 1),
+            stage: [self.histogram(first + index) for index in range(STAGE_WRITERS.get(stage, 1))]
+            for stage, first in STAGES.items()
         })
 
     # ---- meters ------------------------------------------------------------------------------

@@ -1,0 +1,114 @@
+"""Which class speaks for which venue, and how each is made from the settings."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from arbitrage.config import Settings
+from arbitrage.core.gateway import ExecPublisher, OrderSender
+from arbitrage.instruments import VENUES
+from arbitrage.venues.base import FeedLane, Fill, FundingPayment, MarketSymbol, TradedSymbol
+from arbitrage.venues.bybit.market_feed import BybitMarketFeed
+from arbitrage.venues.bybit.order_gateway import BybitOrderGateway
+from arbitrage.venues.bybit.private_feed import BybitPrivateFeed
+from arbitrage.venues.bybit.rest import BybitRest
+from arbitrage.venues.executions import ExecutionTracker
+from arbitrage.venues.okx.market_feed import OkxMarketFeed
+from arbitrage.venues.okx.order_gateway import OkxOrderGateway
+from arbitrage.venues.okx.private_feed import OkxPrivateFeed
+from arbitrage.venues.okx.rest import OkxRest
+from arbitrage.venues.order_line import OrderLine
+from arbitrage.venues.private_stream import PrivateStream
+from arbitrage.venues.public_feed import PublicFeed
+
+__all__ = ["VenueGateway", "make_public_feed", "open_rest"]
+
+_FEEDS: dict[str, type[PublicFeed]] = {"bybit": BybitMarketFeed, "okx": OkxMarketFeed}
+_PRIVATE: dict[str, type[PrivateStream]] = {"bybit": BybitPrivateFeed, "okx": OkxPrivateFeed}
+_LINES: dict[str, type[OrderLine]] = {"bybit": BybitOrderGateway, "okx": OkxOrderGateway}
+
+
+def open_rest(settings: Settings, venue: str) -> BybitRest | OkxRest:
+    """Return a venue's REST client, not yet open; without keys only public data is asked for."""
+    credentials = None if settings.mode == "paper" else settings.credentials(venue)
+    if venue == "bybit":
+        return BybitRest(settings.hosts.bybit.rest, credentials)
+    client = OkxRest(settings.hosts.okx.rest, credentials)
+    client.is_simulated = settings.hosts.okx.simulated
+    return client
+
+
+def make_public_feed(
+    settings: Settings, venue: str, lane: FeedLane, symbols: Sequence[MarketSymbol]
+) -> PublicFeed:
+    """Return the public connection of a venue; its `run` keeps it up."""
+    url = getattr(settings.hosts, venue).public_ws
+    return _FEEDS[venue](url, VENUES.index(venue), lane, symbols)
+
+
+class VenueGateway:
+    """One venue's way out and back: REST, order line, private stream, and what they share.
+
+    Threads: made and run on one loop.
+
+    Parameters
+    ----------
+    sender, publisher
+        The compiled halves.
+    on_fill, on_funding : callable
+        Take exact fills and funding payments for the ledger.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        venue: str,
+        symbols: Sequence[TradedSymbol],
+        sender: OrderSender,
+        publisher: ExecPublisher,
+        on_fill: Callable[[Fill], None],
+        on_funding: Callable[[FundingPayment], None],
+    ) -> None:
+        credentials = settings.credentials(venue)
+        hosts: Any = getattr(settings.hosts, venue)
+        self.venue = venue
+        self.sender = sender
+        self.rest = open_rest(settings, venue)
+        tracker = ExecutionTracker(
+            VENUES.index(venue), venue, symbols, publisher, on_fill, sender.settle
+        )
+        order_url = hosts.trade_ws if venue == "bybit" else hosts.private_ws
+        self.line = _LINES[venue](
+            order_url or hosts.private_ws,
+            credentials,
+            self.rest,
+            sender,
+            tracker,
+            symbols,
+            ack_timeout_s=settings.risk.order_timeout_ms / 1000,
+        )
+        self.orders_over_rest = not order_url
+        if self.orders_over_rest:
+            self.line.send_over_rest()
+        self.private = _PRIVATE[venue](
+            hosts.private_ws,
+            credentials,
+            self.rest,
+            tracker,
+            on_funding=on_funding,
+            on_caught_up=self.line.ask_unsettled,
+        )
+
+    async def open(self, timeout_s: float) -> None:
+        """Open REST and measure the venue's clock; connections are started by their `run`."""
+        self.rest.open()
+        await self.rest.sync_clock()
+
+    def connections(self) -> list[PrivateStream | OrderLine]:
+        """Return the connections to run, the private stream first."""
+        return [self.private] if self.orders_over_rest else [self.private, self.line]
+
+    async def close(self) -> None:
+        """Stop both connections and close REST."""
+        self.line.stop()
+        self.private.stop()
+        await self.rest.close()

@@ -1,0 +1,288 @@
+"""The trader: start-up, threads, a main loop that only watches, and a shutdown that leaves nothing open.
+
+Threads of a trader, with their roles as ``top -H`` shows them::
+
+    feed                 event loop of the public connections; in feed_mode loop of the gateways too
+    feed-bybit feed-okx  one each in feed_mode threads; processes of their own in feed_mode processes
+    gateway              event loop of the order gateways when the feeds do not share one
+    detector, strategy   placement split;  fused: one thread for both;  inline: none
+    main                 sleeps, beats the heart, keeps the clock, watches for signals
+"""
+
+import asyncio
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any
+
+from arbitrage.config import Settings
+from arbitrage.core.feed import FeedLane
+from arbitrage.errors import ArbitrageError, ConnectorError
+from arbitrage.instruments import VENUES
+from arbitrage.runtime.connectors import make_public_feed
+from arbitrage.runtime.feed_process import FeedProcesses
+from arbitrage.runtime.gateways import Gateways
+from arbitrage.runtime.report import build_report, write_report
+from arbitrage.runtime.startup import Market, load_market
+from arbitrage.runtime.state import TraderState, open_state
+from arbitrage.runtime.threads import HotThread, LoopThread, spread_cores
+from arbitrage.runtime.wiring import Core, build_core, make_segment
+from arbitrage.trading.ledger import Ledger
+
+__all__ = ["Trader", "run_feeds", "run_trader"]
+
+HEARTBEAT_S = 0.1
+ANCHOR_EVERY = 10  # heartbeats between two corrections of the clock
+INLINE_TIMER_S = 0.005  # inline stages also look at their timers when no frame comes
+READY_S = 20.0
+FLATTEN_S = 5.0
+LATE_FILLS_S = 0.3
+_log = logging.getLogger(__name__)
+
+
+async def run_feeds(
+    settings: Settings, core_symbols: dict[str, Any], lane: FeedLane, venues: Sequence[str]
+) -> None:
+    """Hold the public connections of some venues on the running loop until cancelled."""
+    feeds = [make_public_feed(settings, venue, lane, core_symbols[venue]) for venue in venues]
+    try:
+        await asyncio.gather(*(feed.run() for feed in feeds))
+    finally:
+        for feed in feeds:
+            feed.stop()
+
+
+class Trader:
+    """One run, from the venues' first answer to the last position closed.
+
+    Threads: made, started, watched and closed by the main thread.
+    """
+
+    def __init__(self, settings: Settings, market: Market, state: TraderState) -> None:
+        self.settings = settings
+        self.market = market
+        self.state = state
+        self.ledger = Ledger()
+        self.stop_asked = threading.Event()
+        lane_count = 1 if settings.feed_mode == "loop" else len(VENUES)
+        self.segment = make_segment(settings, lane_count, state.run)
+        try:
+            self.core: Core = build_core(settings, market, self.segment, state.journal)
+            self.gateways = Gateways(settings, self.core, self.ledger)
+        except BaseException:
+            self.segment.close()
+            raise
+        self.loops: list[LoopThread] = []
+        self.stage_threads: list[HotThread] = []
+        self.feed_processes: FeedProcesses | None = None
+
+    # ---- start -------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start every thread; return when orders can leave and quotes may come."""
+        self._start_stages()
+        self._make_loops()
+        for loop in self.loops:
+            loop.start()
+            self.segment.register_thread(loop.role, loop.tid, loop.core)
+        self.gateways.wait_ready(READY_S, self.check)
+        self.segment.mark_ready()
+
+    def _start_stages(self) -> None:
+        stages, settings = self.core.stages, self.settings
+        runs: dict[str, tuple[int | None, Callable[[int | None], None]]] = {}
+        if stages.placement == "split":
+            runs["detector"] = (settings.detector_core, stages.run_detector)
+            runs["strategy"] = (settings.strategy_core, stages.run_strategy)
+        elif stages.placement == "fused":
+            runs["fused"] = (settings.detector_core, stages.run_fused)
+        for role, (core, run) in runs.items():
+            thread = HotThread(role, core, lambda run=run, core=core: run(core))  # type: ignore[misc]
+            thread.start()
+            self.stage_threads.append(thread)
+
+    def _make_loops(self) -> None:
+        cores = spread_cores(self.settings.websocket_cores, len(VENUES) + 1)
+        if self.settings.feed_mode == "loop":
+            gateway_loop = self._loop("feed", cores[0], self._run_all)
+        else:
+            gateway_loop = self._loop("gateway", cores[-1], self._run_gateways)
+            if self.settings.feed_mode == "threads":
+                for index, venue in enumerate(VENUES):
+                    self._loop(f"feed-{venue}", cores[index], self._feed_of(index, venue))
+            else:
+                self.feed_processes = FeedProcesses(self.segment.name, cores)
+                self.feed_processes.start()
+        self.core.stages.ring_bell_of(gateway_loop.poller)
+
+    def _loop(self, role: str, core: int | None, main: Callable[[LoopThread], Any]) -> LoopThread:
+        settings = self.settings
+        loop = LoopThread(role, core, main, loop_mode=settings.loop_mode, spin_us=settings.spin_us)
+        self.loops.append(loop)
+        return loop
+
+    def _feed_of(self, index: int, venue: str) -> Callable[[LoopThread], Any]:
+        async def run(thread: LoopThread) -> None:
+            lane = FeedLane(self.segment, index)
+            lane.attach_loop(thread.poller)
+            await run_feeds(self.settings, self.core.market_symbols, lane, (venue,))
+
+        return run
+
+    async def _run_gateways(self, thread: LoopThread) -> None:
+        await self.gateways.run(thread.poller)
+
+    async def _run_all(self, thread: LoopThread) -> None:
+        stages = self.core.stages
+        lane = FeedLane(self.segment, 0)
+        inline = stages.placement == "inline"
+        lane.attach_loop(thread.poller, stages if inline else None)
+        tasks = [
+            asyncio.ensure_future(self.gateways.run(thread.poller)),
+            asyncio.ensure_future(
+                run_feeds(self.settings, self.core.market_symbols, lane, VENUES)
+            ),
+        ]
+        if inline:
+            tasks.append(asyncio.ensure_future(self._inline_timer()))
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _inline_timer(self) -> None:
+        while True:
+            self.core.stages.turn()
+            await asyncio.sleep(INLINE_TIMER_S)
+
+    # ---- watch -------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise what ended a thread that should still run."""
+        for thread in [*self.loops, *self.stage_threads]:
+            if thread.error is not None:
+                raise thread.error
+            if not thread.is_alive:
+                raise ArbitrageError(f"the {thread.role} thread ended unexpectedly")
+        if self.feed_processes is not None:
+            self.feed_processes.check()
+
+    def watch(self, seconds: float | None) -> None:
+        """Sleep and keep house until a stop is asked for or the time is up."""
+        end_s = None if seconds is None else time.monotonic() + seconds
+        beats = 0
+        while not self.stop_asked.wait(HEARTBEAT_S):
+            self.beat(beats)
+            beats += 1
+            self.check()
+            if end_s is not None and time.monotonic() >= end_s:
+                return
+
+    def beat(self, count: int) -> None:
+        """Show that the trader lives, and keep its clock true."""
+        self.segment.heartbeat()
+        self.core.stages.meter_allocations()
+        if count % ANCHOR_EVERY == 0:
+            self.segment.clock.anchor(int(ANCHOR_EVERY * HEARTBEAT_S * 1e9))
+
+    # ---- stop --------------------------------------------------------------------------------
+
+    def flatten(self) -> int:
+        """Open nothing more and close what is open; return pairs still live after `FLATTEN_S`."""
+        self.segment.steer(opening_off=True, flatten=True)
+        self.core.stages.wake()
+        end_s = time.monotonic() + FLATTEN_S
+        while self.core.strategy.live_pairs > 0 and time.monotonic() < end_s:
+            self.beat(1)
+            time.sleep(0.01)
+        # pushes that are still under way belong to the ledger
+        time.sleep(LATE_FILLS_S)
+        return self.core.strategy.live_pairs
+
+    def close(self) -> None:
+        """Stop every thread, in the order data flows. Safe after any failure."""
+        if self.feed_processes is not None:
+            self.feed_processes.stop()
+        self.core.stages.meter_allocations()
+        self.segment.steer(stop=True)
+        self.core.stages.wake()
+        for thread in self.stage_threads:
+            if not thread.join(5.0):
+                _log.error("the %s thread did not stop", thread.role)
+        for loop in self.loops:
+            loop.cancel()
+        for loop in self.loops:
+            if not loop.join(5.0):
+                _log.error("the %s loop did not stop", loop.role)
+        if not any(thread.is_alive for thread in self.stage_threads):
+            self.core.stages.close_lives()
+
+
+def install_signals(trader: Trader) -> None:
+    """Let SIGTERM and SIGINT ask for a stop; a second one does not hurry the flattening."""
+
+    def ask(number: int, _frame: FrameType | None) -> None:
+        _log.info("%s: closing every pair, then stopping", signal.Signals(number).name)
+        trader.stop_asked.set()
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+
+
+def run_trader(settings: Settings, *, seconds: float | None = None, report: str | None = None) -> int:
+    """Run a trader to its end; return the exit code (0: stopped flat).
+
+    Parameters
+    ----------
+    settings : Settings
+    seconds : float or None
+        Stop after so long; None: until a signal.
+    report : str or None
+        Where to write the run's figures as JSON; ``-`` is stdout.
+    """
+    state = open_state(settings)
+    try:
+        market = asyncio.run(load_market(settings))
+        trader = Trader(settings, market, state)
+        install_signals(trader)
+        started_s = time.monotonic()
+        live_pairs = 0
+        try:
+            try:
+                trader.start()
+                _log.info(
+                    "%s: trading %s in mode %s, run %d",
+                    settings.name,
+                    ",".join(market.symbols),
+                    settings.mode,
+                    state.run,
+                )
+                trader.watch(seconds)
+            finally:
+                live_pairs = trader.flatten() if trader.loops else 0
+                figures = build_report(
+                    trader.segment,
+                    trader.ledger,
+                    mode=settings.mode,
+                    seconds=time.monotonic() - started_s,
+                )
+                trader.close()
+                figures["opportunities"]["closed"] = trader.segment.counters()["detector"]["closed"]
+                if report is not None:
+                    write_report(figures, report)
+        finally:
+            trader.segment.close()
+    finally:
+        state.close()
+    if live_pairs:
+        raise ConnectorError(
+            f"{live_pairs} pairs could not be closed within {FLATTEN_S:g} s; "
+            "look at both venues' positions now",
+            is_terminal=True,
+        )
+    return 0

@@ -1,0 +1,101 @@
+"""Feeds in processes of their own, one a venue, on the trader's segment (feed_mode processes)."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+
+from arbitrage.cold.log import setup_logging
+from arbitrage.config import load_settings
+from arbitrage.core.feed import FeedLane
+from arbitrage.core.segment import Segment
+from arbitrage.errors import ArbitrageError, run_guarded
+from arbitrage.instruments import VENUES
+from arbitrage.runtime.threads import LoopThread
+from arbitrage.venues.base import MarketSymbol
+
+__all__ = ["FeedProcesses"]
+
+
+class FeedProcesses:
+    """Start, watch and stop one feed process a venue. Main thread only."""
+
+    def __init__(self, segment_name: str, cores: list[int | None]) -> None:
+        self._name = segment_name
+        self._cores = cores
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Start the processes; they read hosts and modes from the same environment."""
+        for index, venue in enumerate(VENUES):
+            core = self._cores[index]
+            command = [sys.executable, "-m", "arbitrage.runtime.feed_process", self._name, venue]
+            self._children[venue] = subprocess.Popen([*command, "" if core is None else str(core)])
+
+    def check(self) -> None:
+        """Raise when a feed process has ended."""
+        for venue, child in self._children.items():
+            if child.poll() is not None:
+                raise ArbitrageError(f"the {venue} feed process ended with code {child.returncode}")
+
+    def stop(self) -> None:
+        """End the processes."""
+        for child in self._children.values():
+            child.terminate()
+        for child in self._children.values():
+            try:
+                child.wait(3.0)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+def rows_of(segment: Segment, venue: str) -> list[MarketSymbol]:
+    """Return a venue's rows as the segment lists them."""
+    venue_index = VENUES.index(venue)
+    return [
+        MarketSymbol(
+            segment.store.row(venue_index, index), segment.symbols.venue_symbol(venue, index), symbol
+        )
+        for index, symbol in enumerate(segment.symbols)
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Run one venue's feed until SIGTERM or until the trader is gone."""
+    from arbitrage.runtime.engine import run_feeds
+
+    name, venue, core_text = arguments
+    settings = load_settings()
+    setup_logging(settings.log_level)
+    segment = Segment.attach(name, writable=True)
+    lane = FeedLane(segment, VENUES.index(venue))
+
+    async def run(thread: LoopThread) -> None:
+        lane.attach_loop(thread.poller)
+        feeds = asyncio.ensure_future(
+            run_feeds(settings, {venue: rows_of(segment, venue)}, lane, (venue,))
+        )
+        while segment.alive and not feeds.done():
+            await asyncio.wait([feeds], timeout=0.5)
+        feeds.cancel()
+        await asyncio.gather(feeds, return_exceptions=not feeds.done())
+
+    core = int(core_text) if core_text else None
+    loop = LoopThread(
+        f"feed-{venue}", core, run, loop_mode=settings.loop_mode, spin_us=settings.spin_us
+    )
+    signal.signal(signal.SIGTERM, lambda *_: loop.cancel())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    loop.start()
+    place = segment.register_thread(loop.role, loop.tid, loop.core)
+    while not loop.join(0.2):
+        pass
+    segment.release_thread(place)
+    if loop.error is not None:
+        raise loop.error
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_guarded(lambda: main(sys.argv[1:])))

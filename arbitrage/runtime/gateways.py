@@ -1,0 +1,129 @@
+"""The order gateways of all venues on one event loop: logged in before trading, closed after it."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from arbitrage.config import Settings
+from arbitrage.core.gateway import ExecPublisher, GatewayCounters, OrderSender
+from arbitrage.core.loop import LoopPoller
+from arbitrage.core.segment import STAGES
+from arbitrage.core.stages import exec_publisher, gateway_counters
+from arbitrage.errors import ConnectorError
+from arbitrage.instruments import VENUES
+from arbitrage.runtime.connectors import VenueGateway
+from arbitrage.runtime.wiring import Core
+from arbitrage.trading.ledger import Ledger
+from arbitrage.trading.paper import PaperGateway
+
+__all__ = ["Gateways"]
+
+_log = logging.getLogger(__name__)
+
+
+class Gateways:
+    """Take orders from the rings to the venues and executions back.
+
+    Threads: `run` on the gateway loop; `wait_ready` on the main thread. The ledger is written on the
+    gateway loop alone; others read it after that loop has ended.
+    """
+
+    def __init__(self, settings: Settings, core: Core, ledger: Ledger) -> None:
+        self.settings = settings
+        self._core = core
+        self._ledger = ledger
+        self._ready = threading.Event()
+        self._counters = [gateway_counters(core.segment, venue) for venue in range(len(VENUES))]
+
+    def wait_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
+        """Wait until orders can leave; `check` raises what made that impossible.
+
+        Raises
+        ------
+        ConnectorError
+            No login within the time.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        while not self._ready.wait(0.02):
+            check()
+            if time.monotonic() > deadline_s:
+                raise ConnectorError(
+                    f"the order gateways were not logged in within {timeout_s:g} s; "
+                    "check the *_WS_URL variables and the network"
+                )
+
+    async def run(self, poller: LoopPoller) -> None:
+        """Hold the gateways' connections until cancelled."""
+        if self.settings.mode == "paper":
+            await self._run_paper(poller)
+        else:
+            await self._run_venues(poller)
+
+    async def _run_paper(self, poller: LoopPoller) -> None:
+        segment = self._core.segment
+        gateway = PaperGateway(
+            segment.store,
+            [segment.orders(venue) for venue in range(len(VENUES))],
+            [self._publisher(counters) for counters in self._counters],
+            {
+                item.row: item.instrument
+                for items in self._core.traded_symbols.values()
+                for item in items
+            },
+            on_fill=self._ledger.apply_fill,
+        )
+        poller.add_hook(gateway.poll)
+        self._ready.set()
+        await asyncio.Event().wait()
+
+    async def _run_venues(self, poller: LoopPoller) -> None:
+        gateways = [self._make(index, venue) for index, venue in enumerate(VENUES)]
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            for gateway in gateways:
+                await gateway.open()
+                poller.add_hook(gateway.sender.poll)
+                tasks += [asyncio.ensure_future(part.run()) for part in gateway.connections()]
+            waits = [
+                asyncio.ensure_future(part.wait_ready(15.0))
+                for gateway in gateways
+                for part in gateway.connections()
+            ]
+            done, _ = await asyncio.wait(
+                [*tasks, asyncio.ensure_future(asyncio.gather(*waits))],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                await task
+            self._ready.set()
+            await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for gateway in gateways:
+                await gateway.close()
+
+    def _make(self, index: int, venue: str) -> VenueGateway:
+        segment = self._core.segment
+        publisher = self._publisher(self._counters[index])
+        sender = OrderSender(index, segment.orders(index), publisher, clock=segment.clock)
+        sender.set_histograms(
+            segment.histogram(STAGES["sent"] + index),
+            None,
+            segment.histogram(STAGES["acknowledged"] + index),
+        )
+        return VenueGateway(
+            self.settings,
+            venue,
+            self._core.traded_symbols[venue],
+            sender,
+            publisher,
+            self._ledger.apply_fill,
+            self._ledger.apply_funding,
+        )
+
+    def _publisher(self, counters: GatewayCounters) -> ExecPublisher:
+        return exec_publisher(self._core.segment, counters)

@@ -1,0 +1,132 @@
+"""Start-up: ask both venues what may be traded, at which fees, and whether the account is fit for it."""
+
+import asyncio
+import logging
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from arbitrage.config import Settings
+from arbitrage.errors import ConfigError, ConnectorError
+from arbitrage.instruments import VENUES, CommonLot, Instrument, common_lot
+from arbitrage.runtime.connectors import open_rest
+from arbitrage.venues.base import Wallet
+from arbitrage.venues.rest_client import RestClient
+
+__all__ = ["Market", "load_market"]
+
+STARTUP_TIMEOUT_S = 30.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Market:
+    """What the venues said at start.
+
+    Parameters
+    ----------
+    symbols : tuple of str
+        Canonical symbols that both venues trade, in the order asked for.
+    instruments : dict
+        venue -> canonical symbol -> contract.
+    taker_bps : dict
+        venue -> canonical symbol -> taker fee, basis points.
+    lots : dict
+        canonical symbol -> the lot grid common to both venues.
+    wallets : dict
+        venue -> equity at start; empty in paper mode.
+    """
+
+    symbols: tuple[str, ...]
+    instruments: dict[str, dict[str, Instrument]]
+    taker_bps: dict[str, dict[str, float]]
+    lots: dict[str, CommonLot]
+    wallets: dict[str, Wallet] = field(default_factory=dict)
+
+
+async def load_market(settings: Settings) -> Market:
+    """Ask both venues at once; the first thing that makes trading impossible raises.
+
+    Raises
+    ------
+    ConfigError
+        A symbol that a venue does not list or does not trade.
+    ConnectorError
+        A venue that does not answer, refuses the key, or holds a position already.
+    """
+    async with AsyncExitStack() as stack:
+        clients = {
+            venue: await stack.enter_async_context(open_rest(settings, venue)) for venue in VENUES
+        }
+        try:
+            async with asyncio.timeout(STARTUP_TIMEOUT_S):
+                found = await asyncio.gather(
+                    *(_load_venue(settings, venue, client) for venue, client in clients.items())
+                )
+        except TimeoutError:
+            hosts = ", ".join(getattr(settings.hosts, venue).rest for venue in VENUES)
+            raise ConnectorError(
+                f"the venues did not answer within {STARTUP_TIMEOUT_S:g} s ({hosts}); "
+                "check the network and the *_REST_URL variables"
+            ) from None
+    instruments = {venue: part[0] for venue, part in zip(VENUES, found, strict=True)}
+    fees = {venue: part[1] for venue, part in zip(VENUES, found, strict=True)}
+    wallets = {
+        venue: part[2] for venue, part in zip(VENUES, found, strict=True) if part[2] is not None
+    }
+    lots = {
+        symbol: common_lot(instruments["bybit"][symbol], instruments["okx"][symbol])
+        for symbol in settings.symbols
+    }
+    return Market(settings.symbols, instruments, fees, lots, wallets)
+
+
+async def _load_venue(
+    settings: Settings, venue: str, client: RestClient
+) -> tuple[dict[str, Instrument], dict[str, float], Wallet | None]:
+    await client.sync_clock()
+    listed = {item.symbol: item for item in await client.instruments()}
+    wanted: dict[str, Instrument] = {}
+    for symbol in settings.symbols:
+        instrument = listed.get(symbol)
+        if instrument is None or not instrument.is_live:
+            state = "does not list it" if instrument is None else f"says {instrument.state!r}"
+            raise ConfigError(
+                f"ARB_SYMBOLS names {symbol}, but {venue} {state}; remove it, or check the host "
+                f"{client.base_url}"
+            )
+        wanted[symbol] = instrument
+    default_bps = settings.fees.taker_bps(venue)
+    fees = dict.fromkeys(settings.symbols, default_bps)
+    if settings.mode == "paper":
+        return wanted, fees, None
+    if not settings.fees_given:
+        for symbol, instrument in wanted.items():
+            rate = await client.fee_rate(instrument.venue_symbol)
+            if rate is not None:
+                fees[symbol] = rate.taker_bps
+    for instrument in wanted.values():
+        check = await client.check_account(instrument.venue_symbol)
+        for warning in check.warnings:
+            _log.warning("%s: %s", venue, warning)
+    await _require_flat(settings, venue, client, wanted)
+    return wanted, fees, await client.wallet()
+
+
+async def _require_flat(
+    settings: Settings, venue: str, client: RestClient, wanted: dict[str, Instrument]
+) -> None:
+    by_name = {item.venue_symbol: item for item in wanted.values()}
+    standing: list[str] = []
+    for position in await client.positions():
+        if position.venue_symbol in by_name and position.qty_venue != Decimal(0):
+            standing.append(f"{position.qty_venue} {position.venue_symbol}")
+    if standing:
+        raise ConnectorError(
+            f"the account already holds {', '.join(standing)}; close these positions first, or "
+            "leave their symbols out of ARB_SYMBOLS",
+            venue=venue,
+            is_terminal=True,
+        )
+
+

@@ -1,0 +1,146 @@
+"""Wiring: from settings and what the venues said to a segment, a detector, a strategy and stages."""
+
+from dataclasses import dataclass
+
+from arbitrage.config import Settings
+from arbitrage.core.detector import OpportunityDetector
+from arbitrage.core.journal import Journal
+from arbitrage.core.segment import STAGES, Segment
+from arbitrage.core.stages import Stages
+from arbitrage.core.strategy import SpreadStrategy
+from arbitrage.errors import SegmentError
+from arbitrage.instruments import VENUES, Instrument
+from arbitrage.runtime.startup import Market
+from arbitrage.venues.base import MarketSymbol, TradedSymbol
+
+__all__ = ["Core", "build_core", "make_segment"]
+
+ENTRY_SLIP_SHARE = 0.5  # entries may slip half as far as exits: a missed entry costs nothing
+
+
+@dataclass
+class Core:
+    """The compiled half of a trader, wired and not yet running."""
+
+    segment: Segment
+    detector: OpportunityDetector
+    strategy: SpreadStrategy
+    stages: Stages
+    market_symbols: dict[str, list[MarketSymbol]]
+    traded_symbols: dict[str, list[TradedSymbol]]
+
+
+def make_segment(settings: Settings, lane_count: int, run: int) -> Segment:
+    """Make the trader's segment; one clear line when the name is taken or there is no room."""
+    symbol_capacity = max(8, 1 << (len(settings.symbols) - 1).bit_length())
+    try:
+        return Segment.create(
+            settings.name,
+            symbol_capacity=min(symbol_capacity, 2047),
+            lane_count=lane_count,
+            tick_capacity=settings.market_queue_size,
+            opportunity_capacity=settings.opportunity_queue_size,
+            order_capacity=settings.order_queue_size,
+            parking=settings.wait == "adaptive",
+            mode=settings.mode,
+            run=run,
+        )
+    except (OSError, ValueError) as error:
+        raise SegmentError(str(error)) from None
+
+
+def describe_market(
+    segment: Segment, market: Market
+) -> tuple[dict[str, list[MarketSymbol]], dict[str, list[TradedSymbol]]]:
+    """Enter symbols and contracts into the segment; return each venue's rows."""
+    feeds: dict[str, list[MarketSymbol]] = {venue: [] for venue in VENUES}
+    traded: dict[str, list[TradedSymbol]] = {venue: [] for venue in VENUES}
+    for symbol in market.symbols:
+        names = {venue: market.instruments[venue][symbol].venue_symbol for venue in VENUES}
+        index = segment.symbols.add(symbol, names)
+        for venue_index, venue in enumerate(VENUES):
+            instrument = market.instruments[venue][symbol]
+            row = segment.store.row(venue_index, index)
+            _describe_row(segment, row, instrument, market.taker_bps[venue][symbol])
+            feeds[venue].append(MarketSymbol(row, instrument.venue_symbol, symbol))
+            traded[venue].append(TradedSymbol(row, instrument))
+    return feeds, traded
+
+
+def _describe_row(segment: Segment, row: int, instrument: Instrument, taker_bps: float) -> None:
+    segment.store.set_instrument(
+        row,
+        px_mult=float(instrument.px_mult),
+        qty_mult=float(instrument.qty_mult),
+        px_tick=float(instrument.tick),
+        qty_lot=float(instrument.lot),
+        min_lots=instrument.min_lots,
+        max_lots=instrument.max_lots,
+        min_notional=float(instrument.min_notional),
+        taker_bps=taker_bps,
+    )
+
+
+def build_core(settings: Settings, market: Market, segment: Segment, journal: Journal) -> Core:
+    """Build detector, strategy and stages over a fresh segment."""
+    feeds, traded = describe_market(segment, market)
+    wanted, risk = settings.strategy, settings.risk
+    detector = OpportunityDetector(
+        segment.store,
+        min_net_bps=wanted.min_net_bps,
+        min_gross_bps=wanted.min_gross_bps,
+        min_confidence=wanted.min_confidence,
+        depth_factor=wanted.depth_factor,
+        position_notional=risk.max_order_usd,
+        max_age_ns=wanted.max_age_ms * 1_000_000,
+        fee_mode=wanted.fee_mode,
+        funding_horizon_s=wanted.max_hold_s,
+    )
+    lots = {
+        segment.symbols.index(symbol): (float(lot.base_qty), (lot.lots_a, lot.lots_b))
+        for symbol, lot in market.lots.items()
+    }
+    strategy = SpreadStrategy(
+        segment.store,
+        segment.opportunities,
+        segment.executions,
+        [segment.orders(venue) for venue in range(len(VENUES))],
+        journal,
+        lots,
+        pair_events=segment.pair_events,
+        clock=segment.clock,
+        seen=segment.histogram(STAGES["seen"]),
+        decided=segment.histogram(STAGES["decided"]),
+        to_order=segment.histogram(STAGES["opportunity_to_order"]),
+        naked=segment.histogram(STAGES["naked_leg"]),
+        min_net_bps=wanted.min_net_bps,
+        min_gross_bps=wanted.min_gross_bps,
+        take_profit_bps=wanted.take_profit_bps,
+        stop_bps=wanted.stop_bps,
+        position_usd=risk.max_order_usd,
+        depth_factor=wanted.depth_factor,
+        entry_slip_bps=wanted.slip_bps * ENTRY_SLIP_SHARE,
+        exit_slip_bps=wanted.slip_bps,
+        max_hold_s=wanted.max_hold_s,
+        cooldown_ms=wanted.cooldown_ms,
+        max_naked_ms=risk.max_naked_ms,
+        **_limits(settings),
+    )
+    stages = Stages(
+        segment,
+        detector,
+        strategy,
+        placement=settings.placed_stages,
+        wait=settings.wait,
+        spin_us=settings.spin_us,
+    )
+    return Core(segment, detector, strategy, stages, feeds, traded)
+
+
+def _limits(settings: Settings) -> dict[str, float]:
+    risk = settings.risk
+    return {
+        "max_order_usd": risk.max_order_usd,
+        "max_position_usd": risk.max_position_usd,
+        "max_orders_per_s": risk.max_orders_per_s,
+    }
