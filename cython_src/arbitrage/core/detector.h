@@ -20,7 +20,7 @@
 #include "clock.h"
 
 #include "broadcast_ring.h"
-#include "detector_pairs.h"
+#include "opportunity_life.h"
 #include "histogram.h"
 #include "market_pipeline.h"
 
@@ -40,7 +40,7 @@ static inline bool arb_detector_init(arb_detector_t *det, const arb_detector_con
 {
     if (lane_count > ARB_DETECTOR_LANES_MAX)
         return false;
-    arb_detector_pairs_init(det, config, store, state_memory, counters);
+    arb_opportunity_life_init(det, config, store, state_memory, counters);
     det->lanes = lanes;
     det->lane_count = lane_count;
     det->broadcast = broadcast;
@@ -130,7 +130,7 @@ static inline void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int
         arb_store_apply_state(det->store, row, ARB_ROW_STALE);
         arb_count(&det->counters->aged_out, 1);
     }
-    arb_pair_cause_t cause = {now_mono_ns, row, 0};
+    arb_life_cause_t cause = {now_mono_ns, row, 0};
     arb_detector_scan(det, row - venue * det->symbol_capacity, venue, &cause);
     arb_detector_publish(det);
 }
@@ -175,15 +175,15 @@ static inline void arb_detector_close_symbol(arb_detector_t *det, uint32_t symbo
 {
     for (uint32_t buy_venue = 0; buy_venue < det->venue_count; buy_venue++)
         for (uint32_t sell_venue = 0; sell_venue < det->venue_count; sell_venue++) {
-            arb_pair_slot_t *slot = arb_detector_slot(det, symbol, buy_venue, sell_venue);
+            arb_life_slot_t *slot = arb_detector_slot(det, symbol, buy_venue, sell_venue);
             if (slot->id == 0)
                 continue;
             uint32_t buy_row = buy_venue * det->symbol_capacity + symbol;
             uint32_t sell_row = sell_venue * det->symbol_capacity + symbol;
-            arb_pair_cause_t cause = {now_mono_ns, buy_row, 0};
-            arb_pair_quote_t quote;
-            arb_pair_quote_fill(det, slot, buy_row, sell_row, &quote);
-            arb_pair_close(det, slot, &quote, &cause, ARB_CLOSE_SHUTDOWN);
+            arb_life_cause_t cause = {now_mono_ns, buy_row, 0};
+            arb_life_quote_t quote;
+            arb_life_quote_fill(det, slot, buy_row, sell_row, &quote);
+            arb_life_close(det, slot, &quote, &cause, ARB_CLOSE_SHUTDOWN);
             arb_detector_publish(det);
         }
 }

@@ -58,7 +58,7 @@ static inline arb_detector_config_t arb_detector_defaults(void)
 }
 
 /* One directed pair of one symbol. */
-typedef struct arb_pair_slot {
+typedef struct arb_life_slot {
     uint64_t id;           /* of the open life; 0: closed */
     int64_t open_mono_ns;
     double ask_px;         /* of the last event, buy venue's quotation */
@@ -68,9 +68,9 @@ typedef struct arb_pair_slot {
     double fees_bps;
     uint32_t update_count;
     uint32_t reserved;
-} ARB_LINE_ALIGNED arb_pair_slot_t;
+} ARB_LINE_ALIGNED arb_life_slot_t;
 
-_Static_assert(sizeof(arb_pair_slot_t) == 64, "a pair's life is one cache line");
+_Static_assert(sizeof(arb_life_slot_t) == 64, "a pair's life is one cache line");
 
 /* What the detector keeps of a row beside the store. */
 typedef struct arb_row_watch {
@@ -83,7 +83,7 @@ typedef struct arb_row_watch {
 typedef struct arb_detector {
     arb_detector_config_t config;
     arb_market_store_t *store;
-    arb_pair_slot_t *slots;      /* [(symbol * venues + buy venue) * venues + sell venue] */
+    arb_life_slot_t *slots;      /* [(symbol * venues + buy venue) * venues + sell venue] */
     arb_row_watch_t *watches;    /* [row] */
     arb_opportunity_t *events;   /* the owner leaves room for ARB_DETECTOR_EVENTS_MAX more */
     uint32_t event_count;
@@ -111,7 +111,7 @@ typedef struct arb_detector {
 
 static inline size_t arb_detector_slot_bytes(uint32_t venue_count, uint32_t symbol_capacity)
 {
-    return sizeof(arb_pair_slot_t) * venue_count * venue_count * symbol_capacity;
+    return sizeof(arb_life_slot_t) * venue_count * venue_count * symbol_capacity;
 }
 
 /* Bytes of pair and row state, allocated by the owner, zeroed, aligned to a cache line. */
@@ -121,7 +121,7 @@ static inline size_t arb_detector_state_bytes(uint32_t venue_count, uint32_t sym
            sizeof(arb_row_watch_t) * venue_count * symbol_capacity;
 }
 
-static inline arb_pair_slot_t *arb_detector_slot(const arb_detector_t *det, uint32_t symbol,
+static inline arb_life_slot_t *arb_detector_slot(const arb_detector_t *det, uint32_t symbol,
                                                  uint32_t buy_venue, uint32_t sell_venue)
 {
     return det->slots + ((size_t)symbol * det->venue_count + buy_venue) * det->venue_count + sell_venue;
@@ -162,7 +162,7 @@ static inline void arb_detector_refresh_pair(arb_detector_t *det, uint32_t symbo
                                              uint32_t sell_venue)
 {
     const arb_detector_config_t *config = &det->config;
-    arb_pair_slot_t *slot = arb_detector_slot(det, symbol, buy_venue, sell_venue);
+    arb_life_slot_t *slot = arb_detector_slot(det, symbol, buy_venue, sell_venue);
     uint32_t buy_row = arb_store_row(det->store, buy_venue, symbol);
     uint32_t sell_row = arb_store_row(det->store, sell_venue, symbol);
     const double *taker_bps = arb_store_taker_bps(det->store);
@@ -188,7 +188,7 @@ static inline void arb_detector_refresh_symbol(arb_detector_t *det, uint32_t sym
 }
 
 /* Start with zeroed state memory of arb_detector_state_bytes. Before the threads. */
-static inline void arb_detector_pairs_init(arb_detector_t *det, const arb_detector_config_t *config,
+static inline void arb_opportunity_life_init(arb_detector_t *det, const arb_detector_config_t *config,
                                            arb_market_store_t *store, void *state_memory,
                                            arb_detector_counters_t *counters)
 {
@@ -198,7 +198,7 @@ static inline void arb_detector_pairs_init(arb_detector_t *det, const arb_detect
     det->venue_count = store->venue_count;
     det->symbol_capacity = store->symbol_capacity;
     det->row_count = store->row_count;
-    det->slots = (arb_pair_slot_t *)state_memory;
+    det->slots = (arb_life_slot_t *)state_memory;
     det->watches = (arb_row_watch_t *)((char *)state_memory +
                                        arb_detector_slot_bytes(det->venue_count, det->symbol_capacity));
     det->events = det->event_buffer;

@@ -8,32 +8,32 @@
  *   gross_bps = (bid - ask) / ask * 1e4                         in the common quotation
  *   net_bps   = gross_bps - fees_bps - slippage_bps + funding_bps
  *   open when net and gross reach their thresholds and all gates hold; UPDATE when that ask or that bid
- *   changes while open; CLOSE at the first gate that fails, in the order of arb_pair_judge.
+ *   changes while open; CLOSE at the first gate that fails, in the order of arb_life_judge.
  *
  * Threads: everything here belongs to the detector thread; other threads read the store by seqlock.
  * Memory: arb_detector_state_bytes, given by the owner. Limits: records.h; costs do not depend on the
  * number of symbols.
  */
-#ifndef ARB_DETECTOR_PAIRS_H
-#define ARB_DETECTOR_PAIRS_H
+#ifndef ARB_OPPORTUNITY_LIFE_H
+#define ARB_OPPORTUNITY_LIFE_H
 
 #include "detector_costs.h"
 
 /* ---- the life of a pair ---------------------------------------------------------------------------- */
 
 /* What moved: a tick, or the clock alone. */
-typedef struct arb_pair_cause {
+typedef struct arb_life_cause {
     int64_t now_mono_ns; /* of the tick, or of the sweep */
     uint32_t row;        /* that moved */
     uint32_t parsed_ns;
-} arb_pair_cause_t;
+} arb_life_cause_t;
 
-typedef struct arb_pair_quote {
+typedef struct arb_life_quote {
     uint32_t buy_row, sell_row;
     double ask_px, bid_px;       /* venues' quotations */
     double ask, bid;             /* common quotation */
     double gross_bps, net_bps, funding_bps;
-} arb_pair_quote_t;
+} arb_life_quote_t;
 
 static inline bool arb_detector_leg_is_old(const arb_detector_t *det, uint32_t row, int64_t now_mono_ns)
 {
@@ -41,7 +41,7 @@ static inline bool arb_detector_leg_is_old(const arb_detector_t *det, uint32_t r
 }
 
 /* Does each touch hold the wanted multiple of a position? */
-static inline bool arb_detector_is_deep(const arb_detector_t *det, const arb_pair_quote_t *quote)
+static inline bool arb_detector_is_deep(const arb_detector_t *det, const arb_life_quote_t *quote)
 {
     double wanted_qty = det->wanted_notional / quote->ask;
     return det->ask_qty[quote->buy_row] * det->qty_mult[quote->buy_row] >= wanted_qty &&
@@ -49,7 +49,7 @@ static inline bool arb_detector_is_deep(const arb_detector_t *det, const arb_pai
 }
 
 /* ARB_CLOSE_NONE: an opportunity; else the first gate that fails. */
-static inline arb_close_reason_t arb_pair_judge(const arb_detector_t *det, const arb_pair_quote_t *quote,
+static inline arb_close_reason_t arb_life_judge(const arb_detector_t *det, const arb_life_quote_t *quote,
                                                 int64_t now_mono_ns)
 {
     const arb_detector_config_t *config = &det->config;
@@ -71,8 +71,8 @@ static inline arb_close_reason_t arb_pair_judge(const arb_detector_t *det, const
     return ARB_CLOSE_NONE;
 }
 
-static inline void arb_pair_emit(arb_detector_t *det, arb_pair_slot_t *slot, const arb_pair_quote_t *quote,
-                                 const arb_pair_cause_t *cause, arb_opp_event_t event,
+static inline void arb_life_emit(arb_detector_t *det, arb_life_slot_t *slot, const arb_life_quote_t *quote,
+                                 const arb_life_cause_t *cause, arb_opp_event_t event,
                                  arb_close_reason_t reason)
 {
     uint32_t buy_row = quote->buy_row, sell_row = quote->sell_row;
@@ -112,8 +112,8 @@ static inline void arb_pair_emit(arb_detector_t *det, arb_pair_slot_t *slot, con
     };
 }
 
-static inline void arb_pair_quote_fill(const arb_detector_t *det, const arb_pair_slot_t *slot,
-                                       uint32_t buy_row, uint32_t sell_row, arb_pair_quote_t *quote)
+static inline void arb_life_quote_fill(const arb_detector_t *det, const arb_life_slot_t *slot,
+                                       uint32_t buy_row, uint32_t sell_row, arb_life_quote_t *quote)
 {
     quote->buy_row = buy_row;
     quote->sell_row = sell_row;
@@ -126,22 +126,22 @@ static inline void arb_pair_quote_fill(const arb_detector_t *det, const arb_pair
     quote->net_bps = quote->gross_bps - slot->fees_bps - det->config.slippage_bps + quote->funding_bps;
 }
 
-static inline void arb_pair_close(arb_detector_t *det, arb_pair_slot_t *slot, const arb_pair_quote_t *quote,
-                                  const arb_pair_cause_t *cause, arb_close_reason_t reason)
+static inline void arb_life_close(arb_detector_t *det, arb_life_slot_t *slot, const arb_life_quote_t *quote,
+                                  const arb_life_cause_t *cause, arb_close_reason_t reason)
 {
-    arb_pair_emit(det, slot, quote, cause, ARB_OPP_CLOSE, reason);
+    arb_life_emit(det, slot, quote, cause, ARB_OPP_CLOSE, reason);
     slot->id = 0;
     arb_count(&det->counters->closed, 1);
     arb_count(&det->counters->close_reasons[reason], 1);
 }
 
 /* Decide one directed pair exactly and move its life on. */
-static inline void arb_pair_step(arb_detector_t *det, arb_pair_slot_t *slot, uint32_t buy_row,
-                                 uint32_t sell_row, const arb_pair_cause_t *cause)
+static inline void arb_life_step(arb_detector_t *det, arb_life_slot_t *slot, uint32_t buy_row,
+                                 uint32_t sell_row, const arb_life_cause_t *cause)
 {
-    arb_pair_quote_t quote;
-    arb_pair_quote_fill(det, slot, buy_row, sell_row, &quote);
-    arb_close_reason_t reason = arb_pair_judge(det, &quote, cause->now_mono_ns);
+    arb_life_quote_t quote;
+    arb_life_quote_fill(det, slot, buy_row, sell_row, &quote);
+    arb_close_reason_t reason = arb_life_judge(det, &quote, cause->now_mono_ns);
     if (slot->id == 0) {
         if (reason != ARB_CLOSE_NONE)
             return;
@@ -149,19 +149,19 @@ static inline void arb_pair_step(arb_detector_t *det, arb_pair_slot_t *slot, uin
         slot->open_mono_ns = cause->now_mono_ns;
         slot->peak_net_bps = quote.net_bps;
         slot->update_count = 0;
-        arb_pair_emit(det, slot, &quote, cause, ARB_OPP_OPEN, ARB_CLOSE_NONE);
+        arb_life_emit(det, slot, &quote, cause, ARB_OPP_OPEN, ARB_CLOSE_NONE);
         arb_count(&det->counters->opened, 1);
         return;
     }
     if (reason != ARB_CLOSE_NONE) {
-        arb_pair_close(det, slot, &quote, cause, reason);
+        arb_life_close(det, slot, &quote, cause, reason);
         return;
     }
     if (quote.net_bps > slot->peak_net_bps)
         slot->peak_net_bps = quote.net_bps;
     if (quote.ask_px != slot->ask_px || quote.bid_px != slot->bid_px) {
         slot->update_count++;
-        arb_pair_emit(det, slot, &quote, cause, ARB_OPP_UPDATE, ARB_CLOSE_NONE);
+        arb_life_emit(det, slot, &quote, cause, ARB_OPP_UPDATE, ARB_CLOSE_NONE);
         arb_count(&det->counters->updated, 1);
     }
 }
@@ -171,7 +171,7 @@ static inline void arb_pair_step(arb_detector_t *det, arb_pair_slot_t *slot, uin
 /* Look at both directed pairs of the venue that moved with every other venue of the symbol; pairs of two
  * other venues have not moved. Lower venue first as the buyer, then the other way round. */
 static inline void arb_detector_scan(arb_detector_t *det, uint32_t symbol, uint32_t venue,
-                                     const arb_pair_cause_t *cause)
+                                     const arb_life_cause_t *cause)
 {
     for (uint32_t other = 0; other < det->venue_count; other++) {
         if (other == venue)
@@ -179,8 +179,8 @@ static inline void arb_detector_scan(arb_detector_t *det, uint32_t symbol, uint3
         uint32_t low = other < venue ? other : venue, high = other < venue ? venue : other;
         uint32_t low_row = low * det->symbol_capacity + symbol;
         uint32_t high_row = high * det->symbol_capacity + symbol;
-        arb_pair_slot_t *buys_low = arb_detector_slot(det, symbol, low, high);
-        arb_pair_slot_t *buys_high = arb_detector_slot(det, symbol, high, low);
+        arb_life_slot_t *buys_low = arb_detector_slot(det, symbol, low, high);
+        arb_life_slot_t *buys_high = arb_detector_slot(det, symbol, high, low);
         /* branchless up to here: two questions, two lives, one test that nearly always says no */
         unsigned low_asks =
             arb_spread_may_pass(det->bid_px[high_row], det->ask_px[low_row], buys_low->factor);
@@ -191,9 +191,9 @@ static inline void arb_detector_scan(arb_detector_t *det, uint32_t symbol, uint3
         if (ARB_LIKELY(!(low_asks | high_asks)))
             continue;
         if (low_asks)
-            arb_pair_step(det, buys_low, low_row, high_row, cause);
+            arb_life_step(det, buys_low, low_row, high_row, cause);
         if (high_asks)
-            arb_pair_step(det, buys_high, high_row, low_row, cause);
+            arb_life_step(det, buys_high, high_row, low_row, cause);
     }
 }
 
@@ -219,7 +219,7 @@ static inline void arb_detector_handle(arb_detector_t *det, const arb_tick_t *ti
     uint32_t symbol = row - venue * det->symbol_capacity;
     arb_row_watch_t *watch = det->watches + row;
     int64_t exch_wall_ns = arb_widen_wall_ms(wall_ms, tick->exch_wall_ms) * 1000000;
-    arb_pair_cause_t cause = {tick->recv_mono_ns, row, 0};
+    arb_life_cause_t cause = {tick->recv_mono_ns, row, 0};
     uint32_t kind = arb_tick_kind(tick);
     if (ARB_LIKELY(kind == ARB_TICK_QUOTE)) {
         bool was_live = det->state[row] == ARB_ROW_LIVE;

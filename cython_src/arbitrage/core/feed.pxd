@@ -1,0 +1,51 @@
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from picows.picows cimport WSListener
+
+from arbitrage.core.clock cimport arb_clock_t
+from arbitrage.core.loop cimport LoopPoller
+from arbitrage.core.segment cimport Segment
+from arbitrage.core.stages cimport Stages
+
+
+cdef extern from "feed_lane.h" nogil:
+    ctypedef struct arb_top_t:
+        uint64_t held            # 0: nothing is known of the row
+
+    ctypedef struct arb_feed_t:
+        arb_top_t *tops          # by row, the lane thread's own
+        const arb_clock_t *clock
+        uint32_t row_count
+
+    enum:
+        ARB_FRAME_QUOTE
+        ARB_FRAME_CONTROL
+        ARB_FRAME_OTHER_TOPIC
+        ARB_FRAME_UNKNOWN_SYMBOL
+
+    int arb_feed_on_frame(arb_feed_t *feed, uint32_t venue, const char *frame, size_t size,
+                          int64_t recv_mono_ns) noexcept
+    void arb_feed_push_state(arb_feed_t *feed, uint32_t venue, uint32_t row, uint32_t state,
+                             int64_t now_mono_ns) noexcept
+    void arb_feed_push_funding(arb_feed_t *feed, uint32_t venue, uint32_t row, double rate,
+                               double interval_h, int64_t next_wall_ns, int64_t now_mono_ns) noexcept
+
+
+cdef class FeedLane:
+    cdef arb_feed_t feed
+    cdef readonly Segment segment
+    cdef readonly uint32_t index
+    cdef Stages inline_stages    # run inside the callback; None in the other placements
+    cdef LoopPoller poller       # told of activity; None: the loop only blocks
+
+
+cdef class FeedListener(WSListener):
+    cdef readonly FeedLane lane
+    cdef readonly uint32_t venue
+    cdef readonly object transport
+    cdef readonly int64_t last_frame_mono_ns
+    cdef object on_slow
+    cdef object on_connected
+    cdef object on_disconnected
+    cdef bytearray fragments     # of a message still arriving in pieces
+    cdef void take(self, const char *payload, size_t size, int64_t recv_mono_ns) except *
