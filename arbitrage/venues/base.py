@@ -1,0 +1,295 @@
+"""What every venue connector is made of: addresses, pushes made exact, small protocols.
+
+Times: `*_wall_ms` is the UTC epoch in milliseconds as the venues state it; `*_mono_ns` is this
+machine's CLOCK_MONOTONIC.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any, Protocol
+
+import msgspec
+
+from arbitrage.config import Credentials
+from arbitrage.errors import ConnectorError, WireError
+from arbitrage.instruments import Instrument
+
+__all__ = [
+    "BUY",
+    "BYBIT",
+    "CLIENT_ID_NONE",
+    "OKX",
+    "SELL",
+    "SIDE_UNKNOWN",
+    "AccountCheck",
+    "Credentials",
+    "Endpoints",
+    "ExecutionReport",
+    "FeeRate",
+    "FeedLane",
+    "FeedListenerFactory",
+    "Fill",
+    "FundingPayment",
+    "MarketSymbol",
+    "OrderReport",
+    "Position",
+    "Publisher",
+    "TradedSymbol",
+    "VenueClock",
+    "Wallet",
+]
+
+BYBIT, OKX = 0, 1
+VENUE_NAMES = ("bybit", "okx")
+BUY, SELL = 0, 1
+SIDE_UNKNOWN = 255
+CLIENT_ID_NONE = 0  # an execution that no order of ours caused
+
+# arb_row_state_t
+ROW_SYNCING = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where one venue is reached. Hosts are configuration: regional entities have their own."""
+
+    rest_url: str
+    public_ws_url: str
+    private_ws_url: str
+    trade_ws_url: str = ""  # Bybit only: OKX takes orders on the private socket
+    is_simulated: bool = False  # OKX demo trading wants a header on REST
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution, exact.
+
+    Parameters
+    ----------
+    venue, symbol : str
+        Venue name and canonical symbol.
+    client_id : int
+        Ours, or `CLIENT_ID_NONE` when an order of somebody else filled.
+    trade_id : str
+        Unique per venue and symbol; equal ids are the same execution.
+    side : int
+        `BUY` or `SELL`.
+    px : Decimal
+        Price of one coin in the settlement currency (bundles such as 1000PEPE divided out).
+    qty_base : Decimal
+        Coins.
+    fee : Decimal
+        Settlement currency; positive was paid, negative was received.
+    wall_ms : int
+        The venue's time of the execution.
+    """
+
+    venue: str
+    symbol: str
+    client_id: int
+    trade_id: str
+    side: int
+    px: Decimal
+    qty_base: Decimal
+    fee: Decimal
+    wall_ms: int
+
+
+class FundingPayment(msgspec.Struct, frozen=True, kw_only=True):
+    """One funding settlement of a position; positive `amount` was paid by us."""
+
+    venue: str
+    symbol: str
+    payment_id: str
+    amount: Decimal
+    wall_ms: int
+
+
+class Position(msgspec.Struct, frozen=True, kw_only=True):
+    """What a venue says we hold; `qty_venue` is signed, in the venue's own units."""
+
+    venue: str
+    venue_symbol: str
+    qty_venue: Decimal
+    entry_px: Decimal
+    unrealised_pnl: Decimal = Decimal(0)
+
+
+class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's own state of one order, by client id."""
+
+    venue_symbol: str
+    client_id: int
+    order_id: str
+    side: int
+    cum_qty_venue: Decimal
+    is_terminal: bool
+    state: str
+
+
+class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution in the venue's own units, before it becomes a `Fill`."""
+
+    venue_symbol: str
+    client_id: int
+    trade_id: str
+    side: int
+    px: Decimal
+    qty_venue: Decimal
+    fee: Decimal
+    wall_ms: int
+
+
+class Wallet(msgspec.Struct, frozen=True, kw_only=True):
+    """Equity and free margin in the settlement currency, exact."""
+
+    equity: Decimal
+    available: Decimal
+    cash: Decimal
+
+
+class FeeRate(msgspec.Struct, frozen=True, kw_only=True):
+    """Fees of an account for one symbol, in basis points; negative is a rebate."""
+
+    taker_bps: float
+    maker_bps: float
+
+
+@dataclass(frozen=True, slots=True)
+class MarketSymbol:
+    """One row of the market store and the name under which its venue streams it."""
+
+    row: int
+    venue_symbol: str
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class TradedSymbol:
+    """One row that may be traded, with its contract."""
+
+    row: int
+    instrument: Instrument
+
+
+@dataclass(frozen=True, slots=True)
+class AccountCheck:
+    """What the start-up check of an account found; `warnings` are for the log."""
+
+    position_mode: str
+    margin_mode: str
+    warnings: tuple[str, ...] = ()
+
+
+class FeedLane(Protocol):
+    """The slow side of a feed lane: what the connector itself tells the detector."""
+
+    def push_state(self, row: int, state: int) -> None: ...
+
+    def push_funding(
+        self, row: int, rate: float, interval_h: float, next_wall_ns: int
+    ) -> None: ...
+
+
+class FeedSocketListener(Protocol):
+    """A picows listener that keeps quote frames for itself and hands on all other text frames."""
+
+    def on_ws_connected(self, transport: Any) -> None: ...
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None: ...
+
+    def on_ws_disconnected(self, transport: Any) -> None: ...
+
+
+FeedListenerFactory = Callable[
+    [FeedLane, int, Callable[[bytes], None], Callable[[Any], None], Callable[[Any], None]],
+    FeedSocketListener,
+]
+"""`(lane, venue, on_slow, on_connected, on_disconnected)` -> listener; see `FeedListener`."""
+
+
+class Publisher(Protocol):
+    """Where executions go on their way to the strategy; see `arbitrage.core.gateway`."""
+
+    def publish(
+        self,
+        client_id: int,
+        kind: int,
+        venue: int,
+        row: int,
+        side: int,
+        px: float,
+        last_lots: int,
+        cum_lots: int,
+        fee_bps: float,
+        venue_code: int,
+        recv_mono_ns: int,
+    ) -> bool: ...
+
+
+class VenueClock:
+    """The venue's wall clock as seen from here: local time plus a measured offset.
+
+    Bybit refuses a timestamp more than a second ahead of it but takes one seconds behind, so what
+    `stamp_ms` returns runs a little late on purpose.
+    """
+
+    LATE_MS = 100
+
+    def __init__(self) -> None:
+        self.offset_ms = 0
+        self.rtt_ms = 0.0
+
+    def learn(self, sent_wall_ns: int, received_wall_ns: int, server_wall_ms: int) -> None:
+        """Take one server-time sample; the answer is assumed to be stamped midway."""
+        midway_ms = (sent_wall_ns + received_wall_ns) // 2_000_000
+        self.offset_ms = server_wall_ms - midway_ms
+        self.rtt_ms = (received_wall_ns - sent_wall_ns) / 1e6
+
+    def stamp_ms(self) -> int:
+        """Return the venue's time for a request, late by `LATE_MS`."""
+        return time.time_ns() // 1_000_000 + self.offset_ms - self.LATE_MS
+
+
+def side_of(text: str) -> int:
+    """Return `BUY` or `SELL` from either venue's word, else `SIDE_UNKNOWN`."""
+    word = text.lower()
+    return BUY if word == "buy" else SELL if word == "sell" else SIDE_UNKNOWN
+
+
+def decimal_of(text: str, default: str = "0") -> Decimal:
+    """Read a venue's decimal; an empty string is `default`, as the venues mean it."""
+    try:
+        value = Decimal(text or default)
+    except InvalidOperation:
+        raise WireError(f"expected a decimal, the venue sent {text[:40]!r}") from None
+    if not value.is_finite():
+        raise WireError(f"expected a finite decimal, the venue sent {text[:40]!r}")
+    return value
+
+
+def client_id_of(text: str) -> int:
+    """Return our 63-bit id from a client order id, `CLIENT_ID_NONE` for anything else."""
+    if not text or len(text) > 19 or not text.isascii() or not text.isdigit():
+        return CLIENT_ID_NONE
+    value = int(text)
+    return value if value < 1 << 63 and str(value) == text else CLIENT_ID_NONE
+
+
+def code_of(text: str | int) -> int:
+    """Return a venue's error code as the unsigned number an execution record carries."""
+    try:
+        return max(0, min(int(text), 0xFFFFFFFF))
+    except ValueError:
+        return 0xFFFFFFFF
+
+
+def unknown_symbol(venue: str, venue_symbol: str, said: str) -> ConnectorError:
+    """Build the error of a subscription that names a symbol the venue does not have."""
+    return ConnectorError(
+        f"does not know the symbol {venue_symbol!r} ({said}); "
+        "remove it from ARB_SYMBOLS or check that this host lists it",
+        venue=venue,
+        is_terminal=True,
+    )

@@ -1,0 +1,351 @@
+"""Bybit V5 over REST: instruments, account, positions, orders, executions.
+
+Source: bybit-exchange/docs, docs/v5/{market,order,position,account} (July 2026).
+"""
+
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from arbitrage.errors import ConfigError, ConnectorError
+from arbitrage.instruments import Instrument, canonical_base, default_px_mult
+from arbitrage.venues.base import (
+    AccountCheck,
+    ExecutionReport,
+    FeeRate,
+    OrderReport,
+    Position,
+    Wallet,
+    client_id_of,
+    decimal_of,
+    side_of,
+)
+from arbitrage.venues.bybit import auth, wire
+from arbitrage.venues.rest_client import RestClient
+
+CATEGORY = "linear"
+SETTLE = "USDT"
+PAGE = 1000
+HTTP_BAN_S = 600.0  # 403 "access too frequent": no HTTP for ten minutes
+
+_ADVICE = {
+    10002: "the clock is off: check this machine's time",
+    10003: "check the API key, and that it belongs to this environment (mainnet, testnet, demo)",
+    10004: "check the API secret",
+    10005: "the key lacks a permission: allow contract orders and positions",
+    10006: "rate limit: slow down",
+    10010: "the key is bound to other addresses: add this one to its list",
+    10024: "the account's region may not use this: check compliance messages on the site",
+    110007: "not enough balance: add margin or trade smaller",
+}
+T = TypeVar("T")
+
+
+def execution_report(row: wire.Execution) -> ExecutionReport:
+    """Make an execution exact; Bybit's fee is already positive when paid."""
+    return ExecutionReport(
+        venue_symbol=row.symbol,
+        client_id=client_id_of(row.orderLinkId),
+        trade_id=row.execId,
+        side=side_of(row.side),
+        px=decimal_of(row.execPrice),
+        qty_venue=decimal_of(row.execQty),
+        fee=decimal_of(row.execFee),
+        wall_ms=int(row.execTime or 0),
+    )
+
+
+def order_report(row: wire.Order) -> OrderReport:
+    """Make an order's state exact."""
+    return OrderReport(
+        venue_symbol=row.symbol,
+        client_id=client_id_of(row.orderLinkId),
+        order_id=row.orderId,
+        side=side_of(row.side),
+        cum_qty_venue=decimal_of(row.cumExecQty),
+        is_terminal=row.orderStatus in wire.TERMINAL_STATES,
+        state=row.orderStatus,
+    )
+
+
+class BybitRest(RestClient):
+    """Bybit's REST client."""
+
+    venue = "bybit"
+
+    def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
+        """Sign the raw query of a GET or the raw body of a POST."""
+        assert self._credentials is not None
+        payload = query if method == "GET" else body
+        return auth.rest_headers(self._credentials, payload, self.clock.stamp_ms())
+
+    def check_status(self, status: int, path: str, body: bytes) -> None:
+        """Stop all HTTP for ten minutes when the venue says that it is too much."""
+        if status == 403 and b"too frequent" in body:
+            self._bucket.drain(HTTP_BAN_S)
+            raise ConnectorError(
+                f"{path}: access too frequent; no request for {HTTP_BAN_S / 60:g} minutes",
+                venue=self.venue,
+                code=status,
+            )
+        super().check_status(status, path, body)
+
+    async def server_time_ms(self) -> int:
+        """Return the venue's wall clock."""
+        result = await self._get("/v5/market/time", wire.server_time)
+        return int(result.timeNano) // 1_000_000
+
+    async def instruments(self) -> list[Instrument]:
+        """Return every USDT-margined perpetual, live or not."""
+        found: list[Instrument] = []
+        cursor = ""
+        while True:
+            query: dict[str, str | int] = {"category": CATEGORY, "limit": PAGE}
+            if cursor:
+                query["cursor"] = cursor
+            page = await self._get("/v5/market/instruments-info", wire.page, query)
+            rows = wire.decode(wire.instruments, page.list, "instrument list")
+            for row in rows:
+                if row.contractType == "LinearPerpetual" and row.settleCoin == SETTLE:
+                    try:
+                        found.append(_instrument(row))
+                    except ConfigError as error:
+                        self._log.warning("bybit: instrument skipped: %s", error)
+            # a page's cursor is not empty on the last page of every endpoint: an empty list ends it
+            if not page.nextPageCursor or page.nextPageCursor == cursor or len(rows) < PAGE:
+                return found
+            cursor = page.nextPageCursor
+
+    async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
+        """Return the account's fees for a symbol; None when the venue names none."""
+        page = await self._get(
+            "/v5/account/fee-rate",
+            wire.page,
+            {"category": CATEGORY, "symbol": venue_symbol},
+            is_signed=True,
+        )
+        for row in wire.decode(wire.fee_rates, page.list, "fee rate"):
+            if row.symbol in {venue_symbol, ""} and row.takerFeeRate:
+                return FeeRate(
+                    taker_bps=float(decimal_of(row.takerFeeRate) * 10_000),
+                    maker_bps=float(decimal_of(row.makerFeeRate) * 10_000),
+                )
+        return None
+
+    async def wallet(self) -> Wallet:
+        """Return the USDT equity and free margin."""
+        page = await self._get(
+            "/v5/account/wallet-balance", wire.page, {"accountType": "UNIFIED"}, is_signed=True
+        )
+        for row in wire.decode(wire.wallets, page.list, "wallet"):
+            for coin in row.coin:
+                if coin.coin == SETTLE:
+                    return Wallet(
+                        equity=decimal_of(coin.equity),
+                        available=decimal_of(row.totalAvailableBalance),
+                        cash=decimal_of(coin.walletBalance),
+                    )
+        return Wallet(equity=Decimal(0), available=Decimal(0), cash=Decimal(0))
+
+    async def positions(self) -> list[Position]:
+        """Return the positions that are not flat."""
+        rows = await self._pages(
+            "/v5/position/list",
+            wire.positions,
+            {"category": CATEGORY, "settleCoin": SETTLE, "limit": 200},
+            "position list",
+        )
+        return [position_of(row) for row in rows if decimal_of(row.size)]
+
+    async def check_account(self, venue_symbol: str) -> AccountCheck:
+        """Assert one-way positions and a margin account.
+
+        Raises
+        ------
+        ConnectorError
+            Terminal, when the account is in hedge mode or not a unified one.
+        """
+        page = await self._get(
+            "/v5/position/list",
+            wire.page,
+            {"category": CATEGORY, "symbol": venue_symbol},
+            is_signed=True,
+        )
+        rows = wire.decode(wire.positions, page.list, "position list")
+        if any(row.positionIdx != 0 for row in rows):
+            raise ConnectorError(
+                f"the account is in hedge mode for {venue_symbol}; switch to one-way mode "
+                "(position mode, while flat)",
+                venue=self.venue,
+                is_terminal=True,
+            )
+        info = await self._get("/v5/account/info", wire.account_info, is_signed=True)
+        if info.marginMode == "ISOLATED_MARGIN":
+            raise ConnectorError(
+                "the account uses isolated margin; switch to cross (regular) margin",
+                venue=self.venue,
+                is_terminal=True,
+            )
+        return AccountCheck(position_mode="one-way", margin_mode=info.marginMode)
+
+    async def order_by_client_id(self, client_id: int, venue_symbol: str) -> OrderReport | None:
+        """Return an order's state; None when the venue does not know it."""
+        query: dict[str, str | int] = {
+            "category": CATEGORY,
+            "symbol": venue_symbol,
+            "orderLinkId": str(client_id),
+        }
+        for path in ("/v5/order/realtime", "/v5/order/history"):
+            try:
+                page = await self._get(path, wire.page, query, is_signed=True, is_urgent=True)
+            except ConnectorError as error:
+                if error.code == "110001":
+                    continue
+                if error.code == "404" and path.endswith("history"):
+                    return None
+                raise
+            for row in wire.decode(wire.orders, page.list, "order list"):
+                if row.orderLinkId == str(client_id):
+                    return order_report(row)
+        return None
+
+    async def executions(
+        self,
+        *,
+        since_wall_ms: int | None = None,
+        venue_symbol: str | None = None,
+        client_id: int | None = None,
+        order_id: str | None = None,
+    ) -> list[ExecutionReport]:
+        """Return executions, oldest first, by time or of one order. Funding rows are left out."""
+        query: dict[str, str | int] = {"category": CATEGORY, "limit": 100}
+        if venue_symbol is not None:
+            query["symbol"] = venue_symbol
+        if client_id is not None:
+            query["orderLinkId"] = str(client_id)
+        if since_wall_ms is not None:
+            query["startTime"] = since_wall_ms
+        rows = await self._pages("/v5/execution/list", wire.executions, query, "execution list")
+        reports = [execution_report(row) for row in rows if row.execType in wire.TRADE_EXEC_TYPES]
+        if client_id is not None:
+            reports = [report for report in reports if report.client_id == client_id]
+        return sorted(reports, key=lambda report: report.wall_ms)
+
+    async def place_order(
+        self,
+        venue_symbol: str,
+        client_id: int,
+        side: int,
+        px: str,
+        qty: str,
+        *,
+        reduce_only: bool = False,
+    ) -> str:
+        """Place a limit-IOC order; return the venue's order id. Accepted is not filled."""
+        reply = await self._post(
+            "/v5/order/create",
+            {
+                "category": CATEGORY,
+                "symbol": venue_symbol,
+                "side": ("Buy", "Sell")[side],
+                "orderType": "Limit",
+                "qty": qty,
+                "price": px,
+                "timeInForce": "IOC",
+                "orderLinkId": str(client_id),
+                "positionIdx": 0,
+                "reduceOnly": reduce_only,
+            },
+        )
+        return msgspec.convert(reply, wire.OrderReplyData).orderId
+
+    async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
+        """Ask for an order's cancellation; accepted is not cancelled."""
+        await self._post(
+            "/v5/order/cancel",
+            {"category": CATEGORY, "symbol": venue_symbol, "orderLinkId": str(client_id)},
+        )
+
+    # ---- requests -------------------------------------------------------------------------------
+
+    async def _pages(
+        self,
+        path: str,
+        decoder: "msgspec.json.Decoder[list[T]]",
+        query: dict[str, str | int],
+        what: str,
+    ) -> list[T]:
+        found: list[T] = []
+        limit = int(query["limit"])
+        while True:
+            page = await self._get(path, wire.page, query, is_signed=True)
+            rows = wire.decode(decoder, page.list, what)
+            found += rows
+            if not page.nextPageCursor or len(rows) < limit:
+                return found
+            query = query | {"cursor": page.nextPageCursor}
+
+    async def _get(
+        self,
+        path: str,
+        decoder: "msgspec.json.Decoder[T]",
+        query: dict[str, str | int] | None = None,
+        *,
+        is_signed: bool = False,
+        is_urgent: bool = False,
+    ) -> T:
+        body = await self.request(
+            "GET", path, query=query, is_signed=is_signed, is_urgent=is_urgent
+        )
+        return wire.decode(decoder, self._result(path, body), path)
+
+    async def _post(self, path: str, fields: dict[str, object]) -> object:
+        body = await self.request(
+            "POST", path, body=msgspec.json.encode(fields), is_signed=True, is_urgent=True
+        )
+        return msgspec.json.decode(self._result(path, body))
+
+    def _result(self, path: str, body: bytes) -> msgspec.Raw:
+        reply = wire.decode(wire.rest_reply, body, path)
+        if reply.retCode == 0:
+            return reply.result
+        advice = _ADVICE.get(reply.retCode)
+        raise ConnectorError(
+            f"{path}: {reply.retMsg}" + (f"; {advice}" if advice else ""),
+            venue=self.venue,
+            code=reply.retCode,
+            is_terminal=reply.retCode in wire.TERMINAL_CODES,
+        )
+
+
+def position_of(row: wire.PositionRow) -> Position:
+    """Sign a position by its side."""
+    size = decimal_of(row.size)
+    return Position(
+        venue="bybit",
+        venue_symbol=row.symbol,
+        qty_venue=-size if row.side == "Sell" else size,
+        entry_px=decimal_of(row.avgPrice or row.entryPrice),
+        unrealised_pnl=decimal_of(row.unrealisedPnl),
+    )
+
+
+def _instrument(row: wire.InstrumentRow) -> Instrument:
+    coin, _ = canonical_base(row.baseCoin)
+    return Instrument(
+        venue="bybit",
+        venue_symbol=row.symbol,
+        symbol=coin + row.settleCoin,
+        base=coin,
+        settle=row.settleCoin,
+        contract_base_qty=Decimal(1),
+        tick=decimal_of(row.priceFilter.tickSize),
+        lot=decimal_of(row.lotSizeFilter.qtyStep),
+        min_qty=decimal_of(row.lotSizeFilter.minOrderQty),
+        max_qty=decimal_of(row.lotSizeFilter.maxOrderQty),
+        min_notional=decimal_of(row.lotSizeFilter.minNotionalValue),
+        px_mult=default_px_mult(row.baseCoin),
+        state="live" if row.status == "Trading" else row.status.lower(),
+        funding_interval_h=row.fundingInterval / 60,
+    )

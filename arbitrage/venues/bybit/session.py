@@ -1,0 +1,36 @@
+"""How Bybit's private and trade sockets log in; both spell the same request."""
+
+import msgspec
+
+from arbitrage.venues.bybit import auth, wire
+from arbitrage.venues.signed import SignedConnection
+
+
+class BybitSession(SignedConnection):
+    """A Bybit socket that takes `auth`."""
+
+    venue_name = "bybit"
+    ping = b'{"op":"ping"}'
+
+    def login_frame(self, wall_ms: int) -> bytes:
+        """Return the signed `auth` request; its expiry lies ten seconds ahead."""
+        return msgspec.json.encode(
+            {"op": "auth", "args": auth.login_args(self._credentials, wall_ms)}
+        )
+
+    def take_login(self, message: wire.Control) -> None:
+        """Read the reply to `auth` of either socket.
+
+        The private socket gives a text only, and its wording is not documented: only a text that
+        speaks of time is taken for a clock problem.
+        """
+        if message.is_ok:
+            self.login_accepted()
+            return
+        said = message.text
+        self.login_refused(
+            message.retCode,
+            said,
+            is_clock=message.retCode in wire.TIMESTAMP_CODES
+            or (message.retCode is None and ("time" in said.lower() or "expire" in said.lower())),
+        )

@@ -1,0 +1,308 @@
+"""One WebSocket connection that keeps itself alive: connect, log in, ping, watch, come back.
+
+The market feeds, the private feeds and the order gateways are this loop with different data.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from arbitrage.errors import ConnectorError, WireError
+from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
+
+MessageHandler = Callable[[bytes, int], None]
+
+
+def _retrieve(future: "asyncio.Future[Any]") -> None:
+    # an error nobody waits for any more is not worth a message at exit
+    if not future.cancelled():
+        future.exception()
+
+
+class SocketListener(WSListener):
+    """Hand every text message to one function, with the time at which it arrived."""
+
+    def __init__(self, on_message: MessageHandler) -> None:
+        self._on_message = on_message
+        self._parts: list[bytes] = []
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Nothing to do: the connection waits for the handshake itself."""
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Nothing to do: the connection waits for the end itself."""
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        recv_mono_ns = time.monotonic_ns()
+        if frame.msg_type == WSMsgType.TEXT or (
+            frame.msg_type == WSMsgType.CONTINUATION and self._parts
+        ):
+            payload = frame.get_payload_as_bytes()
+            if self._parts or not frame.fin:
+                self._parts.append(payload)
+                if not frame.fin:
+                    return
+                payload = b"".join(self._parts)
+                self._parts.clear()
+            self._on_message(payload, recv_mono_ns)
+
+
+class Connection(ABC):
+    """Keep one connection to a venue until stopped.
+
+    Threads: everything runs on the loop that runs `run`. A subclass says what to send after the
+    handshake, what to do with messages, and what to do when the line is lost.
+
+    Parameters
+    ----------
+    venue : str
+        Venue name, for messages.
+    label : str
+        What the connection is for: ``market data``, ``private data``, ``orders``.
+    url : str
+        ``ws://`` or ``wss://``.
+    ping : bytes
+        The heartbeat text frame.
+    ping_s : float
+        Time between heartbeats; the line is dropped when nothing at all came for twice as long.
+    """
+
+    def __init__(
+        self,
+        *,
+        venue: str,
+        label: str,
+        url: str,
+        ping: bytes,
+        ping_s: float = 15.0,
+        open_timeout_s: float = 10.0,
+        policy: ReconnectPolicy | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.venue = venue
+        self.label = label
+        self.url = url
+        self.last_error: BaseException | None = None
+        self.connect_count = 0
+        self.disconnect_count = 0
+        self.wire_error_count = 0
+        self._ping = ping
+        self._ping_s = ping_s
+        self._open_timeout_s = open_timeout_s
+        self._backoff = Backoff(policy or ReconnectPolicy())
+        self._ssl_context = ssl_context
+        self._transport: WSTransport | None = None
+        self._ready = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._failure: asyncio.Future[None] | None = None
+        self._heard_s = 0.0
+        self._log = logging.getLogger(f"arbitrage.venues.{venue}")
+
+    # ---- what a subclass says -------------------------------------------------------------------
+
+    @abstractmethod
+    async def on_open(self) -> None:
+        """Log in and subscribe; the connection is ready when this returns."""
+
+    @abstractmethod
+    def on_message(self, payload: bytes, recv_mono_ns: int) -> None:
+        """Take one text message. Must not block."""
+
+    def on_lost(self) -> None:  # noqa: B027
+        """React to the end of a connection that had been opened."""
+
+    def make_listener(self) -> Any:
+        """Return the listener of the next connection."""
+        return SocketListener(self._receive)
+
+    # ---- what an owner calls --------------------------------------------------------------------
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the connection is open, logged in and subscribed."""
+        return self._ready.is_set()
+
+    async def wait_ready(self, timeout_s: float) -> None:
+        """Wait until the connection is ready.
+
+        Raises
+        ------
+        ConnectorError
+            When it is not within `timeout_s`, with the last reason.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ready.wait()
+        except TimeoutError:
+            raise self._no_answer(timeout_s) from None
+
+    async def run(self) -> None:
+        """Hold the connection until `stop`; return then.
+
+        Raises
+        ------
+        ConnectorError
+            A terminal one: wrong key, unknown symbol, banned address. Anything else is retried.
+        """
+        self._backoff.first_attempt(time.monotonic())
+        while not self._stopping.is_set():
+            started_s = time.monotonic()
+            try:
+                await self._attempt()
+            except (ConnectorError, OSError, WSError, TimeoutError) as error:
+                self.last_error = error
+                if isinstance(error, ConnectorError) and error.is_terminal:
+                    raise
+            if self._stopping.is_set():
+                return
+            now_s = time.monotonic()
+            self._backoff.connected_for(now_s - started_s)
+            delay_s = self._backoff.next_delay_s(now_s)
+            self._log.warning(
+                "%s: %s connection to %s lost (%s); trying again in %.2f s",
+                self.venue, self.label, self.url, self._reason(), delay_s,
+            )
+            try:
+                async with asyncio.timeout(delay_s):
+                    await self._stopping.wait()
+            except TimeoutError:
+                continue
+
+    def stop(self) -> None:
+        """End `run`: close the line and do not come back."""
+        self._stopping.set()
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the present line; `run` opens a new one unless stopped."""
+        if self._transport is not None and not self._transport.is_disconnected:
+            self._transport.send_close()
+            self._transport.disconnect(graceful=False)
+
+    def fail(self, error: ConnectorError) -> None:
+        """End the present attempt with an error; a terminal one ends `run`."""
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_exception(error)
+
+    def send(self, message: bytes) -> None:
+        """Send one text message; ConnectorError when there is no line."""
+        if self._transport is None or self._transport.is_disconnected:
+            raise ConnectorError(f"{self.label} connection is not open", venue=self.venue)
+        self._transport.send(WSMsgType.TEXT, message)
+
+    # ---- one attempt ----------------------------------------------------------------------------
+
+    async def _attempt(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._failure = loop.create_future()
+        self._failure.add_done_callback(_retrieve)
+        async with asyncio.timeout(self._open_timeout_s):
+            self._transport, _ = await ws_connect(
+                self.make_listener, self.url, ssl_context=self._ssl_context
+            )
+        self._heard_s = time.monotonic()
+        closed = asyncio.ensure_future(self._transport.wait_disconnected())
+        closed.add_done_callback(_retrieve)
+        try:
+            opening = asyncio.ensure_future(self.on_open())
+            await self._first(opening, closed, timeout_s=self._open_timeout_s)
+            self.connect_count += 1
+            self.last_error = None
+            self._ready.set()
+            await self._watch(closed)
+        finally:
+            self._ready.clear()
+            self.drop()
+            closed.cancel()
+            self._failure.cancel()
+            self.disconnect_count += 1
+            self._transport = None
+            self.on_lost()
+
+    async def _first(
+        self, wanted: "asyncio.Future[Any]", closed: "asyncio.Future[Any]", timeout_s: float
+    ) -> None:
+        assert self._failure is not None
+        try:
+            await asyncio.wait(
+                {wanted, closed, self._failure},
+                timeout=timeout_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if self._failure.done():
+                self._failure.result()
+            if wanted.done():
+                wanted.result()
+                return
+            if closed.done():
+                raise self._closed_error()
+            raise ConnectorError(
+                f"{self.label} connection to {self.url} opened, but the venue did not answer "
+                f"within {timeout_s:g} s",
+                venue=self.venue,
+            )
+        finally:
+            wanted.cancel()
+
+    async def _watch(self, closed: "asyncio.Future[Any]") -> None:
+        assert self._failure is not None
+        assert self._transport is not None
+        while True:
+            await asyncio.wait(
+                {closed, self._failure},
+                timeout=self._ping_s,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if self._failure.done():
+                self._failure.result()
+            if closed.done():
+                raise self._closed_error()
+            silent_s = time.monotonic() - self._heard_s
+            if silent_s > 2 * self._ping_s:
+                raise ConnectorError(
+                    f"{self.label} connection was silent for {silent_s:.1f} s, pings included",
+                    venue=self.venue,
+                )
+            self._transport.send(WSMsgType.TEXT, self._ping)
+
+    def _receive(self, payload: bytes, recv_mono_ns: int) -> None:
+        self._heard_s = recv_mono_ns / 1e9
+        try:
+            self.on_message(payload, recv_mono_ns)
+        except WireError as error:
+            # one unreadable message is counted and told; the line itself is not at fault
+            self.wire_error_count += 1
+            self._log.error("%s: %s message dropped: %s", self.venue, self.label, error)
+            self.on_wire_error()
+
+    def on_wire_error(self) -> None:  # noqa: B027
+        """React to a message that could not be read."""
+
+    def _closed_error(self) -> ConnectorError:
+        handshake = self._transport.close_handshake if self._transport is not None else None
+        received = handshake.recv if handshake is not None else None
+        said = "no close code"
+        if received is not None:
+            said = f"close code {received.code} {received.reason!r}"
+        return ConnectorError(f"{self.label} connection was closed ({said})", venue=self.venue)
+
+    def _no_answer(self, timeout_s: float) -> ConnectorError:
+        if isinstance(self.last_error, ConnectorError) and self.last_error.is_terminal:
+            return self.last_error
+        return ConnectorError(
+            f"{self.label} connection to {self.url} was not ready within {timeout_s:g} s "
+            f"({self._reason()}); check the host and the network",
+            venue=self.venue,
+        )
+
+    def _reason(self) -> str:
+        error = self.last_error
+        if error is None:
+            return "no answer yet"
+        return str(error) or type(error).__name__

@@ -1,0 +1,87 @@
+"""OKX order entry: `op: order` with `instIdCode` on a private socket.
+
+Source: OKX API guide v5, "WS / Place order" (July 2026), and its changelog of 2026-03-26: the
+integer `instIdCode` replaces `instId` in WebSocket orders.
+"""
+
+from arbitrage.errors import ConfigError
+from arbitrage.venues.base import TradedSymbol, code_of
+from arbitrage.venues.okx import wire
+from arbitrage.venues.okx.rest import OkxRest
+from arbitrage.venues.okx.session import PONG, OkxSession
+from arbitrage.venues.order_line import (
+    CLIENT_ID,
+    EXPIRY_MS,
+    PX,
+    QTY,
+    OrderLine,
+    OrderTexts,
+)
+
+
+def order_text(inst_id_code: int, side: int, reduce_only: bool) -> bytes:
+    """Return the marked frame of a limit-IOC order in net mode, cross margin.
+
+    `expTime` makes the venue drop an order that reaches it late.
+    """
+    reduce = ',"reduceOnly":true' if reduce_only else ""
+    return (
+        f'{{"id":"{CLIENT_ID}","op":"order","args":[{{"instIdCode":{inst_id_code},'
+        f'"tdMode":"cross","side":"{("buy", "sell")[side]}","ordType":"ioc","px":"{PX}",'
+        f'"sz":"{QTY}","clOrdId":"{CLIENT_ID}"{reduce}}}],'
+        f'"expTime":"{EXPIRY_MS}"}}'
+    ).encode()
+
+
+def cancel_text(inst_id_code: int) -> bytes:
+    """Return the marked frame of a cancel; its request id differs from the order's."""
+    return (
+        f'{{"id":"c{CLIENT_ID}","op":"cancel-order","args":[{{"instIdCode":{inst_id_code},'
+        f'"clOrdId":"{CLIENT_ID}"}}]}}'
+    ).encode()
+
+
+class OkxOrderGateway(OrderLine, OkxSession):
+    """The order connection of an OKX account: a private socket that subscribes nothing."""
+
+    rest: OkxRest
+    unknown_codes = wire.UNKNOWN_OUTCOME_CODES
+
+    def order_texts(self, item: TradedSymbol) -> OrderTexts:
+        """Return the marked texts of one symbol."""
+        code = item.instrument.inst_id_code
+        if code is None:
+            raise ConfigError(
+                f"okx: {item.instrument.venue_symbol} has no instIdCode, which its orders need; "
+                "remove the symbol from ARB_SYMBOLS"
+            )
+        return (
+            order_text(code, 0, False),
+            order_text(code, 1, False),
+            order_text(code, 0, True),
+            order_text(code, 1, True),
+            cancel_text(code),
+        )
+
+    def on_message(self, payload: bytes, recv_mono_ns: int) -> None:
+        """Take an order's answer or a reply to login and ping."""
+        if payload == PONG:
+            return
+        message = wire.message(payload)
+        if message.event:
+            self.take_event(message)
+        elif message.op == "order":
+            self._on_answer(message, recv_mono_ns)
+        elif message.op == "cancel-order" and message.code != "0":
+            self._log.warning("okx: cancel %s refused: %s", message.id, message.msg or message.code)
+
+    def _on_answer(self, message: wire.Message, recv_mono_ns: int) -> None:
+        rows = (
+            wire.decode(wire.order_results, message.data, "order reply") if message.data else []
+        )
+        code, said = message.code, message.msg
+        if rows and rows[0].sCode:
+            code, said = rows[0].sCode, rows[0].sMsg
+        # errors of the request itself have no rows: the id is ours then
+        client_id = rows[0].clOrdId if rows and rows[0].clOrdId else message.id
+        self.answered(client_id, code_of(code), said, recv_mono_ns)

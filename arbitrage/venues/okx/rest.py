@@ -1,0 +1,335 @@
+"""OKX V5 over REST: instruments, account, positions, orders, fills.
+
+Source: OKX API guide v5, "Public Data", "Trading Account", "Order Book Trading" (July 2026).
+"""
+
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from arbitrage.errors import ConfigError, ConnectorError
+from arbitrage.instruments import Instrument, canonical_base, default_px_mult
+from arbitrage.venues.base import (
+    AccountCheck,
+    ExecutionReport,
+    FeeRate,
+    OrderReport,
+    Position,
+    Wallet,
+    client_id_of,
+    code_of,
+    decimal_of,
+    side_of,
+)
+from arbitrage.venues.okx import auth, wire
+from arbitrage.venues.rest_client import RestClient
+
+INST_TYPE = "SWAP"
+SETTLE = "USDT"
+FILLS_PER_PAGE = 100
+
+_ADVICE = {
+    "50011": "rate limit: slow down",
+    "50061": "sub-account rate limit: slow down",
+    "50101": "the key belongs to the other environment: demo keys need demo mode, live keys not",
+    "50102": "the clock is off: check this machine's time",
+    "50105": "check the API passphrase",
+    "50110": "the key is bound to other addresses: add this one to its list",
+    "50111": "check the API key",
+    "50113": "check the API secret",
+    "50119": "check the API key and that this host serves the account's region",
+    "51008": "not enough balance: add margin or trade smaller",
+    "51010": "the account mode does not allow swaps: switch to futures mode or higher",
+}
+T = TypeVar("T")
+
+
+def fill_report(row: wire.FillRow) -> ExecutionReport:
+    """Make a fill exact; OKX writes a charge as a negative fee, we as a positive one."""
+    return ExecutionReport(
+        venue_symbol=row.instId,
+        client_id=client_id_of(row.clOrdId),
+        trade_id=row.tradeId,
+        side=side_of(row.side),
+        px=decimal_of(row.fillPx),
+        qty_venue=decimal_of(row.fillSz),
+        fee=-decimal_of(row.fee),
+        wall_ms=int(row.fillTime or row.ts or 0),
+    )
+
+
+def order_report(row: wire.Order) -> OrderReport:
+    """Make an order's state exact."""
+    return OrderReport(
+        venue_symbol=row.instId,
+        client_id=client_id_of(row.clOrdId),
+        order_id=row.ordId,
+        side=side_of(row.side),
+        cum_qty_venue=decimal_of(row.accFillSz),
+        is_terminal=row.state in wire.TERMINAL_STATES,
+        state=row.state,
+    )
+
+
+class OkxRest(RestClient):
+    """OKX's REST client; `is_simulated` adds the demo-trading header."""
+
+    venue = "okx"
+    is_simulated = False
+
+    def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
+        """Sign the path with its query, and the body."""
+        assert self._credentials is not None
+        return auth.rest_headers(
+            self._credentials,
+            method,
+            f"{path}?{query}" if query else path,
+            body,
+            self.clock.stamp_ms(),
+            is_simulated=self.is_simulated,
+        )
+
+    async def server_time_ms(self) -> int:
+        """Return the venue's wall clock."""
+        rows = await self._get("/api/v5/public/time", wire.server_times)
+        return int(rows[0].ts)
+
+    async def instruments(self) -> list[Instrument]:
+        """Return every USDT-margined linear swap, live or not."""
+        rows = await self._get(
+            "/api/v5/public/instruments", wire.instruments, {"instType": INST_TYPE}
+        )
+        found: list[Instrument] = []
+        for row in rows:
+            if row.ctType == "linear" and row.settleCcy == SETTLE:
+                try:
+                    found.append(_instrument(row))
+                except ConfigError as error:
+                    self._log.warning("okx: instrument skipped: %s", error)
+        return found
+
+    async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
+        """Return the account's fees for a symbol; None when the venue names none."""
+        try:
+            rows = await self._get(
+                "/api/v5/account/trade-fee",
+                wire.trade_fees,
+                {"instType": INST_TYPE, "instFamily": venue_symbol.removesuffix("-SWAP")},
+                is_signed=True,
+            )
+        except ConnectorError as error:
+            if error.code == "404":
+                return None
+            raise
+        for row in rows:
+            taker, maker = row.takerU or row.taker, row.makerU or row.maker
+            if taker:
+                # a charge is written negative
+                return FeeRate(
+                    taker_bps=float(-decimal_of(taker) * 10_000),
+                    maker_bps=float(-decimal_of(maker) * 10_000),
+                )
+        return None
+
+    async def wallet(self) -> Wallet:
+        """Return the USDT equity and free margin."""
+        rows = await self._get(
+            "/api/v5/account/balance", wire.accounts, {"ccy": SETTLE}, is_signed=True
+        )
+        for row in rows:
+            for detail in row.details:
+                if detail.ccy == SETTLE:
+                    return Wallet(
+                        equity=decimal_of(detail.eq),
+                        available=decimal_of(detail.availEq),
+                        cash=decimal_of(detail.cashBal),
+                    )
+        return Wallet(equity=Decimal(0), available=Decimal(0), cash=Decimal(0))
+
+    async def positions(self) -> list[Position]:
+        """Return the positions that are not flat."""
+        rows = await self._get(
+            "/api/v5/account/positions", wire.positions, {"instType": INST_TYPE}, is_signed=True
+        )
+        return [position_of(row) for row in rows if decimal_of(row.pos)]
+
+    async def check_account(self, venue_symbol: str) -> AccountCheck:
+        """Assert net positions and an account level that may hold swaps.
+
+        Raises
+        ------
+        ConnectorError
+            Terminal, when positions are kept long and short, or the level is spot only.
+        """
+        rows = await self._get("/api/v5/account/config", wire.account_configs, is_signed=True)
+        config = rows[0]
+        if config.posMode != "net_mode":
+            raise ConnectorError(
+                f"the account's position mode was {config.posMode!r}; "
+                "switch to net mode while flat",
+                venue=self.venue,
+                is_terminal=True,
+            )
+        if config.acctLv == "1":
+            raise ConnectorError(
+                "the account is in spot mode and cannot trade swaps; switch it to futures mode",
+                venue=self.venue,
+                is_terminal=True,
+            )
+        warnings = []
+        if "withdraw" in config.perm.split(","):
+            warnings.append("the API key may withdraw; use one that may only trade")
+        if not config.ip:
+            warnings.append("the API key is bound to no address; bind it to this machine's")
+        return AccountCheck(
+            position_mode="net", margin_mode=f"level {config.acctLv}", warnings=tuple(warnings)
+        )
+
+    async def order_by_client_id(self, client_id: int, venue_symbol: str) -> OrderReport | None:
+        """Return an order's state; None when the venue does not know it."""
+        try:
+            rows = await self._get(
+                "/api/v5/trade/order",
+                wire.orders,
+                {"instId": venue_symbol, "clOrdId": str(client_id)},
+                is_signed=True,
+                is_urgent=True,
+            )
+        except ConnectorError as error:
+            if error.code == wire.ORDER_NOT_FOUND:
+                return None
+            raise
+        return order_report(rows[0]) if rows else None
+
+    async def executions(
+        self,
+        *,
+        since_wall_ms: int | None = None,
+        venue_symbol: str | None = None,
+        client_id: int | None = None,
+        order_id: str | None = None,
+    ) -> list[ExecutionReport]:
+        """Return fills of the last three days, oldest first, by time or of one order."""
+        query: dict[str, str | int] = {"instType": INST_TYPE, "limit": FILLS_PER_PAGE}
+        if venue_symbol is not None:
+            query["instId"] = venue_symbol
+        if order_id:
+            query["ordId"] = order_id
+        if since_wall_ms is not None:
+            query["begin"] = since_wall_ms
+        rows = await self._get("/api/v5/trade/fills", wire.fills, query, is_signed=True)
+        page = rows
+        while len(page) == FILLS_PER_PAGE and page[-1].billId:
+            page = await self._get(
+                "/api/v5/trade/fills",
+                wire.fills,
+                query | {"after": page[-1].billId},
+                is_signed=True,
+            )
+            rows = rows + page
+        reports = [fill_report(row) for row in rows if row.tradeId]
+        if client_id is not None:
+            reports = [report for report in reports if report.client_id == client_id]
+        return sorted(reports, key=lambda report: report.wall_ms)
+
+    async def place_order(
+        self,
+        venue_symbol: str,
+        client_id: int,
+        side: int,
+        px: str,
+        qty: str,
+        *,
+        reduce_only: bool = False,
+    ) -> str:
+        """Place a limit-IOC order; return the venue's order id. Accepted is not filled."""
+        fields: dict[str, object] = {
+            "instId": venue_symbol,
+            "tdMode": "cross",
+            "side": ("buy", "sell")[side],
+            "ordType": "ioc",
+            "px": px,
+            "sz": qty,
+            "clOrdId": str(client_id),
+        }
+        if reduce_only:
+            fields["reduceOnly"] = True
+        return (await self._act("/api/v5/trade/order", fields)).ordId
+
+    async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
+        """Ask for an order's cancellation; accepted is not cancelled."""
+        await self._act(
+            "/api/v5/trade/cancel-order", {"instId": venue_symbol, "clOrdId": str(client_id)}
+        )
+
+    # ---- requests -------------------------------------------------------------------------------
+
+    async def _act(self, path: str, fields: dict[str, object]) -> wire.OrderResult:
+        body = await self.request(
+            "POST", path, body=msgspec.json.encode(fields), is_signed=True, is_urgent=True
+        )
+        reply = wire.decode(wire.rest_reply, body, path)
+        rows = wire.decode(wire.order_results, reply.data, path) if reply.data else []
+        if rows and rows[0].sCode == "0":
+            return rows[0]
+        if rows and rows[0].sCode:
+            raise self._error(path, rows[0].sCode, rows[0].sMsg)
+        raise self._error(path, reply.code, reply.msg)
+
+    async def _get(
+        self,
+        path: str,
+        decoder: "msgspec.json.Decoder[list[T]]",
+        query: dict[str, str | int] | None = None,
+        *,
+        is_signed: bool = False,
+        is_urgent: bool = False,
+    ) -> list[T]:
+        body = await self.request(
+            "GET", path, query=query, is_signed=is_signed, is_urgent=is_urgent
+        )
+        reply = wire.decode(wire.rest_reply, body, path)
+        if reply.code != "0":
+            raise self._error(path, reply.code, reply.msg)
+        return wire.decode(decoder, reply.data, path)
+
+    def _error(self, path: str, code: str, said: str) -> ConnectorError:
+        advice = _ADVICE.get(code)
+        return ConnectorError(
+            f"{path}: {said}" + (f"; {advice}" if advice else ""),
+            venue=self.venue,
+            code=code,
+            is_terminal=code_of(code) in wire.TERMINAL_CODES,
+        )
+
+
+def position_of(row: wire.PositionRow) -> Position:
+    """Read a net-mode position; its sign is already in `pos`."""
+    return Position(
+        venue="okx",
+        venue_symbol=row.instId,
+        qty_venue=decimal_of(row.pos),
+        entry_px=decimal_of(row.avgPx),
+        unrealised_pnl=decimal_of(row.upl),
+    )
+
+
+def _instrument(row: wire.InstrumentRow) -> Instrument:
+    listed = (row.instFamily or row.uly or row.instId).partition("-")[0]
+    coin, _ = canonical_base(listed)
+    return Instrument(
+        venue="okx",
+        venue_symbol=row.instId,
+        symbol=coin + row.settleCcy,
+        base=coin,
+        settle=row.settleCcy,
+        contract_base_qty=decimal_of(row.ctVal) * decimal_of(row.ctMult, "1"),
+        tick=decimal_of(row.tickSz),
+        lot=decimal_of(row.lotSz),
+        min_qty=decimal_of(row.minSz),
+        max_qty=decimal_of(row.maxLmtSz),
+        px_mult=default_px_mult(listed),
+        inst_id_code=row.instIdCode,
+        state=row.state,
+    )

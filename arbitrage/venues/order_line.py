@@ -1,0 +1,184 @@
+"""A venue's order entry on one connection; the venues' modules supply the words.
+
+The compiled `OrderSender` encodes and sends; this class logs its connection in, reads the answers,
+and watches the deadline of every order.
+"""
+
+import asyncio
+import ssl
+import time
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from arbitrage.errors import ConnectorError
+from arbitrage.venues.base import CLIENT_ID_NONE, Credentials, TradedSymbol, client_id_of, code_of
+from arbitrage.venues.executions import ExecutionTracker
+from arbitrage.venues.reconnect import ReconnectPolicy
+from arbitrage.venues.resolver import OrderResolver
+from arbitrage.venues.rest_client import RestClient
+from arbitrage.venues.signed import SignedConnection
+
+if TYPE_CHECKING:
+    from arbitrage.core.gateway import OrderSender
+
+# How long an order frame is good for: the venue drops it when it arrives later. A stale order is
+# worse than none, and past this time "not found" is a final answer.
+ORDER_VALID_MS = 2_000
+ABSENT_AFTER_S = ORDER_VALID_MS / 1000 + 1.0
+WATCH_S = 0.02
+
+# The holes of an order text, see order_frames.h.
+CLIENT_ID, WALL_MS, PX, QTY, EXPIRY_MS = "\x01", "\x02", "\x03", "\x04", "\x05"
+OrderTexts = tuple[bytes, bytes, bytes, bytes, bytes]
+
+
+class OrderLine(SignedConnection):
+    """Keep a venue's order connection logged in, and account for every order sent on it.
+
+    Threads: one loop; `sender.poll()` is called there by the engine.
+
+    Parameters
+    ----------
+    sender : OrderSender
+        Gets a template per symbol here, and the connection once it is logged in.
+    tracker : ExecutionTracker
+        Shared with the private stream; its `on_settled` must be `sender.settle`.
+    ack_timeout_s : float
+        An order not known to be over after so long is asked for.
+    """
+
+    unknown_codes: frozenset[int] = frozenset()  # answers that leave the outcome open
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        rest: RestClient,
+        sender: "OrderSender",
+        tracker: ExecutionTracker,
+        symbols: Iterable[TradedSymbol],
+        *,
+        ack_timeout_s: float = 1.0,
+        absent_after_s: float = ABSENT_AFTER_S,
+        ping_s: float = 15.0,
+        policy: ReconnectPolicy | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(
+            url,
+            "order",
+            credentials,
+            rest,
+            ping_s=ping_s,
+            policy=policy,
+            ssl_context=ssl_context,
+        )
+        self.sender = sender
+        self.tracker = tracker
+        self.resolver = OrderResolver(rest, tracker, sender.reject, absent_after_s=absent_after_s)
+        self._ack_timeout_ns = int(ack_timeout_s * 1e9)
+        self._names: dict[int, str] = {}
+        for item in symbols:
+            self._names[item.row] = item.instrument.venue_symbol
+            sender.add_instrument(
+                item.row,
+                item.instrument.tick,
+                item.instrument.lot,
+                self.order_texts(item),
+                ORDER_VALID_MS,
+            )
+        tracker.on_deficit = self.resolver.ask
+
+    @abstractmethod
+    def order_texts(self, item: TradedSymbol) -> OrderTexts:
+        """Return the marked texts: buy, sell, reduce-only buy, reduce-only sell, cancel."""
+
+    async def run(self) -> None:
+        """Hold the connection and watch the deadlines until stopped."""
+        watch = asyncio.ensure_future(self._watch_deadlines())
+        try:
+            await super().run()
+        finally:
+            watch.cancel()
+            self.sender.detach()
+
+    async def on_open(self) -> None:
+        """Log in; orders leave from then on."""
+        await self.login()
+        self.sender.set_wall_offset_ms(self.rest.clock.offset_ms - self.rest.clock.LATE_MS)
+        self.sender.attach(self._transport)
+
+    def on_lost(self) -> None:
+        """Refuse orders until the next login."""
+        self.sender.detach()
+
+    def stop(self) -> None:
+        """End `run`, and stop asking for orders."""
+        super().stop()
+        self.resolver.stop()
+
+    def ask_unsettled(self) -> None:
+        """Ask for every order whose end is not known: after the private stream came back."""
+        for client_id, row, sent_mono_ns in self.sender.unsettled():
+            self.resolver.ask(client_id, self._names[row], sent_mono_ns)
+
+    def answered(
+        self, client_id_text: str, code: int, said: str, recv_mono_ns: int
+    ) -> None:
+        """Take the venue's answer to one order: 0 accepts, anything else refuses it or is open."""
+        client_id = client_id_of(client_id_text)
+        if client_id == CLIENT_ID_NONE:
+            return
+        if code == 0:
+            self.sender.acknowledge(client_id, recv_mono_ns)
+            return
+        self._log.warning(
+            "%s: order %d answered with code %d: %s", self.venue, client_id, code, said
+        )
+        if code in self.unknown_codes:
+            doubted = self.sender.doubt(client_id, code)
+            if doubted is not None:
+                self.resolver.ask(client_id, self._names[doubted[1]], doubted[2])
+        elif self.sender.reject(client_id, code, recv_mono_ns):
+            self.tracker.forget(client_id)
+
+    def send_over_rest(self) -> None:
+        """Send orders over REST while there is no socket: for demo venues without order entry."""
+        self.sender.set_fallback(self._place_over_rest)
+
+    def _place_over_rest(
+        self, client_id: int, row: int, action: int, side: int, reduce_only: bool, px: str, qty: str
+    ) -> None:
+        self.spawn(self._rest_order(client_id, row, action, side, reduce_only, px, qty))
+
+    async def _rest_order(
+        self, client_id: int, row: int, action: int, side: int, reduce_only: bool, px: str, qty: str
+    ) -> None:
+        name = self._names[row]
+        try:
+            if action:
+                await self.rest.cancel_order(name, client_id)
+                return
+            await self.rest.place_order(name, client_id, side, px, qty, reduce_only=reduce_only)
+        except ConnectorError as error:
+            # without the venue's own code nothing is known: no answer, or an answer of the network
+            if error.code is None or code_of(error.code) < 1000:
+                doubted = self.sender.doubt(client_id, 0)
+                if doubted is not None:
+                    self.resolver.ask(client_id, name, doubted[2])
+            else:
+                self.answered(
+                    str(client_id), code_of(error.code), str(error), time.monotonic_ns()
+                )
+        else:
+            self.sender.acknowledge(client_id, time.monotonic_ns())
+
+    async def _watch_deadlines(self) -> None:
+        while True:
+            for client_id, row, sent_mono_ns in self.sender.expire(self._ack_timeout_ns):
+                self._log.warning(
+                    "%s: order %d has no outcome yet; asking the venue", self.venue, client_id
+                )
+                self.resolver.ask(client_id, self._names[row], sent_mono_ns)
+            await asyncio.sleep(WATCH_S)

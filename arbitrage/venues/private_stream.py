@@ -1,0 +1,135 @@
+"""A venue's private data on one connection; the venues' modules supply the words.
+
+Missed pushes are not replayed by either venue: after each reconnect the executions since the last
+known one are read over REST, and every unsettled order is asked for. What came twice is dropped.
+"""
+
+import asyncio
+import ssl
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+
+from arbitrage.errors import ConnectorError
+from arbitrage.venues.base import Credentials, FundingPayment, Position, Wallet
+from arbitrage.venues.executions import ExecutionTracker
+from arbitrage.venues.reconnect import ReconnectPolicy
+from arbitrage.venues.rest_client import RestClient
+from arbitrage.venues.signed import SignedConnection
+
+OVERLAP_MS = 5_000  # read this far back: clocks differ and rows appear late
+
+
+class PrivateStream(SignedConnection):
+    """Orders, executions, positions and wallet of an account.
+
+    Parameters
+    ----------
+    tracker : ExecutionTracker
+        Takes executions and orders.
+    on_position, on_wallet, on_funding : callable, optional
+        Take the exact pushes as they come.
+    on_caught_up : callable, optional
+        Called after the catch-up of each connection: the moment to ask for unsettled orders.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        rest: RestClient,
+        tracker: ExecutionTracker,
+        *,
+        on_position: Callable[[Position], None] | None = None,
+        on_wallet: Callable[[Wallet], None] | None = None,
+        on_funding: Callable[[FundingPayment], None] | None = None,
+        on_caught_up: Callable[[], None] | None = None,
+        ping_s: float = 15.0,
+        policy: ReconnectPolicy | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(
+            url,
+            "private data",
+            credentials,
+            rest,
+            ping_s=ping_s,
+            policy=policy,
+            ssl_context=ssl_context,
+        )
+        self.tracker = tracker
+        self.on_caught_up = on_caught_up
+        self.catch_up_count = 0
+        self._on_position = on_position
+        self._on_wallet = on_wallet
+        self._on_funding = on_funding
+        self._since_wall_ms = 0
+        self._missing_acks: set[str] = set()
+        self._subscribed: asyncio.Future[None] | None = None
+
+    @abstractmethod
+    def subscribe_frame(self) -> bytes:
+        """Return the request that subscribes every private topic."""
+
+    @abstractmethod
+    def subscribe_acks(self) -> set[str]:
+        """Return the names whose acknowledgements complete the subscription."""
+
+    @abstractmethod
+    async def executions_since(self, wall_ms: int) -> None:
+        """Read the executions since then over REST and hand them to the tracker."""
+
+    async def on_open(self) -> None:
+        """Log in, subscribe, and read what was missed meanwhile."""
+        if self._since_wall_ms == 0:
+            # nothing before our start is ours to account; reconciliation reads that
+            self._since_wall_ms = time.time_ns() // 1_000_000 + self.rest.clock.offset_ms
+        await self.login()
+        self._subscribed = asyncio.get_running_loop().create_future()
+        self._missing_acks = self.subscribe_acks()
+        self.send(self.subscribe_frame())
+        try:
+            async with asyncio.timeout(self.login_timeout_s):
+                await self._subscribed
+        except TimeoutError:
+            missing = ", ".join(sorted(self._missing_acks))
+            raise ConnectorError(
+                f"private subscription was not acknowledged: {missing}",
+                venue=self.venue,
+            ) from None
+        if self.connect_count > 0:
+            await self.catch_up()
+
+    async def catch_up(self) -> None:
+        """Read the executions that may have been missed; safe at any time."""
+        since_ms = max(self._since_wall_ms, self.tracker.last_wall_ms - OVERLAP_MS)
+        await self.executions_since(since_ms)
+        self.catch_up_count += 1
+        if self.on_caught_up is not None:
+            self.on_caught_up()
+
+    def on_wire_error(self) -> None:
+        """Read over REST what a push that could not be read may have said."""
+        if self.is_ready:
+            self.spawn(self.catch_up())
+
+    def subscribed(self, name: str) -> None:
+        """Take one subscription acknowledgement."""
+        self._missing_acks.discard(name)
+        if not self._missing_acks and self._subscribed is not None and not self._subscribed.done():
+            self._subscribed.set_result(None)
+
+    def push_position(self, position: Position) -> None:
+        """Hand a position on."""
+        if self._on_position is not None:
+            self._on_position(position)
+
+    def push_wallet(self, wallet: Wallet) -> None:
+        """Hand a wallet on."""
+        if self._on_wallet is not None:
+            self._on_wallet(wallet)
+
+    def push_funding(self, payment: FundingPayment) -> None:
+        """Hand a funding payment on."""
+        if self._on_funding is not None:
+            self._on_funding(payment)

@@ -1,0 +1,133 @@
+"""A venue's public market data on one connection; the venues' modules supply the words."""
+
+import ssl
+import time
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from arbitrage.errors import ConfigError
+from arbitrage.venues.base import (
+    ROW_SYNCING,
+    FeedLane,
+    FeedListenerFactory,
+    MarketSymbol,
+)
+from arbitrage.venues.connection import Connection
+from arbitrage.venues.reconnect import ReconnectPolicy
+
+
+def compiled_listener(
+    lane: Any, venue: int, on_slow: Any, on_connected: Any, on_disconnected: Any
+) -> Any:
+    """Make the compiled `FeedListener`, which parses quotes in place."""
+    from arbitrage.core.feed import FeedListener
+
+    return FeedListener(lane, venue, on_slow, on_connected, on_disconnected)
+
+
+class PublicFeed(Connection):
+    """Subscribe top-of-book and funding of some symbols and keep them coming.
+
+    Quotes never reach Python: the listener keeps them. What arrives here are acknowledgements,
+    errors, pongs and funding.
+
+    Parameters
+    ----------
+    venue_index : int
+        The venue's number in rows and records.
+    lane : FeedLane
+        Takes row states and funding.
+    symbols : sequence of MarketSymbol
+        At least one; routed by topic, in any order.
+    listener_factory : callable
+        Makes the picows listener of each connection.
+    """
+
+    venue_name = ""
+    ping = b""
+
+    def __init__(
+        self,
+        url: str,
+        venue_index: int,
+        lane: FeedLane,
+        symbols: Sequence[MarketSymbol],
+        *,
+        listener_factory: FeedListenerFactory = compiled_listener,
+        ping_s: float = 15.0,
+        policy: ReconnectPolicy | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(
+            venue=self.venue_name,
+            label="market data",
+            url=url,
+            ping=self.ping,
+            ping_s=ping_s,
+            policy=policy,
+            ssl_context=ssl_context,
+        )
+        if not symbols:
+            raise ConfigError(f"{self.venue_name}: no symbol to subscribe; set ARB_SYMBOLS")
+        self.lane = lane
+        self.symbols = {item.venue_symbol: item for item in symbols}
+        self._venue_index = venue_index
+        self._listener_factory = listener_factory
+        self._funding: dict[int, tuple[float, float, int]] = {}
+
+    @abstractmethod
+    def subscribe_frames(self, venue_symbols: Sequence[str]) -> list[bytes]:
+        """Return the frames that subscribe these symbols."""
+
+    @abstractmethod
+    def unsubscribe_frames(self, venue_symbols: Sequence[str]) -> list[bytes]:
+        """Return the frames that unsubscribe these symbols."""
+
+    def make_listener(self) -> Any:
+        """Return the quote-parsing listener of the next connection."""
+        return self._listener_factory(
+            self.lane, self._venue_index, self._on_slow, self._on_connected, self._on_disconnected
+        )
+
+    async def on_open(self) -> None:
+        """Subscribe everything; snapshots may come before the acknowledgement."""
+        self._push_syncing()
+        for frame in self.subscribe_frames(list(self.symbols)):
+            self.send(frame)
+
+    def on_lost(self) -> None:
+        """Take every row out of service: nothing is known of them until the next snapshot."""
+        self._push_syncing()
+
+    def resubscribe(self, venue_symbols: Sequence[str]) -> None:
+        """Ask again for some symbols: how a row that lost its continuity gets a new snapshot."""
+        if not self.is_ready:
+            return
+        for venue_symbol in venue_symbols:
+            self.lane.push_state(self.symbols[venue_symbol].row, ROW_SYNCING)
+        for frame in self.unsubscribe_frames(venue_symbols):
+            self.send(frame)
+        for frame in self.subscribe_frames(venue_symbols):
+            self.send(frame)
+
+    def push_funding(self, row: int, rate: float, interval_h: float, next_wall_ns: int) -> None:
+        """Hand funding on when anything of it changed."""
+        funding = (rate, interval_h, next_wall_ns)
+        if self._funding.get(row) != funding:
+            self._funding[row] = funding
+            self.lane.push_funding(row, *funding)
+
+    def _on_slow(self, payload: bytes) -> None:
+        self._receive(payload, time.monotonic_ns())
+
+    def _on_connected(self, *_: Any) -> None:
+        self._log.debug("%s: market data connection open", self.venue)
+
+    def _on_disconnected(self, *_: Any) -> None:
+        # at once, before the connection's own task runs: stale quotes must not trade
+        self._push_syncing()
+
+    def _push_syncing(self) -> None:
+        for item in self.symbols.values():
+            self.lane.push_state(item.row, ROW_SYNCING)

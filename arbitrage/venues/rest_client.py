@@ -1,0 +1,240 @@
+"""One venue's REST interface: a session, a rate limit, and errors that say what to do."""
+
+import logging
+import ssl
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlencode
+
+import aiohttp
+from yarl import URL
+
+from arbitrage.errors import ConnectorError
+from arbitrage.instruments import Instrument
+from arbitrage.venues.base import (
+    AccountCheck,
+    Credentials,
+    ExecutionReport,
+    FeeRate,
+    OrderReport,
+    Position,
+    VenueClock,
+    Wallet,
+)
+from arbitrage.venues.rate_limit import TokenBucket
+
+
+class RestClient(ABC):
+    """Base of both venues' clients. Used by one loop; `async with` opens and closes the session.
+
+    Parameters
+    ----------
+    base_url : str
+        Such as ``https://api.bybit.com``; hosts are configuration.
+    credentials : Credentials or None
+        None: public endpoints only.
+    requests_per_s, burst : float
+        The client's own limit, below the venue's.
+    """
+
+    venue = ""
+
+    def __init__(
+        self,
+        base_url: str,
+        credentials: Credentials | None,
+        *,
+        timeout_s: float = 5.0,
+        requests_per_s: float = 20.0,
+        burst: float = 20.0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.clock = VenueClock()
+        self._credentials = credentials
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._bucket = TokenBucket(requests_per_s, burst, reserve=min(4.0, burst / 4))
+        self._ssl: ssl.SSLContext | bool = ssl_context if ssl_context is not None else True
+        self._session: aiohttp.ClientSession | None = None
+        self._log = logging.getLogger(f"arbitrage.venues.{self.venue}")
+
+    async def __aenter__(self) -> Self:
+        self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def open(self) -> None:
+        """Open the session; must be called on the loop that uses it."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=self._timeout)
+
+    async def close(self) -> None:
+        """Close the session."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def sync_clock(self) -> VenueClock:
+        """Measure the venue's clock against ours; the closest of three samples counts."""
+        best_rtt_ns = 1 << 62
+        for _ in range(3):
+            sent_ns, sent_mono_ns = time.time_ns(), time.monotonic_ns()
+            server_ms = await self.server_time_ms()
+            rtt_ns = time.monotonic_ns() - sent_mono_ns
+            if rtt_ns < best_rtt_ns:
+                best_rtt_ns = rtt_ns
+                self.clock.learn(sent_ns, sent_ns + rtt_ns, server_ms)
+        return self.clock
+
+    # ---- what a venue answers -------------------------------------------------------------------
+
+    @abstractmethod
+    def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
+        """Return the headers of a signed request."""
+
+    @abstractmethod
+    async def server_time_ms(self) -> int:
+        """Return the venue's wall clock."""
+
+    @abstractmethod
+    async def instruments(self) -> list[Instrument]:
+        """Return every USDT-margined perpetual, live or not."""
+
+    @abstractmethod
+    async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
+        """Return the account's fees for a symbol; None when the venue names none."""
+
+    @abstractmethod
+    async def wallet(self) -> Wallet:
+        """Return the USDT equity and free margin."""
+
+    @abstractmethod
+    async def positions(self) -> list[Position]:
+        """Return the positions that are not flat."""
+
+    @abstractmethod
+    async def check_account(self, venue_symbol: str) -> AccountCheck:
+        """Assert one position per symbol and cross margin; ConnectorError says what to change."""
+
+    @abstractmethod
+    async def order_by_client_id(self, client_id: int, venue_symbol: str) -> OrderReport | None:
+        """Return an order's state; None when the venue does not know it."""
+
+    @abstractmethod
+    async def executions(
+        self,
+        *,
+        since_wall_ms: int | None = None,
+        venue_symbol: str | None = None,
+        client_id: int | None = None,
+        order_id: str | None = None,
+    ) -> list[ExecutionReport]:
+        """Return executions, oldest first, by time or of one order."""
+
+    @abstractmethod
+    async def place_order(
+        self,
+        venue_symbol: str,
+        client_id: int,
+        side: int,
+        px: str,
+        qty: str,
+        *,
+        reduce_only: bool = False,
+    ) -> str:
+        """Place a limit-IOC order; return the venue's order id. Accepted is not filled."""
+
+    @abstractmethod
+    async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
+        """Ask for an order's cancellation; accepted is not cancelled."""
+
+    # ---- requests -------------------------------------------------------------------------------
+
+    def check_status(self, status: int, path: str, body: bytes) -> None:
+        """Raise ConnectorError for an HTTP status that carries no readable answer."""
+        if status >= 500:
+            raise ConnectorError(
+                f"{path} answered HTTP {status}; the outcome is unknown until asked for",
+                venue=self.venue,
+                code=status,
+            )
+        if status == 429:
+            self._bucket.drain(2.0)
+        if status >= 400 and not body.lstrip().startswith(b"{"):
+            raise ConnectorError(
+                f"{path} answered HTTP {status}; check the host, and that this address and region "
+                "may use it",
+                venue=self.venue,
+                code=status,
+                is_terminal=status in {401, 403, 404, 451},
+            )
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str | int] | None = None,
+        body: bytes = b"",
+        is_signed: bool = False,
+        is_urgent: bool = False,
+    ) -> bytes:
+        """Send one request and return the answer's body.
+
+        Raises
+        ------
+        ConnectorError
+            No answer, an HTTP error, or a missing key.
+        """
+        if self._session is None:
+            raise ConnectorError("REST session is not open", venue=self.venue)
+        text = urlencode(query or {})
+        headers = {"Content-Type": "application/json"}
+        await self._bucket.take(is_urgent=is_urgent)
+        if is_signed:
+            if self._credentials is None or not self._credentials.key:
+                raise ConnectorError(
+                    f"{path} needs an API key; set {self.venue.upper()}_API_KEY and its secret",
+                    venue=self.venue,
+                    is_terminal=True,
+                )
+            headers = self.headers(method, path, text, body.decode())
+        url = f"{self.base_url}{path}{'?' + text if text else ''}"
+        try:
+            # encoded=True: the signature covers exactly these bytes
+            async with self._session.request(
+                method,
+                _exact_url(url),
+                data=body or None,
+                headers=headers,
+                ssl=self._ssl,
+                allow_redirects=False,
+            ) as response:
+                answer = await response.read()
+                self.check_status(response.status, path, answer)
+                return answer
+        except TimeoutError:
+            raise ConnectorError(
+                f"{path} was not answered within {self._timeout.total:g} s; check the host "
+                f"{self.base_url}",
+                venue=self.venue,
+            ) from None
+        except aiohttp.ClientError as error:
+            raise ConnectorError(
+                f"{path} failed at {self.base_url}: {str(error) or type(error).__name__}",
+                venue=self.venue,
+            ) from None
+
+
+def _exact_url(url: str) -> URL:
+    return URL(url, encoded=True)

@@ -1,0 +1,129 @@
+"""A connection that logs in: the shared half of private feeds and order gateways."""
+
+import asyncio
+import ssl
+from abc import abstractmethod
+from collections.abc import Coroutine
+from typing import Any
+
+from arbitrage.errors import ConnectorError
+from arbitrage.venues.base import Credentials
+from arbitrage.venues.connection import Connection
+from arbitrage.venues.reconnect import ReconnectPolicy
+from arbitrage.venues.rest_client import RestClient
+
+
+class SignedConnection(Connection):
+    """Log in with a key before anything else is sent.
+
+    Parameters
+    ----------
+    credentials : Credentials
+        Revealed only while the login frame is built.
+    rest : RestClient
+        Its clock stamps the login; resynchronised when the venue refuses a timestamp.
+    """
+
+    venue_name = ""
+    ping = b""
+    login_timeout_s = 5.0
+
+    def __init__(
+        self,
+        url: str,
+        label: str,
+        credentials: Credentials,
+        rest: RestClient,
+        *,
+        ping_s: float = 15.0,
+        policy: ReconnectPolicy | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(
+            venue=self.venue_name,
+            label=label,
+            url=url,
+            ping=self.ping,
+            ping_s=ping_s,
+            policy=policy,
+            ssl_context=ssl_context,
+        )
+        if not credentials.key or not credentials.secret:
+            raise ConnectorError(
+                f"{label} needs an API key; set {self.venue.upper()}_API_KEY and "
+                f"{self.venue.upper()}_API_SECRET",
+                venue=self.venue,
+                is_terminal=True,
+            )
+        self.rest = rest
+        self._credentials = credentials
+        self._login: asyncio.Future[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @abstractmethod
+    def login_frame(self, wall_ms: int) -> bytes:
+        """Return the signed login request."""
+
+    async def login(self) -> None:
+        """Log in and wait for the answer.
+
+        Raises
+        ------
+        ConnectorError
+            Refused (terminal unless it was the clock), or not answered.
+        """
+        self._login = asyncio.get_running_loop().create_future()
+        self.send(self.login_frame(self.rest.clock.stamp_ms()))
+        try:
+            async with asyncio.timeout(self.login_timeout_s):
+                await self._login
+        except TimeoutError:
+            raise ConnectorError(
+                f"{self.label} login was not answered within {self.login_timeout_s:g} s",
+                venue=self.venue,
+            ) from None
+
+    def login_accepted(self) -> None:
+        """Say that the venue let us in."""
+        if self._login is not None and not self._login.done():
+            self._login.set_result(None)
+
+    def login_refused(self, code: str | int | None, said: str, *, is_clock: bool = False) -> None:
+        """Say that the venue refused; only a clock that is off is worth another try."""
+        if is_clock:
+            self.spawn(self._resync())
+            advice = "the clock was off and is being measured again"
+        else:
+            name = self.venue.upper()
+            advice = f"check {name}_API_KEY and its secret, and that they belong to this host"
+        error = ConnectorError(
+            f"{self.label} login refused: {said or 'no reason given'}; {advice}",
+            venue=self.venue,
+            code=code,
+            is_terminal=not is_clock,
+        )
+        if self._login is not None and not self._login.done():
+            self._login.set_exception(error)
+        else:
+            self.fail(error)
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Run some work beside the connection; its failure is logged, never lost."""
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._work_ended)
+        return task
+
+    def stop(self) -> None:
+        """End `run` and whatever was spawned."""
+        super().stop()
+        for task in self._tasks:
+            task.cancel()
+
+    def _work_ended(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("%s: %s", self.venue, task.exception())
+
+    async def _resync(self) -> None:
+        await self.rest.sync_clock()

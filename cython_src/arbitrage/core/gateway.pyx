@@ -1,0 +1,603 @@
+"""Order gateways: take an order, encode it, send it, and remember it until it ends."""
+
+from decimal import Decimal
+
+from libc.math cimport NAN
+from libc.stdlib cimport calloc, free, malloc
+from libc.string cimport memset
+from picows.picows cimport WSMsgType, WSTransport
+from posix.stdlib cimport posix_memalign
+
+from arbitrage.core.clock cimport Clock, arb_clock_now, arb_mono_ns, arb_wall_ns
+from arbitrage.core.histogram cimport Histogram, arb_histogram_record
+from arbitrage.core.ring cimport (
+    MpscRing, SpscRing, arb_mpsc_try_push, arb_parker_notify, arb_spsc_try_pop,
+)
+
+# arb_exec_kind_t
+EXEC_SENT, EXEC_ACK, EXEC_REJECT, EXEC_FILL, EXEC_DONE, EXEC_TIMEOUT = range(6)
+# Why an order never left: venue_code of a REJECT that no venue wrote. Venues' own codes are larger.
+REJECT_NOT_CONNECTED, REJECT_NO_TEMPLATE, REJECT_NOT_ENCODABLE = 1, 2, 3
+REJECT_NO_BUFFER, REJECT_TOO_MANY_PENDING, REJECT_NOT_FOUND = 4, 5, 6
+ROWS_MAX = 8192
+POLL_ORDERS_MAX = 64
+
+cdef enum:
+    SENT = 0
+    ACK = 1
+    REJECT = 2
+    FILL = 3
+    DONE = 4
+    TIMEOUT = 5
+    NOT_CONNECTED = 1
+    NO_TEMPLATE = 2
+    NOT_ENCODABLE = 3
+    NO_BUFFER = 4
+    TOO_MANY_PENDING = 5
+    TEXT_BYTES = 640
+    POLL_MAX = 64
+
+COUNTER_NAMES = (
+    "orders_taken", "frames_sent", "orders_unsendable", "acks", "rejects", "fills", "timeouts",
+    "executions_dropped", "connects", "disconnects",
+)
+
+
+cdef class BufferPool:
+    """Hold equal send buffers with room in front of each payload for a WebSocket header.
+
+    Threads: one. A buffer is free again as soon as the transport has taken its bytes.
+
+    Parameters
+    ----------
+    buffer_count : int
+        1 to 1024.
+    payload_bytes : int
+        Usable bytes of each, at most 1 MiB.
+    """
+
+    def __cinit__(self):
+        self.ptr = NULL
+
+    def __init__(self, buffer_count: int = 8, payload_bytes: int = TEXT_BYTES) -> None:
+        cdef void *memory = NULL
+        cdef uint64_t memory_bytes = 0
+        if 0 < buffer_count < 1 << 31 and 0 < payload_bytes < 1 << 31:
+            memory_bytes = arb_buffer_pool_bytes(buffer_count, payload_bytes)
+        if memory_bytes == 0:
+            raise ValueError(
+                f"buffer_count was {buffer_count} and payload_bytes {payload_bytes}; "
+                "accepted are 1 to 1024 buffers of 1 to 1048576 bytes"
+            )
+        if self.ptr == NULL:
+            if posix_memalign(&memory, 64, memory_bytes) != 0:
+                raise MemoryError()
+            # touched now, so that the first order meets no page fault
+            memset(memory, 0, memory_bytes)
+            self.ptr = <arb_buffer_pool_t *>memory
+            arb_buffer_pool_init(self.ptr, buffer_count, payload_bytes)
+
+    def __dealloc__(self):
+        free(self.ptr)
+
+    @property
+    def capacity(self) -> int:
+        """Buffers in the pool."""
+        return self.ptr.buffer_count
+
+    @property
+    def payload_bytes(self) -> int:
+        """Usable bytes of each buffer."""
+        return self.ptr.payload_bytes
+
+    @property
+    def available(self) -> int:
+        """Buffers free now."""
+        return self.ptr.free_count
+
+    @property
+    def available_min(self) -> int:
+        """Fewest buffers that were ever free."""
+        return self.ptr.free_count_min
+
+    @property
+    def taken_count(self) -> int:
+        """Buffers handed out so far."""
+        return self.ptr.taken_count
+
+    @property
+    def exhausted_count(self) -> int:
+        """Takes refused because no buffer was free."""
+        return self.ptr.exhausted_count
+
+
+cdef class GatewayCounters:
+    """Count what one venue's gateway did. One writer, the gateway's loop; any reader."""
+
+    def __cinit__(self):
+        self.ptr = NULL
+
+    def __init__(self) -> None:
+        cdef void *memory = NULL
+        if self.ptr == NULL:
+            if posix_memalign(&memory, 128, sizeof(arb_gateway_counters_t)) != 0:
+                raise MemoryError()
+            memset(memory, 0, sizeof(arb_gateway_counters_t))
+            self.ptr = <arb_gateway_counters_t *>memory
+
+    def __dealloc__(self):
+        if self.owner is None:
+            free(self.ptr)
+
+    def as_dict(self) -> dict[str, int]:
+        """Return every counter by name."""
+        cdef uint64_t *words = <uint64_t *>self.ptr
+        return {name: words[index] for index, name in enumerate(COUNTER_NAMES)}
+
+    def connected(self) -> None:
+        """Count one logged-in connection."""
+        arb_count(&self.ptr.connects, 1)
+
+    def disconnected(self) -> None:
+        """Count one lost connection."""
+        arb_count(&self.ptr.disconnects, 1)
+
+
+cdef GatewayCounters GatewayCounters_wrap(arb_gateway_counters_t *ptr, object owner):
+    cdef GatewayCounters counters = GatewayCounters.__new__(GatewayCounters)
+    counters.ptr = ptr
+    counters.owner = owner
+    return counters
+
+
+cdef class ExecPublisher:
+    """Push what a venue said of an order towards the strategy.
+
+    Threads: the gateway's loop; several publishers may share one ring. Never blocks.
+
+    Parameters
+    ----------
+    ring : MpscRing
+        The execution ring.
+    counters : GatewayCounters, optional
+        Where acknowledgements, rejects, fills, timeouts and drops are counted.
+    """
+
+    def __init__(self, ring: MpscRing, counters: GatewayCounters | None = None) -> None:
+        if ring is None:
+            raise TypeError("ring was None; an MpscRing is needed")
+        self.ring = (<MpscRing>ring).ptr
+        self.ring_owner = ring
+        self.counters = GatewayCounters() if counters is None else counters
+
+    cdef void set_parker(self, arb_parker_t *parker, object owner) noexcept:
+        # wake the strategy thread after each record when it sleeps
+        self.parker = parker
+        self.parker_owner = owner
+
+    cdef bint publish_c(self, arb_exec_t *execution) noexcept:
+        cdef arb_gateway_counters_t *counters = self.counters.ptr
+        if execution.kind == ACK:
+            arb_count(&counters.acks, 1)
+        elif execution.kind == REJECT:
+            arb_count(&counters.rejects, 1)
+        elif execution.kind == FILL:
+            arb_count(&counters.fills, 1)
+        elif execution.kind == TIMEOUT:
+            arb_count(&counters.timeouts, 1)
+        if arb_mpsc_try_push(self.ring, execution):
+            if self.parker != NULL:
+                arb_parker_notify(self.parker)
+            return True
+        arb_count(&counters.executions_dropped, 1)
+        return False
+
+    def publish(
+        self,
+        client_id: int,
+        kind: int,
+        venue: int,
+        row: int,
+        side: int,
+        px: float,
+        last_lots: int,
+        cum_lots: int,
+        fee_bps: float,
+        venue_code: int,
+        recv_mono_ns: int,
+    ) -> bool:
+        """Publish one execution; False when the ring was full (counted)."""
+        cdef arb_exec_t execution
+        memset(&execution, 0, sizeof(execution))
+        execution.client_id = client_id
+        execution.recv_mono_ns = recv_mono_ns
+        execution.px = px
+        execution.last_qty_lots = last_lots
+        execution.cum_qty_lots = cum_lots
+        execution.fee_bps = fee_bps
+        execution.venue_code = venue_code
+        execution.row = row
+        execution.venue = venue
+        execution.kind = kind
+        execution.side = side
+        return self.publish_c(&execution)
+
+
+cdef arb_grid_t grid_of(object step) except *:
+    cdef arb_grid_t grid
+    value = Decimal(step)
+    if not value.is_finite() or value <= 0:
+        raise ValueError(f"grid step was {step}; it must be finite and above zero")
+    _, digits, exponent = value.normalize().as_tuple()
+    mantissa = int("".join(map(str, digits)))
+    if exponent > 0:
+        mantissa, exponent = mantissa * 10 ** exponent, 0
+    if -exponent > ARB_ORDER_DECIMALS_MAX or mantissa >= 1 << 62:
+        raise ValueError(f"grid step was {step}; at most {ARB_ORDER_DECIMALS_MAX} decimals fit")
+    grid.mantissa = mantissa
+    grid.decimals = -exponent
+    return grid
+
+
+cdef bytes grid_text(int64_t count, arb_grid_t grid):
+    cdef char text[48]
+    cdef uint32_t text_bytes = arb_write_grid(text, count, grid)
+    return text[:text_bytes]
+
+
+cdef class OrderSender:
+    """Take orders from a venue's ring and put their frames on its socket.
+
+    Threads: everything here is called on the socket's loop thread; nothing blocks. An order that
+    cannot leave is answered at once with a REJECT whose code is one of the `REJECT_*` below 10.
+
+    Parameters
+    ----------
+    venue : int
+        The venue's number, stamped on what is published.
+    order_ring : SpscRing
+        Orders from the strategy; this sender is its consumer.
+    publisher : ExecPublisher
+    pool : BufferPool, optional
+        Send buffers; each must hold 595 bytes.
+    pending_capacity : int
+        Orders that may be unsettled at once, a power of two.
+    clock : Clock, optional
+        A clock cheaper than the system call.
+    """
+
+    def __cinit__(self):
+        self.ring = NULL
+        self.pending = NULL
+        self.templates = NULL
+        self.grids = NULL
+        self.clock = NULL
+        self.row_count = 0
+
+    def __init__(
+        self,
+        venue: int,
+        order_ring: SpscRing,
+        publisher: ExecPublisher,
+        pool: BufferPool | None = None,
+        pending_capacity: int = 4096,
+        clock: Clock | None = None,
+    ) -> None:
+        if order_ring is None or publisher is None:
+            raise TypeError("order_ring and publisher are needed; one of them was None")
+        if not 1 <= pending_capacity <= 1 << 20 or pending_capacity & (pending_capacity - 1):
+            raise ValueError(
+                f"pending_capacity was {pending_capacity}; a power of two up to 1048576 is needed"
+            )
+        if self.pending != NULL:
+            raise RuntimeError("an OrderSender is set up once")
+        self.venue = venue
+        self.ring = (<SpscRing>order_ring).ptr
+        self.publisher = publisher
+        self.pool = BufferPool() if pool is None else pool
+        if self.pool.ptr.payload_bytes < ARB_ORDER_FRAME_BYTES_MAX:
+            raise ValueError(
+                f"the pool's buffers hold {self.pool.ptr.payload_bytes} bytes; "
+                f"an order frame may need {ARB_ORDER_FRAME_BYTES_MAX}"
+            )
+        # the claim: a second consumer of the ring is refused
+        self.ring_owner = (order_ring, order_ring.consumer())
+        if clock is not None:
+            self.clock = (<Clock>clock).ptr
+            self.clock_owner = clock
+        self.pending = <arb_pending_orders_t *>malloc(arb_pending_orders_bytes(pending_capacity))
+        self.templates = <arb_order_template_t **>calloc(ROWS_MAX, sizeof(arb_order_template_t *))
+        self.grids = <arb_grid_t *>calloc(2 * ROWS_MAX, sizeof(arb_grid_t))
+        if self.pending == NULL or self.templates == NULL or self.grids == NULL:
+            raise MemoryError()
+        arb_pending_orders_init(self.pending, pending_capacity)
+        self.row_count = ROWS_MAX
+
+    def __dealloc__(self):
+        cdef uint32_t row
+        for row in range(self.row_count):
+            free(self.templates[row])
+        free(self.templates)
+        free(self.grids)
+        free(self.pending)
+
+    # ---- set-up ---------------------------------------------------------------------------------
+
+    def add_instrument(
+        self,
+        row: int,
+        tick: Decimal,
+        lot: Decimal,
+        texts: tuple[bytes, bytes, bytes, bytes, bytes],
+        expire_after_ms: int = 0,
+    ) -> None:
+        """Build a row's templates: buy, sell, reduce-only buy, reduce-only sell, cancel.
+
+        A text marks its holes with the bytes 1 to 5: client id, wall ms, price, quantity and
+        expiry ms.
+        """
+        cdef arb_order_template_t *built
+        cdef arb_grid_t px = grid_of(tick)
+        cdef arb_grid_t qty = grid_of(lot)
+        cdef bytes text
+        if not 0 <= row < ROWS_MAX or len(texts) != ARB_ORDER_TEMPLATES_PER_SYMBOL:
+            raise ValueError(f"row was {row} with {len(texts)} texts; rows end at {ROWS_MAX - 1} "
+                             f"and {ARB_ORDER_TEMPLATES_PER_SYMBOL} texts are needed")
+        built = <arb_order_template_t *>calloc(
+            ARB_ORDER_TEMPLATES_PER_SYMBOL, sizeof(arb_order_template_t))
+        if built == NULL:
+            raise MemoryError()
+        for index, text in enumerate(texts):
+            if not arb_order_template_build(
+                    &built[<int>index], text, len(text), px, qty, expire_after_ms):
+                free(built)
+                raise ValueError(f"order template {index} of row {row} is too long or malformed")
+        free(self.templates[<int>row])
+        self.templates[<int>row] = built
+        self.grids[2 * <int>row] = px
+        self.grids[2 * <int>row + 1] = qty
+
+    def attach(self, transport: WSTransport) -> None:
+        """Send over this logged-in connection from now on."""
+        self.transport = transport
+        self.publisher.counters.connected()
+
+    def detach(self) -> None:
+        """Send over no connection: orders are refused until the next `attach`."""
+        if self.transport is not None:
+            self.publisher.counters.disconnected()
+        self.transport = None
+
+    def set_fallback(self, send: object) -> None:
+        """Hand orders to `send(client_id, row, action, side, reduce_only, px, qty)` while detached.
+
+        For venues whose demo environment takes orders over REST only; None removes it.
+        """
+        self.fallback = send
+
+    def set_wall_offset_ms(self, offset_ms: int) -> None:
+        """Stamp frames with the local wall clock plus so many milliseconds."""
+        self.wall_offset_ms = offset_ms
+
+    def set_histograms(
+        self,
+        frame_to_sent: Histogram | None,
+        detected_to_sent: Histogram | None,
+        sent_to_ack: Histogram | None,
+    ) -> None:
+        """Record latencies, ns: causing frame to send, detection to send, send to ack."""
+        self.frame_to_sent = frame_to_sent
+        self.detected_to_sent = detected_to_sent
+        self.sent_to_ack = sent_to_ack
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether orders can leave over a socket now."""
+        return self.transport is not None and not self.transport.is_disconnected
+
+    # ---- the way out ----------------------------------------------------------------------------
+
+    cpdef int poll(self) except -1:
+        """Send what waits in the order ring; return how many orders were taken (at most 64)."""
+        cdef arb_order_t order
+        cdef int taken = 0
+        cdef uint32_t refused
+        while taken < POLL_MAX and arb_spsc_try_pop(self.ring, &order):
+            taken += 1
+            arb_count(&self.publisher.counters.ptr.orders_taken, 1)
+            refused = self.send_c(&order)
+            if refused != 0:
+                arb_count(&self.publisher.counters.ptr.orders_unsendable, 1)
+                self.publish_c(&order, REJECT, refused)
+        return taken
+
+    cdef uint32_t send_c(self, arb_order_t *order) except? 0xFFFFFFFF:
+        # 0: the order left (or may have left); else the REJECT_* code of why it did not
+        cdef char *payload
+        cdef uint32_t frame_bytes
+        cdef arb_pending_t *entry = NULL
+        cdef int64_t now_ns
+        if order.row >= self.row_count or self.templates[order.row] == NULL:
+            return NO_TEMPLATE
+        if self.transport is None or self.transport.is_disconnected or \
+                self.transport.is_close_frame_sent:
+            return self._send_by_fallback(order)
+        payload = arb_buffer_pool_take(self.pool.ptr)
+        if payload == NULL:
+            return NO_BUFFER
+        frame_bytes = arb_order_encode(
+            payload,
+            &self.templates[order.row][
+                arb_order_template_index(order.action, order.side, order.flags)],
+            order,
+            arb_wall_ns() // 1_000_000 + self.wall_offset_ms,
+        )
+        if frame_bytes == 0:
+            arb_buffer_pool_give(self.pool.ptr, payload)
+            return NOT_ENCODABLE
+        if order.action == 0:
+            entry = arb_pending_add(self.pending, order, self.now())
+            if entry == NULL:
+                arb_buffer_pool_give(self.pool.ptr, payload)
+                return TOO_MANY_PENDING
+        try:
+            # masks the payload and writes the header in front of it; copies what it cannot send now
+            self.transport.send_reuse_external_buffer(WSMsgType.TEXT, payload, frame_bytes)
+        finally:
+            arb_buffer_pool_give(self.pool.ptr, payload)
+        now_ns = self.now()
+        arb_count(&self.publisher.counters.ptr.frames_sent, 1)
+        if entry != NULL:
+            entry.sent_mono_ns = now_ns
+        if order.opportunity_id != 0:
+            if self.frame_to_sent is not None:
+                arb_histogram_record(self.frame_to_sent.ptr, now_ns - order.recv_mono_ns)
+            if self.detected_to_sent is not None:
+                arb_histogram_record(
+                    self.detected_to_sent.ptr, now_ns - order.recv_mono_ns - order.detected_ns)
+        order.recv_mono_ns = now_ns
+        self.publish_c(order, SENT, 0)
+        return 0
+
+    def _fallback_args(self, row: int, px_ticks: int, qty_lots: int) -> tuple[str, str]:
+        return (grid_text(px_ticks, self.grids[2 * <int>row]).decode(),
+                grid_text(qty_lots, self.grids[2 * <int>row + 1]).decode())
+
+    cdef uint32_t _send_by_fallback(self, arb_order_t *order) except? 0xFFFFFFFF:
+        if self.fallback is None:
+            return NOT_CONNECTED
+        px, qty = self._fallback_args(order.row, order.px_ticks, order.qty_lots)
+        if order.action == 0:
+            if not px or not qty:
+                return NOT_ENCODABLE
+            if arb_pending_add(self.pending, order, self.now()) == NULL:
+                return TOO_MANY_PENDING
+        self.fallback(order.client_id, order.row, order.action, order.side,
+                      bool(order.flags & 1), px, qty)
+        order.recv_mono_ns = self.now()
+        self.publish_c(order, SENT, 0)
+        return 0
+
+    cdef int64_t now(self) noexcept:
+        return arb_clock_now(self.clock) if self.clock != NULL else arb_mono_ns()
+
+    cdef void publish_c(self, arb_order_t *order, uint8_t kind, uint32_t code) noexcept:
+        cdef arb_exec_t execution
+        memset(&execution, 0, sizeof(execution))
+        execution.client_id = order.client_id
+        execution.recv_mono_ns = order.recv_mono_ns if kind == SENT else self.now()
+        execution.px = NAN
+        execution.cum_qty_lots = 0 if kind == REJECT else -1
+        execution.venue_code = code
+        execution.row = order.row
+        execution.venue = self.venue
+        execution.kind = kind
+        execution.side = order.side
+        self.publisher.publish_c(&execution)
+
+    cdef bint _publish_pending(self, arb_pending_t *entry, uint8_t kind, uint32_t code,
+                               int64_t recv_mono_ns) noexcept:
+        cdef arb_exec_t execution
+        memset(&execution, 0, sizeof(execution))
+        execution.client_id = entry.client_id
+        execution.recv_mono_ns = recv_mono_ns
+        execution.px = NAN
+        execution.cum_qty_lots = 0 if kind == REJECT else -1
+        execution.venue_code = code
+        execution.row = entry.row
+        execution.venue = self.venue
+        execution.kind = kind
+        execution.side = entry.side
+        return self.publisher.publish_c(&execution)
+
+    # ---- what became of it ----------------------------------------------------------------------
+
+    def acknowledge(self, client_id: int, recv_mono_ns: int) -> bool:
+        """Publish that the venue accepted an order; False when none waits for that."""
+        cdef arb_pending_t *entry = arb_pending_find(self.pending, client_id)
+        if entry == NULL or entry.state == ARB_PENDING_ACKED:
+            return False
+        if self.sent_to_ack is not None:
+            arb_histogram_record(self.sent_to_ack.ptr, <int64_t>recv_mono_ns - entry.sent_mono_ns)
+        # an expired order stays expired: it is being queried and its end will come from there
+        if entry.state == ARB_PENDING_SENT:
+            entry.state = ARB_PENDING_ACKED
+        return self._publish_pending(entry, ACK, 0, recv_mono_ns)
+
+    def reject(self, client_id: int, code: int, recv_mono_ns: int) -> bool:
+        """Publish that an order was refused and forget it; False when it is not unsettled."""
+        cdef arb_pending_t *entry = arb_pending_find(self.pending, client_id)
+        if entry == NULL:
+            return False
+        self._publish_pending(entry, REJECT, code, recv_mono_ns)
+        return arb_pending_settle(self.pending, client_id)
+
+    def settle(self, client_id: int) -> bool:
+        """Forget an order that is over; False when it was not unsettled."""
+        return arb_pending_settle(self.pending, client_id)
+
+    def expire(self, timeout_ns: int) -> list[tuple[int, int, int]]:
+        """Publish TIMEOUT once for every order unsettled for longer than `timeout_ns`.
+
+        Returns
+        -------
+        list of (client_id, row, sent_mono_ns)
+            The orders to ask the venue about; empty is the normal case.
+        """
+        cdef int64_t now_ns = self.now()
+        cdef arb_pending_t *entry
+        expired = []
+        if self.pending.unsettled_count == 0:
+            return expired
+        while True:
+            entry = arb_pending_expire(self.pending, now_ns - <int64_t>timeout_ns)
+            if entry == NULL:
+                return expired
+            self._publish_pending(entry, TIMEOUT, 0, now_ns)
+            expired.append((entry.client_id, entry.row, entry.sent_mono_ns))
+
+    def doubt(self, client_id: int, code: int) -> tuple[int, int, int] | None:
+        """Publish TIMEOUT for an order whose answer leaves its end open; None: not unsettled."""
+        cdef arb_pending_t *entry = arb_pending_find(self.pending, client_id)
+        if entry == NULL or entry.state == ARB_PENDING_EXPIRED:
+            return None
+        entry.state = ARB_PENDING_EXPIRED
+        self._publish_pending(entry, TIMEOUT, code, self.now())
+        return (entry.client_id, entry.row, entry.sent_mono_ns)
+
+    def unsettled(self) -> list[tuple[int, int, int]]:
+        """Return (client_id, row, sent_mono_ns) of the orders whose end is not known."""
+        cdef arb_pending_t *entries = arb_pending_entries(self.pending)
+        cdef uint32_t position
+        return [
+            (entries[position].client_id, entries[position].row, entries[position].sent_mono_ns)
+            for position in range(self.pending.capacity) if entries[position].state != 0
+        ]
+
+    @property
+    def unsettled_count(self) -> int:
+        """Orders whose end is not known."""
+        return self.pending.unsettled_count
+
+    def encode(self, client_id: int, row: int, side: int, px_ticks: int, qty_lots: int,
+               wall_ms: int, reduce_only: bool = False, is_cancel: bool = False) -> bytes:
+        """Return the frame an order would leave as; empty when it cannot be encoded. For tests."""
+        cdef arb_order_t order
+        cdef char text[TEXT_BYTES]
+        cdef uint32_t frame_bytes
+        memset(&order, 0, sizeof(order))
+        order.client_id = client_id
+        order.row = row
+        order.side = side
+        order.px_ticks = px_ticks
+        order.qty_lots = qty_lots
+        order.flags = 1 if reduce_only else 0
+        order.action = 1 if is_cancel else 0
+        if order.row >= self.row_count or self.templates[order.row] == NULL:
+            raise KeyError(f"row {row} has no templates")
+        frame_bytes = arb_order_encode(
+            text,
+            &self.templates[order.row][
+                arb_order_template_index(order.action, order.side, order.flags)],
+            &order, wall_ms)
+        return text[:frame_bytes]

@@ -1,0 +1,177 @@
+"""Signatures against vectors that were also computed with openssl, and secrets that stay secret."""
+
+import logging
+import pickle
+import traceback
+
+import msgspec
+import pytest
+
+from arbitrage.config import Credentials
+from arbitrage.errors import ConnectorError
+from arbitrage.secret import Secret
+from arbitrage.venues.bybit import auth as bybit
+from arbitrage.venues.bybit.rest import BybitRest
+from arbitrage.venues.bybit.session import BybitSession
+from arbitrage.venues.okx import auth as okx
+from arbitrage.venues.okx.session import OkxSession
+
+BYBIT = Credentials(
+    key=Secret("q3mUFMxkNLsHfqDDx1"), secret=Secret("Zt8GgkK4Vb0cQd2sWmYp7RjXeN5uA9hLfTiD")
+)
+# the venue's public documentation example
+OKX = Credentials(
+    key=Secret("985d5b66-57ce-40fb-b714-afc0b9787083"),
+    secret=Secret("22582BD0CFF14C41EDBF1AB98506286D"),
+    passphrase=Secret("123456"),
+)
+BYBIT_BODY = (
+    '{"category":"linear","symbol":"BTCUSDT","side":"Buy","orderType":"Limit","qty":"0.010",'
+    '"price":"84018.00","timeInForce":"IOC","orderLinkId":"arb-7f3a-000003","positionIdx":0,'
+    '"reduceOnly":false}'
+)
+OKX_BODY = (
+    '{"instId":"BTC-USDT-SWAP","tdMode":"cross","side":"buy","ordType":"ioc","px":"84093.5",'
+    '"sz":"1.5","clOrdId":"1790439600000001"}'
+)
+OKX_MS = 1607418537715  # 2020-12-08T09:08:57.715Z
+
+
+def test_bybit_login_vector() -> None:
+    args = bybit.login_args(BYBIT, 1711010121452 - bybit.LOGIN_EXPIRES_AFTER_MS)
+    assert args == [
+        "q3mUFMxkNLsHfqDDx1",
+        1711010121452,
+        "c051573c81ca46469907a40adeb383bf5c57d358c58ba5f93748bb262b38c066",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("payload", "signature"),
+    [
+        (
+            "category=linear&symbol=BTCUSDT",
+            "e2e045fce6c8865a6b1451c1a2496ce1272fd7230b279bef2d474b9db6a727bd",
+        ),
+        (BYBIT_BODY, "db2e65aa1524a3a463c597709c7d3f1224036aabc9cce88d26234b20e1566d85"),
+        ("", "b354602b631c400bfc820080df5ee1d3e2021ddedc5ad9f5fedbda783e492fc5"),
+    ],
+)
+def test_bybit_rest_vectors(payload: str, signature: str) -> None:
+    assert bybit.rest_headers(BYBIT, payload, 1711001595207) == {
+        "X-BAPI-API-KEY": "q3mUFMxkNLsHfqDDx1",
+        "X-BAPI-TIMESTAMP": "1711001595207",
+        "X-BAPI-SIGN": signature,
+        "X-BAPI-RECV-WINDOW": "5000",
+        "Content-Type": "application/json",
+    }
+
+
+def test_okx_login_vector() -> None:
+    assert okx.login_args(OKX, 1538054050999) == [
+        {
+            "apiKey": "985d5b66-57ce-40fb-b714-afc0b9787083",
+            "passphrase": "123456",
+            "timestamp": "1538054050",
+            "sign": "+LdIr8lkkvhr5hoA3g9TMC0+uQJ849ftAcocA/ouu4M=",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "signature"),
+    [
+        (
+            "GET",
+            "/api/v5/account/balance?ccy=BTC",
+            "",
+            "HiZhvSfMtWJA3uUIVXV3a/bSXNPCWvYFXoGCVS8V4zY=",
+        ),
+        (
+            "POST",
+            "/api/v5/trade/order",
+            OKX_BODY,
+            "kxAI2zMR5NnkoHPUFe7YRLFn43T9Z/DB2M1HNenHYnM=",
+        ),
+        (
+            "GET",
+            "/api/v5/account/config",
+            "",
+            "Kr/8IrbDYujS4cg2KkmB+tO2HMUXxyayG6ZwNb4H/yA=",
+        ),
+    ],
+)
+def test_okx_rest_vectors(method: str, path: str, body: str, signature: str) -> None:
+    headers = okx.rest_headers(OKX, method, path, body, OKX_MS)
+    assert headers["OK-ACCESS-SIGN"] == signature
+    assert headers["OK-ACCESS-TIMESTAMP"] == "2020-12-08T09:08:57.715Z"
+    assert headers["OK-ACCESS-PASSPHRASE"] == "123456"
+    assert "x-simulated-trading" not in headers
+    demo = okx.rest_headers(OKX, method, path, body, OKX_MS, is_simulated=True)
+    assert demo["x-simulated-trading"] == "1"
+
+
+def test_okx_timestamp_keeps_its_milliseconds() -> None:
+    assert okx.iso_timestamp(1607418537005) == "2020-12-08T09:08:57.005Z"
+    assert okx.iso_timestamp(1607418537000) == "2020-12-08T09:08:57.000Z"
+
+
+# ---- secrets ----------------------------------------------------------------------------------
+
+CANARY = "canary-6f1f0a52"
+
+
+def test_a_secret_never_renders() -> None:
+    secret = Secret(CANARY)
+    logged = logging.LogRecord("x", 10, "x", 1, "%s %r", (secret, secret), None).getMessage()
+    for text in (repr(secret), str(secret), f"{secret}", f"{secret:>40}", logged):
+        assert CANARY not in text
+    assert secret.reveal() == CANARY
+    assert secret == Secret(CANARY)
+    assert secret != CANARY
+    assert bool(secret)
+    assert not Secret("")
+    with pytest.raises(TypeError, match="cannot be pickled"):
+        pickle.dumps(secret)
+
+
+@pytest.mark.parametrize("session", [BybitSession, OkxSession])
+def test_no_secret_in_errors_and_logs(session: type, caplog: pytest.LogCaptureFixture) -> None:
+    canaries = Credentials(
+        key=Secret(f"{CANARY}-key"),
+        secret=Secret(f"{CANARY}-secret"),
+        passphrase=Secret(f"{CANARY}-pass"),
+    )
+
+    class Probe(session):  # type: ignore[misc]
+        async def on_open(self) -> None: ...
+
+        def on_message(self, payload: bytes, recv_mono_ns: int) -> None: ...
+
+    caplog.set_level(logging.DEBUG)
+    probe = Probe("ws://127.0.0.1:1", "order", canaries, BybitRest("http://127.0.0.1:1", canaries))
+    logging.getLogger("arbitrage").warning("%s %r", probe, canaries)
+    try:
+        probe.login_refused(10004, "Invalid sign")
+        probe.send(b"x")
+    except ConnectorError as error:
+        told = traceback.TracebackException.from_exception(error, capture_locals=True)
+        assert CANARY not in "".join(told.format())
+    else:
+        pytest.fail("sending on a closed line must raise")
+    assert CANARY not in caplog.text
+    assert CANARY not in str(vars(probe))
+    with pytest.raises(TypeError):
+        msgspec.json.encode(canaries)
+
+
+def test_a_missing_key_is_terminal_and_names_its_variable() -> None:
+    class Probe(BybitSession):
+        async def on_open(self) -> None: ...
+
+        def on_message(self, payload: bytes, recv_mono_ns: int) -> None: ...
+
+    nobody = Credentials(key=Secret(""), secret=Secret(""))
+    with pytest.raises(ConnectorError, match="set BYBIT_API_KEY") as caught:
+        Probe("ws://127.0.0.1:1", "order", nobody, BybitRest("http://127.0.0.1:1", nobody))
+    assert caught.value.is_terminal
