@@ -45,6 +45,16 @@ static inline int64_t arb_notional_micro(const arb_market_store_t *store, uint32
     return arb_risk_micro(px * arb_store_px_mult(store)[row], base);
 }
 
+/* What one leg may cost: the wanted size or the gate's limit of an order or a row. */
+static inline double arb_pair_budget_usd(const arb_strategy_t *strat)
+{
+    const arb_risk_limits_t *limits = &strat->wire.risk->limits;
+    int64_t micro = limits->order_micro_max < limits->position_micro_max ? limits->order_micro_max
+                                                                         : limits->position_micro_max;
+    double budget = (double)micro / ARB_RISK_MICRO;
+    return strat->config.position_usd < budget ? strat->config.position_usd : budget;
+}
+
 /* Steps of the common grid to trade at these quotes; 0: too small for a limit, a grid or a book. */
 static inline int64_t arb_pair_size(const arb_strategy_t *strat, uint32_t symbol_index,
                                     const uint32_t rows[2], const arb_top_view_t tops[2])
@@ -58,7 +68,11 @@ static inline int64_t arb_pair_size(const arb_strategy_t *strat, uint32_t symbol
     double buy_depth = tops[ARB_PAIR_BUY].ask_qty * arb_store_qty_mult(store)[rows[ARB_PAIR_BUY]];
     double sell_depth = tops[ARB_PAIR_SELL].bid_qty * arb_store_qty_mult(store)[rows[ARB_PAIR_SELL]];
     double depth = (buy_depth < sell_depth ? buy_depth : sell_depth) / strat->config.depth_factor;
-    double wanted = strat->config.position_usd / ask;
+    double bid = tops[ARB_PAIR_SELL].bid_px * arb_store_px_mult(store)[rows[ARB_PAIR_SELL]];
+    /* at the dearer of both limits: neither leg may pass a limit that the size was made to fit */
+    double dearest = (ask > bid ? ask : bid) * (1 + strat->config.entry_slip_bps * 1e-4);
+    dearest += arb_store_px_tick(store)[rows[ARB_PAIR_BUY]] * arb_store_px_mult(store)[rows[ARB_PAIR_BUY]];
+    double wanted = arb_pair_budget_usd(strat) / dearest;
     double base = wanted < depth ? wanted : depth;
     if (!(base > 0)) /* NaN: a side has no quote */
         return 0;

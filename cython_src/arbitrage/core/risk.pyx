@@ -18,8 +18,8 @@ LIMITS = {
     "max_position_usd": (2_000.0, 1e-6, 1e9),
     "max_gross_usd": (20_000.0, 1e-6, 1e10),
     "max_orders_per_s": (50, 1, 100_000),
-    "max_orders_burst": (50, 3, 100_000),
-    "orders_kept_for_exits": (10, 0, 100_000),
+    "max_orders_burst": (0, 0, 100_000),  # 0: as many as in a second, at least 4
+    "orders_kept_for_exits": (0, 0, 100_000),  # 0: a quarter of the burst
     "max_signal_age_ms": (250.0, 0, 3_600_000),
     "max_book_age_ms_bybit": (4_500.0, 0, 3_600_000),
     "max_book_age_ms_okx": (90_000.0, 0, 3_600_000),
@@ -69,17 +69,18 @@ cdef class RiskGate:
     def __init__(self, **limits: float) -> None:
         cdef arb_risk_limits_t bounds
         values = checked_settings(LIMITS, limits)
-        if values["orders_kept_for_exits"] + 2 > values["max_orders_burst"]:
-            raise ValueError(
-                f"orders_kept_for_exits was {values['orders_kept_for_exits']}; max_orders_burst "
-                f"({values['max_orders_burst']}) must leave room for two entry orders beside them")
+        burst = values["max_orders_burst"] or max(4, values["max_orders_per_s"])
+        kept = values["orders_kept_for_exits"] or burst // 4
+        if kept + 2 > burst:
+            raise ValueError(f"orders_kept_for_exits was {kept}; max_orders_burst ({burst}) must "
+                             "leave room for two entry orders beside them")
         memset(&bounds, 0, sizeof(bounds))
         bounds.order_micro_max = <int64_t>(values["max_order_usd"] * ARB_RISK_MICRO)
         bounds.position_micro_max = <int64_t>(values["max_position_usd"] * ARB_RISK_MICRO)
         bounds.gross_micro_max = <int64_t>(values["max_gross_usd"] * ARB_RISK_MICRO)
         bounds.orders_per_s = <int64_t>values["max_orders_per_s"]
-        bounds.orders_burst = <int64_t>values["max_orders_burst"]
-        bounds.orders_kept_for_exits = <int64_t>values["orders_kept_for_exits"]
+        bounds.orders_burst = <int64_t>burst
+        bounds.orders_kept_for_exits = <int64_t>kept
         bounds.signal_age_ns_max = <int64_t>(values["max_signal_age_ms"] * 1e6)
         bounds.book_age_ns_max[0] = <int64_t>(values["max_book_age_ms_bybit"] * 1e6)
         bounds.book_age_ns_max[1] = <int64_t>(values["max_book_age_ms_okx"] * 1e6)

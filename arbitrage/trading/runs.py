@@ -1,0 +1,134 @@
+"""The state folder: one trader at a time, run numbers never used twice, one journal a run."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+
+from arbitrage.errors import JournalError
+
+__all__ = ["RUN_EPOCH_S", "StateFolder", "latest_journal"]
+
+RUN_EPOCH_S = 1_767_225_600  # 2026-01-01 UTC: run numbers are also bounded below by the clock
+RUN_SECONDS = 4
+RUN_LIMIT = 1 << 28
+
+
+class StateFolder:
+    """Hold a folder alone, give out run numbers, name journals.
+
+    Threads: the main thread. The lock is the kernel's and ends with the process, however it ends.
+
+    Parameters
+    ----------
+    path : path
+        Made with mode 0700 when it is missing.
+
+    Raises
+    ------
+    JournalError
+        Another process holds the folder, or it cannot be used.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise JournalError(
+                f"state folder {self.path} cannot be used: {error.strerror}"
+            ) from None
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = os.pread(self._lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._lock)
+            raise JournalError(
+                f"state folder {self.path} is in use by process {holder}; stop that trader or set "
+                "ARB_STATE_DIR to another folder"
+            ) from None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, str(os.getpid()).encode(), 0)
+
+    def next_run(self, wall_s: float | None = None) -> int:
+        """Take the next run number and write it down before returning it.
+
+        It is above every earlier one and at least one step each 4 s since 2026-01-01 UTC, so that
+        a lost folder cannot bring a client id back.
+
+        Raises
+        ------
+        JournalError
+            The stored number is damaged, or the numbers are used up.
+        """
+        now_s = time.time() if wall_s is None else wall_s
+        run = max(self.last_run() + 1, int(now_s - RUN_EPOCH_S) // RUN_SECONDS)
+        if run >= RUN_LIMIT:
+            raise JournalError(f"run number {run} does not fit 28 bits; check this machine's clock")
+        self._write_run(run)
+        return run
+
+    def last_run(self) -> int:
+        """Return the last run number given out, 0 when there was none."""
+        path = self.path / "run"
+        try:
+            text = path.read_text(encoding="ascii").strip()
+        except FileNotFoundError:
+            return 0
+        except (OSError, UnicodeDecodeError) as error:
+            raise JournalError(f"{path} cannot be read: {error}") from None
+        if not text.isdigit() or int(text) >= RUN_LIMIT:
+            raise JournalError(f"{path} was {text[:40]!r}; accepted is one whole number of 28 bits")
+        return int(text)
+
+    def journal_path(self, run: int) -> Path:
+        """Return where a run's journal lies."""
+        return self.path / f"orders-{run:09d}.journal"
+
+    def journals(self) -> list[Path]:
+        """Return the journals of all runs, oldest first."""
+        return sorted(self.path.glob("orders-?????????.journal"))
+
+    def close(self) -> None:
+        """Let another trader have the folder."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+    def _write_run(self, run: int) -> None:
+        # a new file, then a rename: the old number or the new one, never half of either
+        target, fresh = self.path / "run", self.path / "run.new"
+        try:
+            file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            try:
+                os.write(file, f"{run}\n".encode())
+                os.fsync(file)
+            finally:
+                os.close(file)
+            os.replace(fresh, target)
+            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except OSError as error:
+            raise JournalError(f"{target} cannot be written: {error.strerror}") from None
+
+    def __enter__(self) -> "StateFolder":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def latest_journal(folder: StateFolder, before_run: int) -> Path | None:
+    """Return the newest journal of a run below `before_run`: what recovery reads."""
+    earlier = [path for path in folder.journals() if int(path.stem.split("-")[1]) < before_run]
+    return earlier[-1] if earlier else None
