@@ -20,7 +20,7 @@
 #define ARB_REPLAY_H
 
 #include "bybit_frames.h"
-#include "detector_pairs.h"
+#include "opportunity_life.h"
 #include "okx_frames.h"
 #include "symbol_map.h"
 #include "top_of_book.h"

@@ -167,9 +167,11 @@ cdef class Segment:
         cdef bytes path = shm_path(name).encode()
         cdef void *memory
         cdef int fd
-        if not 1 <= symbol_capacity < ARB_SYMBOLS_MAX or not 1 <= lane_count <= ARB_LANES_MAX:
-            raise ValueError(f"symbol_capacity was {symbol_capacity} and lane_count {lane_count}; accepted "
-                             f"are 1 to {ARB_SYMBOLS_MAX - 1} and 1 to {ARB_LANES_MAX}")
+        if not 1 <= symbol_capacity < ARB_SYMBOLS_MAX:
+            raise ValueError(f"symbol_capacity was {symbol_capacity}; accepted values are 1 to "
+                             f"{ARB_SYMBOLS_MAX - 1}")
+        if not 1 <= lane_count <= ARB_LANES_MAX:
+            raise ValueError(f"lane_count was {lane_count}; accepted values are 1 to {ARB_LANES_MAX}")
         memset(&plan, 0, sizeof(plan))
         plan.spec.symbol_capacity = symbol_capacity
         plan.spec.lane_count = lane_count
