@@ -340,7 +340,6 @@ class OkxExchange(Exchange):
                 raise Refusal(51006, "Order price is not within the price limit (max buy price: "
                                      f"{top} min sell price: {bottom})") from None
             raise Refusal(*REJECTS[reject.reason]) from None
-        self.touch(item.index)
         self.flush_account()
         return order_id
 
