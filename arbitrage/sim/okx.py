@@ -1,8 +1,7 @@
 """OKX V5 as a state machine: public and private sockets, orders on the private one.
 
 Source: OKX V5 documentation, websocket overview, trade, trading account, error codes; read in
-2026. REST lives in `okx_rest`, bodies in `okx_frames`. Client order ids stay taken for the whole
-run (the venue frees them when the order ends): a trader that reuses one must not pass here.
+2026. Orders and pushes live in `okx_trading`, REST in `okx_rest`, bodies in `okx_frames`.
 """
 
 from __future__ import annotations
@@ -10,37 +9,20 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from arbitrage.sim import okx_frames as frames
-from arbitrage.sim.exchange import Connection, Exchange, Refusal, encode, same, to_steps
+from arbitrage.sim.exchange import Connection, Refusal, encode, same
 from arbitrage.sim.instruments import Instrument
-from arbitrage.sim.matching import BAND, BUY, SELL, Fill, Order, Reject, plain
 from arbitrage.sim.okx_rest import OkxRest
+from arbitrage.sim.okx_trading import CancelArgs, OkxTrading, OrderArgs
 
-CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}\Z")
-TAG = re.compile(r"[A-Za-z0-9]{0,16}\Z")
-ORDER_TYPES = {"limit": "GTC", "market": "IOC", "ioc": "IOC", "fok": "FOK", "post_only": "POST",
-               "optimal_limit_ioc": "IOC"}
 LOGIN_WINDOW_S = 30
 FUNDING_PERIOD_NS = 30_000_000_000
 REQUEST_BYTES_MAX = 64 * 1024
-REJECTS = {
-    "DUPLICATE": (51016, "Duplicated client order ID"),
-    "NO_POSITION": (51169, "Order failed because you don't have any positions in this direction "
-                           "for this contract to reduce or close."),
-    "BALANCE": (51008, "Order failed. Insufficient USDT balance in account"),
-    "NO_QUOTE": (51022, "Contract suspended."),
-}
-NO_CODE = (50014, "Parameter instIdCode can not be empty.")
-NO_INSTRUMENT = (51001, "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
-NOT_CANCELLED = (51400, "Cancellation failed as the order has been filled, canceled or does not "
-                        "exist.")
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,39 +34,10 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
     expTime: str | None = None
 
 
-class OrderArgs(msgspec.Struct, forbid_unknown_fields=True):
-    """One order, on the socket (instIdCode) and over REST (instId)."""
-
-    tdMode: str
-    side: str
-    ordType: str
-    sz: str
-    instIdCode: int | None = None
-    instId: str = ""  # ignored on the socket since 2026-03
-    px: str = ""
-    clOrdId: str = ""
-    tag: str = ""
-    posSide: str = ""
-    reduceOnly: bool = False
-    ccy: str = ""
-    tgtCcy: str = ""
-    stpMode: str = ""
-    pxAmendType: str = "0"
-    banAmend: bool = False
-    tradeQuoteCcy: str = ""
-
-
-class CancelArgs(msgspec.Struct, forbid_unknown_fields=True):
-    instIdCode: int | None = None
-    instId: str = ""
-    ordId: str = ""
-    clOrdId: str = ""
-
-
 _request = msgspec.json.Decoder(Request)
 
 
-class OkxExchange(Exchange):
+class OkxExchange(OkxTrading):
     """Simulated OKX."""
 
     venue = "okx"
@@ -94,7 +47,6 @@ class OkxExchange(Exchange):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.by_code = {item.code: item for item in self.instruments}
         self._heads = [f'{{"arg":{{"channel":"bbo-tbt","instId":"{i.name}"}},"data":[{{"asks":['
                        for i in self.instruments]
         self._px = [(float(i.tick), f"%.{i.px_places}f") for i in self.instruments]
@@ -102,7 +54,6 @@ class OkxExchange(Exchange):
         self._funding_due_ns = 0
         self.dead_man_ns = 0
         self.leverage = {i.name: "10" for i in self.instruments}
-        self.last_fill: dict[str, Fill] = {}
         self._rest = OkxRest(self)
 
     # -- public ----------------------------------------------------------------------------------
@@ -226,10 +177,6 @@ class OkxExchange(Exchange):
         return self._event_error(
             conn, 60018, f"Subscribe failed, wrong URL or {text} doesn't exist."[:300], request_id)
 
-    def _arg(self, arg: dict[str, str]) -> dict[str, str]:
-        keep = {key: value for key, value in arg.items() if key != "extraParams"}
-        return {**keep, "uid": frames.UID}
-
     def _snapshot(self, channel: str, arg: dict[str, str]) -> list[bytes]:
         if channel == "orders":
             return []
@@ -240,7 +187,7 @@ class OkxExchange(Exchange):
             rows = [frames.position(p, self.matcher, now, rest=False)
                     for p in self.matcher.positions
                     if p.lots and arg.get("instId", "") in ("", p.instrument.name)]
-        return [encode({"arg": self._arg(arg), "eventType": "snapshot", "curPage": 1,
+        return [encode({"arg": self.arg_of(arg), "eventType": "snapshot", "curPage": 1,
                         "lastPage": True, "data": rows})]
 
     def _login(self, conn: Connection, args: list[Any]) -> bytes:
@@ -287,165 +234,6 @@ class OkxExchange(Exchange):
         return encode({**head, "code": "60013", "msg": text, "data": [], "inTime": str(in_us),
                        "outTime": str(self.clock() // 1000 + 1)})
 
-    def place_or_cancel(self, form: OrderArgs | CancelArgs, rest: bool, exp_time: str | None = None
-                        ) -> tuple[dict[str, str], str]:
-        """Run one order request; return its result row and the top-level code."""
-        placing = isinstance(form, OrderArgs)
-        order_id, code, text, sub_code = "", 0, "", ""
-        try:
-            item = self._instrument(form, rest)
-            if exp_time and exp_time.isdigit() and int(exp_time) < self.now_ms():
-                raise Refusal(50036, "The expTime can't be earlier than the current system time.")
-            if isinstance(form, OrderArgs):
-                order_id = self._place(item, form)
-                text = "Order successfully placed." if not rest else ""
-            else:
-                order_id = self._cancel(item, form)
-        except Refusal as refusal:
-            code, text = refusal.code, refusal.text
-            sub_code = "1000" if code == 51008 else ""
-        ts, status, top = str(self.now_ms()), str(code), "1" if code else "0"
-        client = form.clOrdId
-        if not placing:
-            ids = {"clOrdId": client, "ordId": order_id or form_order_id(form)}
-            if not rest:
-                return {"ts": ts, "ordId": ids["ordId"], "clOrdId": client, "sCode": status,
-                        "sMsg": text}, top
-            return {**ids, "ts": ts, "sCode": status, "sMsg": text}, top
-        tag = form.tag if isinstance(form, OrderArgs) else ""
-        tail = {"sCode": status, "sMsg": text, "subCode": sub_code}
-        if rest:
-            return {"clOrdId": client, "ordId": order_id, "tag": tag, "ts": ts, **tail}, top
-        return {"tag": tag, "ts": ts, "ordId": order_id, "clOrdId": client, **tail}, top
-
-    def _instrument(self, form: OrderArgs | CancelArgs, rest: bool) -> Instrument:
-        if rest:
-            item = self.by_name.get(form.instId)
-        elif form.instIdCode is None:
-            raise Refusal(*NO_CODE)
-        else:
-            item = self.by_code.get(form.instIdCode)
-        if item is None:
-            raise Refusal(*NO_INSTRUMENT)
-        return item
-
-    def _place(self, item: Instrument, form: OrderArgs) -> str:
-        order = self._order_of(item, form)
-        order_id = str(3_970_112_233_445_566_000 + next(self._ids))
-        try:
-            self.matcher.submit(order, order_id, self.clock())
-        except Reject as reject:
-            if reject.reason == "PRICE_BAND":
-                top, bottom = self.price_limits(item)
-                raise Refusal(51006, "Order price is not within the price limit (max buy price: "
-                                     f"{top} min sell price: {bottom})") from None
-            raise Refusal(*REJECTS[reject.reason]) from None
-        self.flush_account()
-        return order_id
-
-    def _order_of(self, item: Instrument, form: OrderArgs) -> Order:
-        def wrong(name: str) -> Refusal:
-            return Refusal(51000, f"Parameter {name}  error")
-
-        if form.clOrdId and not CLIENT_ID.match(form.clOrdId):
-            raise wrong("clOrdId")
-        if not TAG.match(form.tag):
-            raise wrong("tag")
-        if form.tdMode not in ("cross", "isolated"):
-            raise wrong("tdMode")
-        if form.side not in ("buy", "sell"):
-            raise wrong("side")
-        if form.posSide not in ("", "net"):
-            raise wrong("posSide")
-        tif = ORDER_TYPES.get(form.ordType)
-        if tif is None:
-            raise wrong("ordType")
-        kind = "market" if form.ordType in ("market", "optimal_limit_ioc") else "limit"
-        if to_steps(form.sz, Decimal("1e-12")) is None:
-            raise wrong("sz")
-        lots = to_steps(form.sz, item.lot)
-        if lots is None:
-            raise Refusal(51121, "Order quantity must be a multiple of the lot size.")
-        if lots < item.min_lots:
-            raise Refusal(51020, "Your order should meet or exceed the minimum order amount.")
-        if lots > (item.max_market_lots if kind == "market" else item.max_lots):
-            raise Refusal(*((51202, "Market order amount exceeds the maximum amount.")
-                            if kind == "market" else
-                            (51005, "Your order amount exceeds the max order amount.")))
-        ticks: int | None = 0
-        if kind == "limit":
-            ticks = to_steps(form.px, item.tick)
-            if not ticks:
-                raise wrong("px")
-        return Order(item, BUY if form.side == "buy" else SELL, kind, tif, ticks or 0, lots,
-                     form.clOrdId, form.reduceOnly, form.tag)
-
-    def _cancel(self, item: Instrument, form: CancelArgs) -> str:
-        order = self.find(form.ordId, form.clOrdId)
-        if order is None or order.instrument is not item or not order.is_open:
-            raise Refusal(*NOT_CANCELLED)
-        self.matcher.cancel(order, "user", self.clock())
-        self.flush_account()
-        return order.order_id
-
-    def cancel_everything(self, reason: str) -> None:
-        for resting in self.matcher.resting:
-            for order in list(resting.values()):
-                self.matcher.cancel(order, reason, self.clock())
-        self.flush_account()
-
-    def find(self, order_id: str, client_id: str) -> Order | None:
-        if order_id:
-            return self.matcher.orders.get(order_id)
-        return self.matcher.by_client.get(client_id)
-
-    def price_limits(self, item: Instrument) -> tuple[str, str]:
-        mark = self.matcher.mark(item.index)
-        top, bottom = mark * (1 + BAND) // item.tick, mark * (1 - BAND) // item.tick
-        return plain(item.px(int(top))), plain(item.px(int(bottom) + 1))
-
-    # -- pushes ----------------------------------------------------------------------------------
-
-    def _push_order(self, order: Order, fill: Fill | None) -> None:
-        mark = self.matcher.mark(order.instrument.index)
-        row = frames.push_order(order, fill, mark)
-        self._push_channel("orders", order.instrument.name, {}, row)
-
-    def _push_channel(self, channel: str, name: str, middle: dict[str, Any], row: Any) -> None:
-        for conn in self.connections.values():
-            arg = conn.topics.get(channel)
-            if arg is not None and arg.get("instId", "") in ("", name):
-                frame = encode({"arg": self._arg(arg), **middle, "data": [row]})
-                self._pushes.append((conn, frame))
-
-    def order_accepted(self, order: Order) -> None:
-        self._push_order(order, None)
-
-    def order_filled(self, order: Order, fill: Fill) -> None:
-        self.last_fill[order.order_id] = fill
-        if len(self.last_fill) > 100_000:
-            del self.last_fill[next(iter(self.last_fill))]
-        self._push_order(order, fill)
-        self.touch(order.instrument.index)
-
-    def order_ended(self, order: Order) -> None:
-        self._push_order(order, None)
-
-    def on_funding(self, item: Instrument, rate: Decimal, flow: Decimal, wall_ns: int) -> None:
-        """Shows in the position's ``fundingFee`` and in the account, not as an order."""
-
-    def push_account(self, indexes: list[int]) -> None:
-        now = self.now_ms()
-        event = {"eventType": "event_update"}
-        for index in indexes:
-            held = self.matcher.positions[index]
-            if held.fill_id:
-                row = frames.position(held, self.matcher, now, rest=False)
-                self._push_channel("positions", held.instrument.name, event, row)
-        if any("account" in conn.topics for conn in self.connections.values()):
-            row = frames.account(self.matcher, now, rest=False)
-            self._push_channel("account", "", event, row)
-
     # -- REST ------------------------------------------------------------------------------------
 
     def rest_result(self, method: str, path: str, query: str, headers: Mapping[str, str],
@@ -460,7 +248,3 @@ class OkxExchange(Exchange):
 
 def _trim(text: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def form_order_id(form: OrderArgs | CancelArgs) -> str:
-    return form.ordId if isinstance(form, CancelArgs) else ""

@@ -6,7 +6,6 @@ contracts; a negative fee is a charge; the REST rows carry the same facts in ano
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,6 +28,10 @@ def money(value: Decimal, places: str = "0.0001") -> str:
 
 def trade_id(fill_id: int) -> str:
     return str(TRADE_ID_BASE + fill_id)
+
+
+def bill_id(fill_id: int) -> int:
+    return 680_800_019_754_000_000 + fill_id
 
 
 def order_type(order: Order) -> str:
@@ -115,7 +118,7 @@ def rest_fill(fill: Fill, rate: Decimal) -> dict[str, Any]:
         "fee": plain(-fill.fee), "fillPnl": plain(fill.profit), "ordId": order.order_id,
         "feeRate": plain(-rate), "instType": "SWAP", "fillPxUsd": "", "instId": item.name,
         "clOrdId": order.client_id, "posSide": "net",
-        "billId": str(680_800_019_754_000_000 + fill.fill_id),
+        "billId": str(bill_id(fill.fill_id)),
         "subType": {(1, 0): "3", (-1, 0): "4"}.get((order.side, fill.closed_lots), "5"),
         "fillMarkVol": "", "tag": order.tag, "fillTime": now,
         "execType": "M" if fill.maker else "T", "fillIdxPx": plain(fill.mark),
@@ -273,7 +276,3 @@ def instrument_row(item: Instrument) -> dict[str, Any]:
         "state": "live", "stk": "", "tickSz": plain(item.tick), "tradeQuoteCcyList": [],
         "uly": family, "upcChg": [],
     }
-
-
-def newest(rows: Sequence[Any], limit: int) -> list[Any]:
-    return list(rows[::-1][:limit])

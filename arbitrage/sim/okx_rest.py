@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import msgspec
 
@@ -12,11 +12,13 @@ from arbitrage.sim import okx_frames as frames
 from arbitrage.sim.exchange import Refusal, query_of, same
 from arbitrage.sim.instruments import Instrument
 from arbitrage.sim.matching import plain
+from arbitrage.sim.okx_trading import CancelArgs, OrderArgs
 
 if TYPE_CHECKING:
     from arbitrage.sim.okx import OkxExchange
 
 WINDOW_MS = 30_000
+T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
 
@@ -200,7 +202,7 @@ class OkxRest:
         orders = [o for i in self._items(query) for o in matcher.resting[i.index].values()]
         return [frames.rest_order(o, self._ex.last_fill.get(o.order_id),
                                   matcher.mark(o.instrument.index))
-                for o in frames.newest(orders, _limit(query))]
+                for o in _window(orders, query, lambda o: int(o.order_id))]
 
     def _fills(self, query: dict[str, str]) -> Rows:
         matcher = self._ex.matcher
@@ -211,16 +213,12 @@ class OkxRest:
                   and query.get("ordId", "") in ("", f.order.order_id)
                   and begin <= f.wall_ns // 1_000_000 <= end]
         return [frames.rest_fill(f, matcher.maker_rate if f.maker else matcher.taker_rate)
-                for f in frames.newest(chosen, _limit(query))]
+                for f in _window(chosen, query, lambda f: frames.bill_id(f.fill_id))]
 
     def _place(self, body: Any) -> Any:
-        from arbitrage.sim.okx import OrderArgs  # the two modules need each other
-
         return self._run(body, OrderArgs)
 
     def _cancel(self, body: Any) -> Any:
-        from arbitrage.sim.okx import CancelArgs
-
         return self._run(body, CancelArgs)
 
     def _run(self, body: Any, form_type: type[Any]) -> Any:
@@ -248,6 +246,17 @@ class OkxRest:
 
 def _unknown_key(name: str) -> NoReturn:
     raise Refusal(51000, f"Parameter {name}  error"[:120], 400)
+
+
+def _window(rows: Sequence[T], query: Mapping[str, str], number_of: Callable[[T], int]
+            ) -> list[T]:
+    """One page, newest first; ``after`` an id means older than it, ``before`` newer."""
+    after, before = (query.get(key) or "0" for key in ("after", "before"))
+    if not after.isdigit() or not before.isdigit():
+        raise Refusal(51000, "Parameter after or before  error", 400)
+    older, newer = int(after) or 1 << 63, int(before)
+    found = [row for row in reversed(rows) if newer < number_of(row) < older]
+    return found[: _limit(query)]
 
 
 def _limit(query: Mapping[str, str]) -> int:

@@ -270,6 +270,20 @@ def test_rest_orders_and_queries(venue: Venue) -> None:
     assert cancel["data"][0]["sCode"] == "51400"
 
 
+def test_rest_fills_go_back_in_pages(venue: Venue, private: Client) -> None:
+    for number in range(5):
+        private.okx_order(sz="1", clOrdId=str(number))
+    seen, after = [], ""
+    for _ in range(4):
+        query = f"instType=SWAP&limit=2&after={after}"
+        rows = venue.rest("GET", "/api/v5/trade/fills", query)[1]["data"]
+        seen += [row["clOrdId"] for row in rows]
+        if len(rows) < 2:
+            break
+        after = rows[-1]["billId"]
+    assert seen == ["4", "3", "2", "1", "0"]
+
+
 def test_rest_public_and_settings(venue: Venue) -> None:
     rows = venue.rest("GET", "/api/v5/public/instruments", "instType=SWAP", None, {})[1]["data"]
     assert [(r["instId"], r["instIdCode"], r["ctVal"]) for r in rows] == [
