@@ -40,7 +40,7 @@ static inline bool arb_detector_init(arb_detector_t *det, const arb_detector_con
 {
     if (lane_count > ARB_DETECTOR_LANES_MAX)
         return false;
-    arb_opportunity_life_init(det, config, store, state_memory, counters);
+    arb_detector_lives_init(det, config, store, state_memory, counters);
     det->lanes = lanes;
     det->lane_count = lane_count;
     det->broadcast = broadcast;

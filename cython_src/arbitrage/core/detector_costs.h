@@ -188,7 +188,7 @@ static inline void arb_detector_refresh_symbol(arb_detector_t *det, uint32_t sym
 }
 
 /* Start with zeroed state memory of arb_detector_state_bytes. Before the threads. */
-static inline void arb_opportunity_life_init(arb_detector_t *det, const arb_detector_config_t *config,
+static inline void arb_detector_lives_init(arb_detector_t *det, const arb_detector_config_t *config,
                                            arb_market_store_t *store, void *state_memory,
                                            arb_detector_counters_t *counters)
 {

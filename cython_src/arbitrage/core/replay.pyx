@@ -73,7 +73,7 @@ cdef extern from "replay.h" nogil:
     size_t arb_symbol_map_bytes(uint32_t capacity) noexcept
     void arb_symbol_map_init(arb_symbol_map_t *map, uint32_t capacity) noexcept
     arb_symbol_name_t *arb_symbol_canonical(const arb_symbol_map_t *map, uint32_t index) noexcept
-    void arb_detector_pairs_init(arb_detector_t *det, const arb_detector_config_t *config,
+    void arb_detector_lives_init(arb_detector_t *det, const arb_detector_config_t *config,
                                  arb_market_store_t *store, void *state_memory,
                                  arb_detector_counters_t *counters) noexcept
     int arb_replay_run(arb_replay_t *replay) noexcept
@@ -195,7 +195,7 @@ cdef class ReplayCore:
         arb_symbol_map_init(self.ptr.map, SYMBOL_CAPACITY)
         self.ptr.tops = <arb_top_t *>aligned_zeros(2 * SYMBOL_CAPACITY * sizeof(arb_top_t))
         self.state_memory = aligned_zeros(arb_detector_state_bytes(2, SYMBOL_CAPACITY))
-        arb_detector_pairs_init(&self.ptr.detector, &config, self.ptr.store, self.state_memory,
+        arb_detector_lives_init(&self.ptr.detector, &config, self.ptr.store, self.state_memory,
                                 &self.ptr.counters)
         self.ptr.taker_bps[0], self.ptr.taker_bps[1] = bybit_taker_bps, okx_taker_bps
         self.keep_quotes = keep_quotes
