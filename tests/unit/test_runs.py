@@ -1,0 +1,56 @@
+"""The state folder: run numbers only rise, and two traders never share."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from arbitrage.errors import JournalError
+from arbitrage.trading.runs import RUN_EPOCH_S, StateFolder, latest_journal
+
+
+def test_run_numbers_rise_and_follow_the_clock(tmp_path: Path) -> None:
+    with StateFolder(tmp_path / "state") as folder:
+        assert folder.next_run(RUN_EPOCH_S + 400) == 100
+        assert folder.next_run(RUN_EPOCH_S + 400) == 101
+        assert folder.next_run(RUN_EPOCH_S) == 102, "a clock set back gives no number twice"
+        assert folder.next_run(RUN_EPOCH_S + 4000) == 1000
+    with StateFolder(tmp_path / "state") as folder:
+        assert folder.last_run() == 1000
+    assert stat.S_IMODE(os.stat(tmp_path / "state" / "run").st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(tmp_path / "state").st_mode) == 0o700
+
+
+def test_a_lost_folder_brings_no_number_back(tmp_path: Path) -> None:
+    with StateFolder(tmp_path / "a") as folder:
+        first = folder.next_run(RUN_EPOCH_S + 8000)
+    with StateFolder(tmp_path / "b") as folder:
+        assert folder.next_run(RUN_EPOCH_S + 8004) > first
+
+
+@pytest.mark.parametrize("text", ["", "seven", "-3", str(1 << 28), "\xff"])
+def test_a_damaged_run_number_is_one_clear_line(tmp_path: Path, text: str) -> None:
+    with StateFolder(tmp_path) as folder:
+        (tmp_path / "run").write_text(text, encoding="latin-1")
+        with pytest.raises(JournalError, match="run"):
+            folder.next_run()
+
+
+def test_two_traders_cannot_share_a_folder(tmp_path: Path) -> None:
+    code = f"from arbitrage.trading.runs import StateFolder; StateFolder({str(tmp_path)!r})"
+    with StateFolder(tmp_path):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        assert done.returncode != 0
+        assert f"in use by process {os.getpid()}" in done.stderr
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_newest_earlier_journal_is_what_recovery_reads(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as folder:
+        for run in (3, 12, 2_000_000):
+            folder.journal_path(run).touch()
+        assert latest_journal(folder, 2_000_000) == folder.journal_path(12)
+        assert latest_journal(folder, 3) is None
