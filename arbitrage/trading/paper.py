@@ -83,6 +83,7 @@ class PaperGateway:
         if len(orders) != len(publishers) or len(orders) > len(VENUES):
             raise ValueError(f"{len(orders)} order rings came with {len(publishers)} publishers")
         self._store = store
+        self._taker_bps = store.column("taker_bps").reshape(-1)
         self._publishers = list(publishers)
         self._consumers = [ring.consumer() for ring in orders]
         self._instruments = dict(instruments)
@@ -157,7 +158,7 @@ class PaperGateway:
         return EXACT.multiply(Decimal(ticks), instrument.tick), lots
 
     def _fill(self, order: Order, instrument: Instrument, px: Decimal, lots: int) -> float:
-        fee_bps = float(self._store.column("taker_bps")[order.row])
+        fee_bps = float(self._taker_bps[order.row])
         qty_base = instrument.base_qty(lots)
         common_px = EXACT.multiply(px, instrument.px_mult)
         notional = EXACT.multiply(common_px, qty_base)
