@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -14,8 +15,8 @@ from arbitrage.fees import FeeSchedule
 
 __all__ = ["replay"]
 
-Progress = Callable[[int, int], None]
-_FILE = click.Path(exists=True, dir_okay=False, readable=True)
+Progress = Callable[[float], None]
+_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
 @contextmanager
@@ -25,16 +26,13 @@ def _progress_bar() -> Iterator[Progress | None]:
         yield None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
 
-    columns = (BarColumn(bar_width=40), MofNCompleteColumn(), "frames", TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replay", total=None)
-
-        def advance(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield advance
+    columns = ("replay", BarColumn(bar_width=40), TaskProgressColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("replay", total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
 
 
 def _table(result: dict[str, Any]) -> str:
@@ -68,7 +66,7 @@ def _table(result: dict[str, Any]) -> str:
 )
 @click.option(
     "--events",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=click.Path(dir_okay=False, path_type=Path),
     help="Write the events as CSV.",
 )
 @click.option(
@@ -78,12 +76,12 @@ def _table(result: dict[str, Any]) -> str:
     help="Write the result as one JSON object to a file, or - for stdout.",
 )
 def replay(
-    bybit: str,
-    okx: str,
+    bybit: Path,
+    okx: Path,
     min_net_bps: float,
     fees: FeeSchedule,
     max_age_ms: int,
-    events: str | None,
+    events: Path | None,
     json_path: str | None,
 ) -> int:
     """Find the opportunities in recorded frames, with the files' own clock.
@@ -102,14 +100,13 @@ def replay(
             bybit=bybit,
             okx=okx,
             min_net_bps=min_net_bps,
-            fees=fees,
+            fees=fees.by_venue(),
             max_age_ms=max_age_ms,
             events_path=events,
             progress=progress,
         )
     if json_path is None:
-        if events != "-":
-            write_text("-", _table(result))
+        write_text("-", _table(result))
     else:
         write_text(json_path, msgspec.json.encode(result).decode() + "\n")
     return 0

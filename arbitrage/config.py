@@ -153,6 +153,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     opportunity_queue_size: Annotated[
         int, _env("ARB_OPPORTUNITY_QUEUE_SIZE", "opportunities kept", ge=2, le=1 << 20)
     ] = 4096
+    journal_records: Annotated[
+        int, _env("ARB_JOURNAL_RECORDS", "records a run's journal holds", ge=1024, le=1 << 26)
+    ] = 1 << 20
     strategy_core: Annotated[
         int | None, _env("STRATEGY_CORE", "core of the strategy thread", ge=0, le=CORE_LIMIT)
     ] = None

@@ -123,6 +123,16 @@ def run_guarded(main: Callable[[], int | None]) -> NoReturn:
         code = main() or 0
     except (ArbitrageError, OSError) as error:
         code = fail(error)
+    except ModuleNotFoundError as error:
+        name = error.name or ""
+        advice = (
+            "build it: pip install -e ." if name.startswith("arbitrage.core.") else "install it"
+        )
+        code = fail(ArbitrageError(f"module {name} is missing; {advice}"))
+    except Exception as error:
+        # A defect, not a wish: still one line, and the way to see more.
+        text = f"unexpected {type(error).__name__}: {error} (LOG_LEVEL=DEBUG shows where)"
+        code = fail(ArbitrageError(text).with_traceback(error.__traceback__))
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

@@ -51,6 +51,24 @@ def test_run_guarded_exits_with_the_code(body: str, code: int) -> None:
     assert caught.value.code == code
 
 
+def test_a_defect_is_one_line_too(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run_guarded(lambda: 1 // 0)
+    assert caught.value.code == 1
+    text = capsys.readouterr().err
+    assert text.startswith("error: unexpected ZeroDivisionError: ")
+    assert text.count("\n") == 1
+
+
+def test_a_missing_core_says_how_to_build_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> int:
+        raise ModuleNotFoundError("no", name="arbitrage.core.ring")
+
+    with pytest.raises(SystemExit):
+        run_guarded(main)
+    assert "module arbitrage.core.ring is missing; build it" in capsys.readouterr().err
+
+
 def test_a_program_that_fails_shows_no_traceback() -> None:
     program = (
         "from arbitrage.errors import *\n"
