@@ -76,7 +76,7 @@ _Static_assert(sizeof(arb_life_slot_t) == 64, "a pair's life is one cache line")
 typedef struct arb_row_watch {
     double funding_bps;        /* what a short position receives over the horizon */
     double funding_8h;         /* rate per 8 hours, fraction */
-    int64_t funding_until_ns;  /* wall clock at which the two above may change */
+    int64_t funding_until_ns;  /* wall clock at which those of any venue of the symbol may change */
     int64_t applied_mono_ns;   /* newest quote or state applied */
 } arb_row_watch_t;
 
@@ -180,8 +180,15 @@ static inline void arb_detector_refresh_pair(arb_detector_t *det, uint32_t symbo
 /* Bring a symbol's costs up to date: after a row comes to life, funding changes or a boundary passes. */
 static inline void arb_detector_refresh_symbol(arb_detector_t *det, uint32_t symbol, int64_t now_wall_ns)
 {
+    int64_t until_ns = INT64_MAX;
+    for (uint32_t venue = 0; venue < det->venue_count; venue++) {
+        uint32_t row = arb_store_row(det->store, venue, symbol);
+        arb_detector_refresh_funding(det, row, now_wall_ns);
+        if (det->watches[row].funding_until_ns < until_ns)
+            until_ns = det->watches[row].funding_until_ns;
+    }
     for (uint32_t venue = 0; venue < det->venue_count; venue++)
-        arb_detector_refresh_funding(det, arb_store_row(det->store, venue, symbol), now_wall_ns);
+        det->watches[arb_store_row(det->store, venue, symbol)].funding_until_ns = until_ns;
     for (uint32_t buy_venue = 0; buy_venue < det->venue_count; buy_venue++)
         for (uint32_t sell_venue = 0; sell_venue < det->venue_count; sell_venue++)
             arb_detector_refresh_pair(det, symbol, buy_venue, sell_venue);

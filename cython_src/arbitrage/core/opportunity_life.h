@@ -221,24 +221,25 @@ static inline void arb_detector_handle(arb_detector_t *det, const arb_tick_t *ti
     int64_t exch_wall_ns = arb_widen_wall_ms(wall_ms, tick->exch_wall_ms) * 1000000;
     arb_life_cause_t cause = {tick->recv_mono_ns, row, 0};
     uint32_t kind = arb_tick_kind(tick);
+    bool stale_costs = wall_ms * 1000000 >= watch->funding_until_ns;
     if (ARB_LIKELY(kind == ARB_TICK_QUOTE)) {
-        bool was_live = det->state[row] == ARB_ROW_LIVE;
+        stale_costs |= det->state[row] != ARB_ROW_LIVE; /* fees and multipliers may be new */
         arb_store_apply_quote(det->store, tick, exch_wall_ns);
         watch->applied_mono_ns = tick->recv_mono_ns;
         cause.parsed_ns = tick->aux_u32;
         arb_count(&det->counters->quotes, 1);
-        if (ARB_UNLIKELY(!was_live || wall_ms * 1000000 >= watch->funding_until_ns))
-            arb_detector_refresh_symbol(det, symbol, wall_ms * 1000000);
     } else if (kind == ARB_TICK_STATE) {
         arb_store_apply_state(det->store, row, tick->aux_u32);
         watch->applied_mono_ns = tick->recv_mono_ns;
     } else if (kind == ARB_TICK_FUNDING) {
         arb_store_apply_funding(det->store, row, tick->bid_px, tick->ask_px, exch_wall_ns);
-        arb_detector_refresh_symbol(det, symbol, wall_ms * 1000000);
+        stale_costs = true;
     } else {
         arb_count(&det->counters->bad_rows, 1);
         return;
     }
+    if (ARB_UNLIKELY(stale_costs))
+        arb_detector_refresh_symbol(det, symbol, wall_ms * 1000000);
     arb_detector_scan(det, symbol, venue, &cause);
 }
 

@@ -110,7 +110,7 @@ cdef object fill(object bid_a, object ask_a, object bid_b, object ask_b, object 
                 _numpy_empty = numpy.empty
             out = _numpy_empty((2, lease.count))
         if not lend(&lease, out, PyBUF_WRITABLE) or lease.views[4].len != 16 * lease.count:
-            raise ValueError(f"out must be a C-contiguous float64 array of shape (2, {lease.count})")
+            raise ValueError("out does not fit the columns")
         columns = columns_of(&lease)
         results = <double *>lease.views[4].buf
         arb_spread_batch(&columns, <size_t>lease.count, results, results + lease.count)
@@ -153,10 +153,11 @@ def spread_bps(bid_a, ask_a, bid_b, ask_b, out=None):
         result = fill(bid_a, ask_a, bid_b, ask_b, out)
         if result is not None:
             return result
-    except (TypeError, BufferError):
+    except (TypeError, BufferError, ValueError):
         pass  # lists, strided arrays, pandas: converted below
     if out is not None:
-        raise ValueError("out needs four one-dimensional contiguous float64 arrays of one length")
+        raise ValueError("out takes the result of four one-dimensional contiguous float64 arrays of "
+                         "one length n and must be a contiguous float64 array of shape (2, n)")
     columns, shape = convert((bid_a, ask_a, bid_b, ask_b))
     result = fill(columns[0], columns[1], columns[2], columns[3], None)
     return result.reshape((2, *shape))
