@@ -44,15 +44,16 @@ class Refusal(Exception):
 class Connection:
     """One client's socket, as the venue sees it."""
 
-    __slots__ = ("authed", "conn_id", "request_ids", "role", "streams", "topics")
+    __slots__ = ("authed", "conn_id", "heard_ns", "request_ids", "role", "streams", "topics")
 
-    def __init__(self, role: str, conn_id: str) -> None:
+    def __init__(self, role: str, conn_id: str, now_ns: int) -> None:
         self.role = role  # public, private, trade
         self.conn_id = conn_id
         self.authed = False
         self.streams = 0  # bit i: public stream i is subscribed
         self.topics: dict[str, Any] = {}  # private topics
         self.request_ids: set[str] = set()
+        self.heard_ns = now_ns  # last time that anything went either way
 
 
 class Exchange(ABC):
@@ -79,6 +80,7 @@ class Exchange(ABC):
         self._ids = itertools.count(1)
         self._public: list[tuple[int, bytes]] = []
         self._pushes: list[tuple[Connection, bytes]] = []
+        self._closings: list[tuple[Connection, int, str]] = []
         self._touched: dict[int, None] = {}
         self._ticker_due_ns = 0
         self.frames_sent = 0
@@ -97,7 +99,7 @@ class Exchange(ABC):
         role = roles.get(path.partition("?")[0])
         if role is None:
             return None
-        conn = Connection(role, self._new_conn_id())
+        conn = Connection(role, self._new_conn_id(), self.clock())
         self.connections[conn.conn_id] = conn
         return conn
 
@@ -131,6 +133,11 @@ class Exchange(ABC):
         """Private frames produced since the last call, in order."""
         pushes, self._pushes = self._pushes, []
         return pushes
+
+    def take_closings(self) -> list[tuple[Connection, int, str]]:
+        """Sockets that the venue closes: (connection, close code, reason)."""
+        closings, self._closings = self._closings, []
+        return closings
 
     def rest(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes

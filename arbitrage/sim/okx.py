@@ -21,6 +21,7 @@ from arbitrage.sim.okx_rest import OkxRest
 from arbitrage.sim.okx_trading import CancelArgs, OkxTrading, OrderArgs
 
 LOGIN_WINDOW_S = 30
+IDLE_NS = 30_000_000_000
 FUNDING_PERIOD_NS = 30_000_000_000
 REQUEST_BYTES_MAX = 64 * 1024
 
@@ -84,18 +85,31 @@ class OkxExchange(OkxTrading):
         if self.dead_man_ns and now_ns >= self.dead_man_ns:
             self.dead_man_ns = 0
             self.cancel_everything("dead_man")
+        self._close_idle(now_ns)
         if now_ns >= self._funding_due_ns:
             self._funding_due_ns = now_ns + FUNDING_PERIOD_NS
             for item in self.instruments:
                 if self.watched >> (2 * item.index + 1) & 1:
                     self._public.append((2 * item.index + 1, self._funding_frame(item)))
 
+    def _close_idle(self, now_ns: int) -> None:
+        """A socket on which nothing moves for 30 s is closed: clients must ping."""
+        for conn in list(self.connections.values()):
+            if now_ns - conn.heard_ns <= IDLE_NS:
+                continue
+            quoted = (book.wall_ns for i, book in enumerate(self.matcher.books)
+                      if conn.streams >> (2 * i) & 1)
+            conn.heard_ns = max(conn.heard_ns, max(quoted, default=0))
+            if now_ns - conn.heard_ns > IDLE_NS:
+                self._closings.append((conn, 4004, "No data received in 30s."))
+
     # -- sockets ---------------------------------------------------------------------------------
 
     def on_frame(self, conn: Connection, payload: bytes) -> list[bytes]:
+        conn.heard_ns = self.clock()
         if payload == b"ping":
             return [b"pong"]
-        in_us = self.clock() // 1000
+        in_us = conn.heard_ns // 1000
         try:
             request = _request.decode(payload)
         except msgspec.MsgspecError:
@@ -105,7 +119,10 @@ class OkxExchange(OkxTrading):
         if request.op in ("subscribe", "unsubscribe"):
             return [reply for arg in request.args for reply in self._channel(conn, request, arg)]
         if request.op == "login" and conn.role == "private":
-            return [self._login(conn, request.args)]
+            reply = self._login(conn, request.args)
+            if not conn.authed:
+                self._closings.append((conn, 4001, "Login failed."))
+            return [reply]
         if request.op in ("order", "cancel-order") and conn.role == "private":
             return [self._trade(conn, request, in_us)]
         return [self._bad_request(conn, payload)]

@@ -152,7 +152,7 @@ class OkxRest:
                  "mgnIsoMode": "automatic", "posMode": "net_mode", "spotOffsetType": "",
                  "uid": frames.UID, "label": "simulator", "roleType": "0", "traderInsts": [],
                  "spotRoleType": "0", "spotTraderInsts": [], "opAuth": "0", "kycLv": "3",
-                 "ip": "", "perm": "read_only,trade", "mainUid": frames.UID}]
+                 "ip": "127.0.0.1", "perm": "read_only,trade", "mainUid": frames.UID}]
 
     def _balance(self, query: dict[str, str]) -> Rows:
         return [frames.account(self._ex.matcher, self._ex.now_ms(), rest=True)]

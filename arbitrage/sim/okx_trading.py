@@ -205,6 +205,7 @@ class OkxTrading(Exchange):
             if arg is not None and arg.get("instId", "") in ("", name):
                 frame = encode({"arg": self.arg_of(arg), **middle, "data": [row]})
                 self._pushes.append((conn, frame))
+                conn.heard_ns = self.clock()
 
     def order_accepted(self, order: Order) -> None:
         self._push_order(order, None)

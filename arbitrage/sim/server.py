@@ -53,6 +53,12 @@ def make_exchange(config: SimConfig, clock: Any = time.time_ns) -> Exchange:
     return kind(config, instruments, market, clock)
 
 
+def close_frame(code: int, reason: str) -> bytes:
+    """One unmasked WebSocket close frame; the venues use codes of their own (4xxx)."""
+    payload = code.to_bytes(2, "big") + reason.encode()[:100]
+    return b"\x88" + len(payload).to_bytes(1, "big") + payload
+
+
 def text_frame(payload: bytes) -> bytes:
     """One unmasked WebSocket text frame."""
     size = len(payload)
@@ -102,8 +108,9 @@ class ClientSocket(WSListener):
             return
         self._write(data)
 
-    def close(self) -> None:
+    def close(self, code: int = 1001, reason: str = "") -> None:
         if self._transport is not None:
+            self._write(close_frame(code, reason))
             self._transport.disconnect()
 
 
@@ -189,6 +196,9 @@ class SimServer:
     def send_pushes(self) -> None:
         """Hand out private frames, several to one client in one write."""
         pushes = self.exchange.take_pushes()
+        for conn, code, reason in self.exchange.take_closings():
+            if conn.conn_id in self.sockets:
+                self.sockets[conn.conn_id].close(code, reason)
         if not pushes:
             return
         parts: dict[str, list[bytes]] = {}

@@ -77,6 +77,16 @@ def test_bad_requests(venue: Venue) -> None:
     assert client.send(op="subscribe", args=["bbo-tbt"])[0]["code"] == "60013"
 
 
+def test_idle_sockets_are_closed_and_pinged_ones_are_not(venue: Venue) -> None:
+    idle, pinged, fed = (venue.client("public", login=False) for _ in range(3))
+    fed.send(op="subscribe", args=[{"channel": "bbo-tbt", "instId": BTC}])
+    for _ in range(4):
+        venue.clock.sleep(10)
+        pinged.raw(b"ping")
+        venue.quote("84000.0", "84000.1")
+    assert [(c, code) for c, code, _ in venue.exchange.take_closings()] == [(idle.conn, 4004)]
+
+
 # -- login -------------------------------------------------------------------------------------
 
 
@@ -86,6 +96,7 @@ def test_bad_requests(venue: Venue) -> None:
 def test_wrong_logins(venue: Venue, change: dict[str, Any], code: str) -> None:
     client = venue.client("private", login=False)
     assert client.login_reply(**change)["code"] == code
+    assert [closing[1] for closing in venue.exchange.take_closings()] == [4001]
     reply = client.send(op="subscribe", args=[{"channel": "account"}])[0]
     assert reply["code"] == "60011"
     assert client.okx_order()["code"] == "60011"

@@ -171,6 +171,19 @@ def test_okx_order_over_sockets(pair: tuple[Sim, Sim]) -> None:
     asyncio.run(trade())
 
 
+def test_a_failed_okx_login_is_told_and_closed(pair: tuple[Sim, Sim]) -> None:
+    login = {"op": "login", "args": [{"apiKey": "no", "passphrase": "p", "sign": "",
+                                      "timestamp": str(int(time.time()))}]}
+
+    async def ask() -> None:
+        async with connected(pair[1].urls["private_ws_url"], login) as ws:
+            assert (await ws.receive_json(timeout=2))["code"] == "60032"
+            assert (await ws.receive(2)).type == aiohttp.WSMsgType.CLOSE
+            assert ws.close_code == 4001
+
+    asyncio.run(ask())
+
+
 def test_rest_and_unknown_paths(pair: tuple[Sim, Sim]) -> None:
     async def ask() -> None:
         async with aiohttp.ClientSession() as session:
