@@ -1,6 +1,7 @@
 """The spread strategy, one decision a test."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from strategy_rig import ACK, DONE, FILL, GRID, REJECT, SENT, TIMEOUT, Rig, execution
@@ -301,7 +302,7 @@ def test_an_exit_that_misses_is_repeated_wider_and_waits(rig: Rig) -> None:
         rig.tell(out, DONE, 0, 0)
     assert limits == sorted(limits, reverse=True)
     assert limits[0] > limits[-1]
-    waits = [round((b - a) / 1e6) for a, b in zip(times, times[1:], strict=False)]
+    waits = [round((b - a) / 1e6) for a, b in pairwise(times)]
     assert waits == [0, 10, 10, 10, 10]
 
 
