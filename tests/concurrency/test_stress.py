@@ -1,0 +1,145 @@
+"""The C harnesses: real headers pass, weakened orders are reported, wrong algorithms are caught.
+
+observed                                         outcome     sentence
+-----------------------------------------------  ----------  ---------------------------------------
+a harness ends with 0, with and without TSan     ACCEPTABLE  only acceptable outcomes were seen
+TSan reports a harness over the real headers     FORBIDDEN   an order is too weak
+TSan is silent about a weakened acquire/release  FORBIDDEN   the order, or the test, is for nothing
+the stress passes a wrong algorithm              FORBIDDEN   it could not see a real bug either
+"""
+
+from pathlib import Path
+
+import pytest
+from stress_build import (
+    FORBIDDEN,
+    HARNESSES,
+    TSAN_REPORT,
+    Mutant,
+    Site,
+    compile_harness,
+    compile_mutant,
+    run,
+    sites,
+    why_no_compiler,
+    why_no_tsan,
+)
+
+pytestmark = pytest.mark.skipif(bool(why_no_compiler()), reason=why_no_compiler())
+needs_tsan = pytest.mark.skipif(bool(why_no_tsan()), reason=why_no_tsan())
+# gcc expands a short memcpy in line and does not instrument it: as a call, TSan sees the payload
+TSAN_FLAGS = ("-g", "-fsanitize=thread", "-fno-builtin-memcpy")
+
+# Orders whose weakening TSan must report: the payloads they order are plain memory. Taking over a
+# killed holder's end is not part of the stress.
+ORDERED = [
+    site
+    for header in ("spsc_ring.h", "mpsc_ring.h")
+    for site in sites(header, "arb_load_acquire|arb_store_release")
+    if not site.function.endswith("_recover")
+]
+
+NO_RECHECK = (
+    (
+        "return (begun & 1) == 0 && arb_load_relaxed(version) == begun;",
+        "(void)version; return (begun & 1) == 0;",
+    ),
+)
+LATE_SEQUENCE = (
+    ("arb_store_relaxed(version, arb_load_relaxed(version) + 1);", "(void)version;"),
+    (
+        "arb_store_release(version, arb_load_relaxed(version) + 1);",
+        "arb_store_release(version, arb_load_relaxed(version) + 2);",
+    ),
+)
+MUTANTS = [
+    Mutant("seqlock-no-recheck", "seqlock", "seqlock.h", NO_RECHECK),
+    Mutant("seqlock-late-sequence", "seqlock", "seqlock.h", LATE_SEQUENCE),
+    Mutant(
+        "broadcast-no-recheck",
+        "broadcast",
+        "broadcast_ring.h",
+        (
+            (
+                "past = arb_slot_past(arb_load_relaxed(&slot->sequence), 2 * cursor + 2);",
+                "past = 0;",
+            ),
+        ),
+    ),
+    Mutant(
+        "broadcast-late-sequence",
+        "broadcast",
+        "broadcast_ring.h",
+        (("arb_store_relaxed(&slot->sequence, 2 * position + 1);", ";"),),
+    ),
+    Mutant("lane-no-recheck", "lane", "seqlock.h", NO_RECHECK),
+    Mutant("lane-late-sequence", "lane", "seqlock.h", LATE_SEQUENCE),
+    Mutant(
+        "lane-forgets-bits-that-did-not-fit",
+        "lane",
+        "market_pipeline.h",
+        (("arb_fetch_or_release(word, left);", ";"),),
+    ),
+    Mutant(
+        "tap-no-recheck",
+        "tap",
+        "frame_tap.h",
+        (
+            (
+                "return arb_load_relaxed(&tap->intent) - cursor <= tap->capacity;",
+                "(void)tap, (void)cursor; return true;",
+            ),
+        ),
+    ),
+    Mutant(
+        "parker-takes-the-flag-but-does-not-wake",
+        "parker",
+        "parker.h",
+        (("syscall(SYS_futex, &parker->parked, FUTEX_WAKE, 1, NULL, NULL, 0);", ";"),),
+    ),
+    Mutant("parker-no-second-look", "parker", flags=("-DMUTANT_NO_SECOND_LOOK",)),
+]
+
+
+@pytest.mark.parametrize("name", HARNESSES)
+def test_real_headers_show_only_acceptable_outcomes(name: str, tmp_path: Path) -> None:
+    binary = compile_harness(name, tmp_path / name)
+    code, output = run(binary, 40_000 if name == "parker" else 400_000)
+    assert code == 0, output
+
+
+@needs_tsan
+@pytest.mark.parametrize("name", HARNESSES)
+def test_thread_sanitizer_is_silent_about_real_headers(name: str, tmp_path: Path) -> None:
+    binary = compile_harness(name, tmp_path / name, *TSAN_FLAGS, optimise="-O1")
+    code, output = run(binary, 20_000 if name == "parker" else 100_000)
+    assert code == 0, output
+
+
+def test_every_order_of_the_plain_payload_rings_is_known() -> None:
+    """Four hand-offs each: producer acquires and releases, consumer acquires and releases."""
+    assert len(ORDERED) == 8, [str(site) for site in ORDERED]
+
+
+@needs_tsan
+@pytest.mark.parametrize("site", ORDERED, ids=str)
+def test_a_weakened_order_is_reported(site: Site, tmp_path: Path) -> None:
+    weaken = (f"-DARB_WEAKEN_FIRST={site.first}", f"-DARB_WEAKEN_LAST={site.last}")
+    name = site.header.split("_")[0]
+    binary = compile_harness(name, tmp_path / name, *TSAN_FLAGS, *weaken, optimise="-O1")
+    for seed in range(1, 6):
+        code, output = run(binary, 20_000, seed)
+        if code == TSAN_REPORT:
+            assert "data race" in output
+            return
+    pytest.fail(f"TSan did not report {site} made relaxed: exit code {code}, {output}")
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_wrong_algorithm_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    binary = compile_mutant(mutant, tmp_path)
+    for seed in range(1, 21):
+        code, output = run(binary, 400_000, seed, timeout=20)
+        if code in (FORBIDDEN, -1):
+            return
+    pytest.fail(f"{mutant.name} passed: exit code {code}, {output}")
