@@ -34,13 +34,17 @@ static void *produce(void *argument)
         uint64_t burst = 1 + (harness_random(&random) >> 61);
         for (; burst > 0 && next < per_producer; burst--, next++) {
             harness_fill(words, 7, next);
-            while (!arb_mpsc_try_push(ring, words))
+            while (!arb_mpsc_try_push(ring, words)) {
+                /* full in the middle of a burst: who waits for room must have notified */
+                calls[producer] += arb_parker_notify(&parker);
                 harness_idle(&spins);
+            }
         }
         calls[producer] += arb_parker_notify(&parker);
         /* mostly wait until all is taken: then no later notify hides a lost one */
-        while (harness_random(&random) >> 61 != 0 && arb_mpsc_depth(ring) != 0)
-            harness_idle(&spins);
+        if (harness_random(&random) >> 61 != 0)
+            while (arb_mpsc_depth(ring) != 0)
+                harness_idle(&spins);
         /* rest about as long as the consumer takes to go to sleep, where the race is */
         for (uint64_t rest = harness_random(&random) >> (54 + next % 8); rest > 0; rest--)
             arb_cpu_relax();

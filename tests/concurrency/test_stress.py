@@ -97,6 +97,11 @@ MUTANTS = [
         "parker.h",
         (("syscall(SYS_futex, &parker->parked, FUTEX_WAKE, 1, NULL, NULL, 0);", ";"),),
     ),
+    Mutant(
+        "parker-no-fence",
+        "parker",
+        flags=('-Darb_fence_seq_cst()=__asm__ __volatile__("":::"memory")',),
+    ),
     Mutant("parker-no-second-look", "parker", flags=("-DMUTANT_NO_SECOND_LOOK",)),
 ]
 

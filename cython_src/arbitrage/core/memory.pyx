@@ -5,7 +5,7 @@ from a living one's and taken over.
 """
 
 from libc.stdint cimport uint64_t
-from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_PRIVATE, PROT_READ, PROT_WRITE, mmap, munmap
+from posix.mman cimport MAP_ANONYMOUS, MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap
 from posix.unistd cimport getpid
 
 cdef uint64_t own_word = 0  # word of the process that computed it last; a fork changes the pid
@@ -16,7 +16,7 @@ class ClaimError(RuntimeError):
 
 
 cdef class AlignedMemory:
-    """A zeroed block, aligned to a page, given back when the last reference goes."""
+    """A zeroed block, aligned to a page, shared with forks, freed when the last reference goes."""
 
     def __init__(self, bytes: int) -> None:
         if self.ptr != NULL:
@@ -25,7 +25,7 @@ cdef class AlignedMemory:
             raise ValueError(f"bytes was {bytes}; accepted is 1 or more")
         cdef size_t size = bytes
         cdef void *ptr = mmap(
-            NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+            NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)
         if ptr == MAP_FAILED:
             raise MemoryError(f"{bytes} bytes of memory were refused by the system")
         self.ptr = <char *>ptr

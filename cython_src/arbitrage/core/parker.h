@@ -18,6 +18,8 @@
  * the flag down. The kernel compares the word again before it sleeps, so a wake between the second
  * look and the wait is not lost. The futex is shared-mode: waiter and producers may be different
  * processes.
+ * A producer that finds its ring full notifies before it waits for room: an earlier record of its
+ * own burst may be the one the consumer sleeps for.
  * Threads: prepare, wait, cancel one thread; notify any thread that may write the memory.
  * Limits: one waiter; a parker that is not enabled never parks and its notify is one load.
  */
