@@ -1,16 +1,14 @@
 """The order gateways of all venues on one event loop: logged in before trading, closed after it."""
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Callable
 
 from arbitrage.config import Settings
-from arbitrage.core.gateway import ExecPublisher, GatewayCounters, OrderSender
+from arbitrage.core.gateway import OrderSender
 from arbitrage.core.loop import LoopPoller
 from arbitrage.core.segment import STAGES
-from arbitrage.core.stages import exec_publisher, gateway_counters
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.connectors import VenueGateway
@@ -20,7 +18,7 @@ from arbitrage.trading.paper import PaperGateway
 
 __all__ = ["Gateways"]
 
-_log = logging.getLogger(__name__)
+PAPER_TURN_S = 0.001
 
 
 class Gateways:
@@ -35,7 +33,6 @@ class Gateways:
         self._core = core
         self._ledger = ledger
         self._ready = threading.Event()
-        self._counters = [gateway_counters(core.segment, venue) for venue in range(len(VENUES))]
 
     def wait_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
         """Wait until orders can leave; `check` raises what made that impossible.
@@ -66,7 +63,7 @@ class Gateways:
         gateway = PaperGateway(
             segment.store,
             [segment.orders(venue) for venue in range(len(VENUES))],
-            [self._publisher(counters) for counters in self._counters],
+            [self._core.stages.publisher(venue) for venue in range(len(VENUES))],
             {
                 item.row: item.instrument
                 for items in self._core.traded_symbols.values()
@@ -76,7 +73,10 @@ class Gateways:
         )
         poller.add_hook(gateway.poll)
         self._ready.set()
-        await asyncio.Event().wait()
+        while True:
+            # an order on its imagined way arrives by time, which wakes no sleeping loop
+            await asyncio.sleep(PAPER_TURN_S)
+            gateway.poll()
 
     async def _run_venues(self, poller: LoopPoller) -> None:
         gateways = [self._make(index, venue) for index, venue in enumerate(VENUES)]
@@ -108,7 +108,7 @@ class Gateways:
 
     def _make(self, index: int, venue: str) -> VenueGateway:
         segment = self._core.segment
-        publisher = self._publisher(self._counters[index])
+        publisher = self._core.stages.publisher(index)
         sender = OrderSender(index, segment.orders(index), publisher, clock=segment.clock)
         sender.set_histograms(
             segment.histogram(STAGES["sent"] + index),
@@ -124,6 +124,3 @@ class Gateways:
             self._ledger.apply_fill,
             self._ledger.apply_funding,
         )
-
-    def _publisher(self, counters: GatewayCounters) -> ExecPublisher:
-        return exec_publisher(self._core.segment, counters)

@@ -5,12 +5,20 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from arbitrage.core.alloc_meter cimport arb_alloc_counters_t, thread_alloc_counters
 from arbitrage.core.clock cimport arb_clock_now, arb_clock_t
 from arbitrage.core.detector cimport OpportunityDetector, detector_bind
+from arbitrage.core.gateway cimport (
+    ExecPublisher,
+    GatewayCounters,
+    GatewayCounters_wrap,
+    arb_gateway_counters_t,
+)
+from arbitrage.core.gateway cimport arb_parker_t as gateway_parker_t
 from arbitrage.core.loop cimport LoopPoller, arb_bell_t
 from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_lane_t, arb_parker_t
 from arbitrage.core.segment cimport (
     ARB_LANES_MAX,
     ARB_SECTION_CLOCK,
     ARB_SECTION_DETECTOR_COUNTERS,
+    ARB_SECTION_GATEWAY_COUNTERS,
     ARB_SECTION_LANES,
     ARB_SECTION_OPPORTUNITIES,
     ARB_SECTION_PARKERS,
@@ -151,6 +159,16 @@ cdef class Stages:
     cdef void turn_inline(self) noexcept:
         arb_stages_both(&self.stages, arb_clock_now(<arb_clock_t *>self.segment.block(
             ARB_SECTION_CLOCK, 0)))
+
+    def publisher(self, venue: int) -> ExecPublisher:
+        """Make what a venue's gateway publishes executions with: counted here, waking the strategy."""
+        cdef GatewayCounters counters = GatewayCounters_wrap(<arb_gateway_counters_t *>self.segment.block(
+            ARB_SECTION_GATEWAY_COUNTERS, venue), self.segment)
+        cdef ExecPublisher publisher = ExecPublisher(self.segment.executions, counters)
+        if self.placement != "inline":
+            publisher.parker = <gateway_parker_t *>self.segment.block(
+                ARB_SECTION_PARKERS, 1 if self.placement == "split" else 0)
+        return publisher
 
     def turn(self) -> int:
         """Run detector and strategy once on the calling thread; return what they handled (inline)."""
