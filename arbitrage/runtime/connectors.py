@@ -98,7 +98,7 @@ class VenueGateway:
             on_caught_up=self.line.ask_unsettled,
         )
 
-    async def open(self, timeout_s: float) -> None:
+    async def open(self) -> None:
         """Open REST and measure the venue's clock; connections are started by their `run`."""
         self.rest.open()
         await self.rest.sync_clock()

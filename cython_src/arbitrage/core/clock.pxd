@@ -14,7 +14,8 @@ cdef extern from "clock.h" nogil:
 
 cdef class Clock:
     cdef arb_clock_t *ptr
-    cdef object owner  # what keeps ptr's memory; None: this object owns it
+    cdef void *memory  # own allocation; NULL when borrowed
+    cdef object owner  # keeps borrowed memory alive
 
 
 cdef Clock Clock_wrap(arb_clock_t *ptr, object owner)

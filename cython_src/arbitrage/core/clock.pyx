@@ -32,12 +32,12 @@ cdef class Clock:
         if self.ptr == NULL:
             if posix_memalign(&memory, 128, sizeof(arb_clock_t)) != 0:
                 raise MemoryError()
+            self.memory = memory
             self.ptr = <arb_clock_t *>memory
             arb_clock_init(self.ptr, calibrate_ms * 1_000_000)
 
     def __dealloc__(self):
-        if self.owner is None:
-            free(self.ptr)
+        free(self.memory)
 
     def now(self) -> int:
         """Return nanoseconds on the CLOCK_MONOTONIC scale."""

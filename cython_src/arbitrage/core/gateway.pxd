@@ -98,7 +98,8 @@ cdef class BufferPool:
 
 cdef class GatewayCounters:
     cdef arb_gateway_counters_t *ptr  # written by the gateway's loop thread alone
-    cdef object owner                 # what keeps ptr's memory; None: this object owns it
+    cdef void *memory  # own allocation; NULL when borrowed
+    cdef object owner  # keeps borrowed memory alive
 
 
 cdef GatewayCounters GatewayCounters_wrap(arb_gateway_counters_t *ptr, object owner)

@@ -123,11 +123,11 @@ cdef class GatewayCounters:
             if posix_memalign(&memory, 128, sizeof(arb_gateway_counters_t)) != 0:
                 raise MemoryError()
             memset(memory, 0, sizeof(arb_gateway_counters_t))
+            self.memory = memory
             self.ptr = <arb_gateway_counters_t *>memory
 
     def __dealloc__(self):
-        if self.owner is None:
-            free(self.ptr)
+        free(self.memory)
 
     def as_dict(self) -> dict[str, int]:
         """Return every counter by name."""

@@ -20,7 +20,8 @@ cdef extern from "histogram.h" nogil:
 
 cdef class Histogram:
     cdef arb_histogram_t *ptr
-    cdef object owner     # what keeps ptr's memory; None: this object owns it
+    cdef void *memory  # own allocation; NULL when borrowed
+    cdef object owner  # keeps borrowed memory alive
     cdef bint readonly
 
 

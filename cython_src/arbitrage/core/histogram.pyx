@@ -30,11 +30,11 @@ cdef class Histogram:
             if posix_memalign(&memory, 128, sizeof(arb_histogram_t)) != 0:
                 raise MemoryError()
             memset(memory, 0, sizeof(arb_histogram_t))
+            self.memory = memory
             self.ptr = <arb_histogram_t *>memory
 
     def __dealloc__(self):
-        if self.owner is None:
-            free(self.ptr)
+        free(self.memory)
 
     def record(self, value: int) -> None:
         """Count one value (ns by convention); a negative one counts as 0."""

@@ -11,7 +11,6 @@ from arbitrage.core.gateway cimport (
     GatewayCounters_wrap,
     arb_gateway_counters_t,
 )
-from arbitrage.core.gateway cimport arb_parker_t as gateway_parker_t
 from arbitrage.core.loop cimport LoopPoller, arb_bell_t
 from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_lane_t, arb_parker_t
 from arbitrage.core.segment cimport (
@@ -166,8 +165,8 @@ cdef class Stages:
             ARB_SECTION_GATEWAY_COUNTERS, venue), self.segment)
         cdef ExecPublisher publisher = ExecPublisher(self.segment.executions, counters)
         if self.placement != "inline":
-            publisher.parker = <gateway_parker_t *>self.segment.block(
-                ARB_SECTION_PARKERS, 1 if self.placement == "split" else 0)
+            publisher.set_parker(<arb_parker_t *>self.segment.block(
+                ARB_SECTION_PARKERS, 1 if self.placement == "split" else 0), self.segment)
         return publisher
 
     def turn(self) -> int:

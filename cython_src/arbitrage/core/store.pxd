@@ -51,7 +51,8 @@ cdef extern from "market_store.h" nogil:
 
 cdef class MarketStore:
     cdef arb_market_store_t *ptr
-    cdef object owner  # what keeps ptr's memory; None: this object owns it
+    cdef void *memory  # own allocation; NULL when borrowed
+    cdef object owner  # keeps borrowed memory alive
     cdef readonly bint read_only
     cdef int row_index(self, object venue, int symbol_index) except -1
 

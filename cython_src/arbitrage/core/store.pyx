@@ -89,12 +89,12 @@ cdef class MarketStore:
         if posix_memalign(&memory, 128, byte_count) != 0:
             raise MemoryError()
         memset(memory, 0, byte_count)
+        self.memory = memory
         self.ptr = <arb_market_store_t *>memory
         arb_store_init(self.ptr, venue_count, symbol_capacity)
 
     def __dealloc__(self):
-        if self.owner is None:
-            free(self.ptr)
+        free(self.memory)
 
     @property
     def venue_count(self) -> int:
