@@ -155,7 +155,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 4096
     journal_records: Annotated[
         int, _env("ARB_JOURNAL_RECORDS", "records a run's journal holds", ge=1024, le=1 << 26)
-    ] = 1 << 20
+    ] = 1 << 17  # 16 MiB, resident from the start
     strategy_core: Annotated[
         int | None, _env("STRATEGY_CORE", "core of the strategy thread", ge=0, le=CORE_LIMIT)
     ] = None

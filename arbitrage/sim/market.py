@@ -9,7 +9,7 @@ virtual clock gives the same run again.
 common  slow swings, plus a Brownian bridge in blocks of 4 s, plus a jump in some blocks;
 lag     0 on the venue that leads the symbol, 5 to 20 ms on the other;
 basis   a slow difference of about one basis point;
-gap     once in each slot of 3 s one venue departs by 30 to 60 bps within 2 to 5 ms, stays
+gap     once in each slot of 3 s one venue jumps away by 30 to 60 bps, stays
         0.3 to 1.5 s and comes back: wide enough to pay 21 bps of round-trip fees.
 """
 
@@ -108,7 +108,7 @@ class CommonPath:
 class GapSchedule:
     """Where one symbol's venues part for a moment; every venue computes the same schedule."""
 
-    __slots__ = ("_seed", "_slot", "_symbol", "end", "fall", "rise", "start", "venue", "width")
+    __slots__ = ("_seed", "_slot", "_symbol", "end", "fall", "start", "venue", "width")
 
     def __init__(self, seed: int, symbol: str) -> None:
         self._seed = seed
@@ -116,7 +116,7 @@ class GapSchedule:
         self._slot: int | None = None
         self.venue = VENUES[0]
         self.start = self.end = self.width = 0.0
-        self.rise = self.fall = 1.0
+        self.fall = 1.0
 
     def load(self, slot: int) -> None:
         """Draw the gap of ``slot``; start and end are seconds since t0."""
@@ -125,8 +125,7 @@ class GapSchedule:
         self.start = slot * SLOT_S + rng.uniform(0.1, 1.3)
         self.end = self.start + rng.uniform(0.3, 1.5)
         self.width = rng.choice((-1, 1)) * rng.uniform(GAP_BPS_MIN, GAP_BPS_MAX) * 1e-4
-        self.rise = rng.uniform(0.002, 0.005)
-        self.fall = rng.uniform(0.005, 0.030)
+        self.fall = rng.uniform(0.0005, 0.003)
         self._slot = slot
 
     def at(self, t: float, venue: str) -> float:
@@ -136,8 +135,6 @@ class GapSchedule:
             self.load(slot)
         if venue != self.venue or t < self.start or t > self.end + self.fall:
             return 0.0
-        if t < self.start + self.rise:
-            return self.width * (t - self.start) / self.rise
         if t <= self.end:
             return self.width
         return self.width * (1.0 - (t - self.end) / self.fall)
