@@ -482,3 +482,39 @@ def test_pair_events_have_a_dtype(rig: Rig) -> None:
     assert isinstance(event, PairEvent)
     assert pair_event_dtype().itemsize == len(event.pack()) == 120
     assert EVENTS[event.event] == "opening"
+
+
+# ---- standing basis -------------------------------------------------------------------------------
+
+
+def test_an_edge_that_is_only_the_standing_basis_is_left_alone() -> None:
+    rig = Rig(min_excess_bps=8.0, basis_step_ms=1.0, basis_time_s=0.2)
+    rig.opportunity(0, 0)
+    rig.poll()
+    assert rig.strategy.counters["orders"] == 0, "nothing is known of the basis yet"
+    rig.quote(0, 0, 0.0)
+    rig.quote(1, 0, 20.0)
+    for _ in range(2000):
+        rig.poll(1.0)
+    pair = rig.strategy.pair(0)
+    assert pair["basis_bps"] == pytest.approx(20.0, abs=0.1)
+    assert pair["basis_samples"] > 900, "both symbols take turns"
+    rig.opportunity(0, 0, 20.0)
+    rig.poll()
+    assert rig.strategy.counters["orders"] == 0
+    rig.opportunity(0, 0, 30.0)
+    rig.poll()
+    assert rig.strategy.counters["orders"] == 2
+    rig.close()
+
+
+def test_the_basis_counts_for_the_other_direction_with_the_other_sign() -> None:
+    rig = Rig(min_excess_bps=25.0, basis_step_ms=1.0, basis_time_s=0.2)
+    rig.quote(0, 0, 0.0)
+    rig.quote(1, 0, 20.0)
+    for _ in range(2000):
+        rig.poll(1.0)
+    rig.opportunity(0, 1, 8.0)  # against the basis: 28 over it
+    rig.poll()
+    assert rig.strategy.counters["orders"] == 2
+    rig.close()

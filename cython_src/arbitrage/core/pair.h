@@ -17,6 +17,7 @@
 
 #include "clock.h" /* first: it asks the system headers for clock_gettime */
 
+#include "basis.h"
 #include "broadcast_ring.h"
 #include "histogram.h"
 #include "journal.h"
@@ -100,6 +101,7 @@ typedef struct arb_strategy_config {
     uint32_t symbol_capacity;  /* equal to the store's */
     double min_net_bps;        /* entry: net edge at the decision, after the books were read again */
     double min_gross_bps;
+    double min_excess_bps;     /* entry: gross edge over the standing basis; see basis_step_ns */
     double take_profit_bps;    /* exit when pair_bps is at least this */
     double stop_bps;           /* exit when pair_bps is at most minus this */
     double position_usd;       /* wanted size of each leg */
@@ -116,6 +118,8 @@ typedef struct arb_strategy_config {
     int64_t retry_ns_max;
     int64_t naked_ns_max;      /* a leg may stand alone so long while the other's outcome is unknown */
     int64_t settle_ns;         /* wait so long for late fills of a flat pair */
+    int64_t basis_step_ns;     /* one symbol's basis is sampled so often, in turn; 0: min_excess_bps is off */
+    int64_t basis_time_ns;     /* time constant of the average */
     uint64_t journal_room_min; /* records that must be left for exits before a pair may start */
 } arb_strategy_config_t;
 
@@ -160,6 +164,7 @@ typedef struct arb_pair {
     double pair_bps;           /* as last judged */
     uint32_t number;
     uint32_t order_count;
+    arb_basis_t basis;         /* outlives the pairs */
     uint32_t failure_streak;   /* unwindings in a row */
     uint16_t symbol_index;
     uint8_t phase;             /* arb_pair_phase_t */
@@ -176,8 +181,9 @@ typedef struct arb_strategy {
     uint32_t next_pair;
     uint32_t active_count;
     uint32_t venues_pushed;    /* bit a venue: orders pushed since the owner last cleared it */
-    uint32_t reserved;
     int64_t now_mono_ns;       /* of this turn */
+    int64_t basis_due_mono_ns; /* when the next symbol's basis is sampled */
+    uint32_t basis_symbol;
     uint16_t active[ARB_SYMBOLS_MAX]; /* symbols with a pair under way */
     arb_pair_t pairs[];        /* symbol_capacity */
 } arb_strategy_t;

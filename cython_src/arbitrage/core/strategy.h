@@ -56,10 +56,12 @@ static inline void arb_strategy_activate(arb_strategy_t *strat, arb_pair_t *pair
 static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const arb_opportunity_t *opp)
 {
     uint32_t failure_streak = pair->failure_streak;
+    arb_basis_t basis = pair->basis;
     uint16_t symbol_index = pair->symbol_index;
     uint32_t rows[2] = {opp->buy_row, opp->sell_row};
     memset(pair, 0, sizeof *pair);
     pair->failure_streak = failure_streak;
+    pair->basis = basis;
     pair->symbol_index = symbol_index;
     pair->number = strat->next_pair++;
     pair->opportunity_id = opp->id;
@@ -144,6 +146,11 @@ static inline void arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair
     double net_bps = opp->net_bps + (gross_bps - opp->gross_bps);
     /* written so that NaN, a side without a quote, fails */
     if (!(net_bps >= config->min_net_bps && gross_bps >= config->min_gross_bps))
+        return;
+    if (config->basis_step_ns != 0 &&
+        !(arb_basis_is_known(&pair->basis) &&
+          arb_basis_excess_bps(&pair->basis, gross_bps, rows[ARB_PAIR_BUY] < rows[ARB_PAIR_SELL]) >=
+              config->min_excess_bps))
         return;
     int64_t steps = arb_pair_size(strat, opp->symbol_index, rows, tops);
     if (steps <= 0) {
@@ -285,6 +292,33 @@ static inline void arb_strategy_step_active(arb_strategy_t *strat)
     }
 }
 
+/* Sample the basis of the next symbol that trades: one a step, so that a turn stays short. */
+static inline void arb_strategy_sample_basis(arb_strategy_t *strat)
+{
+    const arb_strategy_config_t *config = &strat->config;
+    const arb_market_store_t *store = strat->wire.store;
+    if (config->basis_step_ns == 0 || strat->now_mono_ns < strat->basis_due_mono_ns)
+        return;
+    strat->basis_due_mono_ns = strat->now_mono_ns + config->basis_step_ns;
+    for (uint32_t tries = 0; tries < config->symbol_capacity; tries++) {
+        uint32_t symbol = strat->basis_symbol++ % config->symbol_capacity;
+        if (!(strat->wire.symbols[symbol].step_base > 0) || store->venue_count < 2)
+            continue;
+        double mids[2];
+        for (uint32_t venue = 0; venue < 2; venue++) {
+            uint32_t row = arb_store_row(store, venue, symbol);
+            arb_top_view_t top;
+            arb_top_read(store, row, &top);
+            mids[venue] = top.state != ARB_ROW_LIVE
+                              ? NAN
+                              : (top.bid_px + top.ask_px) / 2 * arb_store_px_mult(store)[row];
+        }
+        arb_basis_add(&strat->pairs[symbol].basis, mids[0], mids[1], strat->now_mono_ns,
+                      (double)config->basis_time_ns);
+        return;
+    }
+}
+
 /* One turn. Returns executions and opportunities handled; 0: nothing came in. Owner thread only. */
 static inline uint32_t arb_strategy_poll(arb_strategy_t *strat, int64_t now_mono_ns)
 {
@@ -292,6 +326,7 @@ static inline uint32_t arb_strategy_poll(arb_strategy_t *strat, int64_t now_mono
     arb_opportunity_t opp;
     strat->now_mono_ns = now_mono_ns;
     arb_strategy_note_controls(strat);
+    arb_strategy_sample_basis(strat);
     for (uint32_t count = 0; count < ARB_STRATEGY_BATCH; count++, handled++) {
         const arb_exec_t *exec = (const arb_exec_t *)arb_mpsc_peek(strat->wire.executions);
         if (exec == NULL)

@@ -38,7 +38,12 @@ cdef extern from "strategy.h" nogil:
         uint32_t row
         int64_t lots
 
+    ctypedef struct arb_basis_t:
+        double mean_bps
+        uint64_t sample_count
+
     ctypedef struct arb_pair_t:
+        arb_basis_t basis
         arb_pair_leg_t *legs
         uint32_t number
         uint8_t phase
@@ -52,6 +57,7 @@ cdef extern from "strategy.h" nogil:
         uint32_t symbol_capacity
         double min_net_bps
         double min_gross_bps
+        double min_excess_bps
         double take_profit_bps
         double stop_bps
         double position_usd
@@ -68,6 +74,8 @@ cdef extern from "strategy.h" nogil:
         int64_t retry_ns_max
         int64_t naked_ns_max
         int64_t settle_ns
+        int64_t basis_step_ns
+        int64_t basis_time_ns
         uint64_t journal_room_min
 
     ctypedef struct arb_strategy_wiring_t:

@@ -35,6 +35,7 @@ if len(PHASES) != ARB_PAIR_PHASE_COUNT or len(EXIT_REASONS) != ARB_EXIT_REASON_C
 SETTINGS = {
     "min_net_bps": (0.0, -10_000, 10_000),
     "min_gross_bps": (10.0, -10_000, 10_000),
+    "min_excess_bps": (-10_000.0, -10_000, 10_000),  # over the standing basis; -10000: off
     "take_profit_bps": (1.0, -10_000, 10_000),
     "stop_bps": (30.0, 0, 10_000),
     "position_usd": (1_000.0, 1e-6, 1e9),
@@ -51,6 +52,8 @@ SETTINGS = {
     "retry_ms_max": (2_000.0, 0, 600_000),
     "max_naked_ms": (1_000.0, 0, 600_000),
     "settle_ms": (1_000.0, 0, 600_000),
+    "basis_step_ms": (10.0, 0.001, 60_000),
+    "basis_time_s": (600.0, 0.001, 1e6),
     "journal_room_min": (1_024, 0, 1 << 26),
 }
 
@@ -230,13 +233,18 @@ cdef class SpreadStrategy:
                          "order_count": pair.legs[leg_index].order_count, "orders": orders})
         return {"phase": PHASES[pair.phase], "reason": EXIT_REASONS[pair.reason],
                 "number": pair.number, "pair_bps": pair.pair_bps,
-                "funding_bps": pair.funding_bps, "legs": legs}
+                "funding_bps": pair.funding_bps, "legs": legs,
+                "basis_bps": pair.basis.mean_bps, "basis_samples": pair.basis.sample_count}
 
 
 cdef int _fill_config(arb_strategy_config_t *config, dict values) except -1:
     memset(config, 0, sizeof(config[0]))
     config.min_net_bps = values["min_net_bps"]
     config.min_gross_bps = values["min_gross_bps"]
+    config.min_excess_bps = values["min_excess_bps"]
+    config.basis_time_ns = <int64_t>(values["basis_time_s"] * 1e9)
+    if values["min_excess_bps"] > -10_000:
+        config.basis_step_ns = <int64_t>(values["basis_step_ms"] * 1e6)
     config.take_profit_bps = values["take_profit_bps"]
     config.stop_bps = values["stop_bps"]
     config.position_usd = values["position_usd"]
