@@ -269,6 +269,15 @@ def decimal_of(text: str, default: str = "0") -> Decimal:
     return value
 
 
+def wall_ms_of(text: str) -> int:
+    """Read a venue's time in milliseconds; an empty string is 0, as the venues mean it."""
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdigit() or len(text) > 16:
+        raise WireError(f"expected a time in milliseconds, the venue sent {text[:40]!r}")
+    return int(text)
+
+
 def client_id_of(text: str) -> int:
     """Return our 63-bit id from a client order id, `CLIENT_ID_NONE` for anything else."""
     if not text or len(text) > 19 or not text.isascii() or not text.isdigit():

@@ -79,6 +79,7 @@ class OrderLine(SignedConnection):
         self.resolver = OrderResolver(rest, tracker, sender.reject, absent_after_s=absent_after_s)
         self._ack_timeout_ns = int(ack_timeout_s * 1e9)
         self._names: dict[int, str] = {}
+        self._over_rest = False
         for item in symbols:
             self._names[item.row] = item.instrument.venue_symbol
             sender.add_instrument(
@@ -98,7 +99,11 @@ class OrderLine(SignedConnection):
         """Hold the connection and watch the deadlines until stopped."""
         watch = asyncio.ensure_future(self._watch_deadlines())
         try:
-            await super().run()
+            if self._over_rest:
+                self._ready.set()
+                await self._stopping.wait()
+            else:
+                await super().run()
         finally:
             watch.cancel()
             self.sender.detach()
@@ -144,7 +149,8 @@ class OrderLine(SignedConnection):
             self.tracker.forget(client_id)
 
     def send_over_rest(self) -> None:
-        """Send orders over REST while there is no socket: for demo venues without order entry."""
+        """Send orders over REST and open no socket: for demo venues without order entry."""
+        self._over_rest = True
         self.sender.set_fallback(self._place_over_rest)
 
     def _place_over_rest(

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,7 +14,9 @@ import pytest
 
 from arbitrage.config import Credentials
 from arbitrage.core import gateway
+from arbitrage.core.feed import FeedLane
 from arbitrage.core.ring import MpscRing, SpscRing
+from arbitrage.core.segment import Segment
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import Instrument, steps_floor
 from arbitrage.secret import Secret
@@ -361,13 +364,19 @@ def test_orders_are_refused_while_the_line_is_down_and_flow_again_after(venue: s
 def test_orders_can_go_over_rest(venue: str) -> None:
     async def main() -> None:
         async with desk(venue) as d:
-            d.gateway.send_over_rest()
-            d.sender.detach()
+            d.gateway.stop()
+            await d.tasks[0]
+            line = GATEWAY[venue]("", keys(), d.rest, d.sender, d.tracker, [d.symbol])
+            line.send_over_rest()
+            task = asyncio.ensure_future(line.run())
+            await line.wait_ready(1)
             placed = d.order()
             assert set(await d.ended(placed)) - {ACK} == {SENT, FILL, DONE}
             refused = d.order(side=1, lots=100, flags=1, ticks=0)
             assert d.events(refused) == [REJECT]
             assert d.event(refused, REJECT)[2] == gateway.REJECT_NOT_ENCODABLE
+            line.stop()
+            await task
 
     run(main)
 
@@ -524,6 +533,37 @@ def test_market_data_flows_with_funding_and_survives_a_cut(venue: str) -> None:
             await until(lambda: QuoteCounter.quotes > 2)
             feed.stop()
             await task
+
+    run(main)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_compiled_listener_keeps_quotes_and_hands_on_funding(venue: str) -> None:
+    async def main() -> None:
+        segment = Segment.create(f"test-venues-{venue}-{os.getpid()}", symbol_capacity=4)
+        try:
+            segment.symbols.add("BTCUSDT", dict(NAMES))
+            row = segment.symbols.row(venue, NAMES[venue])
+            async with simulated(venue) as server:
+                feed = MARKET[venue](
+                    server.urls["public_ws_url"], VENUES.index(venue), FeedLane(segment, 0),
+                    [MarketSymbol(row, NAMES[venue], "BTCUSDT")], ping_s=0.1, policy=QUICK,
+                )
+                task = asyncio.ensure_future(feed.run())
+
+                def counted() -> dict[str, int]:
+                    counters: dict[str, int] = segment.counters()["feed"][venue]
+                    return counters
+
+                await until(lambda: counted()["quotes"] > 20 and row in feed._funding)
+                await asyncio.sleep(0.4)  # heartbeats pass through the listener
+                assert feed.connect_count == 1
+                assert counted()["malformed"] == 0
+                feed.stop()
+                await task
+                assert counted()["disconnects"] == 1
+        finally:
+            segment.close()
 
     run(main)
 

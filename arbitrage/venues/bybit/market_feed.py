@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from arbitrage.errors import ConfigError, ConnectorError
-from arbitrage.venues.base import MarketSymbol, unknown_symbol
+from arbitrage.venues.base import MarketSymbol, decimal_of, unknown_symbol, wall_ms_of
 from arbitrage.venues.bybit import wire
 from arbitrage.venues.public_feed import PublicFeed
 
@@ -79,10 +79,10 @@ class BybitMarketFeed(PublicFeed):
         rate, interval_h, next_wall_ns = self._funding.get(item.row, (float("nan"), 0.0, 0))
         # a delta names only what changed
         if ticker.fundingRate:
-            rate = float(ticker.fundingRate)
+            rate = float(decimal_of(ticker.fundingRate))
         if ticker.fundingIntervalHour:
-            interval_h = float(ticker.fundingIntervalHour)
+            interval_h = float(decimal_of(ticker.fundingIntervalHour))
         if ticker.nextFundingTime:
-            next_wall_ns = int(ticker.nextFundingTime) * 1_000_000
+            next_wall_ns = wall_ms_of(ticker.nextFundingTime) * 1_000_000
         if rate == rate and interval_h > 0 and next_wall_ns > 0:
             self.push_funding(item.row, rate, interval_h, next_wall_ns)

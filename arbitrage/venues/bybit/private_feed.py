@@ -8,7 +8,7 @@ import time
 import msgspec
 
 from arbitrage.errors import ConnectorError
-from arbitrage.venues.base import FundingPayment, Wallet, decimal_of
+from arbitrage.venues.base import FundingPayment, Wallet, decimal_of, wall_ms_of
 from arbitrage.venues.bybit import wire
 from arbitrage.venues.bybit.rest import (
     CATEGORY,
@@ -84,7 +84,7 @@ class BybitPrivateFeed(PrivateStream, BybitSession):
                             symbol=item.instrument.symbol,
                             payment_id=row.execId,
                             amount=decimal_of(row.execFee),
-                            wall_ms=int(row.execTime or 0),
+                            wall_ms=wall_ms_of(row.execTime),
                         )
                     )
 

@@ -20,6 +20,7 @@ from arbitrage.venues.base import (
     client_id_of,
     decimal_of,
     side_of,
+    wall_ms_of,
 )
 from arbitrage.venues.bybit import auth, wire
 from arbitrage.venues.rest_client import RestClient
@@ -52,7 +53,7 @@ def execution_report(row: wire.Execution) -> ExecutionReport:
         px=decimal_of(row.execPrice),
         qty_venue=decimal_of(row.execQty),
         fee=decimal_of(row.execFee),
-        wall_ms=int(row.execTime or 0),
+        wall_ms=wall_ms_of(row.execTime),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from arbitrage.errors import ConnectorError
-from arbitrage.venues.base import unknown_symbol
+from arbitrage.venues.base import decimal_of, unknown_symbol, wall_ms_of
 from arbitrage.venues.okx import wire
 from arbitrage.venues.public_feed import PublicFeed
 
@@ -83,10 +83,9 @@ class OkxMarketFeed(PublicFeed):
         item = self.symbols.get(funding.instId)
         if item is None or not funding.fundingRate or not funding.fundingTime:
             return
-        next_ms = int(funding.fundingTime)
-        after_ms = int(funding.nextFundingTime or 0)
+        next_ms = wall_ms_of(funding.fundingTime)
+        after_ms = wall_ms_of(funding.nextFundingTime)
         interval_h = (after_ms - next_ms) / _HOUR_MS if after_ms > next_ms else 0.0
         if interval_h > 0:
-            self.push_funding(
-                item.row, float(funding.fundingRate), interval_h, next_ms * 1_000_000
-            )
+            rate = float(decimal_of(funding.fundingRate))
+            self.push_funding(item.row, rate, interval_h, next_ms * 1_000_000)

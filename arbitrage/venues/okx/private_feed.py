@@ -17,6 +17,7 @@ from arbitrage.venues.base import (
     client_id_of,
     decimal_of,
     side_of,
+    wall_ms_of,
 )
 from arbitrage.venues.okx import wire
 from arbitrage.venues.okx.rest import INST_TYPE, SETTLE, OkxRest, order_report, position_of
@@ -42,7 +43,7 @@ def fill_of(row: wire.Order) -> ExecutionReport | None:
         qty_venue=qty,
         # negative is a charge at OKX, positive one here
         fee=-decimal_of(row.fillFee),
-        wall_ms=int(row.fillTime or row.uTime or 0),
+        wall_ms=wall_ms_of(row.fillTime or row.uTime),
     )
 
 
@@ -120,7 +121,7 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
                     symbol=item.instrument.symbol,
                     payment_id=f"{row.posId}/{row.uTime}",
                     amount=-change,
-                    wall_ms=int(row.uTime or 0),
+                    wall_ms=wall_ms_of(row.uTime),
                 )
             )
 

@@ -21,6 +21,7 @@ from arbitrage.venues.base import (
     code_of,
     decimal_of,
     side_of,
+    wall_ms_of,
 )
 from arbitrage.venues.okx import auth, wire
 from arbitrage.venues.rest_client import RestClient
@@ -55,7 +56,7 @@ def fill_report(row: wire.FillRow) -> ExecutionReport:
         px=decimal_of(row.fillPx),
         qty_venue=decimal_of(row.fillSz),
         fee=-decimal_of(row.fee),
-        wall_ms=int(row.fillTime or row.ts or 0),
+        wall_ms=wall_ms_of(row.fillTime or row.ts),
     )
 
 
