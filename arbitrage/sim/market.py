@@ -9,8 +9,10 @@ virtual clock gives the same run again.
 common  slow swings, plus a Brownian bridge in blocks of 4 s, plus a jump in some blocks;
 lag     0 on the venue that leads the symbol, 5 to 20 ms on the other;
 basis   a slow difference of about one basis point;
-gap     once in each slot of 3 s one venue jumps away by 30 to 60 bps, stays
-        0.3 to 1.5 s and comes back: wide enough to pay 21 bps of round-trip fees.
+gap     once in each slot of 3 s one venue departs by 30 to 60 bps, stays 0.3 to 1.5 s and comes
+        back: wide enough to pay 21 bps of round-trip fees. It opens in one step, as when a large
+        order sweeps a book, and closes in one but for a twentieth, gone within 30 ms. (A ramp of a
+        few ms is poison: who enters at its foot is stopped out at its top.)
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ STEP_SIGMA = 0.15e-4
 JUMP_CHANCE = 0.25
 SLOT_S = 3.0
 GAP_BPS_MIN, GAP_BPS_MAX = 30.0, 60.0
+TAIL_SHARE = 0.05
 TOUCH_USD_MIN, TOUCH_USD_MAX = 20_000.0, 120_000.0
 TABLE_SIZE = 4096
 # After a stall longer than this the missed updates are skipped, not sent in one burst.
@@ -125,7 +128,7 @@ class GapSchedule:
         self.start = slot * SLOT_S + rng.uniform(0.1, 1.3)
         self.end = self.start + rng.uniform(0.3, 1.5)
         self.width = rng.choice((-1, 1)) * rng.uniform(GAP_BPS_MIN, GAP_BPS_MAX) * 1e-4
-        self.fall = rng.uniform(0.0005, 0.003)
+        self.fall = rng.uniform(0.005, 0.030)
         self._slot = slot
 
     def at(self, t: float, venue: str) -> float:
@@ -137,7 +140,7 @@ class GapSchedule:
             return 0.0
         if t <= self.end:
             return self.width
-        return self.width * (1.0 - (t - self.end) / self.fall)
+        return self.width * TAIL_SHARE * (1.0 - (t - self.end) / self.fall)
 
 
 class SymbolPrice:

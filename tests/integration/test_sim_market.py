@@ -74,7 +74,9 @@ def test_venues_agree_but_for_gaps_that_pay(symbol: str) -> None:
         assert slot * SLOT_S < schedule.start < schedule.end + schedule.fall < (slot + 1) * SLOT_S
         assert 0.3 <= schedule.end - schedule.start <= 1.5
         assert 30e-4 <= abs(schedule.width) <= 60e-4
-        assert schedule.rise <= 0.005
+        before, at_once = (schedule.at(schedule.start + d, schedule.venue) for d in (-1e-6, 1e-6))
+        assert (before, at_once) == (0.0, schedule.width), "open in one step"
+        assert abs(schedule.at(schedule.end + 1e-6, schedule.venue)) < 4e-4, "and gone in one"
     steps = [b - a for a, b in itertools.pairwise(starts)]
     assert 1.8 <= min(steps) <= max(steps) <= 4.2
     assert len(directions) == 4, "both venues depart, both ways"
