@@ -1,0 +1,138 @@
+"""The demo as a person runs it: the programs, the report, Ctrl-C, and what fails in one line."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START = [sys.executable, "-m", "arbitrage.demo", "--symbols", "BTCUSDT,ETHUSDT", "--json", "-"]
+NUMBERS = (int, float)
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[Any]:
+    """Start demos that never outlive the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*args: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*START, *args],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """Return the demo's programs by what they are."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            words = Path(f"/proc/{child}/cmdline").read_text().split("\0")
+            if "arbitrage.sim" in words:
+                found[words[words.index("--venue") + 1]] = int(child)
+            elif "arbitrage.trader" in words:
+                found["trader"] = int(child)
+    return found
+
+
+def wait_for_programs(process: subprocess.Popen[str], timeout_s: float = 30.0) -> dict[str, int]:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        found = children_of(process.pid)
+        if len(found) == 3:
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"only {sorted(found)} run")
+
+
+def finish(process: subprocess.Popen[str], timeout_s: float = 60.0) -> tuple[int, str, str]:
+    out, err = process.communicate(timeout=timeout_s)
+    return process.returncode, out, err
+
+
+def check_clean(report: dict[str, Any]) -> None:
+    assert report["mode"] == "demo"
+    assert report["frames"]["bybit"] > 100
+    assert report["frames"]["okx"] > 100
+    assert report["malformed"] == 0
+    assert report["identity_error_usd"] == 0
+    assert report["open_legs_at_exit"] == 0
+    assert report["drops"]["orders"] == 0
+    pairs = report["pairs"]
+    assert pairs["opened"] == pairs["closed"]
+    pnl = report["pnl_usd"]
+    assert pnl["net"] == pytest.approx(pnl["gross"] + pnl["fees"] + pnl["funding"])
+
+
+def test_pairs_open_and_close_and_the_books_agree(demo: Any, tmp_path: Path) -> None:
+    code, out, err = finish(demo("--seconds", "8", "--seed", "7", "--max-hold-s", "2"))
+    assert code == 0, err
+    assert out.count("\n") == 1
+    report = json.loads(out)
+    check_clean(report)
+    assert report["pairs"]["opened"] > 0
+    assert report["fills"] >= 4 * report["pairs"]["closed"] > 0
+    assert report["pnl_usd"]["fees"] < 0
+    for quantiles in report["latency_ns"].values():
+        assert all(isinstance(value, NUMBERS) and value > 0 for value in quantiles.values())
+    assert 10 < report["rss_mb"] < 100
+    assert list(tmp_path.iterdir()) == [], "the demo left files behind"
+
+
+def test_ctrl_c_flattens_and_reports(demo: Any) -> None:
+    process = demo("--seconds", "600")
+    programs = wait_for_programs(process)
+    time.sleep(4)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    code, out, err = finish(process, 20)
+    assert code == 0, err
+    assert time.monotonic() - begun < 15
+    check_clean(json.loads(out))
+    assert not any(Path(f"/proc/{pid}").exists() for pid in programs.values())
+
+
+@pytest.mark.parametrize("victim", ["bybit", "trader"])
+def test_a_program_that_dies_is_one_clear_line(demo: Any, victim: str) -> None:
+    process = demo("--seconds", "600")
+    programs = wait_for_programs(process)
+    os.kill(programs[victim], signal.SIGKILL)
+    code, out, err = finish(process)
+    assert code == 1
+    assert out == ""
+    last = err.splitlines()[-1]
+    title = "the trader" if victim == "trader" else f"the simulated {victim}"
+    assert last.startswith(f"error: {title} ended early by SIGKILL")
+    assert "Traceback" not in err
+    assert not any(Path(f"/proc/{pid}").exists() for pid in programs.values())
+
+
+def test_killed_demo_leaves_no_program(demo: Any) -> None:
+    process = demo("--seconds", "600")
+    programs = wait_for_programs(process)
+    process.kill()
+    deadline = time.monotonic() + 15
+    left = dict(programs)
+    while left and time.monotonic() < deadline:
+        left = {name: pid for name, pid in left.items() if Path(f"/proc/{pid}").exists()}
+        time.sleep(0.1)
+    assert left == {}
