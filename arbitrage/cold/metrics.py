@@ -103,7 +103,6 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     strategy: dict[str, int]
     gateways: dict[str, dict[str, int]]
     threads: list[HotThread]
-    pnl_usd: float | None = None
 
 
 # ---- processor time ------------------------------------------------------------------------------
@@ -304,8 +303,6 @@ def _trading(shot: Snapshot) -> Iterator[Metric]:
         ("rejects", "rejects", "Orders that a venue refused"),
     ):
         yield _counter(name, about, shot.strategy.get(key, 0))
-    if shot.pnl_usd is not None:
-        yield _gauge("pnl_usd", "Net profit and loss since the start", shot.pnl_usd)
     yield _labelled("detector_events", "What the detector counted", shot.detector)
     yield _labelled("strategy_events", "What the strategy counted", shot.strategy)
     gateways = CounterMetricFamily("gateway_events", "Orders' way out", labels=["venue", "kind"])

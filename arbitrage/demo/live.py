@@ -1,5 +1,7 @@
 """The demo's live line on stderr, read from the trader's segment like any other reader does."""
 
+import math
+import struct
 import sys
 import time
 from collections.abc import Callable
@@ -12,7 +14,33 @@ from arbitrage.errors import SegmentError
 __all__ = ["LiveLine", "line_of"]
 
 PERIOD_S = 0.25
+# arb_pair_event_t of pair.h
+_PAIR_EVENT = struct.Struct("<Qqqq7d2f3I3H2BI")
+_ENDED = {4, 6}  # CLOSED, UNWOUND
 PLAIN_PERIOD_S = 5.0
+
+
+class RunningPnl:
+    """Add up what the pairs brought, from the strategy's own broadcast, as pairs end.
+
+    An estimate for the eye: the report's figures come from the ledger.
+    """
+
+    def __init__(self, segment: Segment) -> None:
+        self._store = segment.store
+        self._events = segment.pair_events.reader(from_oldest=True)
+        self.usd = 0.0
+
+    def take(self) -> float:
+        """Read the new events and return the sum so far."""
+        while (record := self._events.try_pop()) is not None:
+            event = _PAIR_EVENT.unpack_from(record)
+            buy_px, base_qty, pair_bps = event[4], event[8], event[10]
+            buy_row, kind = event[16], event[19]
+            if kind in _ENDED and not math.isnan(pair_bps * buy_px):
+                px_mult = float(self._store.px_mult.flat[buy_row])
+                self.usd += buy_px * px_mult * base_qty * pair_bps / 1e4
+        return self.usd
 
 
 def line_of(shot: Snapshot, updates_per_s: float, pnl_usd: float | None) -> str:
@@ -46,6 +74,7 @@ class LiveLine:
         self._name = name
         self._attach = attach
         self._view: Segment | None = None
+        self._pnl: RunningPnl | None = None
         self._is_terminal = sys.stderr.isatty()
         self._period_s = PERIOD_S if self._is_terminal else PLAIN_PERIOD_S
         self._shown_s = time.monotonic()
@@ -88,6 +117,7 @@ class LiveLine:
         try:
             if self._view is None:
                 self._view = self._attach(self._name)
+                self._pnl = RunningPnl(self._view)
             shot = read_snapshot(self._view)
         except SegmentError:
             self._view = None
@@ -95,4 +125,4 @@ class LiveLine:
         quotes = sum(feed.quotes for feed in shot.feeds.values())
         before, self._last = self._last, (now_s, quotes)
         rate = (quotes - before[1]) / (now_s - before[0]) if before else 0.0
-        self.say(line_of(shot, rate, shot.pnl_usd))
+        self.say(line_of(shot, rate, self._pnl.take() if self._pnl else None))
