@@ -8,7 +8,7 @@ import pytest
 
 HERE = Path(__file__).parent
 HEADERS = HERE.parent.parent / "cython_src" / "arbitrage" / "core"
-FLAGS = "-std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all".split()
+FLAGS = ["-std=gnu11", "-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
 
 
 @pytest.fixture(scope="module")
