@@ -14,6 +14,7 @@ from arbitrage.core.strategy import EVENTS, SpreadStrategy
 SENT, ACK, REJECT, FILL, DONE, TIMEOUT = range(6)
 BUY, SELL = 0, 1
 SYMBOLS = 2
+EVENT_NAMES = EVENTS
 # Symbol 0: lots of 0.02 and 0.03 coins, so that a step is 3 and 2 lots and trimming is not trivial.
 # Symbol 1: a bundle of 1000 on Bybit, contracts of 10 on OKX.
 INSTRUMENTS = {
@@ -225,4 +226,31 @@ class Venues:
         raise AssertionError(f"a pair would not end: {[self.rig.strategy.pair(s) for s in (0, 1)]}")
 
 
-EVENT_NAMES = EVENTS
+def enter(rig: Rig, symbol: int = 0, buy_venue: int = 0, gross: float = 20.0) -> tuple:
+    """Let the strategy send both entry orders; return (buy, sell)."""
+    rig.opportunity(symbol, buy_venue, gross)
+    rig.poll()
+    buy, sell = rig.take_order(buy_venue), rig.take_order(1 - buy_venue)
+    assert buy is not None
+    assert sell is not None
+    return buy, sell
+
+
+def fill(rig: Rig, order: Order, lots: int | None = None, px: float | None = None) -> None:
+    """Fill an order at the touch, or as told, and end it."""
+    lots = order.qty_lots if lots is None else lots
+    if px is None:
+        row = rig.store.read_row(order.venue, order.symbol_index)
+        px = row.bid_px if order.side else row.ask_px
+    if lots:
+        rig.tell(order, FILL, lots, lots, px=px)
+    rig.tell(order, DONE, 0, lots)
+
+
+def stand(rig: Rig, **how: float) -> tuple:
+    """Fill both legs, so that a pair stands; return its entry orders."""
+    buy, sell = enter(rig, **how)
+    fill(rig, buy)
+    fill(rig, sell)
+    assert rig.phase(buy.symbol_index) == "open"
+    return buy, sell

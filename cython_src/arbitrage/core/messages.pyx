@@ -45,8 +45,8 @@ def _columns(record):
 def _struct(record):
     packed = Struct("<" + "".join(code for _, code in _columns(record)))
     if packed.size != _SIZES[record]:
-        raise ImportError(f"arbitrage.core.messages: {record} is {_SIZES[record]} bytes in records.h "
-                          f"and {packed.size} here; build again")
+        raise ImportError(f"arbitrage.core.messages: {record} is {_SIZES[record]} bytes in "
+                          f"records.h and {packed.size} here; build again")
     return packed
 
 

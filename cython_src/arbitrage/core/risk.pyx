@@ -49,7 +49,8 @@ cdef class RiskGate:
     """Refuse orders that break a limit; every refusal has one reason.
 
     Threads: one, the strategy's, calls everything but the control words (`kill`, `opening_off`,
-    :meth:`pause`), which any thread may set. Reduce-only orders pass every test but sanity and rate.
+    :meth:`pause`), which any thread may set. Reduce-only orders pass every test but sanity and
+    rate.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ cdef class SpreadStrategy:
     """Trade opportunities as two-legged pairs; the whole machine is nogil C.
 
     Threads: one calls :meth:`poll` (the engine's strategy thread calls the C function). Counters,
-    `live_pairs` and the control words may be used by any thread; :meth:`pair` only while nobody polls.
+    `live_pairs` and the control words are for any thread; :meth:`pair` only while nobody polls.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ cdef class SpreadStrategy:
         return values
 
     def pair(self, symbol_index: int) -> dict[str, object]:
-        """Return what the machine knows of a symbol's pair: phase, legs, and the orders it remembers."""
+        """Return what is known of a symbol's pair: phase, legs, and the orders remembered."""
         if not 0 <= symbol_index < self.ptr.config.symbol_capacity:
             raise IndexError(f"symbol_index was {symbol_index}; the store has room for "
                              f"{self.ptr.config.symbol_capacity}")
