@@ -1,6 +1,15 @@
 from typing import Final
 
-__all__ = ["STATUS_NAMES", "VENUES", "FrameBatch", "Quote", "TopOfBook", "parse_frame", "parse_many"]
+__all__ = [
+    "STATUS_NAMES",
+    "VENUES",
+    "FrameBatch",
+    "Quote",
+    "TopOfBook",
+    "parse_decimal",
+    "parse_frame",
+    "parse_many",
+]
 
 VENUES: Final[tuple[str, ...]]
 STATUS_NAMES: Final[dict[int, str]]
@@ -55,5 +64,6 @@ class TopOfBook:
     @property
     def exch_wall_ns(self) -> int: ...
 
+def parse_decimal(text: bytes) -> float: ...
 def parse_frame(venue: str, frame: bytes) -> Quote: ...
 def parse_many(venue: str, frames: list[bytes], repeat: int = 1) -> dict[str, int]: ...

@@ -15,6 +15,7 @@
 #ifndef ARB_BYBIT_FRAMES_H
 #define ARB_BYBIT_FRAMES_H
 
+#include "frame_tokens.h"
 #include "quote_levels.h"
 
 typedef struct arb_bybit_spans {
@@ -111,7 +112,7 @@ static inline bool arb_bybit_read_head(arb_json_t *json, const arb_bybit_spans_t
     if (topic.bytes - ARB_BYBIT_TOPIC_BYTES != symbol.bytes ||
         memcmp(topic.start + ARB_BYBIT_TOPIC_BYTES, symbol.start, symbol.bytes) != 0)
         return arb_json_fail(json, ARB_FRAME_SYMBOL_MISMATCH);
-    quote->symbol = symbol.start;
+    quote->symbol = topic.start + ARB_BYBIT_TOPIC_BYTES;
     quote->symbol_bytes = (uint16_t)symbol.bytes;
     quote->venue = ARB_VENUE_BYBIT;
     return true;
@@ -179,9 +180,87 @@ static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t byt
     return ARB_FRAME_QUOTE;
 }
 
+/* One side of the expected text: `[]` or one level. Returns what follows it; NULL: not as expected. */
+static inline const char *arb_bybit_fast_side(const char *at, const char *end, double *px, double *qty)
+{
+    if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "[[\""))) {
+        *px = NAN;
+        *qty = NAN;
+        return ARB_TOKEN_STEP(at, end, "[]") ? at : NULL;
+    }
+    at = arb_token_level(at, end, px, qty);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, "\"]]") || !(*px > 0) || !(*qty > 0)))
+        return NULL;
+    return at;
+}
+
+/* The text from type or ts to data, in either order, of a snapshot. */
+static inline const char *arb_bybit_fast_head(const char *at, const char *end)
+{
+    int64_t ts_ms;
+    if (ARB_TOKEN_STEP(at, end, "\",\"type\":\"snapshot\",\"ts\":")) {
+        at = arb_token_wall_ms(at, end, &ts_ms);
+    } else if (ARB_TOKEN_STEP(at, end, "\",\"ts\":")) {
+        at = arb_token_wall_ms(at, end, &ts_ms);
+        if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"type\":\"snapshot\"")))
+            return NULL;
+    } else {
+        return NULL;
+    }
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"data\":{\"s\":\"")))
+        return NULL;
+    return at;
+}
+
+/* The expected text of a snapshot with at most one level a side. False: the scanner must look. */
+static inline bool arb_bybit_fast_l1(const char *frame, size_t bytes, arb_quote_t *out)
+{
+    const char *end = frame + bytes, *at = frame;
+    double bid_px, bid_qty, ask_px, ask_qty;
+    int64_t update_id, seq, cts_ms;
+    if (ARB_UNLIKELY(bytes > ARB_FRAME_BYTES_MAX || !ARB_TOKEN_STEP(at, end, "{\"topic\":\"orderbook.1.")))
+        return false;
+    const char *symbol = at;
+    at = arb_token_name_end(symbol, end, ARB_NAME_BYTES_MAX);
+    if (ARB_UNLIKELY(at == NULL || at == symbol))
+        return false;
+    size_t symbol_bytes = (size_t)(at - symbol);
+    at = arb_bybit_fast_head(at, end);
+    if (ARB_UNLIKELY(at == NULL || (size_t)(end - at) < symbol_bytes ||
+                     !arb_token_same(at, symbol, symbol_bytes, end)))
+        return false;
+    at += symbol_bytes;
+    if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "\",\"b\":")))
+        return false;
+    at = arb_bybit_fast_side(at, end, &bid_px, &bid_qty);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"a\":")))
+        return false;
+    at = arb_bybit_fast_side(at, end, &ask_px, &ask_qty);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"u\":")))
+        return false;
+    at = arb_token_whole(at, end, &update_id);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"seq\":")))
+        return false;
+    at = arb_token_whole(at, end, &seq);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, "},\"cts\":")))
+        return false;
+    at = arb_token_wall_ms(at, end, &cts_ms);
+    if (ARB_UNLIKELY(at == NULL || end - at != 1 || *at != '}' || bid_px > ask_px))
+        return false;
+    *out = (arb_quote_t){
+        .bid_px = bid_px, .ask_px = ask_px, .bid_qty = bid_qty, .ask_qty = ask_qty,
+        .exch_wall_ns = cts_ms * 1000000, .seq = seq, .update_id = update_id,
+        .symbol = symbol, .symbol_bytes = (uint16_t)symbol_bytes,
+        .kind = ARB_QUOTE_SNAPSHOT, .venue = ARB_VENUE_BYBIT,
+    };
+    return true;
+}
+
 /* Read one frame's quote. Cost: see benchmarks; no allocation. */
 static inline arb_frame_status_t arb_bybit_parse_l1(const char *frame, size_t bytes, arb_quote_t *out)
 {
+    if (ARB_LIKELY(arb_bybit_fast_l1(frame, bytes, out)))
+        return ARB_FRAME_QUOTE;
     size_t offset;
     return arb_bybit_scan_l1(frame, bytes, out, &offset);
 }

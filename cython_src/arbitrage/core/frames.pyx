@@ -6,7 +6,10 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
-__all__ = ["STATUS_NAMES", "VENUES", "FrameBatch", "Quote", "TopOfBook", "parse_frame", "parse_many"]
+__all__ = [
+    "STATUS_NAMES", "VENUES", "FrameBatch", "Quote", "TopOfBook", "parse_decimal", "parse_frame",
+    "parse_many",
+]
 
 VENUES = ("bybit", "okx")
 
@@ -124,7 +127,7 @@ cdef class Quote:
 cdef Quote make_quote(const arb_quote_t *source):
     cdef Quote quote = Quote.__new__(Quote)
     quote.venue = VENUES[source.venue]
-    quote.symbol = source.symbol[:source.symbol_bytes].decode("utf-8", "replace")
+    quote.symbol = source.symbol[:source.symbol_bytes].decode("utf-8", "surrogateescape")
     quote.kind = KINDS[source.kind]
     quote.bid_px = source.bid_px
     quote.ask_px = source.ask_px
@@ -172,10 +175,21 @@ def parse_frame(venue: str, frame: bytes) -> Quote:
     Example     parse_frame("okx", frame).bid_px
     """
     cdef arb_quote_t quote
-    if not isinstance(frame, bytes):
-        raise TypeError(f"frame was {type(frame).__name__}; bytes are needed")
     parse_into(venue_index(venue), frame, &quote)
     return make_quote(&quote)
+
+
+def parse_decimal(text: bytes) -> float:
+    """Read a JSON number as the correctly rounded double: what float() makes of the same text.
+
+    Threads     any; holds the GIL.
+    Errors      ValueError when the whole text is no JSON number, or too large for a double.
+    Source      decimal.h
+    """
+    cdef double value
+    if not arb_decimal_parse(PyBytes_AS_STRING(text), <size_t>PyBytes_GET_SIZE(text), &value):
+        raise ValueError(f"{text[:40]!r} was not a JSON number that a double can hold")
+    return value
 
 
 cdef class FrameBatch:

@@ -13,6 +13,7 @@
 #ifndef ARB_OKX_FRAMES_H
 #define ARB_OKX_FRAMES_H
 
+#include "frame_tokens.h"
 #include "quote_levels.h"
 
 typedef struct arb_okx_spans {
@@ -195,9 +196,66 @@ static inline arb_frame_status_t arb_okx_scan_bbo(const char *frame, size_t byte
     return ARB_FRAME_QUOTE;
 }
 
+/* One side of the expected text: `[]` or one level of four strings. Returns what follows it; NULL: not
+ * as expected. */
+static inline const char *arb_okx_fast_side(const char *at, const char *end, double *px, double *qty)
+{
+    if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "[[\""))) {
+        *px = NAN;
+        *qty = NAN;
+        return ARB_TOKEN_STEP(at, end, "[]") ? at : NULL;
+    }
+    at = arb_token_level(at, end, px, qty);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, "\",\"0\",\"")))
+        return NULL;
+    at = arb_token_name_end(at, end, ARB_NAME_BYTES_MAX); /* number of orders: any text */
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, "\"]]") || !(*px > 0) || !(*qty > 0)))
+        return NULL;
+    return at;
+}
+
+/* The expected text of a push. False: the scanner must look. */
+static inline bool arb_okx_fast_bbo(const char *frame, size_t bytes, arb_quote_t *out)
+{
+    const char *end = frame + bytes, *at = frame;
+    double bid_px, bid_qty, ask_px, ask_qty;
+    int64_t seq, ts_ms;
+    if (ARB_UNLIKELY(bytes > ARB_FRAME_BYTES_MAX ||
+                     !ARB_TOKEN_STEP(at, end, "{\"arg\":{\"channel\":\"bbo-tbt\",\"instId\":\"")))
+        return false;
+    const char *symbol = at;
+    at = arb_token_name_end(symbol, end, ARB_NAME_BYTES_MAX);
+    if (ARB_UNLIKELY(at == NULL || at == symbol))
+        return false;
+    size_t symbol_bytes = (size_t)(at - symbol);
+    if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "\"},\"data\":[{\"asks\":")))
+        return false;
+    at = arb_okx_fast_side(at, end, &ask_px, &ask_qty);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"bids\":")))
+        return false;
+    at = arb_okx_fast_side(at, end, &bid_px, &bid_qty);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"ts\":\"")))
+        return false;
+    at = arb_token_wall_ms(at, end, &ts_ms);
+    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, "\",\"seqId\":")))
+        return false;
+    at = arb_token_whole(at, end, &seq);
+    if (ARB_UNLIKELY(at == NULL || end - at != 3 || memcmp(at, "}]}", 3) != 0 || bid_px > ask_px))
+        return false;
+    *out = (arb_quote_t){
+        .bid_px = bid_px, .ask_px = ask_px, .bid_qty = bid_qty, .ask_qty = ask_qty,
+        .exch_wall_ns = ts_ms * 1000000, .seq = seq, .update_id = seq,
+        .symbol = symbol, .symbol_bytes = (uint16_t)symbol_bytes,
+        .kind = ARB_QUOTE_SNAPSHOT, .venue = ARB_VENUE_OKX,
+    };
+    return true;
+}
+
 /* Read one frame's quote. Cost: see benchmarks; no allocation. */
 static inline arb_frame_status_t arb_okx_parse_bbo(const char *frame, size_t bytes, arb_quote_t *out)
 {
+    if (ARB_LIKELY(arb_okx_fast_bbo(frame, bytes, out)))
+        return ARB_FRAME_QUOTE;
     size_t offset;
     return arb_okx_scan_bbo(frame, bytes, out, &offset);
 }
