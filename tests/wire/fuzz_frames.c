@@ -1,13 +1,15 @@
 /* Fuzzing of the frame parsers, built with AddressSanitizer and UndefinedBehaviorSanitizer.
  *
- * libFuzzer: clang -g -O1 -fsanitize=fuzzer,address,undefined -DARB_LIBFUZZER -I cython_src/arbitrage/core
+ * libFuzzer: clang -g -O1 -fsanitize=fuzzer,address,undefined -DARB_LIBFUZZER -I
+ * cython_src/arbitrage/core
  *            tests/wire/fuzz_frames.c -o fuzz_frames
- * By itself: fuzz_frames SAMPLES COUNT SEED, one sample a line: mutates them and prints what became of
+ * By itself: fuzz_frames SAMPLES COUNT SEED, one sample a line: mutates them and prints what
+ * became of
  *            the frames. The frame is allocated to the byte, so a read outside it is caught.
  *
- * What must hold for any bytes: both ways of a parser say the same; on anything but a quote the output
- * is untouched; a quote's numbers are in range and its symbol lies in the frame; the map and the top of
- * book take whatever the parser gives.
+ * What must hold for any bytes: both ways of a parser say the same; on anything but a quote the
+ * output is untouched; a quote's numbers are in range and its symbol lies in the frame; the map
+ * and the top of book take whatever the parser gives.
  */
 #include <stdio.h>
 
@@ -28,7 +30,10 @@ static arb_top_t tops[ARB_VENUE_COUNT];
 static uint64_t counts[ARB_FRAME_STATUS_COUNT];
 static arb_symbol_map_t *map;
 
-static bool bits_equal(double a, double b) { return memcmp(&a, &b, 8) == 0 || (isnan(a) && isnan(b)); }
+static bool bits_equal(double a, double b)
+{
+    return memcmp(&a, &b, 8) == 0 || (isnan(a) && isnan(b));
+}
 
 static void require_same(const arb_quote_t *a, const arb_quote_t *b)
 {
@@ -48,9 +53,12 @@ static void require_sound(const arb_quote_t *quote, const char *frame, size_t by
 {
     REQUIRE(quote->symbol >= frame && quote->symbol + quote->symbol_bytes <= frame + bytes);
     REQUIRE(quote->symbol_bytes >= 1 && quote->symbol_bytes <= ARB_NAME_BYTES_MAX);
-    REQUIRE(isnan(quote->bid_px) == isnan(quote->bid_qty) && isnan(quote->ask_px) == isnan(quote->ask_qty));
-    REQUIRE(isnan(quote->bid_px) || (quote->bid_px > 0 && quote->bid_px <= DBL_MAX && quote->bid_qty > 0));
-    REQUIRE(isnan(quote->ask_px) || (quote->ask_px > 0 && quote->ask_px <= DBL_MAX && quote->ask_qty > 0));
+    REQUIRE(isnan(quote->bid_px) == isnan(quote->bid_qty) &&
+            isnan(quote->ask_px) == isnan(quote->ask_qty));
+    REQUIRE(isnan(quote->bid_px) || (quote->bid_px > 0 && quote->bid_px <= DBL_MAX &&
+                                     quote->bid_qty > 0));
+    REQUIRE(isnan(quote->ask_px) || (quote->ask_px > 0 && quote->ask_px <= DBL_MAX &&
+                                     quote->ask_qty > 0));
     REQUIRE(!(quote->bid_px > quote->ask_px));
     REQUIRE(quote->seq >= 0 && quote->seq <= ARB_SEQ_MAX && quote->update_id >= 0);
     REQUIRE(quote->exch_wall_ns >= 0);
@@ -70,7 +78,8 @@ static void check_one(int venue, const char *frame, size_t bytes)
     REQUIRE(status == scanned && status < ARB_FRAME_STATUS_COUNT && offset <= bytes);
     counts[status]++;
     if (status != ARB_FRAME_QUOTE) {
-        REQUIRE(memcmp(&fast, &before, sizeof before) == 0 && memcmp(&slow, &before, sizeof before) == 0);
+        REQUIRE(memcmp(&fast, &before, sizeof before) == 0);
+        REQUIRE(memcmp(&slow, &before, sizeof before) == 0);
         return;
     }
     require_same(&fast, &slow);
@@ -178,7 +187,7 @@ int main(int argc, char **argv)
     uint32_t sample_count = 0;
     FILE *file = argc == 4 ? fopen(argv[1], "rb") : NULL;
     if (file == NULL) {
-        fprintf(stderr, "usage: fuzz_frames SAMPLES COUNT SEED (SAMPLES: a readable file, one frame a line)\n");
+        fprintf(stderr, "usage: fuzz_frames SAMPLES COUNT SEED (SAMPLES: one frame a line)\n");
         return 2;
     }
     while (sample_count < SAMPLES_MAX && fgets(samples[sample_count], ROOM, file) != NULL) {

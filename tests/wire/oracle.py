@@ -198,7 +198,7 @@ ESCAPED = re.compile(rb'"(topic|s|instId)"\s*:\s*"[^"]*\\|\[\s*"[^"]*\\|,\s*"[^"
 
 
 def agree(venue: str, frame: bytes) -> bool:
-    """Do both say the same? Our parser stops at a foreign topic, so what follows it may be broken."""
+    """Do both say the same? Our parser stops at a foreign topic: what follows may be broken."""
     expected, found = read(venue, frame), ours(venue, frame)
     if expected == found or (found == "other_topic" and expected == "malformed"):
         return True

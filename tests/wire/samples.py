@@ -17,7 +17,8 @@ BYBIT_QUOTES = [
     b'"1000PEPEUSDT","b":[["0.0110237","1284500"]],"a":[["0.0110238","9007199254740993"]],"u":1,'
     b'"seq":281474976710655},"cts":1790409768607}',
     b' { "topic" : "orderbook.1.BTCUSDT" , "ts" : 1 , "type" : "snapshot" ,\t"data" : { "s" : '
-    b'"BTCUSDT" , "b" : [ [ "1" , "2" ] , [ "1.5" , "0.25" ] ] , "a" : [ ] , "u" : 2 , "seq" : 3 } }\n',
+    b'"BTCUSDT" , "b" : [ [ "1" , "2" ] , [ "1.5" , "0.25" ] ] , "a" : [ ] , "u" : 2 , '
+    b'"seq" : 3 } }\n',
     b'{"cts":1,"data":{"seq":3,"u":2,"a":[["2e3","1E-2"]],"b":[["1999.99999999999999999999","7"]],'
     b'"s":"BTCUSDT"},"new":{"x":[1,{"y":"\\u00e9\\"}"}],"z":null},"ts":4,"type":"snapshot",'
     b'"topic":"orderbook.1.BTCUSDT"}',
@@ -28,7 +29,7 @@ BYBIT_OTHER = [
     b'{"topic":"orderbook.50.BTCUSDT","type":"delta","ts":1,"data":{"s":"BTCUSDT","b":[],"a":[]}}',
     b'{"success":true,"ret_msg":"pong","conn_id":"465772b1","req_id":"","op":"ping"}',
     b'{"op":"pong","args":["1699766561376"],"conn_id":"cl48jjpqo29jk1nbp4e0-98gm"}',
-    b'{"success":false,"ret_msg":"error:handler not found,topic:orderbook.1.NOPE","op":"subscribe"}',
+    b'{"success":false,"ret_msg":"error:handler not found,topic:orderbook.1.NO","op":"subscribe"}',
 ]
 OKX_QUOTES = [
     b'{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":[["84093.5","667.19",'
@@ -40,8 +41,9 @@ OKX_QUOTES = [
     b'"1"]],"bids":[],"ts":"1765201257149","seqId":378617009}]}',
     b'{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":[["61686","244","0","6"'
     b']],"bids":[["61685.9","125.87","0","12"]],"ts":"1723161599996","seqId":50093421612}]}',
-    b'{ "data" : [ { "seqId" : 7 , "ts" : "5" , "bids" : [ [ "1" , "2" , "0" , "1" ] ] , "asks" : [ '
-    b'[ "1.5e0" , "0.000000000000000000000000000001" , null , {"a":[]} ] ] , "checksum" : -1.5e9 , '
+    b'{ "data" : [ { "seqId" : 7 , "ts" : "5" , "bids" : [ [ "1" , "2" , "0" , "1" ] ] , '
+    b'"asks" : [ [ "1.5e0" , "0.000000000000000000000000000001" , null , {"a":[]} ] ] , '
+    b'"checksum" : -1.5e9 , '
     b'"prevSeqId" : -1 } ] , "action" : "snapshot" , "arg" : { "instId" : "X" , "channel" : '
     b'"bbo\\u002dtbt" } }',
 ]

@@ -1,4 +1,4 @@
-"""The frame parsers against the oracle: samples, fixtures, real data, generated and broken frames."""
+"""The frame parsers against the oracle: samples, fixtures, real data, generated and broken ones."""
 
 import gzip
 import itertools
@@ -145,15 +145,16 @@ def test_real_frames_equal_the_oracle(venue: str, count: int) -> None:
 
 SPACE = st.sampled_from(["", "", "", " ", "\n", "\t \r"])
 DIGITS = st.text("0123456789", min_size=1, max_size=24)
+EXPONENT = st.sampled_from(["e3", "E-7", "e+30", "e-320"])
 NUMBER = st.one_of(
-    st.builds(lambda a, b: f"{a}.{b}", st.integers(0, 10**6), st.text("0123456789", min_size=1, max_size=6)),
+    st.builds(lambda a, b: f"{a}.{b[:6]}", st.integers(0, 10**6), DIGITS),
     st.builds(lambda a, b: f"{a.lstrip('0') or '0'}.{b}", DIGITS, DIGITS),
-    st.builds(lambda a, e: f"{a.lstrip('0') or '0'}{e}", DIGITS, st.sampled_from(["e3", "E-7", "e+30", "e-320"])),
+    st.builds(lambda a, e: f"{a.lstrip('0') or '0'}{e}", DIGITS, EXPONENT),
     st.sampled_from(["0", "0.0", "1e309", "-1", "", "1.", "00.1", "5e-324", "9007199254740993"]),
 )  # fmt: skip
 JUNK = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8), st.floats(allow_nan=False, allow_infinity=False)),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8) | st.floats(-1e30, 1e30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner),
     max_leaves=6,
 ).map(json.dumps)  # fmt: skip
 
@@ -168,7 +169,7 @@ def side(extras: bool) -> st.SearchStrategy[str]:
 
 
 def members(draw: st.DrawFn, required: dict[str, str]) -> str:
-    """The members in any order, some junk between, space anywhere, escapes in a key now and then."""
+    """The members in any order, junk between, space anywhere, escapes in a key now and then."""
     pairs = list(required.items())
     if draw(st.integers(0, 9)) == 0:
         pairs.pop(draw(st.integers(0, len(pairs) - 1)))
@@ -196,7 +197,8 @@ def bybit_frames(draw: st.DrawFn) -> bytes:
         "seq": draw(whole),
     })  # fmt: skip
     fields = {
-        "topic": f'"orderbook.1.{symbol}"', "type": draw(st.sampled_from(['"snapshot"', '"delta"'])),
+        "topic": f'"orderbook.1.{symbol}"',
+        "type": draw(st.sampled_from(['"snapshot"', '"delta"'])),
         "ts": draw(st.integers(0, 2 * 10**12).map(str)), "data": data,
     }  # fmt: skip
     if draw(st.booleans()):

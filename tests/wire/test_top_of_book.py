@@ -29,7 +29,10 @@ def bybit(
 def okx(seq: int, bid: str, ask: str, ts: int) -> bytes:
     return json.dumps({
         "arg": {"channel": "bbo-tbt", "instId": "X"},
-        "data": [{"asks": [[ask, "1", "0", "1"]], "bids": [[bid, "1", "0", "1"]], "ts": str(ts), "seqId": seq}],
+        "data": [{
+            "asks": [[ask, "1", "0", "1"]], "bids": [[bid, "1", "0", "1"]],
+            "ts": str(ts), "seqId": seq,
+        }],
     }).encode()  # fmt: skip
 
 

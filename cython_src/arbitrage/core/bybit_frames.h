@@ -4,13 +4,14 @@
  *    "b":[["63040.8","3.323"]],"a":[["63040.9","4.686"]],"u":31071061,"seq":763537012912},
  *    "cts":1786639170498}
  *
- * Source: bybit-exchange.github.io/docs/v5/websocket/public/orderbook (read July 2026). Key order varies, sides may be
- * empty, cts may be absent (then ts), deltas may state several levels.
- * Two ways to one result: the expected text is compared piece by piece; at the first difference the
- * frame goes to the scanner, which takes any key order and says what is wrong and where.
+ * Source: bybit-exchange.github.io/docs/v5/websocket/public/orderbook (read July 2026). Key
+ * order varies, sides may be empty, cts may be absent (then ts), deltas may state several
+ * levels.
+ * Two ways to one result: the expected text is compared piece by piece; at the first difference
+ * the frame goes to the scanner, which takes any key order and says what is wrong and where.
  *
- * Threads: pure functions. Limits: never reads outside frame[0..bytes); the quote's symbol points into
- * the frame. On anything but ARB_FRAME_QUOTE the quote is untouched.
+ * Threads: pure functions. Limits: never reads outside frame[0..bytes); the quote's symbol
+ * points into the frame. On anything but ARB_FRAME_QUOTE the quote is untouched.
  */
 #ifndef ARB_BYBIT_FRAMES_H
 #define ARB_BYBIT_FRAMES_H
@@ -93,7 +94,8 @@ static inline bool arb_bybit_scan_data(arb_json_t *json, arb_bybit_spans_t *span
 }
 
 /* Topic, symbol and kind. json->at names the culprit on failure. */
-static inline bool arb_bybit_read_head(arb_json_t *json, const arb_bybit_spans_t *spans, arb_quote_t *quote)
+static inline bool arb_bybit_read_head(arb_json_t *json, const arb_bybit_spans_t *spans,
+                                       arb_quote_t *quote)
 {
     arb_span_t topic, type, symbol;
     arb_span_string(spans->topic, &topic);
@@ -118,8 +120,10 @@ static inline bool arb_bybit_read_head(arb_json_t *json, const arb_bybit_spans_t
     return true;
 }
 
-/* Both sides. In a snapshot a deletion says nothing; in a delta it counts where no new level came. */
-static inline bool arb_bybit_read_sides(arb_json_t *json, const arb_bybit_spans_t *spans, arb_quote_t *quote)
+/* Both sides. In a snapshot a deletion says nothing; in a delta it counts where no new level
+ * came. */
+static inline bool arb_bybit_read_sides(arb_json_t *json, const arb_bybit_spans_t *spans,
+                                        arb_quote_t *quote)
 {
     arb_side_levels_t bid, ask;
     if (!arb_side_parse(json, spans->b, true, false, &bid) ||
@@ -136,15 +140,17 @@ static inline bool arb_bybit_read_sides(arb_json_t *json, const arb_bybit_spans_
     quote->bid_gone_count = delta && isnan(bid.px) ? (uint8_t)bid.gone_count : 0;
     quote->ask_gone_count = delta && isnan(ask.px) ? (uint8_t)ask.gone_count : 0;
     for (uint32_t gone_index = 0; gone_index < ARB_QUOTE_GONE_MAX; gone_index++) {
-        quote->bid_gone_px[gone_index] = gone_index < quote->bid_gone_count ? bid.gone_px[gone_index] : NAN;
-        quote->ask_gone_px[gone_index] = gone_index < quote->ask_gone_count ? ask.gone_px[gone_index] : NAN;
+        bool bid_gone = gone_index < quote->bid_gone_count;
+        bool ask_gone = gone_index < quote->ask_gone_count;
+        quote->bid_gone_px[gone_index] = bid_gone ? bid.gone_px[gone_index] : NAN;
+        quote->ask_gone_px[gone_index] = ask_gone ? ask.gone_px[gone_index] : NAN;
     }
     return true;
 }
 
 /* The scanner: any key order, any whitespace, and the reason with its place when it is no quote. */
-static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t bytes, arb_quote_t *out,
-                                                   size_t *offset)
+static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t bytes,
+                                                   arb_quote_t *out, size_t *offset)
 {
     arb_json_t json = {frame, frame + bytes, ARB_FRAME_QUOTE};
     arb_bybit_spans_t spans;
@@ -168,7 +174,8 @@ static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t byt
         good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
     good = good && arb_bybit_read_head(&json, &spans, &quote) &&
            arb_whole_parse(&json, spans.ts, false, ARB_WALL_MS_MAX, &ts_ms) &&
-           arb_whole_parse(&json, spans.cts.start ? spans.cts : spans.ts, false, ARB_WALL_MS_MAX, &cts_ms) &&
+           arb_whole_parse(&json, spans.cts.start ? spans.cts : spans.ts, false,
+                           ARB_WALL_MS_MAX, &cts_ms) &&
            arb_whole_parse(&json, spans.u, false, ARB_SEQ_MAX, &quote.update_id) &&
            arb_whole_parse(&json, spans.seq, false, ARB_SEQ_MAX, &quote.seq) &&
            arb_bybit_read_sides(&json, &spans, &quote);
@@ -180,8 +187,10 @@ static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t byt
     return ARB_FRAME_QUOTE;
 }
 
-/* One side of the expected text: `[]` or one level. Returns what follows it; NULL: not as expected. */
-static inline const char *arb_bybit_fast_side(const char *at, const char *end, double *px, double *qty)
+/* One side of the expected text: `[]` or one level. Returns what follows it; NULL: not as
+ * expected. */
+static inline const char *arb_bybit_fast_side(const char *at, const char *end, double *px,
+                                              double *qty)
 {
     if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "[[\""))) {
         *px = NAN;
@@ -218,7 +227,8 @@ static inline bool arb_bybit_fast_l1(const char *frame, size_t bytes, arb_quote_
     const char *end = frame + bytes, *at = frame;
     double bid_px, bid_qty, ask_px, ask_qty;
     int64_t update_id, seq, cts_ms;
-    if (ARB_UNLIKELY(bytes > ARB_FRAME_BYTES_MAX || !ARB_TOKEN_STEP(at, end, "{\"topic\":\"orderbook.1.")))
+    if (ARB_UNLIKELY(bytes > ARB_FRAME_BYTES_MAX ||
+                     !ARB_TOKEN_STEP(at, end, "{\"topic\":\"orderbook.1.")))
         return false;
     const char *symbol = at;
     at = arb_token_name_end(symbol, end, ARB_NAME_BYTES_MAX);
@@ -257,7 +267,8 @@ static inline bool arb_bybit_fast_l1(const char *frame, size_t bytes, arb_quote_
 }
 
 /* Read one frame's quote. Cost: see benchmarks; no allocation. */
-static inline arb_frame_status_t arb_bybit_parse_l1(const char *frame, size_t bytes, arb_quote_t *out)
+static inline arb_frame_status_t arb_bybit_parse_l1(const char *frame, size_t bytes,
+                                                    arb_quote_t *out)
 {
     if (ARB_LIKELY(arb_bybit_fast_l1(frame, bytes, out)))
         return ARB_FRAME_QUOTE;

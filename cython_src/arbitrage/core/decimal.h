@@ -1,11 +1,12 @@
 /* Decimal text to numbers: the correctly rounded double, and bounded whole numbers.
  *
- * Grammar: a JSON number (RFC 8259 section 6) and nothing else: no '+', no leading zeros, no bare '.',
- * no hex, no "NaN" or "inf". The double is the one that Python's float() gives.
- * Algorithm: up to 19 digits are gathered in one integer. Mantissa <= 2^53 and |exponent| <= 22 is one
- * exact operation (W. Clinger, "How to read floating point numbers accurately", 1990); everything else
- * goes to strtod as digits and an exponent, written without a decimal point, so that the locale has no
- * say. 768 digits decide any double; what follows them only matters by not being zero.
+ * Grammar: a JSON number (RFC 8259 section 6) and nothing else: no '+', no leading zeros, no
+ * bare '.', no hex, no "NaN" or "inf". The double is the one that Python's float() gives.
+ * Algorithm: up to 19 digits are gathered in one integer. Mantissa <= 2^53 and |exponent| <= 22
+ * is one exact operation (W. Clinger, "How to read floating point numbers accurately", 1990);
+ * everything else goes to strtod as digits and an exponent, written without a decimal point, so
+ * that the locale has no say. 768 digits decide any double; what follows them only matters by
+ * not being zero.
  *
  * Threads: pure functions. Limits: never reads at or past the end given; text of any length.
  */
@@ -26,7 +27,8 @@ _Static_assert(FLT_EVAL_METHOD == 0, "one exact operation must round once, to do
 
 enum {
     ARB_DECIMAL_DIGITS_MAX = 768,      /* significant digits that can decide a rounding */
-    ARB_DECIMAL_EXP_MAX = 1000000000,  /* exponents saturate here; no text is long enough to cancel it */
+    /* exponents saturate here; no text is long enough to cancel it */
+    ARB_DECIMAL_EXP_MAX = 1000000000,
 };
 
 /* 10^0 .. 10^22: every power of ten that a double holds exactly */
@@ -51,7 +53,8 @@ typedef struct arb_decimal_parts {
 } arb_decimal_parts_t;
 
 /* Find the number at text. Returns the first byte after it, NULL when there is no JSON number. */
-static inline const char *arb_decimal_split(const char *text, const char *end, arb_decimal_parts_t *parts)
+static inline const char *arb_decimal_split(const char *text, const char *end,
+                                            arb_decimal_parts_t *parts)
 {
     const char *at = text;
     parts->negative = at < end && *at == '-';
@@ -117,7 +120,8 @@ static inline double arb_decimal_slow(const arb_decimal_parts_t *parts)
         text[used++] = '1';
         exponent--;
     }
-    /* beyond +-20000 the value is zero or infinite whatever the digits are (there are at most 769) */
+    /* beyond +-20000 the value is zero or infinite whatever the digits are (there are at most
+     * 769) */
     int64_t bounded = exponent > 20000 ? 20000 : exponent < -20000 ? -20000 : exponent;
     text[used++] = 'e';
     text[used++] = bounded < 0 ? '-' : '+';
@@ -150,8 +154,8 @@ static inline double arb_decimal_value(const arb_decimal_parts_t *parts)
     return parts->negative ? -value : value;
 }
 
-/* Read the number at text. Returns the first byte after it; NULL, and *out untouched, when there is no
- * JSON number or when it is too large for a double. */
+/* Read the number at text. Returns the first byte after it; NULL, and *out untouched, when there
+ * is no JSON number or when it is too large for a double. */
 static inline const char *arb_decimal_read(const char *text, const char *end, double *out)
 {
     arb_decimal_parts_t parts;
@@ -175,10 +179,11 @@ static inline bool arb_decimal_parse(const char *text, size_t bytes, double *out
     return true;
 }
 
-/* Read a whole number without sign, fraction, exponent or leading zeros, at most max (max <= 10^18).
- * Returns the first byte after its digits; NULL, and *out untouched, when it is none. What follows the
- * digits is the caller's to check. */
-static inline const char *arb_whole_read(const char *text, const char *end, int64_t max, int64_t *out)
+/* Read a whole number without sign, fraction, exponent or leading zeros, at most max (max <=
+ * 10^18). Returns the first byte after its digits; NULL, and *out untouched, when it is none.
+ * What follows the digits is the caller's to check. */
+static inline const char *arb_whole_read(const char *text, const char *end, int64_t max,
+                                         int64_t *out)
 {
     const char *at = text;
     uint64_t value = 0;

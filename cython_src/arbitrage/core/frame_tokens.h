@@ -1,9 +1,10 @@
 /* Tokens of a frame in its expected text: one 16-byte load finds where a token ends.
  *
- * A byte is a digit or not; the positions of the first two that are not give the digits before and
- * after the point. Sixteen digits become two numbers in five instructions (multiply-add of pairs,
- * fours, eights). The result is that of decimal.h: the mantissa stays below 2^53 and is divided once
- * by a power of ten that a double holds exactly. What does not fit goes to decimal.h itself.
+ * A byte is a digit or not; the positions of the first two that are not give the digits before
+ * and after the point. Sixteen digits become two numbers in five instructions (multiply-add of
+ * pairs, fours, eights). The result is that of decimal.h: the mantissa stays below 2^53 and is
+ * divided once by a power of ten that a double holds exactly. What does not fit goes to
+ * decimal.h itself.
  * Source: W. Mula, "SIMD-ized parsing of unsigned integers" (0x80.pl, 2014), for SSE2.
  *
  * Preconditions of all: ARB_TOKEN_BEHIND bytes of the same buffer lie before `at`.
@@ -65,17 +66,19 @@ static inline int64_t arb_digits16(const char *after, uint32_t count)
     return (int64_t)((eights & 0xFFFFFFFFu) * 100000000u + (eights >> 32));
 }
 
-/* The same length, as a guess of the branch predictor: what follows need not wait for the load that
- * found it. Worth it where lengths repeat from frame to frame (prices, counters, names: 57 to 45 ns a
- * frame), a loss where they do not (quantities). The empty asm keeps the compiler from undoing it. */
+/* The same length, as a guess of the branch predictor: what follows need not wait for the load
+ * that found it. Worth it where lengths repeat from frame to frame (prices, counters, names: 57
+ * to 45 ns a frame), a loss where they do not (quantities). The empty asm keeps the compiler
+ * from undoing it. */
 static inline uint32_t arb_guess_length(uint32_t length)
 {
 #define ARB_LENGTH_CASE(count) \
     case count: __asm__("" : "=r"(length) : "0"(count)); break;
     switch (length) {
-    ARB_LENGTH_CASE(1) ARB_LENGTH_CASE(2) ARB_LENGTH_CASE(3) ARB_LENGTH_CASE(4) ARB_LENGTH_CASE(5)
-    ARB_LENGTH_CASE(6) ARB_LENGTH_CASE(7) ARB_LENGTH_CASE(8) ARB_LENGTH_CASE(9) ARB_LENGTH_CASE(10)
-    ARB_LENGTH_CASE(11) ARB_LENGTH_CASE(12) ARB_LENGTH_CASE(13) ARB_LENGTH_CASE(14) ARB_LENGTH_CASE(15)
+    ARB_LENGTH_CASE(1) ARB_LENGTH_CASE(2) ARB_LENGTH_CASE(3) ARB_LENGTH_CASE(4)
+    ARB_LENGTH_CASE(5) ARB_LENGTH_CASE(6) ARB_LENGTH_CASE(7) ARB_LENGTH_CASE(8)
+    ARB_LENGTH_CASE(9) ARB_LENGTH_CASE(10) ARB_LENGTH_CASE(11) ARB_LENGTH_CASE(12)
+    ARB_LENGTH_CASE(13) ARB_LENGTH_CASE(14) ARB_LENGTH_CASE(15)
     }
 #undef ARB_LENGTH_CASE
     return length;
@@ -137,7 +140,8 @@ static inline const char *arb_token_amount_plain(const char *at, const char *end
 #if ARB_TOKEN_SIMD
 __attribute__((cold))
 #endif
-static inline const char *arb_token_level_plain(const char *at, const char *end, double *px, double *qty)
+static inline const char *arb_token_level_plain(const char *at, const char *end, double *px,
+                                                double *qty)
 {
     at = arb_token_amount_plain(at, end, px);
     if (at == NULL || !ARB_TOKEN_STEP(at, end, "\",\""))
@@ -145,7 +149,8 @@ static inline const char *arb_token_level_plain(const char *at, const char *end,
     return arb_token_amount_plain(at, end, qty);
 }
 
-/* Read `PX","QTY` that ends before a '"'. Returns that quote's place; NULL: look with the scanner. */
+/* Read `PX","QTY` that ends before a '"'. Returns that quote's place; NULL: look with the
+ * scanner. */
 static inline const char *arb_token_level(const char *at, const char *end, double *px, double *qty)
 {
 #if ARB_TOKEN_SIMD

@@ -144,7 +144,8 @@ cdef object refuse(int venue, const char *frame, size_t length, arb_frame_status
     cdef size_t offset = 0
     name = VENUES[venue]
     if status == ARB_FRAME_CONTROL:
-        raise ValueError(f"{name} frame was a control frame (acknowledgement, pong, event), not a quote")
+        raise ValueError(
+            f"{name} frame was a control frame (acknowledgement, pong, event), not a quote")
     if status == ARB_FRAME_OTHER_TOPIC:
         raise ValueError(f"{name} frame was of another topic, not a top of book")
     scan(venue, frame, length, &ignored, &offset)
@@ -267,7 +268,10 @@ cdef class FrameBatch:
                         checksum += quote.bid_px + quote.ask_px + quote.bid_qty + quote.ask_qty
                         checksum += <double>(quote.exch_wall_ns + quote.seq)
         self.checksum = checksum
-        return {name: counts[<int>status] for status, name in STATUS_NAMES.items() if counts[<int>status]}
+        return {
+            name: counts[<int>status]
+            for status, name in STATUS_NAMES.items() if counts[<int>status]
+        }
 
 
 def parse_many(venue: str, frames: list[bytes], repeat: int = 1) -> dict[str, int]:
@@ -296,7 +300,10 @@ cdef class TopOfBook:
         self.top.bid_px = self.top.ask_px = self.top.bid_qty = self.top.ask_qty = float("nan")
 
     def apply(self, frame: bytes) -> str:
-        """Apply one frame: "applied", "repeat", "older", "ignored" or "gap"; ValueError as parse_frame."""
+        """Apply one frame: "applied", "repeat", "older", "ignored" or "gap".
+
+        Errors      ValueError as parse_frame.
+        """
         cdef arb_quote_t quote
         parse_into(self.venue_id, frame, &quote)
         return TOP_RESULTS[<int>arb_top_update(&self.top, &quote)]

@@ -1,11 +1,11 @@
 /* Bounded JSON scanner: walks a text in place, key by key, without building anything.
  *
- * Source: RFC 8259. Strings are checked for control bytes and escapes, numbers and literals for their
- * grammar; UTF-8 is not. Keys are compared with their escapes resolved, so that no spelling of a key
- * escapes the search for duplicates.
+ * Source: RFC 8259. Strings are checked for control bytes and escapes, numbers and literals for
+ * their grammar; UTF-8 is not. Keys are compared with their escapes resolved, so that no
+ * spelling of a key escapes the search for duplicates.
  *
- * Threads: pure functions over a caller-owned cursor. Limits: never reads at or past end; nesting up to
- * ARB_JSON_DEPTH_MAX. On failure the status says why and `at` where.
+ * Threads: pure functions over a caller-owned cursor. Limits: never reads at or past end;
+ * nesting up to ARB_JSON_DEPTH_MAX. On failure the status says why and `at` where.
  */
 #ifndef ARB_JSON_SCAN_H
 #define ARB_JSON_SCAN_H
@@ -46,7 +46,8 @@ static inline void arb_json_space(arb_json_t *json)
         json->at++;
 }
 
-/* The first byte after space; 0 at the end of the text (a real 0 byte fails as any unknown byte does). */
+/* The first byte after space; 0 at the end of the text (a real 0 byte fails as any unknown byte
+ * does). */
 static inline char arb_json_peek(arb_json_t *json)
 {
     arb_json_space(json);
@@ -171,7 +172,8 @@ static inline bool arb_json_scalar(arb_json_t *json)
     return true;
 }
 
-/* Skip the value at the cursor, whatever it is. Open containers are one bit each: 1 is an object. */
+/* Skip the value at the cursor, whatever it is. Open containers are one bit each: 1 is an
+ * object. */
 static inline bool arb_json_skip(arb_json_t *json)
 {
     uint64_t objects = 0;

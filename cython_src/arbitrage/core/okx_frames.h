@@ -1,14 +1,15 @@
 /* OKX V5 public frames: `bbo-tbt` to a quote.
  *
- *   {"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":[["84093.5","667.19","0","70"]],
- *    "bids":[["84093.4","570.27","0","83"]],"ts":"1790439594900","seqId":342177336945}]}
+ *   {"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{
+ *    "asks":[["84093.5","667.19","0","70"]],"bids":[["84093.4","570.27","0","83"]],
+ *    "ts":"1790439594900","seqId":342177336945}]}
  *
- * Source: okx.com/docs-v5, order book channel (read July 2026). A level is price, size in contracts, "0"
- * and the number of orders. Every frame is the whole top; data has one element.
+ * Source: okx.com/docs-v5, order book channel (read July 2026). A level is price, size in
+ * contracts, "0" and the number of orders. Every frame is the whole top; data has one element.
  * Two ways to one result, as in bybit_frames.h.
  *
- * Threads: pure functions. Limits: never reads outside frame[0..bytes); the quote's symbol points into
- * the frame. On anything but ARB_FRAME_QUOTE the quote is untouched.
+ * Threads: pure functions. Limits: never reads outside frame[0..bytes); the quote's symbol
+ * points into the frame. On anything but ARB_FRAME_QUOTE the quote is untouched.
  */
 #ifndef ARB_OKX_FRAMES_H
 #define ARB_OKX_FRAMES_H
@@ -131,7 +132,8 @@ static inline bool arb_okx_classify(arb_json_t *json, arb_okx_spans_t *spans)
 }
 
 /* The numbers of a frame whose keys are all there. json->at names the culprit on failure. */
-static inline bool arb_okx_read_values(arb_json_t *json, const arb_okx_spans_t *spans, arb_quote_t *quote)
+static inline bool arb_okx_read_values(arb_json_t *json, const arb_okx_spans_t *spans,
+                                       arb_quote_t *quote)
 {
     arb_span_t symbol;
     arb_side_levels_t bid, ask;
@@ -196,9 +198,10 @@ static inline arb_frame_status_t arb_okx_scan_bbo(const char *frame, size_t byte
     return ARB_FRAME_QUOTE;
 }
 
-/* One side of the expected text: `[]` or one level of four strings. Returns what follows it; NULL: not
- * as expected. */
-static inline const char *arb_okx_fast_side(const char *at, const char *end, double *px, double *qty)
+/* One side of the expected text: `[]` or one level of four strings. Returns what follows it;
+ * NULL: not as expected. */
+static inline const char *arb_okx_fast_side(const char *at, const char *end, double *px,
+                                            double *qty)
 {
     if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "[[\""))) {
         *px = NAN;
@@ -252,7 +255,8 @@ static inline bool arb_okx_fast_bbo(const char *frame, size_t bytes, arb_quote_t
 }
 
 /* Read one frame's quote. Cost: see benchmarks; no allocation. */
-static inline arb_frame_status_t arb_okx_parse_bbo(const char *frame, size_t bytes, arb_quote_t *out)
+static inline arb_frame_status_t arb_okx_parse_bbo(const char *frame, size_t bytes,
+                                                   arb_quote_t *out)
 {
     if (ARB_LIKELY(arb_okx_fast_bbo(frame, bytes, out)))
         return ARB_FRAME_QUOTE;

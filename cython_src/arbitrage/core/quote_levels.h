@@ -2,8 +2,9 @@
  *
  *   [["63040.8","3.323"], ...]     price and quantity are strings that hold JSON numbers
  *
- * The best level is the highest bid or the lowest ask with a quantity. A quantity of zero deletes its
- * price. A price that is both, or the best price stated twice, has no clear meaning: MALFORMED.
+ * The best level is the highest bid or the lowest ask with a quantity. A quantity of zero
+ * deletes its price. A price that is both, or the best price stated twice, has no clear meaning:
+ * MALFORMED.
  *
  * Threads: pure functions. Limits: as json_scan.h; ARB_QUOTE_GONE_MAX deletions a side.
  */
@@ -66,7 +67,8 @@ static inline bool arb_json_level(arb_json_t *json, bool extras, double *px, dou
 }
 
 /* Take the side at the cursor. */
-static inline bool arb_json_side(arb_json_t *json, bool is_bid, bool extras, arb_side_levels_t *side)
+static inline bool arb_json_side(arb_json_t *json, bool is_bid, bool extras,
+                                 arb_side_levels_t *side)
 {
     bool first = true, tied = false;
     side->px = NAN;
@@ -112,7 +114,8 @@ static inline bool arb_side_parse(arb_json_t *json, arb_span_t span, bool is_bid
 }
 
 /* Read a whole number that was skipped before; quoted: it must be a string. */
-static inline bool arb_whole_parse(arb_json_t *json, arb_span_t span, bool quoted, int64_t max, int64_t *out)
+static inline bool arb_whole_parse(arb_json_t *json, arb_span_t span, bool quoted, int64_t max,
+                                   int64_t *out)
 {
     const char *start = span.start, *end = span.start + span.bytes;
     bool is_string = *start == '"';

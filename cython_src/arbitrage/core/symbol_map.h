@@ -1,14 +1,16 @@
-/* Symbol map: (venue, venue symbol) -> row, and back to the names. Position-independent, fixed size.
+/* Symbol map: (venue, venue symbol) -> row, and back to the names. Position-independent, fixed
+ * size.
  *
- *   [ header 128 ][ slots: 32 bytes each ][ venue names by row: 32 each ][ canonical names: 32 each ]
+ *   [ header 128 ][ slots: 32 bytes each ][ venue names by row: 32 ][ canonical names: 32 ]
  *
  *   slot     | name: 28 bytes, zero padded           | row:16 | venue:8 | name bytes:8 |
  *
  * Open addressing with linear probes, at most half full; a lookup never probes further than the
- * longest insertion had to. A name is loaded as four words, compared as four words.
- * row = venue * capacity + symbol index, capacity = canonical symbols the map has room for.
+ * longest insertion had to. A name is loaded as four words, compared as four words. row = venue
+ * * capacity + symbol index, capacity = canonical symbols the map has room for.
  *
- * Threads: insertions before any other thread or process looks; lookups from anywhere, wait-free.
+ * Threads: insertions before any other thread or process looks; lookups from anywhere,
+ * wait-free.
  * Limits: names of 1 to ARB_NAME_BYTES_MAX bytes without zero bytes; ARB_VENUES_MAX venues.
  */
 #ifndef ARB_SYMBOL_MAP_H
@@ -20,7 +22,8 @@
 #include "cacheline.h"
 #include "records.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "names are compared as little-endian words");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "names are compared as little-endian words");
 
 typedef struct arb_symbol_name {
     char text[ARB_NAME_BYTES_MAX + 3]; /* zero padded */
@@ -74,12 +77,14 @@ static inline arb_symbol_name_t *arb_symbol_venue_name(const arb_symbol_map_t *m
     return (arb_symbol_name_t *)(arb_symbol_slots(map) + map->slot_count) + row;
 }
 
-static inline arb_symbol_name_t *arb_symbol_canonical(const arb_symbol_map_t *map, uint32_t symbol_index)
+static inline arb_symbol_name_t *arb_symbol_canonical(const arb_symbol_map_t *map,
+                                                      uint32_t symbol_index)
 {
     return arb_symbol_venue_name(map, map->capacity * ARB_VENUES_MAX) + symbol_index;
 }
 
-/* Lay out an empty map in 128-byte aligned memory of arb_symbol_map_bytes. 1 <= capacity <= ARB_SYMBOLS_MAX. */
+/* Lay out an empty map in 128-byte aligned memory of arb_symbol_map_bytes. 1 <= capacity <=
+ * ARB_SYMBOLS_MAX. */
 static inline void arb_symbol_map_init(arb_symbol_map_t *map, uint32_t capacity)
 {
     memset(map, 0, arb_symbol_map_bytes(capacity));
@@ -88,7 +93,8 @@ static inline void arb_symbol_map_init(arb_symbol_map_t *map, uint32_t capacity)
 }
 
 /* Load a name as slot words, row left 0, without reading outside name[0..bytes). bytes: 1..28. */
-static inline void arb_symbol_load(uint64_t words[4], uint32_t venue, const char *name, size_t bytes)
+static inline void arb_symbol_load(uint64_t words[4], uint32_t venue, const char *name,
+                                   size_t bytes)
 {
     uint64_t low = 0, high = 0, tail = (uint64_t)venue << 48 | (uint64_t)bytes << 56;
     words[2] = 0;
@@ -130,15 +136,16 @@ static inline void arb_symbol_load(uint64_t words[4], uint32_t venue, const char
 
 static inline uint32_t arb_symbol_hash(const uint64_t words[4])
 {
-    uint64_t mixed = words[0] ^ (words[1] * 0x9E3779B97F4A7C15ull) ^ (words[2] * 0xC2B2AE3D27D4EB4Full) ^
-                     (words[3] * 0x165667B19E3779F9ull);
+    uint64_t mixed = words[0] ^ (words[1] * 0x9E3779B97F4A7C15ull) ^
+                     (words[2] * 0xC2B2AE3D27D4EB4Full) ^ (words[3] * 0x165667B19E3779F9ull);
     mixed *= 0xD6E8FEB86659FD93ull;
     return (uint32_t)(mixed >> 32);
 }
 
-/* The row of a venue symbol, ARB_ROW_NONE when it is not held. name[0..bytes) is all that is read. */
-static inline uint32_t arb_symbol_map_find(const arb_symbol_map_t *map, uint32_t venue, const char *name,
-                                           size_t bytes)
+/* The row of a venue symbol, ARB_ROW_NONE when it is not held. name[0..bytes) is all that is
+ * read. */
+static inline uint32_t arb_symbol_map_find(const arb_symbol_map_t *map, uint32_t venue,
+                                           const char *name, size_t bytes)
 {
     if (ARB_UNLIKELY(bytes - 1 >= ARB_NAME_BYTES_MAX || venue >= ARB_VENUES_MAX))
         return ARB_ROW_NONE;
@@ -171,8 +178,8 @@ static inline void arb_symbol_name_put(arb_symbol_name_t *slot, const char *name
 }
 
 /* Append a canonical name; *symbol_index is its index. */
-static inline arb_symbol_status_t arb_symbol_map_add(arb_symbol_map_t *map, const char *name, size_t bytes,
-                                                     uint32_t *symbol_index)
+static inline arb_symbol_status_t arb_symbol_map_add(arb_symbol_map_t *map, const char *name,
+                                                     size_t bytes, uint32_t *symbol_index)
 {
     if (!arb_symbol_name_valid(name, bytes))
         return ARB_SYMBOL_BAD_NAME;
@@ -190,7 +197,8 @@ static inline arb_symbol_status_t arb_symbol_map_add(arb_symbol_map_t *map, cons
 
 /* Give a row its venue symbol. Nothing changes unless ARB_SYMBOL_OK is returned. */
 static inline arb_symbol_status_t arb_symbol_map_insert(arb_symbol_map_t *map, uint32_t venue,
-                                                        const char *name, size_t bytes, uint32_t row)
+                                                        const char *name, size_t bytes,
+                                                        uint32_t row)
 {
     if (!arb_symbol_name_valid(name, bytes))
         return ARB_SYMBOL_BAD_NAME;
@@ -202,7 +210,8 @@ static inline arb_symbol_status_t arb_symbol_map_insert(arb_symbol_map_t *map, u
     arb_symbol_slot_t key;
     arb_symbol_load(key.words, venue, name, bytes);
     uint32_t mask = map->slot_count - 1, at = arb_symbol_hash(key.words), probes = 1;
-    while (arb_symbol_slots(map)[at & mask].words[3] != 0) /* ends: at most half the slots are in use */
+    /* ends: at most half the slots are in use */
+    while (arb_symbol_slots(map)[at & mask].words[3] != 0)
         at++, probes++;
     key.words[3] |= (uint64_t)row << 32;
     arb_symbol_slots(map)[at & mask] = key;

@@ -48,7 +48,8 @@ cdef class SymbolMap:
         if self.ptr != NULL:
             raise ValueError("this SymbolMap is already in use; make another one")
         if not 1 <= capacity <= ARB_SYMBOLS_MAX:
-            raise ValueError(f"capacity was {capacity}; 1 to {ARB_SYMBOLS_MAX} symbols are accepted")
+            raise ValueError(
+                f"capacity was {capacity}; 1 to {ARB_SYMBOLS_MAX} symbols are accepted")
         self.memory = aligned_alloc(128, arb_symbol_map_bytes(capacity))
         if self.memory == NULL:
             raise MemoryError(f"no memory for a map of {capacity} symbols")
@@ -74,7 +75,8 @@ cdef class SymbolMap:
         return canonical in list(self)
 
     def __repr__(self) -> str:
-        return f"SymbolMap({self.ptr.symbol_count} of {self.ptr.capacity} symbols: {', '.join(self)})"
+        names = ", ".join(self)
+        return f"SymbolMap({self.ptr.symbol_count} of {self.ptr.capacity} symbols: {names})"
 
     def add(self, canonical: str, venue_symbols: dict[str, str]) -> int:
         """Add a canonical symbol with its name at each venue that lists it; return its index."""
@@ -85,7 +87,8 @@ cdef class SymbolMap:
         if canonical in self:
             raise ValueError(f"symbol {canonical!r} is already in the map")
         if index == self.ptr.capacity:
-            raise ValueError(f"the map is full: {self.ptr.capacity} symbols; {canonical!r} was not added")
+            raise ValueError(
+                f"the map is full: {self.ptr.capacity} symbols; {canonical!r} was not added")
         names = []
         for venue, symbol in venue_symbols.items():
             venue_id = venue_index(venue)
@@ -124,7 +127,8 @@ cdef class SymbolMap:
         cdef bytes name = venue_symbol if isinstance(venue_symbol, bytes) else venue_symbol.encode()
         cdef uint32_t row = self.find(venue_id, name)
         if row == ARB_ROW_NONE:
-            raise KeyError(f"{VENUES[venue_id]} symbol {name.decode(errors='replace')!r} is not in the map")
+            raise KeyError(
+                f"{VENUES[venue_id]} symbol {name.decode(errors='replace')!r} is not in the map")
         return row
 
     def index(self, canonical: str) -> int:

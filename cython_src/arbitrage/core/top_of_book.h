@@ -6,19 +6,19 @@
  *   OLDER     a late copy of a state already passed                no tick
  *   GAP       deltas do not continue what we hold: top dropped     no tick; resubscribe
  *
- * What is older. Sequence numbers rise within one run of a venue and may start again lower after its
- * maintenance (OKX: seqId falls and bbo-tbt has no prevSeqId; Bybit: u == 1). A lower number alone
- * does not tell a restart from a late copy on a second connection; the venue's own time does: a late
- * copy was made before what we hold, a restart after it. So lower and not newer is OLDER, lower and
- * newer is a restart and is applied. An OLDER frame never refreshes the row, so a row that sees
- * nothing else goes stale, is subscribed again, and starts from arb_top_reset.
+ * What is older. Sequence numbers rise within one run of a venue and may start again lower after
+ * its maintenance (OKX: seqId falls and bbo-tbt has no prevSeqId; Bybit: u == 1). A lower number
+ * alone does not tell a restart from a late copy on a second connection; the venue's own time
+ * does: a late copy was made before what we hold, a restart after it. So lower and not newer is
+ * OLDER, lower and newer is a restart and is applied. An OLDER frame never refreshes the row, so
+ * a row that sees nothing else goes stale, is subscribed again, and starts from arb_top_reset.
  *
- * Bybit repeats an unchanged level after 3 s with the same u; only ts, or also seq and cts, are newer.
- * A venue quote with the sequence we hold and other prices is believed: on one connection the later
- * frame is the newer one.
+ * Bybit repeats an unchanged level after 3 s with the same u; only ts, or also seq and cts, are
+ * newer. A venue quote with the sequence we hold and other prices is believed: on one connection
+ * the later frame is the newer one.
  *
- * Deltas. The topic holds one level a side, so a new level replaces the side; a deletion empties it
- * only when it names the price we hold. Update ids of deltas rise by exactly 1.
+ * Deltas. The topic holds one level a side, so a new level replaces the side; a deletion empties
+ * it only when it names the price we hold. Update ids of deltas rise by exactly 1.
  *
  * Threads: one owner. Limits: none.
  */
@@ -58,8 +58,10 @@ static inline bool arb_same_value(double a, double b) { return a == b || (isnan(
 
 static inline bool arb_top_same(const arb_top_t *top, const arb_quote_t *quote)
 {
-    return arb_same_value(top->bid_px, quote->bid_px) && arb_same_value(top->ask_px, quote->ask_px) &&
-           arb_same_value(top->bid_qty, quote->bid_qty) && arb_same_value(top->ask_qty, quote->ask_qty);
+    return arb_same_value(top->bid_px, quote->bid_px) &&
+           arb_same_value(top->ask_px, quote->ask_px) &&
+           arb_same_value(top->bid_qty, quote->bid_qty) &&
+           arb_same_value(top->ask_qty, quote->ask_qty);
 }
 
 static inline void arb_top_side(double *px, double *qty, double new_px, double new_qty,
@@ -117,7 +119,8 @@ static inline arb_top_result_t arb_top_update(arb_top_t *top, const arb_quote_t 
                 return quote->update_id == top->update_id ? ARB_TOP_REPEAT : ARB_TOP_OLDER;
             return arb_top_update_delta(top, quote);
         }
-        if ((quote->seq == top->seq || quote->update_id == top->update_id) && arb_top_same(top, quote))
+        bool known = quote->seq == top->seq || quote->update_id == top->update_id;
+        if (known && arb_top_same(top, quote))
             result = ARB_TOP_REPEAT;
     }
     top->bid_px = quote->bid_px;
