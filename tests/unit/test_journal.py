@@ -57,10 +57,14 @@ def test_the_file_is_private_and_never_overwritten(tmp_path: Path) -> None:
 
 def test_a_closed_journal_refuses(tmp_path: Path) -> None:
     journal = Journal.create(tmp_path / "j", 4, run=1)
+    journal.append(INTENT, b"x")
     journal.sync()
+    journal.close()
     journal.close()
     with pytest.raises(ValueError, match="is closed"):
         journal.append(INTENT, b"x")
+    assert os.stat(tmp_path / "j").st_size == HEADER + 2 * RECORD, "cut to what it holds"
+    assert Journal.open_readonly(tmp_path / "j").verify() == (2, False, 0)
 
 
 @pytest.mark.parametrize("content", [b"", b"short", b"\0" * 5000, os.urandom(5000)])

@@ -185,12 +185,19 @@ cdef class Journal:
             raise OSError(f"{self.path} could not be written to its disk")
 
     def close(self) -> None:
-        """Unmap the file; later appends are refused. No strategy thread may use it any more."""
+        """Unmap the file and cut it to the records it holds; later appends are refused.
+
+        No strategy thread may use it any more.
+        """
+        if self.mapping == NULL:
+            return
+        held = ARB_JOURNAL_HEADER_BYTES + self.handle.count * ARB_JOURNAL_RECORD_BYTES
         self.handle.records = NULL
         self.handle.capacity = 0
-        if self.mapping != NULL:
-            munmap(self.mapping, self.mapping_bytes)
-            self.mapping = NULL
+        munmap(self.mapping, self.mapping_bytes)
+        self.mapping = NULL
+        if not self.read_only:
+            os.truncate(self.path, held)
 
     def __iter__(self):
         """Yield the valid records in order; ends at the first that is not whole."""
