@@ -11,10 +11,10 @@ class LineFormatter(logging.Formatter):
     """Keep every record on one line; a traceback follows only when LOG_LEVEL=DEBUG."""
 
     converter = staticmethod(time.gmtime)
-    default_msec_format = "%s.%03dZ"
 
     def __init__(self, *, tracebacks: bool) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%S")
+        form = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
+        super().__init__(form, "%Y-%m-%dT%H:%M:%S")
         self._tracebacks = tracebacks
 
     def format(self, record: logging.LogRecord) -> str:

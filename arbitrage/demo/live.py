@@ -123,6 +123,7 @@ class LiveLine:
             self._view = None
             return
         quotes = sum(feed.quotes for feed in shot.feeds.values())
-        before, self._last = self._last, (now_s, quotes)
-        rate = (quotes - before[1]) / (now_s - before[0]) if before else 0.0
+        before = self._last or (now_s - shot.uptime_s, 0)
+        self._last = (now_s, quotes)
+        rate = (quotes - before[1]) / max(1e-3, now_s - before[0])
         self.say(line_of(shot, rate, self._pnl.take() if self._pnl else None))

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from arbitrage import Segment
 
 Shell = Callable[..., "subprocess.Popen[str]"]
 VARIABLES = {
@@ -83,7 +86,7 @@ def start_venues(shell: Shell, folder: Path) -> dict[str, str]:
         args = ["--venue", venue, "--symbols", "BTCUSDT,ETHUSDT", "--rate", "1000"]
         args += ["--t0-ns", t0_ns, "--ws-port", "0", "--rest-port", "0"]
         shell("arbitrage.cli", "sim", *args, "--ready-file", str(folder / venue), **KEYS)
-    environment = dict(KEYS)
+    environment = KEYS | {"ARB_SYMBOLS": "BTCUSDT,ETHUSDT"}
     for venue, names in VARIABLES.items():
         path = folder / venue
         wait_for(path.exists, folder)
@@ -111,8 +114,6 @@ def metric(text: str, name: str) -> float:
 
 
 def free_port() -> int:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
@@ -122,7 +123,6 @@ def test_sim_trader_and_monitor(shell: Shell, tmp_path: Path) -> None:
     environment = start_venues(shell, tmp_path) | {
         "ARB_NAME": name,
         "ARB_STATE_DIR": str(tmp_path / "state"),
-        "ARB_SYMBOLS": "BTCUSDT,ETHUSDT",
         "ARB_MIN_GROSS_BPS": "0",
         "ARB_MAX_HOLD_S": "2",
     }
@@ -133,10 +133,12 @@ def test_sim_trader_and_monitor(shell: Shell, tmp_path: Path) -> None:
     wait_for(lambda: get(port, "/health")[0] == 200, tmp_path)
 
     first = get(port, "/metrics")[1]
-    wait_for(lambda: metric(get(port, "/metrics")[1], "pairs_closed_total") > 0, tmp_path, 45)
+    closed = metric(first, "pairs_closed_total")
+    wait_for(lambda: metric(get(port, "/metrics")[1], "pairs_closed_total") > closed, tmp_path, 45)
     second = get(port, "/metrics")[1]
-    for counter in ("pairs_opened_total", "orders_total", "fills_total", "queue_market_push_total"):
+    for counter in ("queue_market_push_total", "orders_total", "fills_total"):
         assert metric(second, counter) > metric(first, counter), counter
+    assert metric(second, "pairs_opened_total") > 0
     assert metric(second, 'feed_frames_total{venue="okx"}') > 0
     assert metric(second, "latency_p50_microseconds") > 0
 
@@ -169,8 +171,6 @@ def test_a_wrong_key_is_one_line(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_a_venue_that_never_answers_is_one_line(shell: Shell, tmp_path: Path) -> None:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         environment = start_venues(shell, tmp_path) | {
@@ -184,3 +184,63 @@ def test_a_venue_that_never_answers_is_one_line(shell: Shell, tmp_path: Path) ->
     last = text.splitlines()[-1]
     assert last.startswith("error: bybit"), text
     assert "Traceback" not in text
+
+
+def test_a_symbol_that_no_venue_lists_is_one_line(shell: Shell, tmp_path: Path) -> None:
+    environment = start_venues(shell, tmp_path) | {
+        "ARB_NAME": f"test-symbol-{os.getpid()}",
+        "ARB_STATE_DIR": str(tmp_path / "state"),
+        "ARB_SYMBOLS": "BTCUSDT,NOSUCHUSDT",
+    }
+    trader = shell("arbitrage.trader", "--seconds", "5", **environment)
+    assert trader.wait(45) != 0
+    text = (tmp_path / "2.log").read_text()
+    last = text.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "NOSUCHUSDT" in last
+    assert "Traceback" not in text
+
+
+def test_a_killed_trader_leaves_the_way_free(shell: Shell, tmp_path: Path) -> None:
+    name = f"test-killed-{os.getpid()}"
+    segment = Path(f"/dev/shm/arbitrage.{name}")
+    environment = start_venues(shell, tmp_path) | {
+        "ARB_NAME": name,
+        "ARB_STATE_DIR": str(tmp_path / "state"),
+        "ARB_MIN_NET_BPS": "9000",  # it holds nothing when it is killed
+    }
+    first = shell("arbitrage.trader", **environment)
+    port = free_port()
+    wait_for(segment.exists, tmp_path)
+    monitor = shell("arbitrage.monitor", "--name", name, "--port", str(port))
+    wait_for(lambda: get(port, "/health")[0] == 200, tmp_path)
+
+    second = shell("arbitrage.trader", "--seconds", "3", **environment)
+    assert second.wait(45) != 0, "two traders of one name and state folder"
+    line = (tmp_path / "4.log").read_text().splitlines()[-1]
+    assert line.startswith("error: ")
+
+    first.kill()
+    first.wait()
+    assert segment.exists()
+    wait_for(lambda: get(port, "/health")[0] == 503, tmp_path)
+    third = shell("arbitrage.trader", "--seconds", "6", **environment)
+    wait_for(lambda: get(port, "/health")[0] == 200, tmp_path)
+    assert third.wait(45) == 0, logs(tmp_path)
+    assert not segment.exists()
+    assert monitor.poll() is None
+
+
+def test_a_port_in_use_stops_the_monitor(shell: Shell, tmp_path: Path) -> None:
+    name = f"test-port-{os.getpid()}"
+    segment = Segment.create(name, mode="paper")
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = str(taken.getsockname()[1])
+            assert shell("arbitrage.monitor", "--name", name, "--port", port).wait(20) == 1
+    finally:
+        segment.close()
+    text = (tmp_path / "0.log").read_text()
+    assert text == (
+        f"error: cannot listen on 127.0.0.1:{port}: the port is in use; choose another --port\n"
+    )
