@@ -28,7 +28,7 @@ from arbitrage.runtime.gateways import Gateways
 from arbitrage.runtime.report import build_report, write_report
 from arbitrage.runtime.startup import Market, load_market
 from arbitrage.runtime.state import TraderState, open_state
-from arbitrage.runtime.threads import HotThread, LoopThread, spread_cores
+from arbitrage.runtime.threads import HotThread, LoopThread, run_together, spread_cores
 from arbitrage.runtime.wiring import Core, build_core, make_segment
 from arbitrage.trading.ledger import Ledger
 
@@ -49,7 +49,7 @@ async def run_feeds(
     """Hold the public connections of some venues on the running loop until cancelled."""
     feeds = [make_public_feed(settings, venue, lane, core_symbols[venue]) for venue in venues]
     try:
-        await asyncio.gather(*(feed.run() for feed in feeds))
+        await run_together(*(feed.run() for feed in feeds))
     finally:
         for feed in feeds:
             feed.stop()
@@ -82,13 +82,15 @@ class Trader:
     # ---- start -------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start every thread; return when orders can leave and quotes may come."""
+        """Start every thread; pairs may open from the moment orders can leave, which is when it returns."""
+        self.segment.steer(opening_off=True)
         self._start_stages()
         self._make_loops()
         for loop in self.loops:
             loop.start()
             self.segment.register_thread(loop.role, loop.tid, loop.core)
         self.gateways.wait_ready(READY_S, self.check)
+        self.segment.steer(opening_off=False)
         self.segment.mark_ready()
 
     def _start_stages(self) -> None:
@@ -140,20 +142,13 @@ class Trader:
         lane = FeedLane(self.segment, 0)
         inline = stages.placement == "inline"
         lane.attach_loop(thread.poller, stages if inline else None)
-        tasks = [
-            asyncio.ensure_future(self.gateways.run(thread.poller)),
-            asyncio.ensure_future(
-                run_feeds(self.settings, self.core.market_symbols, lane, VENUES)
-            ),
+        works = [
+            self.gateways.run(thread.poller),
+            run_feeds(self.settings, self.core.market_symbols, lane, VENUES),
         ]
         if inline:
-            tasks.append(asyncio.ensure_future(self._inline_timer()))
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            works.append(self._inline_timer())
+        await run_together(*works)
 
     async def _inline_timer(self) -> None:
         while True:

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from arbitrage.config import Settings
 from arbitrage.core.gateway import OrderSender
@@ -12,13 +12,16 @@ from arbitrage.core.segment import STAGES
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.connectors import VenueGateway
+from arbitrage.runtime.threads import run_together
 from arbitrage.runtime.wiring import Core
 from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.paper import PaperGateway
+from arbitrage.venues.connection import Connection
 
 __all__ = ["Gateways"]
 
 PAPER_TURN_S = 0.001
+LOGIN_S = 15.0
 
 
 class Gateways:
@@ -80,31 +83,20 @@ class Gateways:
 
     async def _run_venues(self, poller: LoopPoller) -> None:
         gateways = [self._make(index, venue) for index, venue in enumerate(VENUES)]
-        tasks: list[asyncio.Task[None]] = []
         try:
             for gateway in gateways:
                 await gateway.open()
                 poller.add_hook(gateway.sender.poll)
-                tasks += [asyncio.ensure_future(part.run()) for part in gateway.connections()]
-            waits = [
-                asyncio.ensure_future(part.wait_ready(15.0))
-                for gateway in gateways
-                for part in gateway.connections()
-            ]
-            done, _ = await asyncio.wait(
-                [*tasks, asyncio.ensure_future(asyncio.gather(*waits))],
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            for task in done:
-                await task
-            self._ready.set()
-            await asyncio.gather(*tasks)
+            parts = [part for gateway in gateways for part in gateway.connections()]
+            await run_together(*(part.run() for part in parts), self._announce(parts))
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             for gateway in gateways:
                 await gateway.close()
+
+    async def _announce(self, parts: Sequence[Connection]) -> None:
+        for part in parts:
+            await part.wait_ready(LOGIN_S)
+        self._ready.set()
 
     def _make(self, index: int, venue: str) -> VenueGateway:
         segment = self._core.segment

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from arbitrage.core.loop import LoopPoller
@@ -15,7 +15,7 @@ from arbitrage.core.threads import (
     tighten_timer_slack,
 )
 
-__all__ = ["HotThread", "LoopThread", "new_event_loop"]
+__all__ = ["HotThread", "LoopThread", "new_event_loop", "run_together", "spread_cores"]
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,16 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+async def run_together(*works: Coroutine[Any, Any, None]) -> None:
+    """Run coroutines until all have ended; the first failure or a cancellation ends the others, once."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for work in works:
+                group.create_task(work)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 class HotThread:

@@ -60,6 +60,8 @@ cdef class LoopPoller:
     def add_hook(self, hook) -> None:
         """Add a callable without arguments that returns how much it did. Loop thread, or before start."""
         self.hooks.append(hook)
+        # what came before the hook rang a bell that nobody heard
+        self.wake()
 
     def start(self) -> None:
         """Begin to poll. Loop thread."""

@@ -1,0 +1,193 @@
+"""The trader against simulated venues, as programs: every placement, both signals, bad surroundings."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from trader_kit import KEYS, trader, venues
+
+# (ARB_STAGES, ARB_WAIT, ARB_FEED_MODE, ARB_LOOP_MODE): each value of each setting at least once
+PLACEMENTS = [
+    ("split", "adaptive", "loop", "adaptive"),
+    ("fused", "yield", "threads", "block"),
+    ("inline", "adaptive", "loop", "spin"),
+    ("split", "spin", "processes", "block"),
+    ("fused", "adaptive", "processes", "adaptive"),
+    ("inline", "spin", "loop", "block"),
+]
+
+
+def books_agree(report: dict, before: Decimal, after: Decimal) -> bool:
+    """Whether the ledger explains the change of equity, to the last digit."""
+    return after - before == sum(Decimal(text) for text in report["ledger"].values())
+
+
+@pytest.mark.parametrize(("stages", "wait", "feed_mode", "loop_mode"), PLACEMENTS)
+def test_every_placement_trades_and_ends_flat(
+    tmp_path: Path, stages: str, wait: str, feed_mode: str, loop_mode: str
+) -> None:
+    with venues(tmp_path) as sims:
+        before = sims.equity()
+        settings = {
+            "ARB_STAGES": stages,
+            "ARB_WAIT": wait,
+            "ARB_FEED_MODE": feed_mode,
+            "ARB_LOOP_MODE": loop_mode,
+        }
+        with trader(tmp_path, sims.environment(), **settings) as running:
+            running.wait_closed_pairs(running.attach(), 2)
+            assert running.stop() == 0
+            report = running.report()
+        accounts = sims.accounts()
+        after = sims.equity()
+    assert all(not facts.positions for facts in accounts.values())
+    assert report["frames"]["bybit"] > 0
+    assert report["frames"]["okx"] > 0
+    assert report["malformed"] == 0
+    assert report["pairs"]["closed"] >= 2
+    assert report["fills"] >= 8
+    assert report["drops"] == {"ticks": 0, "orders": 0}
+    assert books_agree(report, before, after)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_with_pairs_open_flattens_and_exits_0(tmp_path: Path, number: int) -> None:
+    with venues(tmp_path) as sims:
+        before = sims.equity()
+        # nothing closes by itself: only the signal does
+        settings = {"ARB_MAX_HOLD_S": "3600", "ARB_TAKE_PROFIT_BPS": "500", "ARB_STOP_BPS": "900"}
+        with trader(tmp_path, sims.environment(), **settings) as running:
+            segment = running.attach()
+            deadline = time.monotonic() + 20
+            while segment.counters()["strategy"]["pairs_opened"] < 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            running.child.signal(number)
+            assert running.child.wait(20) == 0
+            report = running.report()
+        assert all(not facts.positions for facts in sims.accounts().values())
+        after = sims.equity()
+    assert report["pairs"]["opened"] >= 1
+    assert report["pairs"]["opened"] == report["pairs"]["closed"]
+    assert books_agree(report, before, after)
+
+
+def test_paper_mode_trades_without_keys_or_orders(tmp_path: Path) -> None:
+    with venues(tmp_path) as sims:
+        before = sims.equity()
+        hosts = {name: url for name, url in sims.environment().items() if name not in KEYS}
+        with trader(tmp_path, hosts, ARB_MODE="paper") as running:
+            running.wait_closed_pairs(running.attach(), 1)
+            assert running.stop() == 0
+            report = running.report()
+        assert sims.equity() == before
+    assert report["mode"] == "paper"
+    assert report["fills"] >= 4
+    assert Decimal(report["ledger"]["fees"]) < 0
+
+
+def test_a_killed_trader_is_followed_by_the_next(tmp_path: Path) -> None:
+    """A killed run's segment and state folder do not keep the next one from starting."""
+    with venues(tmp_path) as sims:
+        hosts = {name: url for name, url in sims.environment().items() if name not in KEYS}
+        with trader(tmp_path, hosts, ARB_MODE="paper") as first:
+            run = first.attach().run
+            os.kill(first.child.pid, signal.SIGKILL)
+            first.child.wait(5)
+            name = first.name
+        assert Path(f"/dev/shm/arbitrage.{name}").exists()
+        with trader(tmp_path, hosts, ARB_MODE="paper", ARB_NAME=name) as second:
+            second.name = name
+            segment = second.attach()
+            assert segment.alive
+            assert segment.run > run
+            assert second.stop() == 0
+    assert not Path(f"/dev/shm/arbitrage.{name}").exists()
+
+
+# ---- bad surroundings: one clear line, exit code not 0 ---------------------------------------------
+
+
+def last_words(tmp_path: Path, environment: dict[str, str], **settings: str) -> tuple[int, str]:
+    """Run a trader that cannot start; return its exit code and its last line."""
+    with trader(tmp_path, environment, **settings) as running:
+        code = running.child.wait(60)
+        assert code is not None
+        return code, running.child.last_words()
+
+
+def test_unknown_symbol(tmp_path: Path) -> None:
+    with venues(tmp_path) as sims:
+        code, words = last_words(tmp_path, sims.environment(), ARB_SYMBOLS="BTCUSDT,NOSUCHUSDT")
+    assert code == 2
+    assert "ARB_SYMBOLS names NOSUCHUSDT" in words
+
+
+@pytest.mark.parametrize("variable", ["BYBIT_API_SECRET", "OKX_API_KEY", "OKX_API_PASSPHRASE"])
+def test_wrong_key(tmp_path: Path, variable: str) -> None:
+    with venues(tmp_path) as sims:
+        environment = sims.environment() | {variable: "canary-wrong-value"}
+        code, words = last_words(tmp_path, environment)
+    assert code == 1
+    assert variable.split("_")[0].lower() in words.lower()
+    assert "canary" not in (tmp_path / "report.json").name + words
+
+
+def test_a_venue_that_never_answers(tmp_path: Path) -> None:
+    """It accepts the connection and then says nothing."""
+    silent = socket.create_server(("127.0.0.1", 0))
+    held: list[socket.socket] = []
+    threading.Thread(
+        target=lambda: [held.append(silent.accept()[0]) for _ in range(64)], daemon=True
+    ).start()
+    with venues(tmp_path) as sims:
+        port = silent.getsockname()[1]
+        environment = sims.environment() | {"OKX_REST_URL": f"http://127.0.0.1:{port}"}
+        code, words = last_words(tmp_path, environment)
+    assert code == 1
+    assert "okx" in words
+    assert "not answer" in words or "timed out" in words or "no answer" in words
+
+
+def test_no_venue_at_all(tmp_path: Path) -> None:
+    closed = socket.create_server(("127.0.0.1", 0))
+    port = closed.getsockname()[1]
+    closed.close()
+    with venues(tmp_path) as sims:
+        environment = sims.environment() | {"BYBIT_REST_URL": f"http://127.0.0.1:{port}"}
+        code, words = last_words(tmp_path, environment)
+    assert code == 1
+    assert "bybit" in words
+
+
+def test_two_traders_of_one_name(tmp_path: Path) -> None:
+    with venues(tmp_path) as sims:
+        hosts = {name: url for name, url in sims.environment().items() if name not in KEYS}
+        with trader(tmp_path, hosts, ARB_MODE="paper") as first:
+            first.attach()
+            code, words = last_words(
+                tmp_path,
+                hosts,
+                ARB_MODE="paper",
+                ARB_NAME=first.name,
+                ARB_STATE_DIR=str(tmp_path / "other"),
+            )
+            assert first.child.poll() is None
+    assert code == 1
+    assert "runs already" in words
+
+
+def test_two_traders_of_one_state_folder(tmp_path: Path) -> None:
+    with venues(tmp_path) as sims:
+        hosts = {name: url for name, url in sims.environment().items() if name not in KEYS}
+        with trader(tmp_path, hosts, ARB_MODE="paper") as first:
+            first.attach()
+            code, words = last_words(tmp_path, hosts, ARB_MODE="paper")
+    assert code == 1
+    assert "is in use by process" in words

@@ -1,0 +1,154 @@
+"""Simulated venues and a trader as the separate programs they are, for tests."""
+
+import json
+import os
+import signal
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import arbitrage
+from arbitrage.config import Credentials
+from arbitrage.core.segment import Segment
+from arbitrage.demo.facts import AccountFacts, read_account
+from arbitrage.demo.processes import Child
+from arbitrage.errors import SegmentError
+from arbitrage.secret import Secret
+
+SYMBOLS = "BTCUSDT,ETHUSDT,SOLUSDT"
+VENUES = ("bybit", "okx")
+KEYS = {
+    "BYBIT_API_KEY": "sim-key",
+    "BYBIT_API_SECRET": "sim-secret",
+    "OKX_API_KEY": "sim-key",
+    "OKX_API_SECRET": "sim-secret",
+    "OKX_API_PASSPHRASE": "sim-pass",
+}
+
+
+def credentials() -> Credentials:
+    """Return the simulators' default key."""
+    return Credentials(key=Secret("sim-key"), secret=Secret("sim-secret"), passphrase=Secret("sim-pass"))
+
+
+class Venues:
+    """Two simulated venues."""
+
+    def __init__(self, ready: Mapping[str, dict[str, Any]]) -> None:
+        self.ready = ready
+
+    def environment(self) -> dict[str, str]:
+        """Return the hosts and keys a trader needs."""
+        bybit, okx = self.ready["bybit"], self.ready["okx"]
+        return KEYS | {
+            "BYBIT_REST_URL": bybit["rest_url"],
+            "BYBIT_PUBLIC_WS_URL": bybit["public_ws_url"],
+            "BYBIT_PRIVATE_WS_URL": bybit["private_ws_url"],
+            "BYBIT_TRADE_WS_URL": bybit["trade_ws_url"],
+            "OKX_REST_URL": okx["rest_url"],
+            "OKX_PUBLIC_WS_URL": okx["public_ws_url"],
+            "OKX_PRIVATE_WS_URL": okx["private_ws_url"],
+        }
+
+    def accounts(self) -> dict[str, AccountFacts]:
+        """Ask both venues for equity and positions."""
+        return {
+            venue: read_account(venue, self.ready[venue]["rest_url"], credentials())
+            for venue in VENUES
+        }
+
+    def equity(self) -> Decimal:
+        """Return the equity of both venues together."""
+        return sum((facts.equity_usd for facts in self.accounts().values()), Decimal(0))
+
+
+@contextmanager
+def venues(folder: Path, *, rate: int = 1000, seed: int = 7, symbols: str = SYMBOLS) -> Iterator[Venues]:
+    """Run both simulated venues on free ports."""
+    t0_ns = time.time_ns()
+    children, ready = {}, {}
+    environment = os.environ | KEYS
+    try:
+        for venue in VENUES:
+            path = folder / f"{venue}.ready"
+            arguments = ["-m", "arbitrage.sim", "--venue", venue, "--symbols", symbols]
+            arguments += ["--seed", str(seed), "--rate", str(rate), "--t0-ns", str(t0_ns)]
+            arguments += ["--ws-port", "0", "--rest-port", "0", "--ready-file", str(path)]
+            children[venue] = Child(f"sim {venue}", arguments, environment, folder)
+        for venue, child in children.items():
+            ready[venue] = child.wait_ready(folder / f"{venue}.ready", 20.0)
+        yield Venues(ready)
+    finally:
+        for child in children.values():
+            child.stop()
+
+
+class Trader:
+    """A trader as a program of its own."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], **settings: str) -> None:
+        self.name = f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self.report_path = folder / "report.json"
+        self.settings = {
+            "ARB_NAME": self.name,
+            "ARB_SYMBOLS": SYMBOLS,
+            "ARB_STATE_DIR": str(folder / "state"),
+            "ARB_MODE": "testnet",
+            "ARB_MAX_HOLD_S": "1",
+            "ARB_JOURNAL_RECORDS": "16384",
+        } | settings
+        base = {key: text for key, text in os.environ.items() if key not in KEYS}
+        self.child = Child(
+            f"trader-{self.name}",
+            ["-m", "arbitrage.trader", "--report", str(self.report_path)],
+            base | dict(environment) | self.settings,
+            folder,
+            orphan_signal=signal.SIGTERM,
+        )
+
+    def attach(self, timeout_s: float = 20.0) -> Segment:
+        """Wait until the trader is ready and attach to it."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            self.child.check()
+            try:
+                segment = arbitrage.attach(self.name)
+                if segment.alive and segment.state == "ready":
+                    return segment
+            except SegmentError:
+                pass
+            time.sleep(0.02)
+        raise TimeoutError(f"{self.name} was not ready within {timeout_s} s")
+
+    def wait_closed_pairs(self, segment: Segment, count: int, timeout_s: float = 30.0) -> None:
+        """Wait until so many pairs have closed."""
+        deadline = time.monotonic() + timeout_s
+        while segment.counters()["strategy"]["pairs_closed"] < count:
+            self.child.check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{count} pairs did not close: {segment.counters()['strategy']}")
+            time.sleep(0.02)
+
+    def stop(self, timeout_s: float = 20.0) -> int | None:
+        """Send SIGTERM; return the exit code, None when it did not end."""
+        self.child.signal(signal.SIGTERM)
+        return self.child.wait(timeout_s)
+
+    def report(self) -> dict[str, Any]:
+        """Return what the trader reported at its end."""
+        found: dict[str, Any] = json.loads(self.report_path.read_text())
+        return found
+
+
+@contextmanager
+def trader(folder: Path, environment: Mapping[str, str], **settings: str) -> Iterator[Trader]:
+    """Run a trader; whatever happens, it is gone afterwards."""
+    running = Trader(folder, environment, **settings)
+    try:
+        yield running
+    finally:
+        running.child.stop(10.0)
