@@ -80,7 +80,7 @@ static inline uint64_t harness_stream(uint64_t number)
 /* Nothing to do: spin a little, then let others run, for machines with fewer cores than threads. */
 static inline void harness_idle(uint32_t *spins)
 {
-    if (++*spins % 64 == 0)
+    if (++*spins % 16 == 0)
         sched_yield();
     else
         arb_cpu_relax();

@@ -1,4 +1,4 @@
-"""The long stress: 10^8 operations of each harness in ``make test-long``; its runner in ``make test``."""
+"""The long stress: 10^8 operations of each harness in ``make test-long``, and its runner."""
 
 import json
 from pathlib import Path

@@ -126,9 +126,11 @@ static inline bool arb_lane_overflow(arb_lane_t *lane, const arb_tick_t *tick)
     /* release: the cell is written before its bit shows; pairs with
      * market_pipeline.h:arb_lane_take_overflow */
     arb_fetch_or_release(arb_lane_bitmap(lane) + cell_index / 64, (uint64_t)1 << (cell_index % 64));
-    /* relaxed load: our own counter. release: the bit shows before the count moves;
-     * pairs with market_pipeline.h:arb_lane_overflow_pending */
-    arb_store_release(&lane->overflowed, arb_load_relaxed(&lane->overflowed) + 1);
+    /* relaxed: our own counter, no other thread writes it */
+    uint64_t overflowed = arb_load_relaxed(&lane->overflowed);
+    /* release: the bit shows before the count moves; pairs with
+     * market_pipeline.h:arb_lane_overflow_pending and arb_lane_take_overflow */
+    arb_store_release(&lane->overflowed, overflowed + 1);
     return true;
 }
 

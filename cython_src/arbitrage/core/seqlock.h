@@ -39,6 +39,7 @@ static inline bool arb_seqlock_read_valid(const uint64_t *version, uint64_t begu
     /* acquire fence: payload loads stay before the second version load;
      * pairs with the release fence in arb_seqlock_write_begin */
     arb_fence_acquire();
+    /* relaxed: ordered by the fence; pairs with the relaxed store in arb_seqlock_write_begin */
     return (begun & 1) == 0 && arb_load_relaxed(version) == begun;
 }
 
