@@ -1,7 +1,7 @@
 """Recorded frames: files of ``recv_ns TAB frame`` lines, plain or gzip.
 
-``recv_ns`` is the receive time in nanoseconds of any one clock, ``frame`` the bytes as the venue sent
-them. One file holds one venue. Files are read in chunks, so their size does not matter.
+``recv_ns`` is the receive time in nanoseconds of any one clock, ``frame`` the bytes as the venue
+sent them. One file holds one venue. Files are read in chunks, so their size does not matter.
 """
 
 import gzip
@@ -48,7 +48,7 @@ class FrameFile:
         elif self.path.suffix == ".gz" and self.size_bytes > 0:
             self._raw.close()
             raise ConfigError(
-                f"frames file {self.path} is named .gz and is not gzip; rename it if it is plain text"
+                f"frames file {self.path} is named .gz but is not gzip; rename it if it is text"
             )
         else:
             self._bytes = self._raw
@@ -96,7 +96,7 @@ class FrameFile:
 
 
 def read_frames(path: str | Path) -> Iterator[tuple[int, bytes]]:
-    """Yield ``(recv_ns, frame)`` of each well-formed line, in file order; other lines are skipped."""
+    """Yield ``(recv_ns, frame)`` of each well-formed line in file order; skip other lines."""
     rest = b""
     with FrameFile(path) as frames:
         room = bytearray(1 << 20)

@@ -1,13 +1,11 @@
-"""What a detector must publish, in plain Python: dictionaries, floats, the formulas of the design."""
-
-import math
+"""What a detector must publish, in plain Python: dictionaries, floats and the formulas."""
 
 LIVE = 2
-NAN = math.nan
+NAN = float("nan")
 
 
 def receipts(funding, wall_ns, horizon_ns):
-    """What a short position receives until wall_ns + horizon_ns, basis points, settlement by settlement."""
+    """What a short position receives until wall_ns + horizon_ns, in basis points."""
     if funding is None:
         return 0.0
     rate, hours, when = funding
@@ -67,9 +65,10 @@ class Oracle:
             )
             net = gross - 2.0 * (self.takers[a] + self.takers[b]) + earned
             quantities = {0: self.multipliers[a][1], 1: self.multipliers[b][1]}
-            saved, self.multipliers = self.multipliers, {
-                0: (1.0, quantities[0]), 1: (1.0, quantities[1])
-            }
+            saved, self.multipliers = (
+                self.multipliers,
+                {0: (1.0, quantities[0]), 1: (1.0, quantities[1])},
+            )
             reason = self.judge(buy, sell, now, ask, bid, gross, net)
             self.multipliers = saved
             life, quoted = self.lives.get((symbol, a)), (buy[1][1], sell[1][0])

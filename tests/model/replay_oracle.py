@@ -6,7 +6,7 @@ FIELDS = "event,id,symbol,buy_venue,sell_venue,recv_ns,ask_px,bid_px,gross_bps,n
 
 
 def apply(frame, venue, books):
-    """Bring books[venue, symbol] = {"a": price or None, "b": ...} up to date; None: nothing said."""
+    """Bring books[venue, symbol] = {"a": price or None, "b": ...} up to date; name the symbol."""
     message = json.loads(frame)
     if venue == "okx":
         symbol = message["arg"]["instId"].removesuffix("-SWAP").replace("-", "")

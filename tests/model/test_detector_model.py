@@ -1,4 +1,4 @@
-"""The detector against its oracle on random quotes, states and funding, with every gate on or off."""
+"""The detector against its oracle on random quotes, states and funding, every gate on or off."""
 
 import math
 

@@ -17,7 +17,21 @@ from arbitrage.research.frames import read_frames
 from arbitrage.research.replay import replay, run_replay
 
 REPO = Path(__file__).resolve().parents[2]
-REAL = Path(os.environ.get("ARB_REAL_DATA", REPO.parent / "shared/data")) / "real-2024-08-08"
+DAY = "real-2024-08-08"
+
+
+def find_day():
+    """The recorded day: under ARB_REAL_DATA, else in a data folder beside the repository."""
+    named = os.environ.get("ARB_REAL_DATA")
+    if named:
+        return next(
+            (p for p in (Path(named), Path(named) / DAY) if (p / "okx.frames.gz").exists()),
+            Path(named),
+        )
+    return next(REPO.parent.glob(f"*/data/{DAY}"), REPO / "data" / DAY)
+
+
+REAL = find_day()
 NO_FEES = {"bybit": 0.0, "okx": 0.0}
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
@@ -86,7 +100,11 @@ def write(path, lines):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(files=streams(), min_net=st.sampled_from([-3.0, 0.0, 0.5, 1.0]), fee=st.sampled_from([0.0, 0.25]))
+@given(
+    files=streams(),
+    min_net=st.sampled_from([-3.0, 0.0, 0.5, 1.0]),
+    fee=st.sampled_from([0.0, 0.25]),
+)
 def test_generated_streams_give_the_oracles_bytes(tmp_path, files, min_net, fee):
     bybit, okx = write(tmp_path / "bybit.txt", files[0]), write(tmp_path / "okx.txt", files[1])
     found = replay(bybit, okx, min_net_bps=min_net, fees={"bybit": fee, "okx": fee})

@@ -23,8 +23,13 @@ class StoreMachine(RuleBasedStateMachine):
         empty = [NAN, NAN, NAN, NAN, 0, 0, 0, 0, 0, NAN, NAN, 0]
         self.rows = {(v, s): list(empty) for v in range(VENUES) for s in range(SYMBOLS)}
 
-    @rule(at=st.tuples(venue, symbol), prices=st.tuples(number, number, number, number),
-          recv=time, exch=time, seq=st.integers(0, 2**48 - 1))
+    @rule(
+        at=st.tuples(venue, symbol),
+        prices=st.tuples(number, number, number, number),
+        recv=time,
+        exch=time,
+        seq=st.integers(0, 2**48 - 1),
+    )
     def quote(self, at, prices, recv, exch, seq):
         self.store.apply_quote(*at, *prices, recv_mono_ns=recv, exch_wall_ns=exch, seq=seq)
         row = self.rows[at]

@@ -69,7 +69,8 @@ NORMAL_QUOTES = QUOTES.map(
 def test_find_is_the_exact_formula_over_every_pair(quotes, threshold):
     prices = columns(quotes)
     factor = spread._factor(threshold)
-    assert spread._scan(*prices, factor, factor, False) == spread._scan(*prices, factor, factor, True)
+    by_vector = spread._scan(*prices, factor, factor, False)
+    assert by_vector == spread._scan(*prices, factor, factor, True)
     both = np.asarray(spread_bps(*prices)).T.reshape(-1)
     # an infinite edge passes the exact formula but is no price: asks of 0 are not asked for
     asks = np.stack([prices[1], prices[3]]).T.reshape(-1)
@@ -79,7 +80,8 @@ def test_find_is_the_exact_formula_over_every_pair(quotes, threshold):
         if edge >= threshold and asks[place] > 0 and math.isfinite(edge)
     ]
     found = [
-        hit for hit in find_spreads(*prices, threshold).tolist()
+        hit
+        for hit in find_spreads(*prices, threshold).tolist()
         if math.isfinite(hit[2]) and asks[2 * hit[0] + hit[1]] > 0
     ]
     assert found == expected
@@ -129,18 +131,18 @@ CODE = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)")
 
 
 def loops(function):
-    """Every innermost loop of a compiled function: its instructions as (address, mnemonic)."""
+    """The loops of a compiled function without a jump but their own, and how many loops it has."""
     text = subprocess.run(
         ["objdump", "-d", "--no-show-raw-insn", f"--disassemble={function}", spread.__file__],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     code = [(int(m[1], 16), m[2]) for m in map(CODE.match, text.splitlines()) if m]
-    jumps = [
-        (int(m[1], 16), m[2], int(m[3], 16)) for m in map(JUMP.match, text.splitlines()) if m
-    ]
-    back = [(target, address) for address, name, target in jumps if target <= address and name != "jmp"]
-    bodies = [[place for place in code if low <= place[0] <= high] for low, high in back]
-    return [body for body in bodies if sum(name.startswith("j") for _, name in body) == 1], len(back)
+    jumps = [(int(m[1], 16), m[2], int(m[3], 16)) for m in map(JUMP.match, text.splitlines()) if m]
+    spans = [(target, at) for at, name, target in jumps if target <= at and name != "jmp"]
+    bodies = [[name for at, name in code if low <= at <= high] for low, high in spans]
+    return [body for body in bodies if sum(name[0] == "j" for name in body) == 1], len(bodies)
 
 
 @pytest.mark.skipif(not has_avx2(), reason="no AVX2 on this machine")
@@ -152,6 +154,5 @@ def loops(function):
 def test_compiled_kernels_have_no_branch_but_their_loop(function, heart):
     branchless, loop_count = loops(function)
     assert loop_count > 0, f"{function} is not in the symbol table of {spread.__file__}"
-    names = [[name for _, name in body] for body in branchless]
-    assert any(heart in body for body in names)
+    assert any(heart in body for body in branchless)
     assert len(branchless) == loop_count, "a loop holds a conditional jump besides its own"

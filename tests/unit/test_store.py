@@ -61,7 +61,7 @@ def test_instruments_reach_their_columns():
     store = MarketStore(2, 4)
     row = store.row("okx", 1)
     store.set_instrument(row, 1000.0, 0.01, 0.1, 0.01, 1, 500, 5.0, 4.5)
-    names = "px_mult qty_mult px_tick qty_lot min_lots max_lots min_notional taker_bps".split()
+    names = list(COLUMNS)[-8:]
     assert [getattr(store, name)[1, 1] for name in names] == [1000, 0.01, 0.1, 0.01, 1, 500, 5, 4.5]
 
 

@@ -1,4 +1,4 @@
-"""Opportunity detector: which directed venue pairs pay after costs, from the tick that made them."""
+"""Opportunity detector: which directed venue pairs pay after costs, tick by tick."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport INFINITY, NAN, isnan
@@ -101,7 +101,8 @@ cdef class OpportunityDetector:
         if store.read_only:
             raise ValueError("the detector writes its store; this one is attached read-only")
         if fee_mode not in _FEE_MODES:
-            raise ValueError(f"fee_mode was {fee_mode!r}; accepted values are {', '.join(_FEE_MODES)}")
+            raise ValueError(
+                f"fee_mode was {fee_mode!r}; accepted values are {', '.join(_FEE_MODES)}")
         if len(stale_ns) > 4 or any(age < 0 for age in stale_ns):
             raise ValueError(f"stale_ns was {stale_ns}; accepted are up to 4 values from 0")
         if max_age_ns < 0 or sweep_period_ns < 0:
@@ -119,7 +120,8 @@ cdef class OpportunityDetector:
         config.fee_mode = _FEE_MODES[fee_mode]
         funding_horizon_s = finite("funding_horizon_s", funding_horizon_s, 0.0)
         if funding_horizon_s > 1e8:
-            raise ValueError(f"funding_horizon_s was {funding_horizon_s}; accepted values are to 1e8")
+            raise ValueError(
+                f"funding_horizon_s was {funding_horizon_s}; accepted values are to 1e8")
         config.funding_horizon_ns = <int64_t>(funding_horizon_s * 1e9)
         for venue in range(4):
             config.stale_ns[venue] = stale_ns[venue] if venue < len(stale_ns) else 0
@@ -128,7 +130,8 @@ cdef class OpportunityDetector:
         else:
             config.wall_minus_mono_ns = wall_minus_mono_ns
         self.store = store
-        self.own_counters = <arb_detector_counters_t *>aligned_zeros(sizeof(arb_detector_counters_t))
+        self.own_counters = <arb_detector_counters_t *>aligned_zeros(
+            sizeof(arb_detector_counters_t))
         self.counters_ptr = self.own_counters
         self.state_memory = aligned_zeros(
             arb_detector_state_bytes(store.ptr.venue_count, store.ptr.symbol_capacity))
@@ -283,7 +286,8 @@ cdef class OpportunityDetector:
             index += 1
         for reason in records.CloseReason:
             if reason != records.CloseReason.NONE:
-                counted[f"closed_{reason.name.lower()}"] = self.counters_ptr.close_reasons[<int>reason]
+                counted[f"closed_{reason.name.lower()}"] = (
+                    self.counters_ptr.close_reasons[<int>reason])
         return counted
 
     def _bench_updates(self, bid_px, ask_px, int venue, int symbol_index, int sample_count):
@@ -292,7 +296,7 @@ cdef class OpportunityDetector:
         cdef uint32_t row = self.row_in_use(venue, symbol_index)
         cdef double bids[256]
         cdef double asks[256]
-        cdef int index, sample
+        cdef int index
         cdef int64_t begun
         if len(bid_px) != 256 or len(ask_px) != 256:
             raise ValueError("256 quotes are needed")
@@ -303,7 +307,7 @@ cdef class OpportunityDetector:
         tick.seq_row_kind = arb_tick_pack(0, row, ARB_TICK_QUOTE)
         tick.exch_wall_ms = tick.aux_u32 = 0
         samples = []
-        for sample in range(sample_count):
+        for _ in range(sample_count):
             begun = arb_mono_ns()
             for index in range(256):
                 tick.bid_px, tick.ask_px = bids[index], asks[index]

@@ -83,7 +83,7 @@ static inline const char *arb_replay_time(const char *at, const char *end, int64
     uint64_t value = 0;
     for (; at < end && (unsigned)(*at - '0') <= 9; at++)
         value = value * 10 + (uint64_t)(*at - '0');
-    if (at == start || at - start > 18 + (*start < '9') || at == end || *at != '\t')
+    if (at == start || at - start > 19 || value > INT64_MAX || at == end || *at != '\t')
         return NULL;
     *recv_ns = (int64_t)value;
     return at + 1;

@@ -180,7 +180,7 @@ cdef class ReplayCore:
             raise ValueError(f"max_age_ns was {max_age_ns}; accepted values are from 0 (off)")
         if buffer_bytes < 64:
             raise ValueError(f"buffer_bytes was {buffer_bytes}; accepted values are from 64")
-        # the file's clock is the only one: no ages by timer, no gates but the edge and the legs' age
+        # the file's clock is the only one: no timers, no gates but the edge and the legs' age
         config.min_net_bps = min_net_bps
         config.min_gross_bps = -INFINITY
         config.min_confidence = 0.0
@@ -244,7 +244,7 @@ cdef class ReplayCore:
         return 0
 
     def free_space(self, int venue):
-        """Return the writable room behind the stream's undecoded bytes; empty: one line fills it."""
+        """Return the writable room behind the stream's bytes; empty: one line fills it."""
         cdef arb_replay_source_t *source
         cdef size_t kept
         if venue not in (0, 1):
@@ -322,7 +322,6 @@ cdef class ReplayCore:
     def csv_rows(self, size_t first, size_t count) -> bytes:
         """Return waiting events from first on, at most count, as CSV lines without a header."""
         cdef size_t index, waiting = self.ptr.detector.event_count
-        cdef arb_opportunity_t *event
         cdef char *text
         cdef char *at
         if first >= waiting:

@@ -15,8 +15,9 @@
  * "No price" is NaN: every comparison with it is false, so it never passes, without a branch.
  * Indices are compacted without a branch: written unconditionally, the cursor advances by the mask.
  *
- * Threads: pure functions of their arguments. Limits: prices from 1e-290 up (a margin must not round away to
- * nothing); columns of one call have equal length; index outputs have room for count + ARB_SPREAD_INDEX_SLACK entries. See docs/branchless_validation.md.
+ * Threads: pure functions of their arguments. Limits: prices from 1e-290 up (below, a margin can round
+ * away); columns of one call have equal length; index outputs have room for count +
+ * ARB_SPREAD_INDEX_SLACK entries. See docs/branchless_validation.md.
  */
 #ifndef ARB_SPREAD_H
 #define ARB_SPREAD_H

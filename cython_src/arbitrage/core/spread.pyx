@@ -156,8 +156,8 @@ def spread_bps(bid_a, ask_a, bid_b, ask_b, out=None):
     except (TypeError, BufferError, ValueError):
         pass  # lists, strided arrays, pandas: converted below
     if out is not None:
-        raise ValueError("out takes the result of four one-dimensional contiguous float64 arrays of "
-                         "one length n and must be a contiguous float64 array of shape (2, n)")
+        raise ValueError("out must be a contiguous float64 array of shape (2, n), for four "
+                         "one-dimensional contiguous float64 arrays of length n")
     columns, shape = convert((bid_a, ask_a, bid_b, ask_b))
     result = fill(columns[0], columns[1], columns[2], columns[3], None)
     return result.reshape((2, *shape))
@@ -271,14 +271,13 @@ def _bench_single(bid_a, ask_a, bid_b, ask_b, double threshold_bps, int sample_c
     cdef double factor = arb_spread_factor(threshold_bps), total = 0.0
     cdef int64_t begun, passed = 0
     cdef Py_ssize_t index
-    cdef int sample
     samples = []
     lease.held = 0
     try:
         if not lend_columns(&lease, bid_a, ask_a, bid_b, ask_b):
             raise ValueError("four contiguous float64 arrays are needed")
         columns = columns_of(&lease)
-        for sample in range(sample_count):
+        for _ in range(sample_count):
             begun = arb_mono_ns()
             for index in range(lease.count):
                 passed += arb_spread_may_pass(columns.bid_b[index], columns.ask_a[index], factor)
@@ -299,7 +298,6 @@ def _bench_batch(bid_a, ask_a, bid_b, ask_b, out, int repeat_count) -> int:
     cdef arb_spread_columns_t columns
     cdef double *results
     cdef int64_t begun
-    cdef int repeat
     lease.held = 0
     try:
         if not lend_columns(&lease, bid_a, ask_a, bid_b, ask_b) \
@@ -308,7 +306,7 @@ def _bench_batch(bid_a, ask_a, bid_b, ask_b, out, int repeat_count) -> int:
         columns = columns_of(&lease)
         results = <double *>lease.views[4].buf
         begun = arb_mono_ns()
-        for repeat in range(repeat_count):
+        for _ in range(repeat_count):
             arb_spread_batch(&columns, <size_t>lease.count, results, results + lease.count)
         return arb_mono_ns() - begun
     finally:

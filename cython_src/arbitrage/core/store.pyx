@@ -194,7 +194,7 @@ cdef class MarketStore:
         arb_store_apply_quote(self.ptr, &tick, exch_wall_ns)
 
     def apply_state(self, venue: int | str, symbol_index: int, uint32_t state) -> None:
-        """Change a row's state (``ROW_*``); all but LIVE and SUSPECT drop its quote. Writer only."""
+        """Change a row's state (``ROW_*``); only LIVE and SUSPECT keep the quote. Writer only."""
         self._require_writable()
         if state > 5:
             raise ValueError(f"state was {state}; accepted values are 0 to 5")
