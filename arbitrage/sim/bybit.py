@@ -20,6 +20,7 @@ from arbitrage.sim.exchange import Connection, Refusal, encode, same
 from arbitrage.sim.instruments import Instrument
 
 PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
+REQUEST_IDS_MAX = 1_000_000
 RECV_WINDOW_MS = 5000
 AHEAD_MS = 1000
 
@@ -267,6 +268,8 @@ class BybitExchange(BybitTrading):
                 raise Refusal(10001, "Request parameter error. reqId")
             if request.reqId in conn.request_ids:
                 raise Refusal(20006, "reqId is duplicated")
+            if len(conn.request_ids) >= REQUEST_IDS_MAX:
+                conn.request_ids.clear()
             conn.request_ids.add(request.reqId)
         create = request.op == "order.create"
         return (self.create if create else self.cancel)(request.args[0])
