@@ -51,6 +51,9 @@ class SocketListener(WSListener):
                 payload = b"".join(self._parts)
                 self._parts.clear()
             self._on_message(payload, recv_mono_ns)
+        elif frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code(), frame.get_close_message())
+            transport.disconnect()
 
 
 class Connection(ABC):

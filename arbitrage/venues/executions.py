@@ -75,6 +75,11 @@ class ExecutionTracker:
         Told the client id of an order that is over.
     on_deficit : callable
         Told `(client_id, venue_symbol)` of an order that is over, but whose executions are missing.
+
+    Attributes
+    ----------
+    on_watched : callable or None
+        Told whether pushes arrive: False while the private stream is down.
     """
 
     def __init__(
@@ -91,6 +96,7 @@ class ExecutionTracker:
         self.venue_name = venue_name
         self.symbols = {item.instrument.venue_symbol: item for item in symbols}
         self.on_deficit = on_deficit
+        self.on_watched: Callable[[bool], None] | None = None
         self.fill_count = 0
         self.duplicate_count = 0
         self.foreign_count = 0
@@ -163,6 +169,10 @@ class ExecutionTracker:
             loop = asyncio.get_running_loop()
             loop.call_later(FILL_GRACE_S, self._ask, report.client_id, report.venue_symbol)
 
+    def is_open(self, client_id: int) -> bool:
+        """Whether an execution or an end of the order is known, and its end not yet published."""
+        return client_id in self._orders
+
     def is_done(self, client_id: int) -> bool:
         """Whether the order's end was published."""
         return client_id in self._done
@@ -171,6 +181,11 @@ class ExecutionTracker:
         """Lots the venue counts for an ended order that no execution has told of yet."""
         order = self._orders.get(client_id)
         return 0 if order is None or order.final_lots < 0 else order.final_lots - order.cum_lots
+
+    def watched(self, is_watched: bool) -> None:
+        """Say whether pushes arrive; the private stream does."""
+        if self.on_watched is not None:
+            self.on_watched(is_watched)
 
     def forget(self, client_id: int) -> None:
         """Drop what is known of an order that the venue refused."""

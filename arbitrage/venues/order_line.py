@@ -90,6 +90,7 @@ class OrderLine(SignedConnection):
                 ORDER_VALID_MS,
             )
         tracker.on_deficit = self.resolver.ask
+        tracker.on_watched = self._on_watched
 
     @abstractmethod
     def order_texts(self, item: TradedSymbol) -> OrderTexts:
@@ -179,6 +180,10 @@ class OrderLine(SignedConnection):
                 )
         else:
             self.sender.acknowledge(client_id, time.monotonic_ns())
+
+    def _on_watched(self, is_watched: bool) -> None:
+        # blind, a leg could stand alone unseen: only orders that reduce leave until pushes are back
+        self.sender.hold_entries(not is_watched)
 
     async def _watch_deadlines(self) -> None:
         while True:

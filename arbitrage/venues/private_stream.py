@@ -9,6 +9,7 @@ import ssl
 import time
 from abc import abstractmethod
 from collections.abc import Callable
+from decimal import Decimal
 
 from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import Credentials, FundingPayment, Position, Wallet
@@ -66,6 +67,7 @@ class PrivateStream(SignedConnection):
         self._since_wall_ms = 0
         self._missing_acks: set[str] = set()
         self._subscribed: asyncio.Future[None] | None = None
+        self._funding_totals: dict[tuple[str, str], Decimal] = {}
 
     @abstractmethod
     def subscribe_frame(self) -> bytes:
@@ -99,6 +101,11 @@ class PrivateStream(SignedConnection):
             ) from None
         if self.connect_count > 0:
             await self.catch_up()
+        self.tracker.watched(True)
+
+    def on_lost(self) -> None:
+        """Tell the order side that it is blind until the stream is back."""
+        self.tracker.watched(False)
 
     async def catch_up(self) -> None:
         """Read the executions that may have been missed; safe at any time."""

@@ -54,8 +54,10 @@ class OrderResolver:
         """Orders being asked for now."""
         return len(self._tasks)
 
-    def ask(self, client_id: int, venue_symbol: str, sent_mono_ns: int = 0) -> None:
-        """Begin to ask for an order; asking twice is the same as once."""
+    def ask(self, client_id: int, venue_symbol: str, sent_mono_ns: int | None = None) -> None:
+        """Begin to ask for an order, sent now unless said; asking twice is the same as once."""
+        if sent_mono_ns is None:
+            sent_mono_ns = time.monotonic_ns()
         if client_id not in self._tasks and not self._tracker.is_done(client_id):
             task = asyncio.ensure_future(self._resolve(client_id, venue_symbol, sent_mono_ns))
             self._tasks[client_id] = task
@@ -75,6 +77,9 @@ class OrderResolver:
                 report = await self._rest.order_by_client_id(client_id, venue_symbol)
                 if report is not None:
                     await self._take(client_id, report)
+                elif self._tracker.is_open(client_id):
+                    # pushes told of it: it lives or ended, whatever the order list says
+                    await self._take_executions(client_id, venue_symbol, None)
                 elif asked_mono_ns - sent_mono_ns > self._absent_after_ns:
                     self._log.warning(
                         "%s: order %d is not known to the venue: it never arrived",
@@ -93,8 +98,13 @@ class OrderResolver:
 
     async def _take(self, client_id: int, report: OrderReport) -> None:
         if report.cum_qty_venue > 0:
-            for execution in await self._rest.executions(
-                venue_symbol=report.venue_symbol, client_id=client_id, order_id=report.order_id
-            ):
-                self._tracker.execution(execution, time.monotonic_ns())
+            await self._take_executions(client_id, report.venue_symbol, report.order_id)
         self._tracker.order(report, time.monotonic_ns())
+
+    async def _take_executions(
+        self, client_id: int, venue_symbol: str, order_id: str | None
+    ) -> None:
+        for execution in await self._rest.executions(
+            venue_symbol=venue_symbol, client_id=client_id, order_id=order_id
+        ):
+            self._tracker.execution(execution, time.monotonic_ns())

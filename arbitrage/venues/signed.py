@@ -12,6 +12,9 @@ from arbitrage.venues.connection import Connection
 from arbitrage.venues.reconnect import ReconnectPolicy
 from arbitrage.venues.rest_client import RestClient
 
+# A clock measured so often and still refused is not what is wrong.
+CLOCK_REFUSALS_MAX = 3
+
 
 class SignedConnection(Connection):
     """Log in with a key before anything else is sent.
@@ -58,6 +61,7 @@ class SignedConnection(Connection):
         self.rest = rest
         self._credentials = credentials
         self._login: asyncio.Future[None] | None = None
+        self._clock_refusals = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @abstractmethod
@@ -85,11 +89,14 @@ class SignedConnection(Connection):
 
     def login_accepted(self) -> None:
         """Say that the venue let us in."""
+        self._clock_refusals = 0
         if self._login is not None and not self._login.done():
             self._login.set_result(None)
 
     def login_refused(self, code: str | int | None, said: str, *, is_clock: bool = False) -> None:
         """Say that the venue refused; only a clock that is off is worth another try."""
+        self._clock_refusals = self._clock_refusals + 1 if is_clock else 0
+        is_clock = is_clock and self._clock_refusals < CLOCK_REFUSALS_MAX
         if is_clock:
             self.spawn(self._resync())
             advice = "the clock was off and is being measured again"

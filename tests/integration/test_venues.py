@@ -333,6 +333,10 @@ def test_executions_missed_while_away_are_caught_up_once(venue: str) -> None:
             # the private line drops; an order fills meanwhile; the line comes back
             d.private.drop()
             missed = d.order()
+            await until(lambda: not d.private.is_ready, what="the cut")
+            blind = d.order()
+            assert d.events(blind) == [REJECT], "no entry while executions cannot be seen"
+            assert d.event(blind, REJECT)[2] == gateway.REJECT_BLIND
             await until(lambda: not d.private.is_ready or d.private.connect_count == 2)
             await until(lambda: d.private.is_ready and d.private.catch_up_count == 1)
             await d.ended(missed)

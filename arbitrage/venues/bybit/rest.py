@@ -188,7 +188,15 @@ class BybitRest(RestClient):
                 venue=self.venue,
                 is_terminal=True,
             )
-        return AccountCheck(position_mode="one-way", margin_mode=info.marginMode)
+        key = await self._get("/v5/user/query-api", wire.key_info, is_signed=True)
+        warnings = []
+        if "Withdraw" in key.permissions.get("Wallet", ()):
+            warnings.append("the API key may withdraw; use one that may only trade")
+        if not key.ips or "*" in key.ips:
+            warnings.append("the API key is bound to no address; bind it to this machine's")
+        return AccountCheck(
+            position_mode="one-way", margin_mode=info.marginMode, warnings=tuple(warnings)
+        )
 
     async def order_by_client_id(self, client_id: int, venue_symbol: str) -> OrderReport | None:
         """Return an order's state; None when the venue does not know it."""

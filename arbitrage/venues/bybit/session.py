@@ -1,9 +1,14 @@
 """How Bybit's private and trade sockets log in; both spell the same request."""
 
+import re
+
 import msgspec
 
 from arbitrage.venues.bybit import auth, wire
 from arbitrage.venues.signed import SignedConnection
+
+# not "expired": that is said of keys
+_CLOCK_WORDS = re.compile(r"timestamp|time window|request time|\bexpires\b", re.IGNORECASE)
 
 
 class BybitSession(SignedConnection):
@@ -32,5 +37,5 @@ class BybitSession(SignedConnection):
             message.retCode,
             said,
             is_clock=message.retCode in wire.TIMESTAMP_CODES
-            or (message.retCode is None and ("time" in said.lower() or "expire" in said.lower())),
+            or (message.retCode is None and _CLOCK_WORDS.search(said) is not None),
         )

@@ -196,6 +196,13 @@ class AccountInfo(msgspec.Struct, frozen=True):
     unifiedMarginStatus: int = 0
 
 
+class KeyInfo(msgspec.Struct, frozen=True):
+    """What `/v5/user/query-api` says of the key itself."""
+
+    permissions: dict[str, list[str]] = {}
+    ips: list[str] = []
+
+
 _control = msgspec.json.Decoder(Control)
 
 
@@ -225,3 +232,4 @@ rest_reply = msgspec.json.Decoder(RestReply)
 page = msgspec.json.Decoder(Page)
 server_time = msgspec.json.Decoder(ServerTime)
 account_info = msgspec.json.Decoder(AccountInfo)
+key_info = msgspec.json.Decoder(KeyInfo)

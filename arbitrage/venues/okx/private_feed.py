@@ -52,10 +52,6 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
 
     rest: OkxRest
 
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)  # type: ignore[arg-type]
-        self._funding_fees: dict[tuple[str, str], Decimal] = {}
-
     def subscribe_frame(self) -> bytes:
         """Return the subscription of all channels; each is acknowledged on its own."""
         return msgspec.json.encode(
@@ -112,8 +108,8 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
         total = decimal_of(row.fundingFee)
         key = (row.instId, row.posId)
         # a position first met in a snapshot is older than we are: its past is not ours
-        change = total - self._funding_fees.get(key, total if is_snapshot else Decimal(0))
-        self._funding_fees[key] = total
+        change = total - self._funding_totals.get(key, total if is_snapshot else Decimal(0))
+        self._funding_totals[key] = total
         if change:
             self.push_funding(
                 FundingPayment(

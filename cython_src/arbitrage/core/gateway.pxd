@@ -131,6 +131,7 @@ cdef class OrderSender:
     cdef WSTransport transport              # None: not logged in
     cdef object fallback                    # sends by another way while there is no transport
     cdef int64_t wall_offset_ms
+    cdef bint entries_held                  # only orders that reduce may leave
     cdef Histogram frame_to_sent
     cdef Histogram detected_to_sent
     cdef Histogram sent_to_ack

@@ -10,6 +10,7 @@ from posix.stdlib cimport posix_memalign
 
 from arbitrage.core.clock cimport Clock, arb_clock_now, arb_mono_ns, arb_wall_ns
 from arbitrage.core.histogram cimport Histogram, arb_histogram_record
+from arbitrage.core.records cimport ARB_ORDER_REDUCE_ONLY
 from arbitrage.core.ring cimport (
     MpscRing, SpscRing, arb_mpsc_try_push, arb_parker_notify, arb_spsc_try_pop,
 )
@@ -18,7 +19,7 @@ from arbitrage.core.ring cimport (
 EXEC_SENT, EXEC_ACK, EXEC_REJECT, EXEC_FILL, EXEC_DONE, EXEC_TIMEOUT = range(6)
 # Why an order never left: venue_code of a REJECT that no venue wrote. Venues' own codes are larger.
 REJECT_NOT_CONNECTED, REJECT_NO_TEMPLATE, REJECT_NOT_ENCODABLE = 1, 2, 3
-REJECT_NO_BUFFER, REJECT_TOO_MANY_PENDING, REJECT_NOT_FOUND = 4, 5, 6
+REJECT_NO_BUFFER, REJECT_TOO_MANY_PENDING, REJECT_NOT_FOUND, REJECT_BLIND = 4, 5, 6, 7
 ROWS_MAX = 8192
 POLL_ORDERS_MAX = 64
 
@@ -34,6 +35,7 @@ cdef enum:
     NOT_ENCODABLE = 3
     NO_BUFFER = 4
     TOO_MANY_PENDING = 5
+    BLIND = 7
     TEXT_BYTES = 640
     POLL_MAX = 64
 
@@ -375,6 +377,10 @@ cdef class OrderSender:
         """
         self.fallback = send
 
+    def hold_entries(self, held: bool) -> None:
+        """Refuse orders that do not reduce, while their executions could not be seen."""
+        self.entries_held = held
+
     def set_wall_offset_ms(self, offset_ms: int) -> None:
         """Stamp frames with the local wall clock plus so many milliseconds."""
         self.wall_offset_ms = offset_ms
@@ -419,6 +425,8 @@ cdef class OrderSender:
         cdef int64_t now_ns
         if order.row >= self.row_count or self.templates[order.row] == NULL:
             return NO_TEMPLATE
+        if self.entries_held and order.action == 0 and not order.flags & ARB_ORDER_REDUCE_ONLY:
+            return BLIND
         if self.transport is None or self.transport.is_disconnected or \
                 self.transport.is_close_frame_sent:
             return self._send_by_fallback(order)
@@ -473,7 +481,7 @@ cdef class OrderSender:
             if arb_pending_add(self.pending, order, self.now()) == NULL:
                 return TOO_MANY_PENDING
         self.fallback(order.client_id, order.row, order.action, order.side,
-                      bool(order.flags & 1), px, qty)
+                      bool(order.flags & ARB_ORDER_REDUCE_ONLY), px, qty)
         order.recv_mono_ns = self.now()
         self.publish_c(order, SENT, 0)
         return 0
