@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from arbitrage.core.frames import FrameBatch, parse_frame, parse_many
 
 ROOT = Path(__file__).resolve().parents[2]
-REAL = Path(os.environ.get("ARB_REAL_DATA", ROOT.parent / "shared/data/real-2024-08-08"))
-FIXTURES = REAL.parents[1] / "protocol/fixtures"
+DATA = Path(os.environ.get("ARB_REAL_DATA", ROOT.parent / "shared" / "data"))
+REAL = DATA / "real-2024-08-08"
+FIXTURES = DATA.parent / "protocol/fixtures"
 
 
 def check(venue: str, frame: bytes) -> oracle.Fields | str:
