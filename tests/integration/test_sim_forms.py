@@ -1,8 +1,8 @@
 """Every frame a simulated venue emits has the keys, the key order and the types of the venue's.
 
 Frames are compared with recorded and documented ones: all of them where a folder of fixtures is at
-hand (`ARB_FIXTURES`, or `shared/protocol/fixtures` beside the checkout), a small set typed here in
-any case.
+hand (`ARB_FIXTURES` names it; otherwise it is looked for beside the checkout), a small set typed
+here in any case.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from sim_kit import Client, Venue
 
-BESIDE = Path(__file__).resolve().parents[3] / "shared" / "protocol" / "fixtures"
+BESIDE = Path(__file__).resolve().parents[3].joinpath("shared", "protocol", "fixtures")
 FIXTURES = Path(os.environ.get("ARB_FIXTURES", BESIDE))
 
 # Small frames by kind; long ones only as fixtures.
