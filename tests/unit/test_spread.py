@@ -4,6 +4,7 @@ import math
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,3 +157,40 @@ def test_compiled_kernels_have_no_branch_but_their_loop(function, heart):
     assert loop_count > 0, f"{function} is not in the symbol table of {spread.__file__}"
     assert any(heart in body for body in branchless)
     assert len(branchless) == loop_count, "a loop holds a conditional jump besides its own"
+
+
+QUESTION = """
+#include "spread.h"
+unsigned both_questions(const double *bid, const double *ask, const double *factor)
+{
+    return (unsigned)arb_spread_may_pass(bid[1], ask[0], factor[0]) |
+           (unsigned)arb_spread_may_pass(bid[0], ask[1], factor[1]) << 1;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc on this machine")
+def test_the_question_of_one_tick_compiles_without_a_jump(tmp_path):
+    headers = Path(__file__).resolve().parents[2] / "cython_src/arbitrage/core"
+    command = ["gcc", "-std=gnu11", "-O3", "-S", f"-I{headers}", "-x", "c", "-", "-o", "-"]
+    text = subprocess.run(
+        command, input=QUESTION, capture_output=True, text=True, check=True
+    ).stdout
+    body = text.split("both_questions:")[1].split(".cfi_endproc")[0]
+    assert "ret" in body
+    assert [line for line in body.splitlines() if re.match(r"\s+(j[a-z]+|cbn?z|b\.)\s", line)] == []
+
+
+def test_scan_time_does_not_depend_on_what_passes():
+    """A branch that guesses would pay for every wrong guess: several times the time at one half."""
+    random = np.random.default_rng(5)
+    ask, count = np.full(4096, 100.0), 4096
+    never = np.full(count, 99.0)
+    half = np.where(random.random(count) < 0.5, 101.0, 99.0)
+
+    def fastest(bid, scalar):
+        prices = never, ask, bid, ask
+        return min(spread._bench_scan(*prices, 1.0, scalar, 20) for _ in range(60))
+
+    for scalar in (False, True):
+        assert fastest(half, scalar) < 2.5 * fastest(never, scalar)

@@ -311,3 +311,29 @@ def _bench_batch(bid_a, ask_a, bid_b, ask_b, out, int repeat_count) -> int:
         return arb_mono_ns() - begun
     finally:
         give_back(&lease)
+
+
+def _bench_scan(bid_a, ask_a, bid_b, ask_b, double factor, bint scalar, int repeat_count) -> int:
+    # Nanoseconds of repeat_count scans over the same arrays, by the vector or the scalar version.
+    cdef lease_t lease
+    cdef arb_spread_columns_t columns
+    cdef uint32_t *found = NULL
+    cdef int64_t begun
+    lease.held = 0
+    try:
+        if not lend_columns(&lease, bid_a, ask_a, bid_b, ask_b):
+            raise ValueError("four contiguous float64 arrays are needed")
+        found = <uint32_t *>malloc((lease.count + ARB_SPREAD_INDEX_SLACK) * sizeof(uint32_t))
+        if found == NULL:
+            raise MemoryError()
+        columns = columns_of(&lease)
+        begun = arb_mono_ns()
+        for _ in range(repeat_count):
+            if scalar:
+                arb_spread_scan_scalar(&columns, 0, <size_t>lease.count, factor, factor, found, 0)
+            else:
+                arb_spread_scan(&columns, <size_t>lease.count, factor, factor, found)
+        return arb_mono_ns() - begun
+    finally:
+        give_back(&lease)
+        free(found)
