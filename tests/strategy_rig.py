@@ -157,6 +157,7 @@ class Venues:
         self.filled: dict[int, int] = {}
         self.unsaid: list[Execution] = []
         self.said: Counter[int] = Counter()
+        self.silent: set[int] = set()
 
     def take(self, venue: int, fraction: float, parts: int, reject: bool, quirk: str) -> bool:
         """Match one order: fill a fraction of it in parts, and owe the messages."""
@@ -199,9 +200,19 @@ class Venues:
             mine = [told for told in self.unsaid if told.client_id == order.client_id]
             fills = [told for told in mine if told.kind == FILL]
             self.unsaid.extend(fills[-1:])
-        self.unsaid.append(execution(order, DONE, 0, total, self.rig.now))
+        # an end that states no count leaves the truth to fills that may come later
+        stated = -1 if quirk == "silent_end" else total
+        self.unsaid.append(execution(order, DONE, 0, stated, self.rig.now))
+        if quirk == "silent_end":
+            self.silent.add(order.client_id)
         if quirk == "repeat":
             self.unsaid.append(self.unsaid[-1])
+
+    def keeps_secrets(self, symbol: int) -> bool:
+        """Whether fills are owed that no stated count has announced."""
+        return any(
+            told.client_id in self.silent and told.row % SYMBOLS == symbol for told in self.unsaid
+        )
 
     def say(self, choice: int) -> None:
         """Deliver one of the owed messages, any of them."""

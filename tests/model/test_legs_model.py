@@ -21,6 +21,8 @@ class TwoLegs(RuleBasedStateMachine):
 
     @rule(symbol=symbols, buy_venue=venues, gross=st.sampled_from([3.0, 8.0, 25.0, 60.0]))
     def opportunity(self, symbol: int, buy_venue: int, gross: float) -> None:
+        if self.venues.keeps_secrets(symbol):
+            return
         self.rig.opportunity(symbol, buy_venue, gross)
         self.rig.poll()
 
@@ -39,7 +41,7 @@ class TwoLegs(RuleBasedStateMachine):
         fraction=st.sampled_from([0.0, 0.01, 0.3, 0.5, 0.99, 1.0, 1.0, 1.0]),
         parts=st.integers(1, 3),
         reject=st.sampled_from([False, False, False, True]),
-        quirk=st.sampled_from(["none", "none", "lost_ack", "repeat"]),
+        quirk=st.sampled_from(["none", "none", "lost_ack", "repeat", "silent_end"]),
     )
     def match(self, venue: int, fraction: float, parts: int, reject: bool, quirk: str) -> None:
         before = self.rig.journal.count

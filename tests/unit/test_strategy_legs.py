@@ -169,6 +169,36 @@ def test_repeats_are_dropped_and_counted(rig: Rig) -> None:
     assert rig.strategy.counters["rejects"] == 1
 
 
+def test_a_stated_end_bounds_fills_that_state_no_count(rig: Rig) -> None:
+    buy, _ = enter(rig)
+    rig.tell(buy, DONE, 0, 5)
+    rig.tell(buy, FILL, 5, -1)
+    rig.tell(buy, FILL, 5, -1)  # the same one again, or a lie: the venue's own count was five
+    assert rig.lots(0) == (5, 0)
+    assert rig.strategy.counters["duplicates"] == 1
+
+
+def test_fills_after_an_end_without_a_count_are_believed(rig: Rig) -> None:
+    buy, sell = enter(rig)
+    rig.tell(buy, DONE, 0, -1)
+    rig.tell(buy, FILL, 27, -1, px=100.0)
+    fill(rig, sell)
+    assert (rig.phase(0), rig.lots(0)) == ("open", (27, 18))
+
+
+def test_a_fill_while_the_flat_pair_waits_for_prices_is_flattened(rig: Rig) -> None:
+    buy, sell = enter(rig)
+    rig.tell(buy, DONE, 0, 27)  # its fills are still to come
+    rig.tell(sell, REJECT)
+    rig.tell(rig.take_order(0), DONE, 0, 27)
+    assert (rig.phase(0), rig.lots(0)) == ("settling", (0, 0))
+    rig.tell(sell, FILL, 2, 2)  # the reject was wrong
+    assert (rig.phase(0), rig.lots(0)) == ("unwinding", (0, 2))
+    fill(rig, rig.take_order(1))
+    rig.poll(20)
+    assert rig.strategy.live_pairs == 0
+
+
 def test_executions_of_no_order_of_ours_are_counted(rig: Rig) -> None:
     buy, _ = enter(rig)
     rig.tell(buy._replace(client_id=12345), FILL, 5, 5)
