@@ -8,7 +8,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
@@ -257,6 +257,7 @@ def run_demo(options: DemoOptions) -> Report:
         children = _start_venues(venues, options, symbols, folder, stack)
         before = {venue.name: venue.account() for venue in venues}
 
+        stack.callback(_clear_segment, name)
         report_file = folder / "trader.json"
         args = ["-m", "arbitrage.trader", "--mode", "demo", "--seconds", f"{options.seconds:g}"]
         trader = Child(
@@ -271,6 +272,14 @@ def run_demo(options: DemoOptions) -> Report:
 
         after = {venue.name: venue.account() for venue in venues}
         return make_report(_read(report_file), before, after)
+
+
+def _clear_segment(name: str) -> None:
+    """Take away the segment of a trader that was killed; a living one's stays."""
+    from arbitrage.core.segment import remove_stale
+
+    with suppress(FileExistsError):
+        remove_stale(name)
 
 
 def _read(path: Path) -> TraderReport:

@@ -8,8 +8,8 @@ ROOT = Path(__file__).parents[2]
 CORE = ROOT / "cython_src" / "arbitrage" / "core"
 TABLE = ROOT / "docs" / "memory_order.md"
 ATOMIC = re.compile(
-    r"\b(arb_(?:load|store|fetch_\w+?|exchange|compare_exchange)_(?:relaxed|acquire|release|acq_rel)"
-    r"|arb_fence_\w+|__atomic_\w+)\s*\("
+    r"\b(arb_(?:load|store|fetch_\w+?|exchange|compare_exchange)_"
+    r"(?:relaxed|acquire|release|acq_rel)|arb_fence_\w+|__atomic_\w+)\s*\("
 )
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 FUNCTION = re.compile(r"^[A-Za-z_][\w\s\*]*?\b(\w+)\s*\([^;{]*\)\s*\{", re.MULTILINE)

@@ -69,12 +69,20 @@ def logs(folder: Path) -> str:
     return "\n".join(path.read_text() for path in sorted(folder.glob("*.log")))
 
 
-def wait_for(check: Callable[[], Any], folder: Path, timeout_s: float = 30.0) -> Any:
+def wait_for(
+    check: Callable[[], Any],
+    folder: Path,
+    timeout_s: float = 30.0,
+    needs: "subprocess.Popen[str] | None" = None,
+) -> Any:
+    """Wait for something to become true; give up at once when the program it needs has ended."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
         found = check()
         if found:
             return found
+        if needs is not None and needs.poll() is not None:
+            raise AssertionError(f"{needs.args} ended with {needs.returncode}\n{logs(folder)}")
         time.sleep(0.1)
     raise AssertionError(f"did not happen within {timeout_s:g} s\n{logs(folder)}")
 
@@ -128,13 +136,18 @@ def test_sim_trader_and_monitor(shell: Shell, tmp_path: Path) -> None:
     }
     report = tmp_path / "report.json"
     trader = shell("arbitrage.trader", "--report", str(report), **environment)
-    wait_for(lambda: Path(f"/dev/shm/arbitrage.{name}").exists(), tmp_path)
+    wait_for(Path(f"/dev/shm/arbitrage.{name}").exists, tmp_path, needs=trader)
     monitor = shell("arbitrage.monitor", "--name", name, "--port", str(port))
     wait_for(lambda: get(port, "/health")[0] == 200, tmp_path)
 
     first = get(port, "/metrics")[1]
     closed = metric(first, "pairs_closed_total")
-    wait_for(lambda: metric(get(port, "/metrics")[1], "pairs_closed_total") > closed, tmp_path, 45)
+    wait_for(
+        lambda: metric(get(port, "/metrics")[1], "pairs_closed_total") > closed,
+        tmp_path,
+        45,
+        needs=trader,
+    )
     second = get(port, "/metrics")[1]
     for counter in ("queue_market_push_total", "orders_total", "fills_total"):
         assert metric(second, counter) > metric(first, counter), counter
@@ -211,7 +224,7 @@ def test_a_killed_trader_leaves_the_way_free(shell: Shell, tmp_path: Path) -> No
     }
     first = shell("arbitrage.trader", **environment)
     port = free_port()
-    wait_for(segment.exists, tmp_path)
+    wait_for(segment.exists, tmp_path, needs=first)
     monitor = shell("arbitrage.monitor", "--name", name, "--port", str(port))
     wait_for(lambda: get(port, "/health")[0] == 200, tmp_path)
 
@@ -225,7 +238,7 @@ def test_a_killed_trader_leaves_the_way_free(shell: Shell, tmp_path: Path) -> No
     assert segment.exists()
     wait_for(lambda: get(port, "/health")[0] == 503, tmp_path)
     third = shell("arbitrage.trader", "--seconds", "6", **environment)
-    wait_for(lambda: get(port, "/health")[0] == 200, tmp_path)
+    wait_for(lambda: get(port, "/health")[0] == 200, tmp_path, needs=third)
     assert third.wait(45) == 0, logs(tmp_path)
     assert not segment.exists()
     assert monitor.poll() is None

@@ -123,6 +123,7 @@ def test_a_program_that_dies_is_one_clear_line(demo: Any, victim: str) -> None:
     title = "the trader" if victim == "trader" else f"the simulated {victim}"
     assert last.startswith(f"error: {title} ended early by SIGKILL")
     assert "Traceback" not in err
+    assert not Path(f"/dev/shm/arbitrage.arbitrage-demo-{process.pid}").exists()
     assert not any(Path(f"/proc/{pid}").exists() for pid in programs.values())
 
 
