@@ -12,13 +12,13 @@ class ReplayCore:
     elapsed_ns: int
     def __init__(
         self,
-        *,
         min_net_bps: float = 0.0,
+        *,
         bybit_taker_bps: float = 5.5,
         okx_taker_bps: float = 5.0,
         max_age_ns: int = 0,
         keep_quotes: bool = True,
-        buffer_bytes: int = ...,
+        buffer_bytes: int = 8388608,
     ) -> None: ...
     def free_space(self, venue: int) -> memoryview: ...
     def filled(self, venue: int, byte_count: int) -> None: ...

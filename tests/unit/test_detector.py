@@ -8,6 +8,7 @@ import pytest
 
 from arbitrage.core.detector import OpportunityDetector
 from arbitrage.core.records import OPPORTUNITY_DTYPE, CloseReason, OppEvent
+from arbitrage.core.replay import ReplayCore
 from arbitrage.core.store import ROW_STALE, ROW_SUSPECT, MarketStore
 
 HERE = Path(__file__).parent
@@ -213,3 +214,42 @@ def test_rows_without_an_instrument_are_refused():
         detector.on_quote(2, 0, 1.0, 2.0)
     with pytest.raises(ValueError, match="state was 9"):
         detector.on_state(0, 0, 9)
+
+
+CALLS = {
+    MarketStore: [
+        lambda made: made.venue_count,
+        lambda made: made.nbytes,
+        lambda made: made.bid_px,
+        lambda made: made.read_row(0, 0),
+        lambda made: made.set_instrument(0),
+        repr,
+    ],
+    OpportunityDetector: [
+        lambda made: made.on_quote(0, 0, 1.0, 2.0),
+        lambda made: made.poll(),
+        lambda made: made.sweep(),
+        lambda made: made.close_all(),
+        lambda made: made.refresh(),
+        lambda made: made.counters,
+    ],
+    ReplayCore: [
+        lambda made: made.run(),
+        lambda made: made.events(),
+        lambda made: made.quotes(),
+        lambda made: made.symbols(),
+        lambda made: made.drop_events(),
+        lambda made: made.free_space(0),
+        lambda made: made.filled(0, 0),
+        lambda made: made.csv_rows(0, 1),
+        lambda made: made.counts,
+    ],
+}
+
+
+@pytest.mark.parametrize("kind", CALLS)
+def test_objects_without_init_raise_instead_of_crashing(kind):
+    made = kind.__new__(kind)
+    for call in CALLS[kind]:
+        with pytest.raises(ValueError, match="__init__ was not called"):
+            call(made)

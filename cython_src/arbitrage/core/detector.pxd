@@ -67,6 +67,7 @@ cdef class OpportunityDetector:
     cdef object bound_to  # what keeps lanes, broadcast, counters and clock alive; None: not bound
     cdef arb_opportunity_t *buffer
     cdef uint32_t buffer_capacity
+    cdef arb_detector_t *held(self) except NULL  # ptr, once __init__ was called
     cdef int make_room(self) except -1
     cdef int handle(self, const arb_tick_t *tick, int64_t wall_ms) except -1
     cdef int row_in_use(self, object venue, int symbol_index) except -1

@@ -146,6 +146,12 @@ cdef class OpportunityDetector:
         free(self.own_counters)
         free(self.buffer)
 
+    cdef arb_detector_t *held(self) except NULL:
+        # A subclass that skips __init__ gets an error, not a crash.
+        if self.ptr == NULL:
+            raise ValueError("OpportunityDetector.__init__ was not called")
+        return self.ptr
+
     cdef int make_room(self) except -1:
         # Keep room for the events of one more tick; the buffer doubles.
         cdef uint32_t wanted
@@ -171,7 +177,9 @@ cdef class OpportunityDetector:
         return <int>(self.ptr.event_count - before)
 
     cdef int row_in_use(self, object venue, int symbol_index) except -1:
-        cdef int row = self.store.row_index(venue, symbol_index)
+        cdef int row
+        self.held()
+        row = self.store.row_index(venue, symbol_index)
         if not arb_store_px_mult(self.store.ptr)[row] > 0:
             raise ValueError(f"row {row} has no instrument; call store.set_instrument({row}) first")
         return row
@@ -235,6 +243,7 @@ cdef class OpportunityDetector:
         cdef int64_t now = arb_mono_ns() if now_mono_ns is None else now_mono_ns
         cdef int made = 0
         cdef uint32_t before, row
+        self.held()
         if self.bound_to is not None:
             raise ValueError("this detector belongs to a running engine, which sweeps by itself")
         for row in range(self.store.ptr.row_count):
@@ -247,7 +256,7 @@ cdef class OpportunityDetector:
     def close_all(self, now_mono_ns=None) -> int:
         """Close every open life with reason ``shutdown``; return how many."""
         cdef int64_t now = arb_mono_ns() if now_mono_ns is None else now_mono_ns
-        cdef uint32_t symbol, before = self.ptr.event_count
+        cdef uint32_t symbol, before = self.held().event_count
         if self.bound_to is not None:
             raise ValueError("this detector belongs to a running engine, which closes by itself")
         for symbol in range(self.store.ptr.symbol_capacity):
@@ -260,6 +269,7 @@ cdef class OpportunityDetector:
         import numpy
 
         cdef uint32_t count
+        self.held()
         if self.bound_to is not None:
             raise ValueError("this detector publishes on a broadcast; read that instead")
         count = self.ptr.event_count
@@ -270,7 +280,7 @@ cdef class OpportunityDetector:
 
     def refresh(self) -> None:
         """Read the store's fees and multipliers again, after they changed. Detector thread only."""
-        cdef int64_t now_wall_ns = arb_mono_ns() + self.ptr.config.wall_minus_mono_ns
+        cdef int64_t now_wall_ns = arb_mono_ns() + self.held().config.wall_minus_mono_ns
         cdef uint32_t symbol
         for symbol in range(self.store.ptr.symbol_capacity):
             arb_detector_refresh_symbol(self.ptr, symbol, now_wall_ns)
@@ -280,6 +290,7 @@ cdef class OpportunityDetector:
         """What the detector has counted so far, by name."""
         cdef uint64_t *words = <uint64_t *>self.counters_ptr
         cdef int index = 0
+        self.held()
         counted = {}
         while arb_detector_counter_names[index] != NULL:
             counted[arb_detector_counter_names[index].decode()] = words[index]
@@ -321,7 +332,7 @@ cdef class OpportunityDetector:
 cdef int detector_bind(OpportunityDetector detector, arb_lane_t **lanes, uint32_t lane_count,
                        arb_broadcast_ring_t *broadcast, arb_detector_counters_t *counters,
                        const arb_clock_t *clock, object owner) except -1:
-    cdef arb_detector_config_t config = detector.ptr.config
+    cdef arb_detector_config_t config = detector.held().config
     cdef arb_market_store_t *store = detector.store.ptr
     if lane_count > <uint32_t>ARB_DETECTOR_LANES_MAX:
         raise ValueError(f"a detector merges at most {ARB_DETECTOR_LANES_MAX} lanes; there were "

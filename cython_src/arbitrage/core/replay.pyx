@@ -166,8 +166,8 @@ cdef class ReplayCore:
     cdef readonly int64_t elapsed_ns
 
     def __init__(
-        self, *, double min_net_bps=0.0, double bybit_taker_bps=5.5, double okx_taker_bps=5.0,
-        int64_t max_age_ns=0, bint keep_quotes=True, size_t buffer_bytes=1 << 23,
+        self, double min_net_bps=0.0, *, double bybit_taker_bps=5.5, double okx_taker_bps=5.0,
+        int64_t max_age_ns=0, bint keep_quotes=True, size_t buffer_bytes=8_388_608,
     ) -> None:
         cdef arb_detector_config_t config = arb_detector_defaults()
         if self.ptr != NULL:
@@ -221,6 +221,12 @@ cdef class ReplayCore:
         free(self.buffers[0])
         free(self.buffers[1])
 
+    cdef arb_replay_t *held(self) except NULL:
+        # A subclass that skips __init__ gets an error, not a crash.
+        if self.ptr == NULL:
+            raise ValueError("ReplayCore.__init__ was not called")
+        return self.ptr
+
     cdef int make_room(self) except -1:
         # Keep room for one more frame's events and quote; both arrays double.
         cdef uint64_t wanted
@@ -249,7 +255,7 @@ cdef class ReplayCore:
         cdef size_t kept
         if venue not in (0, 1):
             raise ValueError(f"venue was {venue}; accepted values are 0 (bybit) and 1 (okx)")
-        source = &self.ptr.sources[venue]
+        source = &self.held().sources[venue]
         kept = <size_t>(source.end - source.at)
         memmove(self.buffers[venue], source.at, kept)
         source.at = self.buffers[venue]
@@ -262,7 +268,7 @@ cdef class ReplayCore:
         cdef arb_replay_source_t *source
         if venue not in (0, 1):
             raise ValueError(f"venue was {venue}; accepted values are 0 (bybit) and 1 (okx)")
-        source = &self.ptr.sources[venue]
+        source = &self.held().sources[venue]
         if byte_count > self.buffer_bytes - <size_t>(source.end - self.buffers[venue]):
             raise ValueError(f"byte_count was {byte_count}, more than there was room for")
         source.end += byte_count
@@ -276,7 +282,7 @@ cdef class ReplayCore:
         """
         cdef int need
         cdef int64_t begun
-        cdef uint32_t events_before = self.ptr.detector.event_count
+        cdef uint32_t events_before = self.held().detector.event_count
         while True:
             begun = arb_mono_ns()
             with nogil:
@@ -297,7 +303,7 @@ cdef class ReplayCore:
         import numpy
 
         content = PyBytes_FromStringAndSize(
-            <char *>self.ptr.detector.events,
+            <char *>self.held().detector.events,
             <Py_ssize_t>self.ptr.detector.event_count * sizeof(arb_opportunity_t))
         return numpy.frombuffer(content, records.OPPORTUNITY_DTYPE)
 
@@ -306,7 +312,7 @@ cdef class ReplayCore:
         import numpy
 
         content = PyBytes_FromStringAndSize(
-            <char *>self.ptr.quotes, <Py_ssize_t>self.ptr.kept_count * sizeof(arb_replay_quote_t))
+            <char *>self.held().quotes, <Py_ssize_t>self.ptr.kept_count * sizeof(arb_replay_quote_t))
         return numpy.frombuffer(content, numpy.dtype(QUOTE_FIELDS))
 
     def symbols(self) -> tuple[str, ...]:
@@ -314,14 +320,14 @@ cdef class ReplayCore:
         cdef uint32_t index
         cdef arb_symbol_name_t *name
         found = []
-        for index in range(self.ptr.map.symbol_count):
+        for index in range(self.held().map.symbol_count):
             name = arb_symbol_canonical(self.ptr.map, index)
             found.append(name.text[:name.bytes].decode("utf-8", "backslashreplace"))
         return tuple(found)
 
     def csv_rows(self, size_t first, size_t count) -> bytes:
         """Return waiting events from first on, at most count, as CSV lines without a header."""
-        cdef size_t index, waiting = self.ptr.detector.event_count
+        cdef size_t index, waiting = self.held().detector.event_count
         cdef char *text
         cdef char *at
         if first >= waiting:
@@ -361,18 +367,18 @@ cdef class ReplayCore:
 
     def drop_events(self) -> None:
         """Forget the waiting events: they were written."""
-        self.ptr.detector.event_count = 0
+        self.held().detector.event_count = 0
 
     @property
     def event_count(self) -> int:
         """Events waiting."""
-        return self.ptr.detector.event_count
+        return self.held().detector.event_count
 
     @property
     def counts(self) -> dict[str, int]:
         """What was counted so far."""
         return {
-            "frames": self.ptr.frame_count,
+            "frames": self.held().frame_count,
             "malformed": self.ptr.malformed_count,
             "quotes": self.ptr.quote_count,
             "opportunities": self.ptr.detector.opened_count,

@@ -54,6 +54,7 @@ cdef class MarketStore:
     cdef void *memory  # own allocation; NULL when borrowed
     cdef object owner  # keeps borrowed memory alive
     cdef readonly bint read_only
+    cdef arb_market_store_t *held(self) except NULL  # ptr, once __init__ was called
     cdef int row_index(self, object venue, int symbol_index) except -1
 
 

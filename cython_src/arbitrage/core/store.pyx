@@ -99,25 +99,32 @@ cdef class MarketStore:
     @property
     def venue_count(self) -> int:
         """Venues this store has room for."""
-        return self.ptr.venue_count
+        return self.held().venue_count
 
     @property
     def symbol_capacity(self) -> int:
         """Symbols a venue has room for."""
-        return self.ptr.symbol_capacity
+        return self.held().symbol_capacity
 
     @property
     def row_count(self) -> int:
         """Venues times symbols."""
-        return self.ptr.row_count
+        return self.held().row_count
 
     @property
     def nbytes(self) -> int:
         """Bytes of the whole store."""
-        return arb_store_bytes(self.ptr.venue_count, self.ptr.symbol_capacity)
+        return arb_store_bytes(self.held().venue_count, self.ptr.symbol_capacity)
+
+    cdef arb_market_store_t *held(self) except NULL:
+        # A subclass that skips __init__ gets an error, not a crash.
+        if self.ptr == NULL:
+            raise ValueError("MarketStore.__init__ was not called")
+        return self.ptr
 
     cdef int row_index(self, object venue, int symbol_index) except -1:
         cdef long venue_index
+        self.held()
         if isinstance(venue, str):
             if venue not in _VENUES:
                 raise ValueError(f"venue was {venue!r}; accepted values are bybit and okx")
@@ -159,6 +166,7 @@ cdef class MarketStore:
         cdef _Column column = _Column.__new__(_Column)
         if name not in COLUMNS:
             raise ValueError(f"column was {name!r}; accepted names are {', '.join(COLUMNS)}")
+        self.held()
         column.store = self
         column.index = list(COLUMNS).index(name)
         shape = (self.ptr.venue_count, self.ptr.symbol_capacity)
@@ -173,6 +181,7 @@ cdef class MarketStore:
         return [*object.__dir__(self), *COLUMNS]
 
     def _require_writable(self):
+        self.held()
         if self.read_only:
             raise ValueError("this store is attached read-only; only its owner writes")
 
@@ -251,7 +260,7 @@ cdef class MarketStore:
 
     def __repr__(self) -> str:
         mode = ", read-only" if self.read_only else ""
-        return f"MarketStore({self.ptr.venue_count}, {self.ptr.symbol_capacity}{mode})"
+        return f"MarketStore({self.held().venue_count}, {self.ptr.symbol_capacity}{mode})"
 
     def _stress_write(self, int row, int64_t count):
         # Write count quotes whose words all tell the same number, without the interpreter lock.
@@ -273,6 +282,7 @@ cdef class MarketStore:
         cdef arb_row_view_t view
         cdef int64_t whole = 0, torn = 0, given_up = 0, seen = 0
         cdef double told
+        self.held()
         assert 0 <= row < <int>self.ptr.row_count
         with nogil:
             while seen < until:
