@@ -80,6 +80,18 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
     min_gross_bps: Annotated[
         float, _env("ARB_MIN_GROSS_BPS", "least gross edge to open, in bps", ge=-1000, le=10000)
     ] = 10.0
+    min_excess_bps: Annotated[
+        float,
+        _env(
+            "ARB_MIN_EXCESS_BPS",
+            "least edge over the pair's own average, in bps; -10000: off",
+            ge=-10000,
+            le=10000,
+        ),
+    ] = -10000.0
+    basis_time_s: Annotated[
+        float, _env("ARB_BASIS_TIME_S", "time that average follows in, in s", gt=0, le=1000000)
+    ] = 600.0
     min_confidence: Annotated[
         float, _env("ARB_MIN_CONFIDENCE", "least confidence to open, 0 to 100", ge=0, le=100)
     ] = 0.0

@@ -115,6 +115,8 @@ def build_core(settings: Settings, market: Market, segment: Segment, journal: Jo
         naked=segment.histogram(STAGES["naked_leg"]),
         min_net_bps=wanted.min_net_bps,
         min_gross_bps=wanted.min_gross_bps,
+        min_excess_bps=wanted.min_excess_bps,
+        basis_time_s=wanted.basis_time_s,
         take_profit_bps=wanted.take_profit_bps,
         stop_bps=wanted.stop_bps,
         position_usd=risk.max_order_usd,

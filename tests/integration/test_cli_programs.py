@@ -63,6 +63,8 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
         if process.poll() is None:
             process.kill()
         process.wait()
+    for left in Path("/dev/shm").glob(f"arbitrage.test-*-{os.getpid()}"):
+        left.unlink()
 
 
 def logs(folder: Path) -> str:
