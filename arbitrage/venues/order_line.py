@@ -11,7 +11,7 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from arbitrage.errors import ConnectorError
+from arbitrage.errors import ConnectorError, WireError
 from arbitrage.venues.base import CLIENT_ID_NONE, Credentials, TradedSymbol, client_id_of, code_of
 from arbitrage.venues.executions import ExecutionTracker
 from arbitrage.venues.reconnect import ReconnectPolicy
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ORDER_VALID_MS = 2_000
 ABSENT_AFTER_S = ORDER_VALID_MS / 1000 + 1.0
 WATCH_S = 0.02
+CLOCK_S = 60.0  # this machine's clock may step or drift
 
 # The holes of an order text, see order_frames.h.
 CLIENT_ID, WALL_MS, PX, QTY, EXPIRY_MS = "\x01", "\x02", "\x03", "\x04", "\x05"
@@ -98,7 +99,10 @@ class OrderLine(SignedConnection):
 
     async def run(self) -> None:
         """Hold the connection and watch the deadlines until stopped."""
-        watch = asyncio.ensure_future(self._watch_deadlines())
+        watches = [
+            asyncio.ensure_future(self._watch_deadlines()),
+            asyncio.ensure_future(self._watch_clock()),
+        ]
         try:
             if self._over_rest:
                 self._ready.set()
@@ -106,13 +110,14 @@ class OrderLine(SignedConnection):
             else:
                 await super().run()
         finally:
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
             self.sender.detach()
 
     async def on_open(self) -> None:
         """Log in; orders leave from then on."""
         await self.login()
-        self.sender.set_wall_offset_ms(self.rest.clock.offset_ms - self.rest.clock.LATE_MS)
+        self._set_clock()
         self.sender.attach(self._transport)
 
     def on_lost(self) -> None:
@@ -184,6 +189,22 @@ class OrderLine(SignedConnection):
     def _on_watched(self, is_watched: bool) -> None:
         # blind, a leg could stand alone unseen: only orders that reduce leave until pushes are back
         self.sender.hold_entries(not is_watched)
+
+    async def measure_clock(self) -> None:
+        """Measure the venue's clock and stamp orders by it; a failure keeps the last offset."""
+        try:
+            await self.rest.sync_clock()
+        except (ConnectorError, WireError) as error:
+            self._log.warning("%s: clock not measured: %s", self.venue, error)
+        self._set_clock()
+
+    def _set_clock(self) -> None:
+        self.sender.set_wall_offset_ms(self.rest.clock.offset_ms - self.rest.clock.LATE_MS)
+
+    async def _watch_clock(self) -> None:
+        while True:
+            await asyncio.sleep(CLOCK_S)
+            await self.measure_clock()
 
     async def _watch_deadlines(self) -> None:
         while True:

@@ -26,6 +26,9 @@ from arbitrage.venues.base import (
 )
 from arbitrage.venues.rate_limit import TokenBucket
 
+# A request that would have to wait longer than this for the rate limit fails instead.
+PAUSE_WAIT_S = 10.0
+
 
 class RestClient(ABC):
     """Base of both venues' clients. Used by one loop; `async with` opens and closes the session.
@@ -200,7 +203,7 @@ class RestClient(ABC):
             raise ConnectorError("REST session is not open", venue=self.venue)
         text = urlencode(query or {})
         headers = {"Content-Type": "application/json"}
-        await self._bucket.take(is_urgent=is_urgent)
+        await self._token(path, is_urgent)
         if is_signed:
             if self._credentials is None or not self._credentials.key:
                 raise ConnectorError(
@@ -234,6 +237,15 @@ class RestClient(ABC):
                 f"{path} failed at {self.base_url}: {str(error) or type(error).__name__}",
                 venue=self.venue,
             ) from None
+
+    async def _token(self, path: str, is_urgent: bool) -> None:
+        wait_s = self._bucket.wait_s(is_urgent=is_urgent)
+        if wait_s > PAUSE_WAIT_S:
+            raise ConnectorError(
+                f"{path} was not sent: the venue asked for a pause, {wait_s:.0f} s are left",
+                venue=self.venue,
+            )
+        await self._bucket.take(is_urgent=is_urgent)
 
 
 def _exact_url(url: str) -> URL:

@@ -64,7 +64,7 @@ class BybitOrderGateway(OrderLine, BybitSession):
         if reply.op == "order.create":
             self.answered(reply.reqId, reply.retCode, reply.retMsg, recv_mono_ns)
             if reply.retCode in wire.TIMESTAMP_CODES:
-                self.spawn(self._resync_sender())
+                self.spawn(self.measure_clock())
             elif reply.retCode in {10016, 10019}:
                 # the trade service restarts: orders in flight live on, this line does not
                 self.drop()
@@ -76,7 +76,3 @@ class BybitOrderGateway(OrderLine, BybitSession):
                 )
         elif reply.op == "auth":
             self.take_login(wire.control(payload))
-
-    async def _resync_sender(self) -> None:
-        clock = await self.rest.sync_clock()
-        self.sender.set_wall_offset_ms(clock.offset_ms - clock.LATE_MS)

@@ -18,6 +18,9 @@ from arbitrage.venues.order_line import (
     OrderTexts,
 )
 
+# The order's expiry had passed, or its time was refused: our clock may be off.
+EXPIRED_CODES = frozenset({"50036", "50102"})
+
 
 def order_text(inst_id_code: int, side: int, reduce_only: bool) -> bytes:
     """Return the marked frame of a limit-IOC order in net mode, cross margin.
@@ -85,3 +88,5 @@ class OkxOrderGateway(OrderLine, OkxSession):
         # errors of the request itself have no rows: the id is ours then
         client_id = rows[0].clOrdId if rows and rows[0].clOrdId else message.id
         self.answered(client_id, code_of(code), said, recv_mono_ns)
+        if code in EXPIRED_CODES:
+            self.spawn(self.measure_clock())
