@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-if sys.version_info < (3, 11):
+if sys.version_info < (3, 11):  # noqa: UP036  # an old pip runs this file all the same
     sys.exit(
         "arbitrage needs Python 3.11 or newer; this is "
         f"{sys.version_info.major}.{sys.version_info.minor}. Install a newer Python and try again."
@@ -24,8 +24,9 @@ TARGET = Path("arbitrage/core")
 SHIM_SOURCE = Path("cython_src/preload/alloc_shim.c")
 
 COMMON_FLAGS = ["-std=gnu11", "-Wall", "-Wno-unused-function", "-fno-math-errno"]
-# No -march=native anywhere: vector code sits behind run-time dispatch, so one wheel runs everywhere.
-# No -ffast-math: NaN marks a missing price, and results must equal the scalar specification bit for bit.
+# No -march=native anywhere: vector code sits behind run-time dispatch, so one wheel runs
+# everywhere. No -ffast-math: NaN marks a missing price, and results must equal the scalar
+# specification bit for bit.
 BUILDS = {
     "release": (["-O3", "-g0", "-DNDEBUG"], []),
     "debug": (["-O1", "-g3", "-UNDEBUG"], []),

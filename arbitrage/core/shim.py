@@ -1,4 +1,4 @@
-"""Print where the allocation shim lies: ``LD_PRELOAD=$(python -m arbitrage.core.shim) arb demo``."""
+"""Print where the allocation shim lies, for ``LD_PRELOAD=$(python -m arbitrage.core.shim)``."""
 
 from pathlib import Path
 

@@ -1,9 +1,9 @@
-"""The trader: start-up, threads, a main loop that only watches, and a shutdown that leaves nothing open.
+"""The trader: start-up, threads, a main loop that only watches, a shutdown that ends flat.
 
 Threads of a trader, with their roles as ``top -H`` shows them::
 
     feed                 event loop of the public connections; in feed_mode loop of the gateways too
-    feed-bybit feed-okx  one each in feed_mode threads; processes of their own in feed_mode processes
+    feed-bybit feed-okx  one each in feed_mode threads; processes of their own in processes
     gateway              event loop of the order gateways when the feeds do not share one
     detector, strategy   placement split;  fused: one thread for both;  inline: none
     main                 sleeps, beats the heart, keeps the clock, watches for signals
@@ -82,7 +82,7 @@ class Trader:
     # ---- start -------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Start every thread; pairs may open from the moment orders can leave, which is when it returns."""
+        """Start every thread; return when orders can leave: from then on pairs may open."""
         self.segment.steer(opening_off=True)
         self._start_stages()
         self._make_loops()
@@ -229,7 +229,9 @@ def install_signals(trader: Trader) -> None:
     signal.signal(signal.SIGINT, ask)
 
 
-def run_trader(settings: Settings, *, seconds: float | None = None, report: str | None = None) -> int:
+def run_trader(
+    settings: Settings, *, seconds: float | None = None, report: str | None = None
+) -> int:
     """Run a trader to its end; return the exit code (0: stopped flat).
 
     Parameters

@@ -55,7 +55,9 @@ def rows_of(segment: Segment, venue: str) -> list[MarketSymbol]:
     venue_index = VENUES.index(venue)
     return [
         MarketSymbol(
-            segment.store.row(venue_index, index), segment.symbols.venue_symbol(venue, index), symbol
+            segment.store.row(venue_index, index),
+            segment.symbols.venue_symbol(venue, index),
+            symbol,
         )
         for index, symbol in enumerate(segment.symbols)
     ]

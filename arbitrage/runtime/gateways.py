@@ -16,6 +16,7 @@ from arbitrage.runtime.threads import run_together
 from arbitrage.runtime.wiring import Core
 from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.paper import PaperGateway
+from arbitrage.venues.base import Fill, FundingPayment
 from arbitrage.venues.connection import Connection
 
 __all__ = ["Gateways"]
@@ -27,8 +28,8 @@ LOGIN_S = 15.0
 class Gateways:
     """Take orders from the rings to the venues and executions back.
 
-    Threads: `run` on the gateway loop; `wait_ready` on the main thread. The ledger is written on the
-    gateway loop alone; others read it after that loop has ended.
+    Threads: `run` on the gateway loop; `wait_ready` on the main thread. The ledger is written on
+    the gateway loop alone; others read it after that loop has ended.
     """
 
     def __init__(self, settings: Settings, core: Core, ledger: Ledger) -> None:
@@ -113,6 +114,12 @@ class Gateways:
             self._core.traded_symbols[venue],
             sender,
             publisher,
-            self._ledger.apply_fill,
-            self._ledger.apply_funding,
+            self._take_fill,
+            self._take_funding,
         )
+
+    def _take_fill(self, fill: Fill) -> None:
+        self._ledger.apply_fill(fill)
+
+    def _take_funding(self, payment: FundingPayment) -> None:
+        self._ledger.apply_funding(payment)

@@ -1,4 +1,4 @@
-"""Start-up: ask both venues what may be traded, at which fees, and whether the account is fit for it."""
+"""Start-up: ask both venues what may be traded, at which fees, and whether the account is fit."""
 
 import asyncio
 import logging

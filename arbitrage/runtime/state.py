@@ -1,4 +1,4 @@
-"""What a trader keeps between runs: the run number and the journals, in one folder it holds alone."""
+"""What a trader keeps between runs: run number and journals, in one folder it holds alone."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -30,7 +30,7 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 async def run_together(*works: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until all have ended; the first failure or a cancellation ends the others, once."""
+    """Run coroutines until all have ended; a failure or a cancellation ends the others, once."""
     try:
         async with asyncio.TaskGroup() as group:
             for work in works:

@@ -1,4 +1,4 @@
-"""Wiring: from settings and what the venues said to a segment, a detector, a strategy and stages."""
+"""Wiring: from settings and what the venues said to a segment, detector, strategy and stages."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The trader against simulated venues, as programs: every placement, both signals, bad surroundings."""
+"""The trader against simulated venues, as programs: placements, signals, bad surroundings."""
 
 import os
 import signal
@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-
 from trader_kit import KEYS, trader, venues
 
 # (ARB_STAGES, ARB_WAIT, ARB_FEED_MODE, ARB_LOOP_MODE): each value of each setting at least once
@@ -111,7 +110,7 @@ def test_a_killed_trader_is_followed_by_the_next(tmp_path: Path) -> None:
     assert not Path(f"/dev/shm/arbitrage.{name}").exists()
 
 
-# ---- bad surroundings: one clear line, exit code not 0 ---------------------------------------------
+# ---- bad surroundings: one clear line, exit code not 0 -------------------------------------------
 
 
 def last_words(tmp_path: Path, environment: dict[str, str], **settings: str) -> tuple[int, str]:

@@ -32,7 +32,9 @@ KEYS = {
 
 def credentials() -> Credentials:
     """Return the simulators' default key."""
-    return Credentials(key=Secret("sim-key"), secret=Secret("sim-secret"), passphrase=Secret("sim-pass"))
+    return Credentials(
+        key=Secret("sim-key"), secret=Secret("sim-secret"), passphrase=Secret("sim-pass")
+    )
 
 
 class Venues:
@@ -67,7 +69,9 @@ class Venues:
 
 
 @contextmanager
-def venues(folder: Path, *, rate: int = 1000, seed: int = 7, symbols: str = SYMBOLS) -> Iterator[Venues]:
+def venues(
+    folder: Path, *, rate: int = 1000, seed: int = 7, symbols: str = SYMBOLS
+) -> Iterator[Venues]:
     """Run both simulated venues on free ports."""
     t0_ns = time.time_ns()
     children, ready = {}, {}

@@ -36,7 +36,9 @@ def test_small_values_are_exact(values: list[int]) -> None:
     assert histogram.percentiles(0.5, 1.0) == [exact(values, 0.5), max(values)]
 
 
-@given(st.lists(st.integers(0, 1 << 30), max_size=50), st.lists(st.integers(0, 1 << 30), max_size=50))
+@given(
+    st.lists(st.integers(0, 1 << 30), max_size=50), st.lists(st.integers(0, 1 << 30), max_size=50)
+)
 def test_merging_equals_recording_both(left: list[int], right: list[int]) -> None:
     one, two, both = Histogram(), Histogram(), Histogram()
     for value in left:

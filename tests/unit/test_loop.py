@@ -1,4 +1,4 @@
-"""How an event loop waits: hooks run, sleep is left for frames and bells, nothing is lost between."""
+"""How an event loop waits: hooks run, sleep ends for frames and bells, nothing is lost."""
 
 import asyncio
 import os
