@@ -23,6 +23,7 @@ class FeedLane:
     def check_venue(self, venue: int) -> None: ...
     def venue_of(self, row: int) -> int: ...
 
+@final
 class FeedListener(WSListener):
     lane: FeedLane
     venue: int

@@ -21,7 +21,6 @@ def remove_stale(name: str) -> bool: ...
 class Segment:
     name: str
     readonly: bool
-    def __init__(self) -> None: ...
     @staticmethod
     def create(
         name: str,

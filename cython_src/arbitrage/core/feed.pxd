@@ -1,6 +1,7 @@
+cimport cython
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from picows.picows cimport WSListener
+from picows.picows cimport WSFrame, WSListener
 
 from arbitrage.core.clock cimport arb_clock_t
 from arbitrage.core.loop cimport LoopPoller
@@ -39,6 +40,7 @@ cdef class FeedLane:
     cdef LoopPoller poller       # told of activity; None: the loop only blocks
 
 
+@cython.final
 cdef class FeedListener(WSListener):
     cdef readonly FeedLane lane
     cdef readonly uint32_t venue
@@ -48,4 +50,5 @@ cdef class FeedListener(WSListener):
     cdef object on_connected
     cdef object on_disconnected
     cdef bytearray fragments     # of a message still arriving in pieces
+    cdef void take_fragment(self, WSFrame frame, int64_t recv_mono_ns) except *
     cdef void take(self, const char *payload, size_t size, int64_t recv_mono_ns) except *

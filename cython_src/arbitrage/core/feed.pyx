@@ -1,5 +1,6 @@
 """Feeds: picows listeners that parse public frames in place and push ticks, without a Python object."""
 
+cimport cython
 from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 
@@ -74,9 +75,14 @@ cdef class FeedLane:
         Which lane, 0 to lane_count - 1. One thread a lane.
     """
 
-    def __cinit__(self, Segment segment not None, uint32_t index):
+    def __cinit__(self):
+        self.feed.tops = NULL
+
+    def __init__(self, Segment segment not None, index: int) -> None:
         cdef uint32_t venue
-        if index >= segment.ptr.spec.lane_count:
+        if self.feed.tops != NULL:
+            raise ValueError("a FeedLane cannot be initialised twice")
+        if not 0 <= index < segment.ptr.spec.lane_count:
             raise IndexError(f"lane was {index}; the segment has {segment.ptr.spec.lane_count}")
         if segment.readonly:
             raise ValueError("a feed lane writes; attach the segment with writable=True")
@@ -148,6 +154,7 @@ cdef class FeedLane:
         return row // self.segment.ptr.spec.symbol_capacity
 
 
+@cython.final
 cdef class FeedListener(WSListener):
     """Listen on one public connection of one venue.
 
@@ -167,7 +174,8 @@ cdef class FeedListener(WSListener):
         Take this listener.
     """
 
-    def __init__(self, FeedLane lane not None, venue: int, on_slow, on_connected=None, on_disconnected=None):
+    def __init__(self, FeedLane lane not None, venue: int, on_slow, on_connected=None,
+                 on_disconnected=None) -> None:
         lane.check_venue(venue)
         self.lane = lane
         self.venue = venue
@@ -204,15 +212,14 @@ cdef class FeedListener(WSListener):
         if status == ARB_FRAME_CONTROL or status == ARB_FRAME_OTHER_TOPIC:
             self.on_slow(payload[:size])
 
-    def take_fragment(self, WSFrame frame, int64_t recv_mono_ns):
-        """Join a message that arrives in pieces; no venue sends one today, the protocol allows it."""
+    cdef void take_fragment(self, WSFrame frame, int64_t recv_mono_ns) except *:
+        # a message may arrive in pieces: no venue sends one today, the protocol allows it
         if frame.msg_type == WSMsgType.TEXT:
             self.fragments.clear()
         self.fragments += frame.payload_ptr[:frame.payload_size]
         if len(self.fragments) > MESSAGE_BYTES_MAX:
             self.fragments.clear()
-            frame_transport = self.transport
-            frame_transport.disconnect()
+            self.transport.disconnect()
         elif frame.fin:
             message = bytes(self.fragments)
             self.fragments.clear()

@@ -1,16 +1,25 @@
-"""The shared-memory segment of one trader: made by the trader, attached read-only by everything else."""
+"""The shared-memory segment of one trader: made by it, attached read-only by everything else."""
 
 import os
 import re
 
-from libc.errno cimport EEXIST, ENOENT, errno
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.errno cimport ENOENT, errno
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strncpy
 from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_RDWR
-from posix.mman cimport MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, mmap, munmap, shm_open, shm_unlink
+from posix.mman cimport (
+    MAP_FAILED,
+    MAP_SHARED,
+    PROT_READ,
+    PROT_WRITE,
+    mmap,
+    munmap,
+    shm_open,
+    shm_unlink,
+)
 from posix.unistd cimport close, ftruncate
 
-from arbitrage.core.clock cimport Clock, Clock_wrap, arb_mono_ns, arb_wall_ns
+from arbitrage.core.clock cimport Clock_wrap, arb_mono_ns, arb_wall_ns
 from arbitrage.core.histogram cimport Histogram_wrap
 from arbitrage.core.histogram import LatencyTracker
 from arbitrage.core.ring cimport (
@@ -42,7 +51,8 @@ cdef extern from *:
     {
         memset(meter, 0, 4 * sizeof meter[0]);
         for (uint32_t index = 0; index < segment->spec.lane_count; index++) {
-            const arb_lane_t *lane = (const arb_lane_t *)arb_segment_block(segment, ARB_SECTION_LANES, index);
+            const arb_lane_t *lane =
+                (const arb_lane_t *)arb_segment_block(segment, ARB_SECTION_LANES, index);
             const arb_spsc_ring_t *ring = arb_lane_ring(lane);
             meter[0] += ring->capacity;
             meter[1] += arb_spsc_depth(ring);
