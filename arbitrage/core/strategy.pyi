@@ -5,6 +5,8 @@ from arbitrage.core.clock import Clock
 from arbitrage.core.histogram import Histogram
 from arbitrage.core.journal import Journal
 from arbitrage.core.ring import BroadcastRing, MpscRing, SpscRing
+from arbitrage.core.risk import LIMITS as LIMITS
+from arbitrage.core.risk import REASONS as REASONS
 from arbitrage.core.risk import RiskGate
 from arbitrage.core.store import MarketStore
 
