@@ -1,5 +1,6 @@
 """Signatures against vectors that were also computed with openssl, and secrets that stay secret."""
 
+import asyncio
 import logging
 import pickle
 import traceback
@@ -11,6 +12,7 @@ from arbitrage.config import Credentials
 from arbitrage.errors import ConnectorError
 from arbitrage.secret import Secret
 from arbitrage.venues.bybit import auth as bybit
+from arbitrage.venues.bybit import wire
 from arbitrage.venues.bybit.rest import BybitRest
 from arbitrage.venues.bybit.session import BybitSession
 from arbitrage.venues.okx import auth as okx
@@ -163,6 +165,67 @@ def test_no_secret_in_errors_and_logs(session: type, caplog: pytest.LogCaptureFi
     assert CANARY not in str(vars(probe))
     with pytest.raises(TypeError):
         msgspec.json.encode(canaries)
+
+
+# ---- refused logins -----------------------------------------------------------------------------
+
+
+class Refused(BybitSession):
+    """A session whose login answers are given by the test."""
+
+    def __init__(self) -> None:
+        super().__init__("ws://127.0.0.1:1", "order", BYBIT, BybitRest("http://127.0.0.1:1", BYBIT))
+        self.measured = 0
+
+    async def on_open(self) -> None: ...
+
+    def on_message(self, payload: bytes, recv_mono_ns: int) -> None: ...
+
+    async def _resync(self) -> None:
+        self.measured += 1
+
+    async def answer(self, payload: bytes) -> ConnectorError | None:
+        self._login = asyncio.get_running_loop().create_future()
+        self.take_login(wire.control(payload))
+        await asyncio.sleep(0)
+        error = self._login.exception()
+        assert error is None or isinstance(error, ConnectorError)
+        return error
+
+
+@pytest.mark.parametrize(
+    ("payload", "is_clock"),
+    [
+        (b'{"retCode":10002,"retMsg":"request time exceeds","op":"auth"}', True),
+        (b'{"retCode":10004,"retMsg":"Invalid sign","op":"auth","connId":"x"}', False),
+        (b'{"success":false,"ret_msg":"Params Error","op":"auth","conn_id":"x"}', False),
+        (b'{"success":false,"ret_msg":"Your api key has expired.","op":"auth"}', False),
+        (b'{"success":false,"ret_msg":"Request time exceeds the window","op":"auth"}', True),
+    ],
+)
+def test_only_a_clock_is_worth_another_login(payload: bytes, is_clock: bool) -> None:
+    async def main() -> None:
+        session = Refused()
+        error = await session.answer(payload)
+        assert error is not None
+        assert error.is_terminal == (not is_clock)
+        assert session.measured == int(is_clock)
+
+    asyncio.run(main())
+
+
+def test_a_clock_refused_again_and_again_is_final() -> None:
+    async def main() -> None:
+        session = Refused()
+        late = b'{"retCode":10002,"retMsg":"request time exceeds","op":"auth"}'
+        errors = [await session.answer(late) for _ in range(3)]
+        assert [error.is_terminal for error in errors if error] == [False, False, True]
+        assert await session.answer(b'{"retCode":0,"retMsg":"OK","op":"auth"}') is None
+        again = await session.answer(late)
+        assert again is not None
+        assert not again.is_terminal, "a login in between clears the count"
+
+    asyncio.run(main())
 
 
 def test_a_missing_key_is_terminal_and_names_its_variable() -> None:
