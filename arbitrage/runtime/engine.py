@@ -26,6 +26,7 @@ from arbitrage.runtime.connectors import make_public_feed
 from arbitrage.runtime.feed_process import FeedProcesses
 from arbitrage.runtime.gateways import Gateways
 from arbitrage.runtime.report import build_report, write_report
+from arbitrage.runtime.row_watch import RowWatch
 from arbitrage.runtime.startup import Market, load_market
 from arbitrage.runtime.state import TraderState, open_state
 from arbitrage.runtime.threads import HotThread, LoopThread, run_together, spread_cores
@@ -49,7 +50,9 @@ async def run_feeds(
     """Hold the public connections of some venues on the running loop until cancelled."""
     feeds = [make_public_feed(settings, venue, lane, core_symbols[venue]) for venue in venues]
     try:
-        await run_together(*(feed.run() for feed in feeds))
+        works = [feed.run() for feed in feeds]
+        works += [RowWatch(feed, lane.segment.store).run() for feed in feeds]
+        await run_together(*works)
     finally:
         for feed in feeds:
             feed.stop()
@@ -184,6 +187,7 @@ class Trader:
         self.core.stages.meter_allocations()
         if count % ANCHOR_EVERY == 0:
             self.segment.clock.anchor(int(ANCHOR_EVERY * HEARTBEAT_S * 1e9))
+            self.state.journal.refresh_wall_offset()
 
     # ---- stop --------------------------------------------------------------------------------
 
