@@ -86,8 +86,7 @@ class VenueGateway:
             symbols,
             ack_timeout_s=settings.risk.order_timeout_ms / 1000,
         )
-        self.orders_over_rest = not order_url
-        if self.orders_over_rest:
+        if not order_url:
             self.line.send_over_rest()
         self.private = _PRIVATE[venue](
             hosts.private_ws,
@@ -105,7 +104,7 @@ class VenueGateway:
 
     def connections(self) -> list[PrivateStream | OrderLine]:
         """Return the connections to run, the private stream first."""
-        return [self.private] if self.orders_over_rest else [self.private, self.line]
+        return [self.private, self.line]
 
     async def close(self) -> None:
         """Stop both connections and close REST."""
