@@ -312,7 +312,8 @@ cdef class ReplayCore:
         import numpy
 
         content = PyBytes_FromStringAndSize(
-            <char *>self.held().quotes, <Py_ssize_t>self.ptr.kept_count * sizeof(arb_replay_quote_t))
+            <char *>self.held().quotes,
+            <Py_ssize_t>self.ptr.kept_count * sizeof(arb_replay_quote_t))
         return numpy.frombuffer(content, numpy.dtype(QUOTE_FIELDS))
 
     def symbols(self) -> tuple[str, ...]:
