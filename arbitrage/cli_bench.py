@@ -20,14 +20,32 @@ def _clone() -> Path:
     raise ConfigError("the benchmarks are part of a clone, not of the wheel; run this in a clone")
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
-@click.argument("args", nargs=-1, type=click.UNPROCESSED)
-def bench(args: tuple[str, ...]) -> int:
+@click.command()
+@click.option("--only", multiple=True, metavar="NAME", help="One question; may be repeated.")
+@click.option("--quick", is_flag=True, help="Half a second a question in place of five.")
+@click.option("--seconds", type=float, help="Time of each question.")
+@click.option("--cores", metavar="LIST", help="Cores to use, the first choice first: 3,2,1.")
+@click.option("--json", "target", metavar="FILE", help="Rows as JSON lines, to a file or -.")
+@click.option("--list", "names", is_flag=True, help="Name the questions and exit.")
+def bench(
+    only: tuple[str, ...],
+    quick: bool,
+    seconds: float | None,
+    cores: str | None,
+    target: str | None,
+    names: bool,
+) -> int:
     """Measure this machine, each figure beside its floor or peer.
 
-    Arguments go to the runner; `arb bench -- --help` shows them.
+    Rows are kept in benchmarks/results; docs/performance.md says how to read them.
     """
     root = _clone()
+    args = [word for name in only for word in ("--only", name)]
+    args += ["--quick"] * quick + ["--list"] * names
+    if target not in (None, "-"):  # the runner works in the clone's root
+        target = str(Path(target).absolute())
+    for flag, value in (("--seconds", seconds), ("--cores", cores), ("--json", target)):
+        args += [flag, str(value)] if value is not None else []
     environment = os.environ | {"PYTHONPATH": str(root)}
     command = [sys.executable, "-m", "benchmarks", *args]
     return subprocess.run(command, cwd=root, env=environment, check=False).returncode

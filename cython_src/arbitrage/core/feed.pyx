@@ -113,8 +113,10 @@ cdef class FeedLane:
         """Take one frame as a listener would; return its arb_frame_status_t. 0: received now."""
         cdef const char *payload = frame
         cdef size_t size = len(frame)
-        cdef int64_t recv = recv_mono_ns if recv_mono_ns else arb_clock_now(self.feed.clock)
+        cdef int64_t recv
         self.check_venue(venue)
+        # stamped last: what Python did before it is not the frame's latency
+        recv = recv_mono_ns if recv_mono_ns else arb_clock_now(self.feed.clock)
         status = arb_feed_on_frame(&self.feed, venue, payload, size, recv)
         if self.inline_stages is not None:
             self.inline_stages.turn_inline()

@@ -1,0 +1,245 @@
+"""How long from a frame's bytes in the feed callback to the opportunity seen by the strategy?
+
+A pinned thread takes ten thousand frames a second through the feed lane, as the picows listener
+does; every frame opens or closes one opportunity. Detector and strategy are the real stages,
+spinning, split over two threads, fused on one, or inline in the callback. The figures are the
+segment's own histogram of the stage ``seen``; every run has a new segment.
+"""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from arbitrage.core.detector import OpportunityDetector
+from arbitrage.core.feed import FeedLane
+from arbitrage.core.journal import Journal
+from arbitrage.core.segment import STAGES, Segment
+from arbitrage.core.stages import Stages
+from arbitrage.core.strategy import SpreadStrategy
+from benchmarks.harness import Question, Row, Setup
+from benchmarks.noise import pin
+from benchmarks.parse_frames import by_msgspec
+from benchmarks.spsc_ring import bare_one_way_ns
+
+__all__ = ["QUESTIONS"]
+
+RATE = 10_000
+WARM_UP = 200  # frames of each run that are not counted: the first segment page, the first branch
+RUNS = 5
+DRAIN_S = 5.0
+HOPS = {"split": 2, "fused": 1, "inline": 0}
+FRACTIONS = (0.5, 0.9, 0.99, 0.999)
+
+
+@cache
+def crossing_frames(count: int) -> list[tuple[int, bytes]]:
+    """Return (venue, frame): the venues take turns to leave the other's price and to come back."""
+    made: list[tuple[int, bytes]] = []
+    for number in range(count):
+        venue, away = (number // 2) % 2, number % 2 == 0
+        bid = 60_000.0 + number % 97 / 10 + (500.0 if away else 0.0)
+        ms, seq = 1_723_161_254_000 + number, 1_000_000 + number
+        if venue == 0:
+            text = (
+                f'{{"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":{ms},"data":{{"s":'
+                f'"BTCUSDT","b":[["{bid:.2f}","{900 + number % 89}.507"]],"a":[["{bid + 0.1:.2f}",'
+                f'"{900 + number % 83}.522"]],"u":{number + 2},"seq":{seq}}},"cts":{ms}}}'
+            )
+        else:
+            text = (
+                f'{{"arg":{{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"}},"data":[{{"asks":'
+                f'[["{bid + 0.1:.1f}","{90_000 + number % 83}","0","3"]],"bids":[["{bid:.1f}",'
+                f'"{90_000 + number % 89}.5","0","2"]],"ts":"{ms}","seqId":{seq}}}]}}'
+            )
+        made.append((venue, text.encode()))
+    return made
+
+
+@contextmanager
+def trader_core(placement: str) -> Iterator[tuple[Segment, Stages]]:
+    """Yield a segment and stages as the trader wires them, that open no pair."""
+    name = f"bench-{os.getpid()}-{placement}"
+    segment = Segment.create(
+        name, symbol_capacity=8, opportunity_capacity=1 << 16, tap_bytes=1 << 12, parking=False
+    )
+    try:
+        segment.symbols.add("BTCUSDT", {"bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP"})
+        for venue, lot, mult, taker in ((0, 0.001, 1.0, 5.5), (1, 0.01, 0.01, 5.0)):
+            row = segment.store.row(venue, 0)
+            segment.store.set_instrument(
+                row, px_tick=0.1, qty_lot=lot, qty_mult=mult, min_lots=1, max_lots=10**7,
+                taker_bps=taker,
+            )  # fmt: skip
+        segment.steer(opening_off=True)
+        detector = OpportunityDetector(segment.store, position_notional=100.0)
+        with tempfile.TemporaryDirectory(prefix="arb-bench-") as folder:
+            journal = Journal.create(Path(folder) / "orders.journal", 1024, run=1)
+            strategy = SpreadStrategy(
+                segment.store, segment.opportunities, segment.executions,
+                [segment.orders(0), segment.orders(1)], journal, {0: (0.001, (1, 10))},
+                clock=segment.clock, seen=segment.histogram(STAGES["seen"]),
+            )  # fmt: skip
+            yield segment, Stages(segment, detector, strategy, placement=placement, wait="spin")
+            journal.close()
+    finally:
+        segment.close()
+
+
+def feed_paced(lane: FeedLane, frames: list[tuple[int, bytes]], end_s: float) -> int:
+    """Take frames at RATE, never in a burst after a delay; return how many were taken."""
+    clock, period_ns = time.perf_counter_ns, 1_000_000_000 // RATE
+    take, due_ns, end_ns = lane.on_frame, clock(), int(end_s * 1e9) + clock()
+    for number, (venue, frame) in enumerate(frames):
+        while (now_ns := clock()) < due_ns:
+            pass
+        if now_ns >= end_ns:
+            return number
+        take(venue, frame)
+        due_ns = max(due_ns + period_ns, now_ns + period_ns // 2)
+    return len(frames)
+
+
+def events_of(segment: Segment) -> int:
+    """Return how many opportunity events the detector published."""
+    detector = segment.counters()["detector"]
+    return sum(detector[key] for key in ("opened", "updated", "closed"))
+
+
+def drain(segment: Segment, taken: int) -> None:
+    """Wait until detector and strategy have handled what was taken."""
+    end_s = time.monotonic() + DRAIN_S
+    while time.monotonic() < end_s:
+        counted = segment.counters()
+        seen = counted["strategy"]["opportunities"] + counted["strategy"]["opportunities_lost"]
+        if counted["detector"]["ticks"] >= taken and seen >= events_of(segment):
+            return
+        time.sleep(0.001)
+
+
+def assert_whole(segment: Segment, taken: int) -> None:
+    """Every frame became a tick and an event, and every event was seen."""
+    counted, events = segment.counters(), events_of(segment)
+    found = (
+        counted["detector"]["quotes"],
+        counted["detector"]["ticks_dropped"],
+        counted["strategy"]["opportunities"],
+        counted["strategy"]["opportunities_lost"],
+    )
+    assert found == (taken, 0, events, 0), f"{found} of {taken} frames, {events} events"
+    # the first frames have no second leg to compare with
+    assert events >= taken - 2, f"{events} events of {taken} frames"
+
+
+def run_once(placement: str, cores: tuple[int, ...], seconds: float) -> dict[str, list[int]]:
+    """Run one placement on a new segment; return percentiles of each stage."""
+    frames = crossing_frames(WARM_UP + int(RATE * seconds) + 1)
+    with trader_core(placement) as (segment, stages):
+        runs: dict[str, list[Callable[[int | None], None]]] = {
+            "split": [stages.run_detector, stages.run_strategy],
+            "fused": [stages.run_fused],
+            "inline": [],
+        }
+        threads = []
+        for core, run in zip(cores[1:], runs[placement], strict=False):
+
+            def body(core: int = core, run: Callable[[int | None], None] = run) -> None:
+                pin(core)
+                run(core)
+
+            threads.append(threading.Thread(target=body, daemon=True))
+            threads[-1].start()
+        lane = FeedLane(segment, 0)
+        if placement == "inline":
+            lane.attach_loop(None, stages)
+        pin(cores[0])
+        try:
+            taken = feed_paced(lane, frames, seconds + 1)
+            drain(segment, taken)
+        finally:
+            segment.steer(stop=True)
+            for thread in threads:
+                thread.join()
+        assert_whole(segment, taken)
+        return {
+            stage: segment.latency.histogram(stage).percentiles(*FRACTIONS)
+            for stage in ("parsed", "detected", "seen")
+        }
+
+
+def python_reaction(seconds: float) -> float:
+    """Return the p50 of the same reaction in plain Python: decode, remember, compare; ns."""
+    read = by_msgspec("bybit"), by_msgspec("okx")
+    tops: dict[int, tuple[float, float]] = {}
+    clock, found = time.perf_counter_ns, []
+    for venue, frame in crossing_frames(WARM_UP + int(RATE * min(seconds, 0.5))):
+        begin = clock()
+        bid, _, ask, _, _, _ = read[venue](frame)
+        tops[venue] = bid, ask
+        other = tops.get(1 - venue)
+        seen = other is not None and (
+            (other[0] - ask) / ask * 1e4 > 21.0 or (bid - other[1]) / other[1] * 1e4 > 21.0
+        )
+        found.append(clock() - begin)
+        tops["crossed"] = seen  # type: ignore[index, assignment]
+    return float(np.median(found))
+
+
+def measure(placement: str, setup: Setup) -> Row:
+    hops = HOPS[placement]
+    cores = setup.cores[: hops + 1]
+    runs = RUNS if setup.seconds >= 1 else 1
+    found, ways, peers = [], [], []
+    run_once(placement, cores, min(0.1, setup.seconds))
+    for number in range(runs):
+        found.append(run_once(placement, cores, setup.seconds / runs))
+        ways.append(bare_one_way_ns(cores[1]) if hops else 0.0)
+        peers.append(python_reaction(setup.seconds / runs))
+        setup.say(f"run {number + 1} of {runs}")
+
+    def middle(stage: str, index: int) -> float:
+        return float(np.median([run[stage][index] for run in found]))
+
+    floors = [hops * way + run["parsed"][0] for way, run in zip(ways, found, strict=True)]
+    ratios = [run["seen"][0] / floor for run, floor in zip(found, floors, strict=True)]
+    peer = [run["seen"][0] / reaction for run, reaction in zip(found, peers, strict=True)]
+    return Row(
+        name=f"frame_to_opportunity_{placement}",
+        unit="ns",
+        p50=middle("seen", 0),
+        p99=middle("seen", 2),
+        p999=middle("seen", 3),
+        floor=f"frame parsed + {hops} bare cache-line transfers",
+        floor_p50=float(np.median(floors)),
+        peer="msgspec typed, a dict and a comparison in the same thread",
+        peer_p50=float(np.median(peers)),
+        ratio_to_floor=float(np.median(ratios)),
+        ratio_to_peer=1 / float(np.median(peer)),
+        n=int(RATE * setup.seconds),
+        note=f"{RATE:,} frames/s, every one opens or closes an opportunity (asserted); "
+        f"cores {', '.join(map(str, cores))}; wait spin",
+        more={
+            "p90": middle("seen", 1),
+            "parsed_p50": middle("parsed", 0),
+            "detected_p50": middle("detected", 0),
+            "p99_by_run": [run["seen"][2] for run in found],
+        },
+    )
+
+
+def question(placement: str) -> Question:
+    return Question(
+        f"frame_to_opportunity_{placement}",
+        HOPS[placement] + 1,
+        lambda setup: measure(placement, setup),
+        f"feed callback to strategy, stages {placement}",
+    )
+
+
+QUESTIONS = tuple(question(placement) for placement in HOPS)

@@ -1,0 +1,49 @@
+/* Hiccup meter: a thread that only reads the clock sees what the machine takes from every thread. */
+#include "bench.h"
+#include "histogram.h"
+
+typedef struct {
+    arb_histogram_t gaps; /* ns from one reading to the next */
+    uint64_t stop;
+    int64_t lost_ns;      /* in gaps over a microsecond */
+    int64_t total_ns;
+} hiccup_t;
+
+ARB_BENCH_API void *hiccup_new(void)
+{
+    hiccup_t *meter = aligned_alloc(ARB_SEPARATION_BYTES, arb_round_up(sizeof *meter, ARB_SEPARATION_BYTES));
+    memset(meter, 0, sizeof *meter);
+    arb_bench_ns_per_tick();
+    return meter;
+}
+ARB_BENCH_API void hiccup_free(void *meter) { free(meter); }
+ARB_BENCH_API void hiccup_stop(hiccup_t *meter) { __atomic_store_n(&meter->stop, 1, __ATOMIC_RELAXED); }
+
+ARB_BENCH_API void hiccup_run(hiccup_t *meter)
+{
+    double ns_per_tick = arb_bench_ns_per_tick();
+    uint64_t first = arb_bench_tick(), last = first;
+    while (!__atomic_load_n(&meter->stop, __ATOMIC_RELAXED)) {
+        uint64_t now = arb_bench_tick();
+        int64_t gap_ns = (int64_t)((double)(now - last) * ns_per_tick);
+        arb_histogram_record(&meter->gaps, gap_ns);
+        if (gap_ns > 1000)
+            meter->lost_ns += gap_ns;
+        last = now;
+    }
+    meter->total_ns = (int64_t)((double)(last - first) * ns_per_tick);
+}
+
+ARB_BENCH_API int64_t hiccup_value(const hiccup_t *meter, double fraction)
+{
+    uint64_t value = 0;
+    if (fraction >= 1.0)
+        return (int64_t)meter->gaps.max;
+    arb_histogram_percentiles(&meter->gaps, &fraction, &value, 1);
+    return (int64_t)value;
+}
+
+ARB_BENCH_API double hiccup_lost_share(const hiccup_t *meter)
+{
+    return meter->total_ns > 0 ? (double)meter->lost_ns / (double)meter->total_ns : 0.0;
+}

@@ -1,0 +1,53 @@
+"""Compile a question's C against the installed headers and load it."""
+
+import ctypes
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+from arbitrage.core import get_include
+from arbitrage.errors import ConfigError
+
+__all__ = ["doubles", "load"]
+
+HERE = Path(__file__).parent
+CACHE = HERE.parent / "build" / "benchmarks"
+# the flags of the release build (setup.py), so that what is timed is what runs
+FLAGS = ["-std=gnu11", "-O3", "-g0", "-DNDEBUG", "-fno-math-errno", "-Wall"]
+FLAGS += ["-Wno-unused-function", "-fPIC", "-shared", "-fvisibility=hidden", "-pthread"]
+
+
+def _digest(source: Path) -> str:
+    digest = hashlib.sha256(" ".join(FLAGS).encode())
+    for path in [source, HERE / "bench.h", *sorted(Path(get_include()).glob("*.h"))]:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def load(name: str) -> ctypes.CDLL:
+    """Return the library of ``benchmarks/NAME.c``, compiled when its sources have changed."""
+    source = HERE / f"{name}.c"
+    target = CACHE / f"{name}-{_digest(source)}.so"
+    if not target.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        made = target.with_suffix(f".{os.getpid()}")
+        compiler = os.environ.get("CC", "gcc")
+        command = [compiler, *FLAGS, f"-I{get_include()}", f"-I{HERE}", str(source)]
+        try:
+            done = subprocess.run(
+                [*command, "-o", str(made), "-lrt", "-lm"], capture_output=True, text=True
+            )
+        except FileNotFoundError:
+            raise ConfigError(
+                f"compiler {compiler!r} was not found; the benchmarks need gcc"
+            ) from None
+        if done.returncode:
+            raise ConfigError(f"{source.name} did not compile: {done.stderr.splitlines()[0]}")
+        made.replace(target)
+    return ctypes.CDLL(str(target))
+
+
+def doubles(count: int) -> "ctypes.Array[ctypes.c_double]":
+    """Return room for so many samples."""
+    return (ctypes.c_double * count)()

@@ -1,0 +1,95 @@
+"""What the machine did to a run: stolen time, lost time of a thread that only reads the clock."""
+
+import ctypes
+import resource
+import threading
+from dataclasses import dataclass
+from types import TracebackType
+
+from benchmarks.native import load
+
+__all__ = ["STEAL_MAX_PCT", "Noise", "Weather", "pin"]
+
+STEAL_MAX_PCT = 2.0
+
+
+def pin(core: int) -> None:
+    """Pin the calling thread."""
+    from arbitrage.core.threads import pin_current_thread
+
+    pin_current_thread(core)
+
+
+def _cpu_times() -> tuple[int, int]:
+    """Return (stolen, all) clock ticks of the whole machine."""
+    with open("/proc/stat") as stat:
+        fields = [int(word) for word in stat.readline().split()[1:9]]
+    return fields[7], sum(fields)
+
+
+@dataclass(frozen=True)
+class Weather:
+    """The conditions of one run."""
+
+    steal_pct: float | None
+    switches: int  # times the scheduler took a core from one of our threads
+    meter: str  # core of the hiccup meter, or why there was none
+    hiccup_p9999_ns: int | None
+    hiccup_max_ns: int | None
+    hiccup_lost_pct: float | None  # of the time, in gaps over a microsecond
+
+    @property
+    def noisy(self) -> bool:
+        return self.steal_pct is not None and self.steal_pct > STEAL_MAX_PCT
+
+
+class Noise:
+    """Watch the machine while a question is measured; the meter needs a core of its own."""
+
+    def __init__(self, meter_core: int | None) -> None:
+        self._core = meter_core
+        self._library = load("hiccup")
+        self._library.hiccup_lost_share.restype = ctypes.c_double
+        self._library.hiccup_value.restype = ctypes.c_int64
+        self._library.hiccup_value.argtypes = [ctypes.c_void_p, ctypes.c_double]
+        self._library.hiccup_new.restype = ctypes.c_void_p
+        for name in ("hiccup_run", "hiccup_stop", "hiccup_free", "hiccup_lost_share"):
+            getattr(self._library, name).argtypes = [ctypes.c_void_p]
+        self.weather: Weather | None = None
+
+    def __enter__(self) -> "Noise":
+        self._meter = ctypes.c_void_p(self._library.hiccup_new())
+        self._thread: threading.Thread | None = None
+        if self._core is not None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+        self._before = _cpu_times()
+        self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+        return self
+
+    def _run(self) -> None:
+        pin(self._core or 0)
+        self._library.hiccup_run(self._meter)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        stolen, total = (now - was for now, was in zip(_cpu_times(), self._before, strict=True))
+        switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - self._switches
+        self._library.hiccup_stop(self._meter)
+        metered = self._thread is not None
+        if self._thread is not None:
+            self._thread.join()
+        value, meter = self._library.hiccup_value, self._meter
+        self.weather = Weather(
+            100.0 * stolen / total if total else None,
+            switches,
+            f"core {self._core}" if metered else "no core was free for the hiccup meter",
+            value(meter, 0.9999) if metered else None,
+            value(meter, 1.0) if metered else None,
+            100.0 * self._library.hiccup_lost_share(meter) if metered else None,
+        )
+        self._library.hiccup_free(meter)

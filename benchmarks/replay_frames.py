@@ -1,0 +1,60 @@
+"""How many recorded frames a second does a replay handle, from memory?"""
+
+import numpy as np
+
+from arbitrage.core.replay import ReplayCore
+from benchmarks.frames_data import frames, source
+from benchmarks.harness import Question, Row, Samples, Setup, interleave
+
+__all__ = ["QUESTIONS"]
+
+BAR_FRAMES_PER_S = 2_000_000
+
+
+def replay_once(streams: tuple[bytes, bytes]) -> ReplayCore:
+    """Replay two streams of lines that lie in memory; the core counts its own time."""
+    core = ReplayCore(keep_quotes=False, bybit_taker_bps=0.0, okx_taker_bps=0.0, min_net_bps=4.0)
+    done = [0, 0]
+    while (venue := core.run()) != 2:
+        if venue < 2:
+            room, text = core.free_space(venue), streams[venue]
+            part = text[done[venue] : done[venue] + len(room)]
+            room[: len(part)] = part
+            done[venue] += len(part)
+            core.filled(venue, len(part))
+    return core
+
+
+def measure(setup: Setup) -> Row:
+    given = [frames(venue) for venue in ("bybit", "okx")]
+    bybit, okx = (
+        b"".join(b"%d\t%s\n" % (recv_ns, frame) for recv_ns, frame in rows) for rows in given
+    )
+    total = sum(len(rows) for rows in given)
+    first = replay_once((bybit, okx))
+    events = first.event_count
+    assert first.counts["frames"] == total
+    assert first.counts["malformed"] == 0
+
+    def ours() -> Samples:
+        core = replay_once((bybit, okx))
+        assert core.event_count == events, "two replays gave different events"
+        return np.array([total / core.elapsed_ns * 1e9])
+
+    mine = interleave(setup, {"ours": ours})["ours"]
+    passes = np.concatenate(mine.rounds)
+    p50 = float(np.median(passes))
+    return Row(
+        name="replay",
+        unit="frames/s",
+        p50=p50,
+        p99=float(np.percentile(passes, 1)),
+        n=total * mine.n,
+        bar=">= 2,000,000 frames/s",
+        holds=p50 >= BAR_FRAMES_PER_S,
+        note=f"{total:,} frames {source()}, {events:,} events; passes asserted equal; "
+        "parser, store and detector on one core. hftbacktest, the peer, is not installed here",
+    )
+
+
+QUESTIONS = (Question("replay", 1, measure, "recorded frames a second"),)

@@ -1,0 +1,37 @@
+/* What does finding a row by (venue, venue symbol) cost? */
+#include "bench.h"
+#include "symbol_map.h"
+
+typedef struct {
+    uint32_t venue;
+    uint32_t bytes;
+    const char *name;
+} lookup_t;
+
+ARB_BENCH_API arb_symbol_map_t *map_new(uint32_t capacity)
+{
+    size_t bytes = arb_symbol_map_bytes(capacity);
+    arb_symbol_map_t *map = aligned_alloc(ARB_SEPARATION_BYTES, bytes);
+    arb_symbol_map_init(map, capacity);
+    return map;
+}
+ARB_BENCH_API void map_free(arb_symbol_map_t *map) { free(map); }
+
+ARB_BENCH_API int map_insert(arb_symbol_map_t *map, uint32_t venue, const char *name, uint64_t bytes,
+                             uint32_t row)
+{
+    return arb_symbol_map_insert(map, venue, name, bytes, row);
+}
+
+/* Look every name up, in order; rows are written out so that they can be compared. */
+ARB_BENCH_API void find_pass(const arb_symbol_map_t *map, const lookup_t *lookups, uint64_t batches,
+                             uint64_t batch, uint32_t *rows, double *samples)
+{
+    uint64_t cost = arb_bench_cost();
+    for (uint64_t number = 0; number < batches; number++) {
+        uint64_t begin = arb_bench_tick();
+        for (uint64_t at = number * batch; at < (number + 1) * batch; at++)
+            rows[at] = arb_symbol_map_find(map, lookups[at].venue, lookups[at].name, lookups[at].bytes);
+        samples[number] = arb_bench_each(begin, arb_bench_tick(), cost, (double)batch);
+    }
+}
