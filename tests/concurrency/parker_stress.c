@@ -55,12 +55,16 @@ static void *produce(void *argument)
 static void consume(void)
 {
     const int64_t limit_ns = 1000000000;
+    uint64_t random = harness_stream(9);
     uint64_t words[7];
     for (uint64_t left = PRODUCERS * per_producer; left > 0;) {
         if (arb_mpsc_try_pop(ring, words)) {
             left--;
             continue;
         }
+        /* what is pushed between the first look and the flag is for the second look to find */
+        if (harness_random(&random) >> 61 == 0)
+            sched_yield();
         arb_parker_prepare(&parker);
 #ifndef MUTANT_NO_SECOND_LOOK
         if (arb_mpsc_peek(ring) != NULL) {

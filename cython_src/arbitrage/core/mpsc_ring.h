@@ -172,11 +172,9 @@ static inline void arb_mpsc_consumer_recover(arb_mpsc_ring_t *ring)
 {
     /* relaxed: the claim's exchange made the dead holder's position visible */
     uint64_t position = arb_load_relaxed(&ring->popped);
-    uint64_t last = position + ring->capacity;
     /* acquire: as in arb_mpsc_peek; pairs with mpsc_ring.h:arb_mpsc_publish */
     while (arb_slot_past(arb_load_acquire(&arb_mpsc_slot(ring, position)->sequence),
-                         arb_slot_full(position)) > 0 &&
-           position != last)
+                         arb_slot_full(position)) > 0)
         position++;
     /* relaxed: as in arb_mpsc_advance; pairs with arb_mpsc_depth */
     arb_store_relaxed(&ring->popped, position);

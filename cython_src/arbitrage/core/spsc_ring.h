@@ -132,12 +132,10 @@ static inline void arb_spsc_producer_recover(arb_spsc_ring_t *ring)
 {
     /* relaxed: the claim's exchange made the dead holder's position visible */
     uint64_t position = arb_load_relaxed(&ring->pushed);
-    uint64_t last = position + ring->capacity;
     /* acquire: slots the consumer gave back are really free; pairs with
      * spsc_ring.h:arb_spsc_vacate */
     while (arb_slot_past(arb_load_acquire(&arb_spsc_slot(ring, position)->sequence),
-                         arb_slot_free(position)) > 0 &&
-           position != last)
+                         arb_slot_free(position)) > 0)
         position++;
     /* relaxed: as in arb_spsc_offer; pairs with arb_spsc_depth */
     arb_store_relaxed(&ring->pushed, position);
@@ -212,11 +210,9 @@ static inline void arb_spsc_consumer_recover(arb_spsc_ring_t *ring)
 {
     /* relaxed: the claim's exchange made the dead holder's position visible */
     uint64_t position = arb_load_relaxed(&ring->popped);
-    uint64_t last = position + ring->capacity;
     /* acquire: as in arb_spsc_look; pairs with spsc_ring.h:arb_spsc_fill */
     while (arb_slot_past(arb_load_acquire(&arb_spsc_slot(ring, position)->sequence),
-                         arb_slot_full(position)) > 0 &&
-           position != last)
+                         arb_slot_full(position)) > 0)
         position++;
     /* relaxed: as in arb_spsc_advance; pairs with arb_spsc_depth */
     arb_store_relaxed(&ring->popped, position);
