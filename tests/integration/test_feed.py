@@ -12,6 +12,7 @@ from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect, ws_c
 
 from arbitrage.core.detector import OpportunityDetector
 from arbitrage.core.feed import FeedLane, FeedListener
+from arbitrage.core.memory import ClaimError
 from arbitrage.core.segment import Segment
 from arbitrage.core.stages import Stages
 
@@ -209,3 +210,15 @@ def test_a_reader_may_not_feed(segment: Segment) -> None:
         FeedLane(segment, 1)
     with pytest.raises(IndexError, match="row was 9999"):
         FeedLane(segment, 0).push_state(9999, LIVE)
+
+
+def test_a_lane_has_one_feed_and_a_segment_one_set_of_stages(
+    segment: Segment, stages: Stages
+) -> None:
+    first = FeedLane(segment, 0)
+    with pytest.raises(ClaimError, match="producer"):
+        FeedLane(segment, 0)
+    del first
+    FeedLane(segment, 0)
+    with pytest.raises(ClaimError, match="consumer"):
+        Stages(segment, OpportunityDetector(segment.store), placement="inline", wait="spin")

@@ -36,6 +36,7 @@ cdef class FeedLane:
     cdef arb_feed_t feed
     cdef readonly Segment segment
     cdef readonly uint32_t index
+    cdef object end              # our claim of the lane: one feed thread a lane
     cdef Stages inline_stages    # run inside the callback; None in the other placements
     cdef LoopPoller poller       # told of activity; None: the loop only blocks
 

@@ -86,6 +86,7 @@ cdef class FeedLane:
             raise IndexError(f"lane was {index}; the segment has {segment.ptr.spec.lane_count}")
         if segment.readonly:
             raise ValueError("a feed lane writes; attach the segment with writable=True")
+        self.end = segment.lane(index).producer()
         self.segment = segment
         self.index = index
         self.feed.row_count = ARB_VENUE_COUNT * segment.ptr.spec.symbol_capacity

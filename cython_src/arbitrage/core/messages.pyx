@@ -64,6 +64,9 @@ _ExecutionTuple = _tuple("Execution", "exec")
 _PairEventTuple = _tuple("PairEvent", "pair_event")
 
 
+EXEC_FIELDS = 11  # without the reserved bytes at its end
+
+
 class _Packed:
     # pack and unpack of a named tuple through its record's struct
     __slots__ = ()
@@ -105,7 +108,7 @@ class Execution(_Packed, _ExecutionTuple):
     @classmethod
     def unpack(cls, payload: bytes):
         """Return the tuple of a record's bytes; trailing bytes are ignored."""
-        return cls(*_STRUCTS["exec"].unpack_from(payload)[:-3])
+        return cls(*_STRUCTS["exec"].unpack_from(payload)[:EXEC_FIELDS])
 
 
 class PairEvent(_Packed, _PairEventTuple):

@@ -31,6 +31,7 @@ cdef class Stages:
     cdef readonly Segment segment
     cdef readonly OpportunityDetector detector
     cdef readonly SpreadStrategy strategy   # None: detection only
+    cdef readonly list ends                 # our claims of the rings we drain and publish on
     cdef readonly str placement
     cdef readonly str wait
     cdef LoopPoller poller                  # whose bell the strategy rings, or None

@@ -24,6 +24,7 @@ from arbitrage.core.segment cimport (
     ARB_SECTION_STRATEGY_COUNTERS,
     ARB_SECTION_THREADS,
     ARB_STAGE_DETECTED,
+    ARB_VENUE_COUNT,
     Segment,
     arb_control_t,
     arb_segment_histogram,
@@ -130,6 +131,11 @@ cdef class Stages:
         if wait not in WAITS:
             raise ValueError(f"wait was {wait!r}; accepted values are {', '.join(WAITS)}")
         segment.require_owner()
+        self.ends = [segment.lane(index).consumer() for index in range(segment.ptr.spec.lane_count)]
+        self.ends.append(segment.opportunities.producer())
+        if strategy is not None:
+            self.ends += [segment.executions.consumer(), segment.pair_events.producer()]
+            self.ends += [segment.orders(venue).producer() for venue in range(ARB_VENUE_COUNT)]
         for index in range(segment.ptr.spec.lane_count):
             lanes[index] = <arb_lane_t *>segment.block(ARB_SECTION_LANES, index)
         detector_bind(detector, lanes, segment.ptr.spec.lane_count,
