@@ -68,6 +68,7 @@ class RowWatch:
         return due
 
     def _is_lost(self, row: int, was_asked: bool) -> bool:
-        state = int(self._store.column("state").flat[row])
+        # one row, not the column: an array would load NumPy into the trader
+        state = self._store.read_row(*divmod(row, self._store.symbol_capacity)).state
         # after asking, the row is SYNCING until its snapshot comes: if none does, ask again
         return state in (RowState.GAP, RowState.STALE) or (was_asked and state == RowState.SYNCING)
