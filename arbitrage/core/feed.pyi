@@ -1,7 +1,7 @@
 from collections.abc import Callable
-from typing import Any, Self, final
+from typing import Any, final
 
-from picows import WSFrame, WSListener
+from picows import WSListener
 
 from arbitrage.core.loop import LoopPoller
 from arbitrage.core.segment import Segment
@@ -11,7 +11,7 @@ from arbitrage.core.stages import Stages
 class FeedLane:
     segment: Segment
     index: int
-    def __new__(cls, segment: Segment, index: int) -> Self: ...
+    def __init__(self, segment: Segment, index: int) -> None: ...
     def attach_loop(self, poller: LoopPoller | None, stages: Stages | None = None) -> None: ...
     def on_frame(self, venue: int, frame: bytes, recv_mono_ns: int = 0) -> int: ...
     def push_state(self, row: int, state: int) -> None: ...
@@ -37,4 +37,3 @@ class FeedListener(WSListener):
         on_connected: Callable[[FeedListener], object] | None = None,
         on_disconnected: Callable[[FeedListener], object] | None = None,
     ) -> None: ...
-    def take_fragment(self, frame: WSFrame, recv_mono_ns: int) -> None: ...

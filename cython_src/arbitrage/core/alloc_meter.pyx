@@ -1,10 +1,8 @@
 """Count allocations by thread, C's and Python's, when the preload shim is there.
 
-Start a program with ``LD_PRELOAD=$(python -m arbitrage.core.shim)`` and its hot threads' allocations
-appear in the thread table. Without the shim every figure is None.
+Start a program with ``LD_PRELOAD=$(python -m arbitrage.core.shim)`` and the allocations of its hot
+threads appear in the thread table. Without the shim every figure is None.
 """
-
-from libc.stdint cimport uint64_t
 
 cdef extern from *:
     """
@@ -26,32 +24,38 @@ cdef extern from *:
 
     /* one wrapped allocator a domain: counts, then calls the one it replaced */
     static PyMemAllocatorEx arb_alloc_inner[3];
-    static void *arb_alloc_py_malloc(void *inner, size_t bytes)
+    static void *arb_alloc_py_malloc(void *context, size_t bytes)
     {
+        PyMemAllocatorEx *inner = (PyMemAllocatorEx *)context;
         arb_alloc_find()->python++;
-        return ((PyMemAllocatorEx *)inner)->malloc(((PyMemAllocatorEx *)inner)->ctx, bytes);
+        return inner->malloc(inner->ctx, bytes);
     }
-    static void *arb_alloc_py_calloc(void *inner, size_t count, size_t bytes)
+    static void *arb_alloc_py_calloc(void *context, size_t count, size_t bytes)
     {
+        PyMemAllocatorEx *inner = (PyMemAllocatorEx *)context;
         arb_alloc_find()->python++;
-        return ((PyMemAllocatorEx *)inner)->calloc(((PyMemAllocatorEx *)inner)->ctx, count, bytes);
+        return inner->calloc(inner->ctx, count, bytes);
     }
-    static void *arb_alloc_py_realloc(void *inner, void *memory, size_t bytes)
+    static void *arb_alloc_py_realloc(void *context, void *memory, size_t bytes)
     {
+        PyMemAllocatorEx *inner = (PyMemAllocatorEx *)context;
         arb_alloc_find()->python++;
-        return ((PyMemAllocatorEx *)inner)->realloc(((PyMemAllocatorEx *)inner)->ctx, memory, bytes);
+        return inner->realloc(inner->ctx, memory, bytes);
     }
-    static void arb_alloc_py_free(void *inner, void *memory)
+    static void arb_alloc_py_free(void *context, void *memory)
     {
-        ((PyMemAllocatorEx *)inner)->free(((PyMemAllocatorEx *)inner)->ctx, memory);
+        PyMemAllocatorEx *inner = (PyMemAllocatorEx *)context;
+        inner->free(inner->ctx, memory);
     }
     static void arb_alloc_wrap_python(void)
     {
         PyMemAllocatorDomain domains[3] = {PYMEM_DOMAIN_RAW, PYMEM_DOMAIN_MEM, PYMEM_DOMAIN_OBJ};
         for (int index = 0; index < 3; index++) {
             PyMem_GetAllocator(domains[index], &arb_alloc_inner[index]);
-            PyMemAllocatorEx counting = {&arb_alloc_inner[index], arb_alloc_py_malloc, arb_alloc_py_calloc,
-                                         arb_alloc_py_realloc, arb_alloc_py_free};
+            PyMemAllocatorEx counting = {
+                &arb_alloc_inner[index], arb_alloc_py_malloc, arb_alloc_py_calloc,
+                arb_alloc_py_realloc, arb_alloc_py_free,
+            };
             PyMem_SetAllocator(domains[index], &counting);
         }
     }

@@ -44,7 +44,7 @@ cdef class Clock:
         return arb_clock_now(self.ptr)
 
     def anchor(self, period_ns: int = 1_000_000_000) -> int:
-        """Follow CLOCK_MONOTONIC again; return how far ahead of it this clock was, ns. Owner only."""
+        """Follow CLOCK_MONOTONIC again; return by how many ns this clock was ahead. Owner only."""
         return arb_clock_anchor(self.ptr, period_ns)
 
     @property

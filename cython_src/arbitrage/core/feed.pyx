@@ -1,4 +1,4 @@
-"""Feeds: picows listeners that parse public frames in place and push ticks, without a Python object."""
+"""Feeds: picows listeners parse public frames in place and push ticks without a Python object."""
 
 cimport cython
 from libc.stdint cimport int64_t, uint32_t
@@ -8,7 +8,7 @@ from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 from arbitrage.core.clock cimport arb_clock_now
 from arbitrage.core.loop cimport LoopPoller
-from arbitrage.core.segment cimport (
+from arbitrage.core.segment_layout cimport (
     ARB_SECTION_CLOCK,
     ARB_SECTION_FEED_COUNTERS,
     ARB_SECTION_HISTOGRAMS,
@@ -19,7 +19,6 @@ from arbitrage.core.segment cimport (
     ARB_STAGE_PARSED,
     ARB_VENUE_COUNT,
     ARB_VENUES_MAX,
-    Segment,
 )
 from arbitrage.core.stages cimport Stages
 
@@ -27,8 +26,8 @@ cdef extern from *:
     """
     #include "feed_lane.h"
 
-    static void arb_feed_wire(arb_feed_t *feed, void *lane, void *symbols, void *parsed, void *clock,
-                              void *tap, void *parker)
+    static void arb_feed_wire(arb_feed_t *feed, void *lane, void *symbols, void *parsed,
+                              void *clock, void *tap, void *parker)
     {
         feed->lane = (arb_lane_t *)lane;
         feed->symbols = (const arb_symbol_map_t *)symbols;
@@ -49,10 +48,13 @@ cdef extern from *:
     {
         arb_count(&feed->counters[venue]->disconnects, 1);
     }
-    static void arb_feed_enable_tap(arb_feed_t *feed, int enabled) { arb_tap_enable(feed->tap, enabled); }
+    static void arb_feed_enable_tap(arb_feed_t *feed, int enabled)
+    {
+        arb_tap_enable(feed->tap, enabled);
+    }
     """
-    void arb_feed_wire(arb_feed_t *feed, void *lane, void *symbols, void *parsed, void *clock, void *tap,
-                       void *parker) nogil
+    void arb_feed_wire(arb_feed_t *feed, void *lane, void *symbols, void *parsed,
+                       void *clock, void *tap, void *parker) nogil
     void arb_feed_wire_counters(arb_feed_t *feed, uint32_t venue, void *counters) nogil
     void arb_feed_count_connect(arb_feed_t *feed, uint32_t venue) nogil
     void arb_feed_count_disconnect(arb_feed_t *feed, uint32_t venue) nogil
@@ -79,7 +81,7 @@ cdef class FeedLane:
         self.feed.tops = NULL
 
     def __init__(self, Segment segment not None, index: int) -> None:
-        cdef uint32_t venue
+        cdef int venue
         if self.feed.tops != NULL:
             raise ValueError("a FeedLane cannot be initialised twice")
         if not 0 <= index < segment.ptr.spec.lane_count:
@@ -106,7 +108,7 @@ cdef class FeedLane:
         free(self.feed.tops)
 
     def attach_loop(self, poller: LoopPoller | None, stages: Stages | None = None) -> None:
-        """Name the poller of this lane's loop, and the stages to run inside the callback (inline)."""
+        """Name the poller of this lane's loop; inline: also the stages to run in the callback."""
         self.poller = poller
         self.inline_stages = stages
 
@@ -126,12 +128,13 @@ cdef class FeedLane:
     def push_state(self, row: int, state: int) -> None:
         """Tell the detector that a row's state changed (RowState number)."""
         self.check_row(row)
-        arb_feed_push_state(&self.feed, self.venue_of(row), row, state, arb_clock_now(self.feed.clock))
+        arb_feed_push_state(&self.feed, self.venue_of(row), row, state,
+                            arb_clock_now(self.feed.clock))
         if self.inline_stages is not None:
             self.inline_stages.turn_inline()
 
     def push_funding(self, row: int, rate: float, interval_h: float, next_wall_ns: int) -> None:
-        """Tell the detector a row's funding: fraction an interval, hours, next settlement (wall ns)."""
+        """Tell the detector a row's funding: fraction an interval, hours, next time (wall ns)."""
         self.check_row(row)
         arb_feed_push_funding(&self.feed, self.venue_of(row), row, rate, interval_h, next_wall_ns,
                               arb_clock_now(self.feed.clock))

@@ -43,7 +43,7 @@ cdef class Histogram:
         arb_histogram_record(self.ptr, value)
 
     def percentiles(self, *fractions: float) -> list[int]:
-        """Return the values at ascending fractions between 0 and 1; all 0 when nothing was recorded."""
+        """Return the values at ascending fractions between 0 and 1; all 0 without records."""
         cdef double wanted[FRACTIONS_MAX]
         cdef uint64_t values[FRACTIONS_MAX]
         cdef uint32_t index, count = len(fractions)
@@ -58,7 +58,7 @@ cdef class Histogram:
 
     def merge_from(self, other: Histogram) -> None:
         """Add another histogram's records to this one. Writer only."""
-        cdef uint32_t index
+        cdef int index
         if self.readonly:
             raise ValueError("this histogram is attached read-only; only its owner records")
         if other.ptr.count == 0:
@@ -73,7 +73,7 @@ cdef class Histogram:
 
     def buckets(self) -> list[tuple[int, int]]:
         """Return (smallest value, count) of every bucket that holds something, ascending."""
-        cdef uint32_t index
+        cdef int index
         return [
             (arb_histogram_floor(index), self.ptr.buckets[index])
             for index in range(ARB_HISTOGRAM_BUCKETS)

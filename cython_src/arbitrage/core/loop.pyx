@@ -1,7 +1,7 @@
 """How an event loop waits: spin, block, or spin for a while after the last activity.
 
 A spinning loop re-schedules one callback for ever, so that ``select`` returns at once and the order
-rings are looked at each turn. A blocking loop sleeps in ``select`` and is woken for orders by a bell.
+rings are looked at each turn. A blocking loop sleeps in ``select`` and a bell wakes it for orders.
 """
 
 import os
@@ -58,7 +58,10 @@ cdef class LoopPoller:
             free(self.bell)
 
     def add_hook(self, hook) -> None:
-        """Add a callable without arguments that returns how much it did. Loop thread, or before start."""
+        """Add a callable without arguments that returns how much it did.
+
+        Loop thread, or before start.
+        """
         self.hooks.append(hook)
         # what came before the hook rang a bell that nobody heard
         self.wake()

@@ -64,7 +64,7 @@ _ExecutionTuple = _tuple("Execution", "exec")
 _PairEventTuple = _tuple("PairEvent", "pair_event")
 
 
-EXEC_FIELDS = 11  # without the reserved bytes at its end
+cdef int EXEC_FIELDS = 11  # without the reserved bytes at its end
 
 
 class _Packed:

@@ -1,8 +1,8 @@
 """The records in Python: NumPy dtypes and enumerations taken from records.h, and client order ids.
 
 The dtypes ``TICK_DTYPE``, ``OPPORTUNITY_DTYPE``, ``ORDER_DTYPE`` and ``EXEC_DTYPE`` are built when
-they are first asked for, so that importing this module does not import NumPy. Offsets and types come
-from the compiler (offsetof, _Generic); nothing is written down twice.
+they are first asked for, so that importing this module does not import NumPy. Offsets and types
+come from the compiler (offsetof, _Generic); nothing is written down twice.
 """
 
 from collections import namedtuple

@@ -140,7 +140,7 @@ cdef object drain_source(
     return array[:count]
 
 
-# ---- handles --------------------------------------------------------------------------------------
+# ---- handles -------------------------------------------------------------------------------------
 
 @cython.no_gc_clear  # the memory behind the claim must outlive __dealloc__
 cdef class _End:
@@ -285,7 +285,7 @@ cdef class BroadcastProducer(_End):
 
 
 cdef class BroadcastReader:
-    """One reader of a BroadcastRing with its own cursor; any thread or process, read-only memory."""
+    """One reader of a BroadcastRing with its own cursor; any thread or process, read-only."""
 
     cdef object owner
     cdef arb_broadcast_ring_t *ptr
@@ -327,7 +327,7 @@ cdef class BroadcastReader:
         return arb_broadcast_depth(self.ptr, &self.reader)
 
 
-# ---- rings ----------------------------------------------------------------------------------------
+# ---- rings ---------------------------------------------------------------------------------------
 
 cdef class SpscRing:
     """A ring of fixed-size records between one producer thread and one consumer thread.
@@ -583,7 +583,7 @@ cdef class OpportunityQueue(BroadcastRing):
         return reader
 
 
-# ---- the market pipeline --------------------------------------------------------------------------
+# ---- the market pipeline -------------------------------------------------------------------------
 
 cdef class LaneProducer(_End):
     """The feed thread's end of a lane."""
@@ -631,7 +631,7 @@ cdef class LaneConsumer(_End):
 
 
 cdef class Lane:
-    """One feed thread's way to the detector: a tick ring, and an overflow cell for each row and kind.
+    """One feed thread's way to the detector: a tick ring, and an overflow cell a row and kind.
 
     Parameters
     ----------
@@ -785,7 +785,7 @@ cdef class MarketPipeline:
         return sum(lane.dropped for lane in self.lanes)
 
 
-# ---- rings in memory of somebody else ---------------------------------------------------------------
+# ---- rings in memory of somebody else ------------------------------------------------------------
 
 cdef SpscRing SpscRing_wrap(arb_spsc_ring_t *ptr, object owner, bint writable=True):
     cdef SpscRing ring = SpscRing.__new__(SpscRing)

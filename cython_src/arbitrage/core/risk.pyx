@@ -1,6 +1,6 @@
 """Risk gate: limits, kill switch and order rate, checked before an order is journaled."""
 
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 

@@ -19,9 +19,16 @@ from posix.mman cimport (
 )
 from posix.unistd cimport close, ftruncate
 
-from arbitrage.core.clock cimport Clock_wrap, arb_mono_ns, arb_wall_ns
+from arbitrage.core.clock cimport Clock_wrap, arb_clock_t, arb_mono_ns, arb_wall_ns
 from arbitrage.core.histogram cimport Histogram_wrap
 from arbitrage.core.histogram import LatencyTracker
+from arbitrage.core.meters cimport (
+    counters_of,
+    enter_thread,
+    leave_thread,
+    queues_of,
+    threads_of,
+)
 from arbitrage.core.ring cimport (
     BroadcastRing_wrap,
     Lane_wrap,
@@ -33,62 +40,57 @@ from arbitrage.core.ring cimport (
     arb_mpsc_ring_t,
     arb_spsc_ring_t,
 )
+from arbitrage.core.segment_layout cimport (
+    ARB_LANES_MAX,
+    ARB_LAYOUT_VERSION,
+    ARB_SECTION_CLOCK,
+    ARB_SECTION_CONTROL,
+    ARB_SECTION_EXECUTIONS,
+    ARB_SECTION_HISTOGRAMS,
+    ARB_SECTION_LANES,
+    ARB_SECTION_OPPORTUNITIES,
+    ARB_SECTION_ORDERS,
+    ARB_SECTION_PAIR_EVENTS,
+    ARB_SECTION_STORE,
+    ARB_SECTION_SYMBOLS,
+    ARB_SECTION_TAPS,
+    ARB_SEGMENT_CLOSED,
+    ARB_SEGMENT_MAGIC,
+    ARB_SEGMENT_READY,
+    ARB_STAGE_ACKNOWLEDGED,
+    ARB_STAGE_COUNT,
+    ARB_STAGE_DECIDED,
+    ARB_STAGE_DETECTED,
+    ARB_STAGE_NAKED,
+    ARB_STAGE_PARSED,
+    ARB_STAGE_SEEN,
+    ARB_STAGE_SENT,
+    ARB_STAGE_TO_ORDER,
+    ARB_SYMBOLS_MAX,
+    ARB_VENUES_MAX,
+    arb_segment_block,
+    arb_segment_histogram,
+    arb_segment_init_sections,
+    arb_segment_plan,
+)
 from arbitrage.core.store cimport MarketStore_wrap, arb_market_store_t
 from arbitrage.core.symbols cimport SymbolMap_wrap, arb_symbol_map_t
-
-cdef extern from *:
-    """
-    #include "segment.h"
-    #define ARB_X(name) #name,
-    static const char *const arb_feed_names[] = {ARB_FEED_COUNTERS(ARB_X) NULL};
-    static const char *const arb_detector_names[] = {ARB_DETECTOR_COUNTERS(ARB_X) NULL};
-    static const char *const arb_strategy_names[] = {ARB_STRATEGY_COUNTERS(ARB_X) NULL};
-    static const char *const arb_gateway_names[] = {ARB_GATEWAY_COUNTERS(ARB_X) NULL};
-    #undef ARB_X
-
-    /* the tick rings as one meter: capacity, depth, pushed, dropped */
-    static void arb_segment_tick_meter(const arb_segment_t *segment, uint64_t meter[4])
-    {
-        memset(meter, 0, 4 * sizeof meter[0]);
-        for (uint32_t index = 0; index < segment->spec.lane_count; index++) {
-            const arb_lane_t *lane =
-                (const arb_lane_t *)arb_segment_block(segment, ARB_SECTION_LANES, index);
-            const arb_spsc_ring_t *ring = arb_lane_ring(lane);
-            meter[0] += ring->capacity;
-            meter[1] += arb_spsc_depth(ring);
-            meter[2] += arb_load_relaxed(&ring->pushed) - ring->first_position +
-                        arb_load_relaxed(&lane->overflowed);
-        }
-    }
-    static void arb_segment_order_meter(const arb_segment_t *segment, uint64_t meter[4])
-    {
-        memset(meter, 0, 4 * sizeof meter[0]);
-        for (uint32_t venue = 0; venue < ARB_VENUE_COUNT; venue++) {
-            const arb_spsc_ring_t *ring =
-                (const arb_spsc_ring_t *)arb_segment_block(segment, ARB_SECTION_ORDERS, venue);
-            meter[0] += ring->capacity;
-            meter[1] += arb_spsc_depth(ring);
-            meter[2] += arb_load_relaxed(&ring->pushed) - ring->first_position;
-            meter[3] += arb_load_relaxed(&ring->dropped);
-        }
-    }
-    """
-    const char *const arb_feed_names[]
-    const char *const arb_detector_names[]
-    const char *const arb_strategy_names[]
-    const char *const arb_gateway_names[]
-    void arb_segment_tick_meter(const arb_segment_t *segment, uint64_t *meter) nogil
-    void arb_segment_order_meter(const arb_segment_t *segment, uint64_t *meter) nogil
 
 LAYOUT_VERSION = ARB_LAYOUT_VERSION
 VENUES = ("bybit", "okx")
 NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,30}")
+cdef str NOT_READY = "segment {!r} is not ready: its trader is starting or was killed at start"
 STATES = ("initialising", "ready", "closed")
 # stage name -> its first histogram, in the order data passes them; see arb_stage_t
 STAGES = {
-    "parsed": ARB_STAGE_PARSED, "detected": ARB_STAGE_DETECTED, "seen": ARB_STAGE_SEEN,
-    "decided": ARB_STAGE_DECIDED, "opportunity_to_order": ARB_STAGE_TO_ORDER, "sent": ARB_STAGE_SENT,
-    "acknowledged": ARB_STAGE_ACKNOWLEDGED, "naked_leg": ARB_STAGE_NAKED,
+    "parsed": ARB_STAGE_PARSED,
+    "detected": ARB_STAGE_DETECTED,
+    "seen": ARB_STAGE_SEEN,
+    "decided": ARB_STAGE_DECIDED,
+    "opportunity_to_order": ARB_STAGE_TO_ORDER,
+    "sent": ARB_STAGE_SENT,
+    "acknowledged": ARB_STAGE_ACKNOWLEDGED,
+    "naked_leg": ARB_STAGE_NAKED,
 }
 # how many threads measure a stage that several measure
 STAGE_WRITERS = {"parsed": ARB_LANES_MAX, "sent": ARB_VENUES_MAX, "acknowledged": ARB_VENUES_MAX}
@@ -97,7 +99,8 @@ STAGE_WRITERS = {"parsed": ARB_LANES_MAX, "sent": ARB_VENUES_MAX, "acknowledged"
 def shm_path(name: str) -> str:
     """Return the shared-memory name of a segment; a bad `name` raises ValueError."""
     if NAME_FORM.fullmatch(name) is None:
-        raise ValueError(f"segment name was {name!r}; accepted are up to 31 letters, digits, '.', '_', '-'")
+        raise ValueError(f"segment name was {name!r}; accepted are up to 31 letters, digits, "
+                         "'.', '_', '-'")
     return "/arbitrage." + name
 
 
@@ -111,29 +114,11 @@ def process_start_ticks(pid: int) -> int:
         return 0
 
 
-cdef dict read_counters(void *block, const char *const *names):
-    cdef uint64_t *words = <uint64_t *>block
-    cdef uint32_t index = 0
-    counters = {}
-    while names[index] != NULL:
-        counters[names[index].decode()] = words[index]
-        index += 1
-    return counters
-
-
-cdef list read_tail(void *block, const char *const *names, uint32_t count):
-    cdef uint64_t *words = <uint64_t *>block
-    cdef uint32_t first = 0, index
-    while names[first] != NULL:
-        first += 1
-    return [words[first + index] for index in range(count)]
-
-
 cdef class Segment:
     """One trader's shared memory.
 
-    Make it with :meth:`create` (the trader) or :meth:`attach` (everybody else). Views handed out keep
-    the mapping alive; :meth:`close` only ends this object's use of the name.
+    Make it with :meth:`create` (the trader) or :meth:`attach` (everybody else). Views handed out
+    keep the mapping alive; :meth:`close` only ends this object's use of the name.
 
     Threads: any thread may read; each section is written by the thread the section table names.
     """
@@ -142,9 +127,11 @@ cdef class Segment:
         raise TypeError("use Segment.create(...) or Segment.attach(name)")
 
     @staticmethod
-    def create(name: str, *, symbol_capacity: int = 64, lane_count: int = 1, tick_capacity: int = 16384,
-               opportunity_capacity: int = 4096, order_capacity: int = 1024, execution_capacity: int = 4096,
-               tap_bytes: int = 1 << 22, parking: bool = True, mode: str = "", run: int = 0) -> Segment:
+    def create(name: str, *, symbol_capacity: int = 64, lane_count: int = 1,
+               tick_capacity: int = 16384, opportunity_capacity: int = 4096,
+               order_capacity: int = 1024, execution_capacity: int = 4096,
+               tap_bytes: int = 1 << 22, parking: bool = True, mode: str = "",
+               run: int = 0) -> Segment:
         """Make the segment of a new trader, mode 0600, and initialise every section.
 
         Parameters
@@ -181,7 +168,8 @@ cdef class Segment:
             raise ValueError(f"symbol_capacity was {symbol_capacity}; accepted values are 1 to "
                              f"{ARB_SYMBOLS_MAX - 1}")
         if not 1 <= lane_count <= ARB_LANES_MAX:
-            raise ValueError(f"lane_count was {lane_count}; accepted values are 1 to {ARB_LANES_MAX}")
+            raise ValueError(f"lane_count was {lane_count}; accepted values are 1 to "
+                             f"{ARB_LANES_MAX}")
         memset(&plan, 0, sizeof(plan))
         plan.spec.symbol_capacity = symbol_capacity
         plan.spec.lane_count = lane_count
@@ -199,8 +187,8 @@ cdef class Segment:
             raise OSError(errno, f"segment {name!r} could not be made: {os.strerror(errno)}")
         try:
             if ftruncate(fd, plan.total_bytes) != 0:
-                raise OSError(errno, f"segment {name!r} needs {plan.total_bytes} bytes of /dev/shm: "
-                                     f"{os.strerror(errno)}")
+                raise OSError(errno, f"segment {name!r} needs {plan.total_bytes} bytes of "
+                                     f"/dev/shm: {os.strerror(errno)}")
             memory = mmap(NULL, plan.total_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
             if memory == MAP_FAILED:
                 raise OSError(errno, f"segment {name!r} could not be mapped: {os.strerror(errno)}")
@@ -239,23 +227,27 @@ cdef class Segment:
         cdef int fd = shm_open(path, O_RDWR if writable else O_RDONLY, 0)
         if fd < 0:
             if errno == ENOENT:
-                raise FileNotFoundError(f"no trader named {name!r} runs here: start one, or give its name")
+                raise FileNotFoundError(f"no trader named {name!r} runs here: start one, or give "
+                                        "its name")
             raise OSError(errno, f"segment {name!r} could not be opened: {os.strerror(errno)}")
         cdef uint64_t size = os.fstat(fd).st_size
         if size < sizeof(arb_segment_t):
             close(fd)
-            raise ValueError(f"segment {name!r} is not ready: its trader is starting or was killed at start")
-        memory = mmap(NULL, size, PROT_READ | PROT_WRITE if writable else PROT_READ, MAP_SHARED, fd, 0)
+            raise ValueError(NOT_READY.format(name))
+        cdef int access = PROT_READ | PROT_WRITE if writable else PROT_READ
+        memory = mmap(NULL, size, access, MAP_SHARED, fd, 0)
         close(fd)
         if memory == MAP_FAILED:
             raise OSError(errno, f"segment {name!r} could not be mapped: {os.strerror(errno)}")
         cdef Segment segment = wrap(memory, size, name, not writable)
         cdef arb_segment_t *header = segment.ptr
         if header.magic != ARB_SEGMENT_MAGIC or header.total_bytes > size:
-            raise ValueError(f"segment {name!r} is not ready: its trader is starting or was killed at start")
-        if header.layout_version != ARB_LAYOUT_VERSION or header.header_bytes != sizeof(arb_segment_t):
-            raise ValueError(f"segment {name!r} has layout version {header.layout_version}; this program reads "
-                             f"{ARB_LAYOUT_VERSION}: use the same release as its trader")
+            raise ValueError(NOT_READY.format(name))
+        if (header.layout_version != ARB_LAYOUT_VERSION
+                or header.header_bytes != sizeof(arb_segment_t)):
+            raise ValueError(f"segment {name!r} has layout version {header.layout_version}; this "
+                             f"program reads {ARB_LAYOUT_VERSION}: use the same release as its "
+                             "trader")
         return segment
 
     def __dealloc__(self):
@@ -271,7 +263,8 @@ cdef class Segment:
     def require_owner(self) -> None:
         """Raise unless this process made the segment."""
         if not self.is_owner:
-            raise PermissionError(f"segment {self.name!r} is attached; only its trader may change it")
+            raise PermissionError(f"segment {self.name!r} is attached; only its trader may change "
+                                  "it")
 
     def mark_ready(self) -> None:
         """Tell readers that symbols and instruments are in place. Owner only."""
@@ -343,7 +336,8 @@ cdef class Segment:
     @property
     def clock(self):
         """The trader's clock."""
-        return self.view("clock", lambda: Clock_wrap(<arb_clock_t *>self.block(ARB_SECTION_CLOCK, 0), self))
+        return self.view("clock", lambda: Clock_wrap(
+            <arb_clock_t *>self.block(ARB_SECTION_CLOCK, 0), self))
 
     @property
     def symbols(self):
@@ -368,13 +362,15 @@ cdef class Segment:
     def opportunities(self):
         """Broadcast of opportunity events."""
         return self.view("opportunities", lambda: OpportunityQueue_wrap(
-            <arb_broadcast_ring_t *>self.block(ARB_SECTION_OPPORTUNITIES, 0), self, not self.readonly))
+            <arb_broadcast_ring_t *>self.block(ARB_SECTION_OPPORTUNITIES, 0), self,
+            not self.readonly))
 
     @property
     def pair_events(self):
         """Broadcast of pair events."""
         return self.view("pair_events", lambda: BroadcastRing_wrap(
-            <arb_broadcast_ring_t *>self.block(ARB_SECTION_PAIR_EVENTS, 0), self, not self.readonly))
+            <arb_broadcast_ring_t *>self.block(ARB_SECTION_PAIR_EVENTS, 0), self,
+            not self.readonly))
 
     def orders(self, venue: int):
         """Order ring of a venue."""
@@ -411,77 +407,26 @@ cdef class Segment:
 
     def counters(self) -> dict:
         """Return every counter: ``feed`` and ``gateway`` by venue, ``detector``, ``strategy``."""
-        feed, gateway = {}, {}
-        for venue, venue_name in enumerate(VENUES):
-            total = {}
-            statuses = [0] * ARB_FRAME_STATUS_COUNT
-            for lane in range(self.ptr.spec.lane_count):
-                block = lane * ARB_VENUES_MAX + venue
-                part = read_counters(self.block(ARB_SECTION_FEED_COUNTERS, block), arb_feed_names)
-                for name, value in part.items():
-                    total[name] = total.get(name, 0) + value
-                tail = read_tail(self.block(ARB_SECTION_FEED_COUNTERS, block), arb_feed_names,
-                                 ARB_FRAME_STATUS_COUNT)
-                statuses = [a + b for a, b in zip(statuses, tail)]
-            total["by_status"] = statuses
-            feed[venue_name] = total
-            gateway[venue_name] = read_counters(self.block(ARB_SECTION_GATEWAY_COUNTERS, venue),
-                                                arb_gateway_names)
-        detector = read_counters(self.block(ARB_SECTION_DETECTOR_COUNTERS, 0), arb_detector_names)
-        detector["close_reasons"] = read_tail(self.block(ARB_SECTION_DETECTOR_COUNTERS, 0),
-                                              arb_detector_names, ARB_CLOSE_REASON_COUNT)
-        strategy = read_counters(self.block(ARB_SECTION_STRATEGY_COUNTERS, 0), arb_strategy_names)
-        strategy["risk_reasons"] = read_tail(self.block(ARB_SECTION_STRATEGY_COUNTERS, 0),
-                                             arb_strategy_names, ARB_RISK_REASON_COUNT)
-        return {"feed": feed, "detector": detector, "strategy": strategy, "gateway": gateway}
+        return counters_of(self.ptr, VENUES)
 
     def queues(self) -> dict[str, dict[str, int]]:
         """Return capacity, depth, pushed and dropped of the ``market`` and ``order`` queues."""
-        cdef uint64_t meter[4]
-        names = ("capacity", "depth", "pushed", "dropped")
-        arb_segment_tick_meter(self.ptr, meter)
-        market = {name: meter[index] for index, name in enumerate(names)}
-        market["dropped"] = self.counters()["detector"]["ticks_dropped"]
-        arb_segment_order_meter(self.ptr, meter)
-        order = {name: meter[index] for index, name in enumerate(names)}
-        return {"market": market, "order": order}
+        return queues_of(self.ptr)
+
+    def threads(self) -> list[dict]:
+        """Return the hot threads: role, tid, core, turns, work, allocations.
+
+        Allocations are None without the preload shim.
+        """
+        return threads_of(self.ptr)
 
     def register_thread(self, role: str, tid: int, core: int | None) -> int:
         """Enter a thread into the thread table; return its place, for :meth:`release_thread`."""
-        cdef arb_thread_entry_t *entry
-        cdef uint32_t index
-        for index in range(ARB_THREADS_MAX):
-            entry = <arb_thread_entry_t *>self.block(ARB_SECTION_THREADS, index)
-            if entry.tid == 0:
-                memset(entry, 0, sizeof(arb_thread_entry_t))
-                put_text(entry.role, role, sizeof(entry.role))
-                entry.core = -1 if core is None else core
-                entry.started_mono_ns = arb_mono_ns()
-                entry.tid = tid
-                return index
-        raise OSError(f"the thread table is full ({ARB_THREADS_MAX} threads)")
+        return enter_thread(self.ptr, role, tid, -1 if core is None else core)
 
     def release_thread(self, index: int) -> None:
         """Free a place in the thread table."""
-        (<arb_thread_entry_t *>self.block(ARB_SECTION_THREADS, index)).tid = 0
-
-    def threads(self) -> list[dict]:
-        """Return the hot threads: role, tid, core, turns, work, allocations (None without the shim)."""
-        cdef arb_thread_entry_t *entry
-        rows = []
-        for index in range(ARB_THREADS_MAX):
-            entry = <arb_thread_entry_t *>self.block(ARB_SECTION_THREADS, index)
-            if entry.tid == 0:
-                continue
-            known = entry.allocations_known != 0
-            rows.append({
-                "role": entry.role.decode(), "tid": entry.tid,
-                "core": None if entry.core < 0 else entry.core,
-                "turns": entry.turns, "work": entry.work,
-                "allocations_c": entry.allocations_c if known else None,
-                "allocations_python": entry.allocations_python if known else None,
-            })
-        return rows
+        leave_thread(self.ptr, index)
 
     # ---- steering ----------------------------------------------------------------------------
 
@@ -502,7 +447,8 @@ cdef class Segment:
         """Stop or resume opening pairs of one symbol. Owner only."""
         self.require_owner()
         if not 0 <= symbol_index < self.ptr.spec.symbol_capacity:
-            raise IndexError(f"symbol index was {symbol_index}; capacity is {self.ptr.spec.symbol_capacity}")
+            raise IndexError(f"symbol index was {symbol_index}; capacity is "
+                             f"{self.ptr.spec.symbol_capacity}")
         self.control().paused[symbol_index] = paused
 
     @property
@@ -558,8 +504,8 @@ def remove_stale(name: str) -> bool:
     try:
         other = Segment.attach(name)
         if other.alive:
-            raise FileExistsError(f"a trader named {name!r} runs already (pid {other.pid}): stop it first, "
-                                  "or give this one another name")
+            raise FileExistsError(f"a trader named {name!r} runs already (pid {other.pid}): stop "
+                                  "it first, or give this one another name")
     except FileNotFoundError:
         return False
     except ValueError:

@@ -3,7 +3,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from arbitrage.core.alloc_meter cimport arb_alloc_counters_t
 from arbitrage.core.detector cimport OpportunityDetector
 from arbitrage.core.loop cimport LoopPoller
-from arbitrage.core.segment cimport Segment, arb_thread_entry_t
+from arbitrage.core.segment cimport Segment
+from arbitrage.core.segment_layout cimport arb_thread_entry_t
 from arbitrage.core.strategy cimport SpreadStrategy
 
 
@@ -31,7 +32,7 @@ cdef class Stages:
     cdef readonly Segment segment
     cdef readonly OpportunityDetector detector
     cdef readonly SpreadStrategy strategy   # None: detection only
-    cdef readonly list ends                 # our claims of the rings we drain and publish on
+    cdef list ends                          # our claims of the rings we drain and publish on
     cdef readonly str placement
     cdef readonly str wait
     cdef LoopPoller poller                  # whose bell the strategy rings, or None

@@ -1,19 +1,24 @@
 """Detector and strategy as threads: split, fused, or inline in the feed callback."""
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 
 from arbitrage.core.alloc_meter cimport arb_alloc_counters_t, thread_alloc_counters
 from arbitrage.core.clock cimport arb_clock_now, arb_clock_t
-from arbitrage.core.detector cimport OpportunityDetector, detector_bind
+from arbitrage.core.detector cimport (
+    OpportunityDetector,
+    arb_detector_counters_t,
+    detector_bind,
+)
 from arbitrage.core.gateway cimport (
     ExecPublisher,
     GatewayCounters,
     GatewayCounters_wrap,
     arb_gateway_counters_t,
 )
-from arbitrage.core.loop cimport LoopPoller, arb_bell_t
+from arbitrage.core.loop cimport LoopPoller
 from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_lane_t, arb_parker_t
-from arbitrage.core.segment cimport (
+from arbitrage.core.segment cimport Segment
+from arbitrage.core.segment_layout cimport (
     ARB_LANES_MAX,
     ARB_SECTION_CLOCK,
     ARB_SECTION_DETECTOR_COUNTERS,
@@ -23,15 +28,11 @@ from arbitrage.core.segment cimport (
     ARB_SECTION_PARKERS,
     ARB_SECTION_STRATEGY_COUNTERS,
     ARB_SECTION_THREADS,
-    ARB_STAGE_DETECTED,
     ARB_VENUE_COUNT,
-    Segment,
     arb_control_t,
-    arb_segment_histogram,
     arb_thread_entry_t,
 )
-from arbitrage.core.detector cimport arb_detector_counters_t, arb_detector_t
-from arbitrage.core.strategy cimport SpreadStrategy, arb_strategy_counters_t, arb_strategy_t
+from arbitrage.core.strategy cimport SpreadStrategy, arb_strategy_counters_t
 
 from arbitrage.core.threads import current_tid
 
@@ -39,22 +40,28 @@ cdef extern from *:
     """
     #include "stages.h"
 
-    static void arb_stages_wire(arb_stages_t *stages, void *segment_memory, void *detector, void *strategy)
+    static void arb_stages_wire(arb_stages_t *stages, void *segment_memory, void *detector,
+                                void *strategy)
     {
-        arb_segment_t *segment = (arb_segment_t *)segment_memory;
+        const arb_segment_t *segment = (const arb_segment_t *)segment_memory;
         stages->detector = (arb_detector_t *)detector;
         stages->strategy = (arb_strategy_t *)strategy;
         stages->clock = (const arb_clock_t *)arb_segment_block(segment, ARB_SECTION_CLOCK, 0);
         stages->control = (arb_control_t *)arb_segment_block(segment, ARB_SECTION_CONTROL, 0);
-        stages->detector_parker = (arb_parker_t *)arb_segment_block(segment, ARB_SECTION_PARKERS, 0);
-        stages->strategy_parker = (arb_parker_t *)arb_segment_block(segment, ARB_SECTION_PARKERS, 1);
+        stages->detector_parker =
+            (arb_parker_t *)arb_segment_block(segment, ARB_SECTION_PARKERS, 0);
+        stages->strategy_parker =
+            (arb_parker_t *)arb_segment_block(segment, ARB_SECTION_PARKERS, 1);
         stages->detector_counters = (const arb_detector_counters_t *)arb_segment_block(
             segment, ARB_SECTION_DETECTOR_COUNTERS, 0);
         stages->strategy_counters = (const arb_strategy_counters_t *)arb_segment_block(
             segment, ARB_SECTION_STRATEGY_COUNTERS, 0);
         stages->detector->detected = arb_segment_histogram(segment, ARB_STAGE_DETECTED);
     }
-    static void arb_stages_wire_bell(arb_stages_t *stages, void *bell) { stages->bell = (arb_bell_t *)bell; }
+    static void arb_stages_wire_bell(arb_stages_t *stages, void *bell)
+    {
+        stages->bell = (arb_bell_t *)bell;
+    }
 
     static void arb_stages_run_detector(arb_stages_t *stages, arb_thread_entry_t *entry)
     {
@@ -100,11 +107,11 @@ WAITS = ("spin", "yield", "adaptive")
 cdef class Stages:
     """Run a detector and a strategy over a segment.
 
-    ``split`` has a thread for each (:meth:`run_detector`, :meth:`run_strategy`), ``fused`` one for both
-    (:meth:`run_fused`), ``inline`` none: the feed lane runs them inside its callback.
+    ``split`` has a thread for each (:meth:`run_detector`, :meth:`run_strategy`), ``fused`` one for
+    both (:meth:`run_fused`), ``inline`` none: the feed lane runs them inside its callback.
 
-    Threads: the run methods block without the interpreter lock until the segment's stop word is set;
-    the rest from the owner's main thread, before they start or after they return.
+    Threads: the run methods block without the interpreter lock until the segment's stop word is
+    set; the rest from the owner's main thread, before they start or after they return.
 
     Parameters
     ----------
@@ -127,7 +134,8 @@ cdef class Stages:
         cdef arb_control_t *control
         cdef uint32_t index
         if placement not in PLACEMENTS:
-            raise ValueError(f"placement was {placement!r}; accepted values are {', '.join(PLACEMENTS)}")
+            raise ValueError(f"placement was {placement!r}; accepted values are "
+                             f"{', '.join(PLACEMENTS)}")
         if wait not in WAITS:
             raise ValueError(f"wait was {wait!r}; accepted values are {', '.join(WAITS)}")
         segment.require_owner()
@@ -151,8 +159,9 @@ cdef class Stages:
                         NULL if strategy is None else <void *>strategy.ptr)
         if strategy is not None:
             control = segment.control()
-            strategy.borrow(&control.kill, &control.opening_off, &control.flatten, control.paused,
-                            <arb_strategy_counters_t *>segment.block(ARB_SECTION_STRATEGY_COUNTERS, 0))
+            strategy.borrow(
+                &control.kill, &control.opening_off, &control.flatten, control.paused,
+                <arb_strategy_counters_t *>segment.block(ARB_SECTION_STRATEGY_COUNTERS, 0))
         self.stages.spin_ns = spin_us * 1000
         self.stages.wait = WAITS.index(wait)
 
@@ -166,9 +175,10 @@ cdef class Stages:
             ARB_SECTION_CLOCK, 0)))
 
     def publisher(self, venue: int) -> ExecPublisher:
-        """Make what a venue's gateway publishes executions with: counted here, waking the strategy."""
-        cdef GatewayCounters counters = GatewayCounters_wrap(<arb_gateway_counters_t *>self.segment.block(
-            ARB_SECTION_GATEWAY_COUNTERS, venue), self.segment)
+        """Make what a venue's gateway publishes executions with; it counts, wakes the strategy."""
+        cdef GatewayCounters counters = GatewayCounters_wrap(
+            <arb_gateway_counters_t *>self.segment.block(ARB_SECTION_GATEWAY_COUNTERS, venue),
+            self.segment)
         cdef ExecPublisher publisher = ExecPublisher(self.segment.executions, counters)
         if self.placement != "inline":
             publisher.set_parker(<arb_parker_t *>self.segment.block(
@@ -176,7 +186,7 @@ cdef class Stages:
         return publisher
 
     def turn(self) -> int:
-        """Run detector and strategy once on the calling thread; return what they handled (inline)."""
+        """Run detector and strategy once, on this thread (inline); return what they handled."""
         return arb_stages_both(&self.stages, arb_clock_now(<arb_clock_t *>self.segment.block(
             ARB_SECTION_CLOCK, 0)))
 

@@ -118,7 +118,7 @@ cdef class SpreadStrategy:
     cdef readonly RiskGate risk
     cdef readonly Journal journal
     cdef object keep  # rings, store, clock and histograms behind the pointers
-    # Before the threads: use words of shared memory instead of this object's own. They must outlive it.
+    # Before the threads: use words of shared memory, which outlive this object, instead of its own.
     cdef void borrow(self, const uint64_t *kill, const uint64_t *opening_off,
                      const uint64_t *flatten, const uint8_t *paused,
                      arb_strategy_counters_t *counters) noexcept

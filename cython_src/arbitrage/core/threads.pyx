@@ -21,7 +21,10 @@ cdef extern from *:
         CPU_SET(core, &cores);
         return pthread_setaffinity_np(pthread_self(), sizeof cores, &cores);
     }
-    static int arb_name_current_thread(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
+    static int arb_name_current_thread(const char *name)
+    {
+        return prctl(PR_SET_NAME, name, 0, 0, 0);
+    }
     static long arb_current_tid(void) { return syscall(SYS_gettid); }
     static int arb_timer_slack_minimal(void) { return prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0); }
     """
