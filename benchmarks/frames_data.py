@@ -63,8 +63,9 @@ def _generated(venue: str) -> tuple[tuple[int, bytes], ...]:
             )
         else:
             text = (
-                f'{{"arg":{{"channel":"bbo-tbt","instId":"{item.name}"}},"data":[{{"asks":[["{ask}",'
-                f'"{ask_qty}","0","3"]],"bids":[["{bid}","{bid_qty}","0","2"]],"ts":"{ms}",'
+                f'{{"arg":{{"channel":"bbo-tbt","instId":"{item.name}"}},'
+                f'"data":[{{"asks":[["{ask}","{ask_qty}",'
+                f'"0","3"]],"bids":[["{bid}","{bid_qty}","0","2"]],"ts":"{ms}",'
                 f'"seqId":{35_346_513_501 + count}}}]}}'
             )
         made.append((wall_ns, text.encode()))

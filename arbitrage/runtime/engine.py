@@ -15,6 +15,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -105,7 +106,7 @@ class Trader:
         elif stages.placement == "fused":
             runs["fused"] = (settings.detector_core, stages.run_fused)
         for role, (core, run) in runs.items():
-            thread = HotThread(role, core, lambda run=run, core=core: run(core))  # type: ignore[misc]
+            thread = HotThread(role, core, partial(run, core))
             thread.start()
             self.stage_threads.append(thread)
 

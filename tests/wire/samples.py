@@ -11,8 +11,8 @@ BYBIT_QUOTES = [
     b'"b":[],"a":[["63041.1","1.204"]],"u":31071999,"seq":763537199012},"cts":1786639190510}',
     b'{"topic":"orderbook.1.BTCUSDT","ts":1786639190512,"type":"snapshot","data":{"s":"BTCUSDT",'
     b'"b":[["63041.1","1.204"]],"a":[],"u":31071999,"seq":763537199012},"cts":1786639190510}',
-    b'{"topic":"orderbook.1.BTCUSDT","ts":1699764797519,"type":"delta","data":{"s":"BTCUSDT","b":[],'
-    b'"a":[["32499.27","0.011534"],["32529.54","0"]],"u":873489,"seq":1253141792}}',
+    b'{"topic":"orderbook.1.BTCUSDT","ts":1699764797519,"type":"delta","data":{"s":"BTCUSDT",'
+    b'"b":[],"a":[["32499.27","0.011534"],["32529.54","0"]],"u":873489,"seq":1253141792}}',
     b'{"topic":"orderbook.1.1000PEPEUSDT","type":"snapshot","ts":1790409768609,"data":{"s":'
     b'"1000PEPEUSDT","b":[["0.0110237","1284500"]],"a":[["0.0110238","9007199254740993"]],"u":1,'
     b'"seq":281474976710655},"cts":1790409768607}',
@@ -51,7 +51,8 @@ OKX_OTHER = [
     b"pong",
     b'{"id":"md","event":"subscribe","arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"}}',
     b'{"event":"error","msg":"Please log in","code":"60011","connId":"a4d3ae55"}',
-    b'{"arg":{"channel":"books5","instId":"BTC-USDT-SWAP"},"data":[{"asks":[],"bids":[],"ts":"1"}]}',
+    b'{"arg":{"channel":"books5","instId":"BTC-USDT-SWAP"},'
+    b'"data":[{"asks":[],"bids":[],"ts":"1"}]}',
     b'{"arg":{"channel":"funding-rate","instId":"BTC-USDT-SWAP"},"data":[{"fundingRate":"0.1"}]}',
     b'{"id":"1","op":"order","data":[],"code":"0","msg":""}',
 ]

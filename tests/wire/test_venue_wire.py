@@ -99,7 +99,8 @@ class Desk:
             on_wallet=self.wallets.append,
             on_funding=self.funding.append,
         )
-        self.line = line(URL, KEYS, client, self.sender, tracker, [symbol])  # type: ignore[arg-type]
+        sender: Any = self.sender
+        self.line = line(URL, KEYS, client, sender, tracker, [symbol])
 
     def publish(self, *record: Any) -> bool:
         self.published.append(record)
