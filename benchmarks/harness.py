@@ -13,8 +13,8 @@ from benchmarks.noise import Noise, Weather, pin
 __all__ = ["BATCH", "Question", "Rounds", "Row", "Setup", "ask", "interleave", "python_batches"]
 
 BATCH = 256  # what takes under 500 ns is timed in batches of so many distinct inputs
-ROUNDS_MIN, ROUNDS_MAX = 3, 101
-REPEATS = 3  # of a run in which the hypervisor took too much
+ROUNDS_MIN, ROUNDS_MAX = 3, 2001
+REPEATS = 3  # of a noisy run
 
 Samples = NDArray[np.float64]
 
@@ -129,17 +129,19 @@ def python_batches(batches: int, run: Callable[[int], object]) -> Samples:
 
 
 def ask(question: Question, setup: Setup) -> Row:
-    """Measure; again, up to three times, when the hypervisor took over 2 % of the machine."""
+    """Measure; again, up to three times, while the machine is noisy; return the calmest run."""
     meter_core = setup.cores[question.cores] if len(setup.cores) > question.cores else None
+    rows: list[tuple[float, Row]] = []
     for repeat in range(REPEATS):
         pin(setup.cores[0])
         with Noise(meter_core) as noise:
             row = question.ask(setup)
         weather = noise.weather
         assert weather is not None
+        if weather.noisy:
+            setup.say(f"run {repeat + 1}: {weather.noise}")
+            row = replace(row, note=f"NOISY ({weather.noise}); {row.note}")
+        rows.append((weather.badness, replace(row, weather=weather)))
         if not weather.noisy:
             break
-        setup.say(f"{weather.steal_pct:.1f} % of the machine was stolen, run {repeat + 1}")
-    if weather.noisy:
-        row = replace(row, note=f"NOISY: over 2 % steal in {REPEATS} runs; {row.note}")
-    return replace(row, weather=weather)
+    return min(rows, key=lambda found: found[0])[1]

@@ -8,9 +8,10 @@ from types import TracebackType
 
 from benchmarks.native import load
 
-__all__ = ["STEAL_MAX_PCT", "Noise", "Weather", "pin"]
+__all__ = ["LOST_MAX_PCT", "STEAL_MAX_PCT", "Noise", "Weather", "pin"]
 
 STEAL_MAX_PCT = 2.0
+LOST_MAX_PCT = 2.0
 
 
 def pin(core: int) -> None:
@@ -40,7 +41,22 @@ class Weather:
 
     @property
     def noisy(self) -> bool:
-        return self.steal_pct is not None and self.steal_pct > STEAL_MAX_PCT
+        return bool(self.noise)
+
+    @property
+    def noise(self) -> str:
+        """What makes a run no evidence about us; empty when nothing does."""
+        found = []
+        if self.steal_pct is not None and self.steal_pct > STEAL_MAX_PCT:
+            found.append(f"{self.steal_pct:.1f} % stolen by the hypervisor")
+        if self.hiccup_lost_pct is not None and self.hiccup_lost_pct > LOST_MAX_PCT:
+            found.append(f"{self.hiccup_lost_pct:.1f} % of the meter's time lost")
+        return ", ".join(found)
+
+    @property
+    def badness(self) -> float:
+        """Grows with the noise, to choose the calmest of several runs."""
+        return (self.steal_pct or 0.0) + (self.hiccup_lost_pct or 0.0)
 
 
 class Noise:

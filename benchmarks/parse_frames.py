@@ -20,6 +20,7 @@ QUICK_FRAMES = 10_000  # looked at when time is short
 Fields = tuple[float, float, float, float, int, int]
 
 
+# The peer's fastest form that was found: only the fields that our parser delivers too.
 class BybitData(msgspec.Struct, gc=False):
     s: str
     b: list[tuple[float, float]]
@@ -29,22 +30,24 @@ class BybitData(msgspec.Struct, gc=False):
 
 
 class BybitFrame(msgspec.Struct, gc=False):
-    topic: str
     type: str
-    ts: int
     data: BybitData
     cts: int
 
 
+class OkxLevel(msgspec.Struct, gc=False, array_like=True):
+    px: float
+    qty: float
+
+
 class OkxBook(msgspec.Struct, gc=False):
-    asks: list[tuple[float, float, str, str]]
-    bids: list[tuple[float, float, str, str]]
+    asks: list[OkxLevel]
+    bids: list[OkxLevel]
     ts: int
     seqId: int
 
 
 class OkxArg(msgspec.Struct, gc=False):
-    channel: str
     instId: str
 
 
@@ -69,7 +72,7 @@ def by_msgspec(venue: str) -> Callable[[bytes], Fields]:
     def read_okx(frame: bytes) -> Fields:
         (found,) = okx(frame).data
         (bid,), (ask,) = found.bids, found.asks
-        return bid[0], bid[1], ask[0], ask[1], found.ts, found.seqId
+        return bid.px, bid.qty, ask.px, ask.qty, found.ts, found.seqId
 
     return read_okx
 

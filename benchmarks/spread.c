@@ -17,14 +17,33 @@ ARB_BENCH_API double batch_pass(const arb_spread_columns_t *columns, uint64_t se
     return arb_bench_each(begin, arb_bench_tick(), cost, 2.0 * (double)(sets * count));
 }
 
-/* The floor: the divisions alone. */
+/* The floor: the divisions alone, as wide as the kernel does them. */
+#define DIVIDE(name, attributes)                                                                   \
+    attributes static void name(const arb_spread_columns_t *columns, uint64_t count,               \
+                                double *restrict buy_a, double *restrict buy_b)                    \
+    {                                                                                              \
+        for (uint64_t index = 0; index < count; index++) {                                         \
+            buy_a[index] = columns->bid_b[index] / columns->ask_a[index];                          \
+            buy_b[index] = columns->bid_a[index] / columns->ask_b[index];                          \
+        }                                                                                          \
+    }
+
+DIVIDE(divide_plain, )
+#ifdef ARB_SPREAD_AVX2
+DIVIDE(divide_avx2, __attribute__((target("avx2"))))
+#else
+#define divide_avx2 divide_plain
+#endif
+
 ARB_BENCH_API double divide_pass(const arb_spread_columns_t *columns, uint64_t sets, uint64_t count,
                                  double *buy_a, double *buy_b)
 {
     uint64_t cost = arb_bench_cost(), begin = arb_bench_tick();
-    for (uint64_t index = 0; index < sets * count; index++) {
-        buy_a[index] = columns->bid_b[index] / columns->ask_a[index];
-        buy_b[index] = columns->bid_a[index] / columns->ask_b[index];
+    for (uint64_t first = 0; first < sets * count; first += count) {
+        arb_spread_columns_t part = {columns->bid_a + first, columns->ask_a + first,
+                                     columns->bid_b + first, columns->ask_b + first};
+        (arb_spread_has_avx2() ? divide_avx2 : divide_plain)(&part, count, buy_a + first,
+                                                             buy_b + first);
     }
     return arb_bench_each(begin, arb_bench_tick(), cost, 2.0 * (double)(sets * count));
 }
@@ -52,6 +71,23 @@ ARB_BENCH_API uint64_t single_pass(const arb_spread_columns_t *columns, const ui
         samples[number] = arb_bench_each(begin, arb_bench_tick(), cost, (double)batch);
     }
     return passed;
+}
+
+/* The floor of single_pass: the four prices are loaded and compared, nothing is decided. */
+ARB_BENCH_API void load_pass(const arb_spread_columns_t *columns, const uint32_t *order,
+                             uint64_t batches, uint64_t batch, double *samples)
+{
+    uint64_t cost = arb_bench_cost();
+    for (uint64_t number = 0; number < batches; number++) {
+        uint64_t begin = arb_bench_tick();
+        for (uint64_t index = 0; index < batch; index++) {
+            uint32_t symbol = order[number * batch + index];
+            double sum = columns->bid_a[symbol] + columns->ask_a[symbol] +
+                         columns->bid_b[symbol] + columns->ask_b[symbol];
+            __asm__ volatile("" : : "r"(sum));
+        }
+        samples[number] = arb_bench_each(begin, arb_bench_tick(), cost, (double)batch);
+    }
 }
 
 /* ---- the detector's own step: tick -> store -> both pairs of its symbol judged ------------------- */
@@ -95,6 +131,22 @@ ARB_BENCH_API void detector_free(bench_detector_t *made)
 
 ARB_BENCH_API uint64_t detector_ticks(const bench_detector_t *made) { return made->counters.quotes; }
 ARB_BENCH_API uint64_t detector_opened(const bench_detector_t *made) { return made->counters.opened; }
+
+/* The floor of detector_pass: a tick is copied to its row's line. */
+ARB_BENCH_API void copy_pass(arb_tick_t *rows, uint64_t row_mask, const arb_tick_t *ticks,
+                             uint64_t batches, uint64_t batch, double *samples)
+{
+    uint64_t cost = arb_bench_cost();
+    for (uint64_t number = 0; number < batches; number++) {
+        uint64_t begin = arb_bench_tick();
+        for (uint64_t index = 0; index < batch; index++) {
+            const arb_tick_t *tick = ticks + number * batch + index;
+            memcpy(rows + (arb_tick_row(tick) & row_mask), tick, sizeof *tick);
+            ARB_BENCH_USE(rows);
+        }
+        samples[number] = arb_bench_each(begin, arb_bench_tick(), cost, (double)batch);
+    }
+}
 
 ARB_BENCH_API void detector_pass(bench_detector_t *made, const arb_tick_t *ticks, uint64_t batches,
                                  uint64_t batch, double *samples)

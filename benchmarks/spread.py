@@ -140,9 +140,20 @@ def measure_single(setup: Setup) -> Row:
         return np.array(out)
 
     wanted = int(sum((found >= THRESHOLD_BPS).sum() for found in by_numpy(columns))) * 8
-    mine = interleave(setup, {"ours": ours})["ours"]
+
+    def floor() -> Samples:
+        sizes = ctypes.c_uint64(batches), ctypes.c_uint64(BATCH)
+        library.load_pass(ctypes.byref(given), where, *sizes, out)
+        return np.array(out)
+
+    found = interleave(setup, {"ours": ours, "floor": floor})
+    mine, least = found["ours"], found["floor"]
     return Row(
         name="spread_single",
+        floor="the four prices loaded and added",
+        floor_p50=least.at(50),
+        floor_p99=least.at(99),
+        ratio_to_floor=mine.ratio(least),
         unit="ns/update",
         p50=mine.at(50),
         p99=mine.at(99),
@@ -189,12 +200,24 @@ def measure_detector(setup: Setup) -> Row:
         assert library.detector_ticks(detector) - before == batches * BATCH
         return np.array(out)
 
-    mine = interleave(setup, {"ours": ours})["ours"]
+    def floor() -> Samples:
+        sizes = ctypes.c_uint64(batches), ctypes.c_uint64(BATCH)
+        last = ctypes.c_uint64(2 * symbols - 1)
+        library.copy_pass(ctypes.c_void_p(rows.ctypes.data), last, given, *sizes, out)
+        return np.array(out)
+
+    rows = np.zeros(2 * symbols, TICK_DTYPE)
+    found = interleave(setup, {"ours": ours, "floor": floor})
+    mine, least = found["ours"], found["floor"]
     opened = library.detector_opened(detector)
     library.detector_free(detector)
     assert opened == 0, f"{opened} opportunities opened where none should"
     return Row(
         name="detector_update",
+        floor="the tick copied to its row",
+        floor_p50=least.at(50),
+        floor_p99=least.at(99),
+        ratio_to_floor=mine.ratio(least),
         unit="ns/tick",
         p50=mine.at(50),
         p99=mine.at(99),

@@ -90,12 +90,11 @@ def test_a_noisy_run_is_repeated_and_marked(monkeypatch: pytest.MonkeyPatch) -> 
         return row
 
     noise = pytest.importorskip("benchmarks.noise")
-    stolen = noise.Weather(5.0, 0, "core 0", 1, 1, 0.0)
+    storms = [noise.Weather(steal, 0, "core 0", 1, 1, 0.0) for steal in (5.0, 3.0, 9.0)]
 
     class Stormy:
-        weather = stolen
-
-        def __init__(self, core: int | None) -> None: ...
+        def __init__(self, core: int | None) -> None:
+            self.weather = storms[len(asked)]
 
         def __enter__(self) -> "Stormy":
             return self
@@ -106,5 +105,12 @@ def test_a_noisy_run_is_repeated_and_marked(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(harness, "pin", lambda core: None)
     found = harness.ask(harness.Question("x", 1, answer, ""), harness.Setup((0,), 0.1))
     assert len(asked) == harness.REPEATS
-    assert found.note.startswith("NOISY")
-    assert found.weather is stolen
+    assert found.note == "NOISY (3.0 % stolen by the hypervisor); asserted"
+    assert found.weather is storms[1]
+
+
+def test_a_calm_run_is_not_noise() -> None:
+    noise = pytest.importorskip("benchmarks.noise")
+    assert noise.Weather(2.0, 9, "core 0", 1, 1, 2.0).noise == ""
+    assert noise.Weather(None, 9, "none", None, None, None).noise == ""
+    assert noise.Weather(0.0, 9, "core 0", 1, 1, 2.1).noise == "2.1 % of the meter's time lost"
