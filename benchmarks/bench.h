@@ -81,6 +81,16 @@ static inline void arb_bench_pin(int core)
     pthread_setaffinity_np(pthread_self(), sizeof set, &set);
 }
 
+/* Zeroed memory of its own cache lines; free() gives it back. */
+static inline void *arb_bench_zeroed(size_t bytes)
+{
+    bytes = arb_round_up(bytes, ARB_SEPARATION_BYTES);
+    void *memory = aligned_alloc(ARB_SEPARATION_BYTES, bytes);
+    if (memory == NULL)
+        abort();
+    return memset(memory, 0, bytes);
+}
+
 /* The compiler must assume that the value is used. */
 #define ARB_BENCH_USE(value) __asm__ volatile("" : : "g"(value) : "memory")
 

@@ -1,4 +1,4 @@
-/* Hiccup meter: a thread that only reads the clock sees what the machine takes from every thread. */
+/* Hiccup meter: a thread that only reads the clock sees what the machine takes from all. */
 #include "bench.h"
 #include "histogram.h"
 
@@ -11,19 +11,19 @@ typedef struct {
 
 ARB_BENCH_API void *hiccup_new(void)
 {
-    hiccup_t *meter = aligned_alloc(ARB_SEPARATION_BYTES, arb_round_up(sizeof *meter, ARB_SEPARATION_BYTES));
-    memset(meter, 0, sizeof *meter);
+    hiccup_t *meter = arb_bench_zeroed(sizeof *meter);
     arb_bench_ns_per_tick();
     return meter;
 }
 ARB_BENCH_API void hiccup_free(void *meter) { free(meter); }
-ARB_BENCH_API void hiccup_stop(hiccup_t *meter) { __atomic_store_n(&meter->stop, 1, __ATOMIC_RELAXED); }
+ARB_BENCH_API void hiccup_stop(hiccup_t *meter) { arb_store_relaxed(&meter->stop, 1); }
 
 ARB_BENCH_API void hiccup_run(hiccup_t *meter)
 {
     double ns_per_tick = arb_bench_ns_per_tick();
     uint64_t first = arb_bench_tick(), last = first;
-    while (!__atomic_load_n(&meter->stop, __ATOMIC_RELAXED)) {
+    /* relaxed: a switch; a reading later is soon enough */
+    while (!arb_load_relaxed(&meter->stop)) {
         uint64_t now = arb_bench_tick();
         int64_t gap_ns = (int64_t)((double)(now - last) * ns_per_tick);
         arb_histogram_record(&meter->gaps, gap_ns);

@@ -3,7 +3,7 @@
 #include "opportunity_life.h"
 #include "spread.h"
 
-/* Both directed pairs of sets of `count` symbols each; ns a directed pair, one sample for all sets. */
+/* Both directed pairs of sets of `count` symbols each; ns a directed pair, a sample for all sets. */
 ARB_BENCH_API double batch_pass(const arb_spread_columns_t *columns, uint64_t sets, uint64_t count,
                                 double *buy_a, double *buy_b)
 {
@@ -48,8 +48,8 @@ ARB_BENCH_API double divide_pass(const arb_spread_columns_t *columns, uint64_t s
     return arb_bench_each(begin, arb_bench_tick(), cost, 2.0 * (double)(sets * count));
 }
 
-/* One update at a time, in the order of `order`: the question without a division, then, for what may
- * pass, the exact formula; both directions. Returns how many directed pairs passed. */
+/* One update at a time, in the order of `order`: the question without a division, then, for what
+ * may pass, the exact formula; both directions. Returns how many directed pairs passed. */
 ARB_BENCH_API uint64_t single_pass(const arb_spread_columns_t *columns, const uint32_t *order,
                                    uint64_t batches, uint64_t batch, double threshold_bps,
                                    double *samples)
@@ -90,7 +90,7 @@ ARB_BENCH_API void load_pass(const arb_spread_columns_t *columns, const uint32_t
     }
 }
 
-/* ---- the detector's own step: tick -> store -> both pairs of its symbol judged ------------------- */
+/* ---- the detector's own step: tick -> store -> both pairs of its symbol judged -------------- */
 
 typedef struct {
     arb_detector_t detector;
@@ -99,19 +99,12 @@ typedef struct {
     void *state;
 } bench_detector_t;
 
-static void *zeroed(size_t bytes)
-{
-    bytes = arb_round_up(bytes, ARB_SEPARATION_BYTES);
-    void *memory = aligned_alloc(ARB_SEPARATION_BYTES, bytes);
-    return memory == NULL ? NULL : memset(memory, 0, bytes);
-}
-
 ARB_BENCH_API bench_detector_t *detector_new(uint32_t symbols)
 {
-    bench_detector_t *made = zeroed(sizeof *made);
+    bench_detector_t *made = arb_bench_zeroed(sizeof *made);
     arb_detector_config_t config = arb_detector_defaults();
-    made->store = zeroed(arb_store_bytes(2, symbols));
-    made->state = zeroed(arb_detector_state_bytes(2, symbols));
+    made->store = arb_bench_zeroed(arb_store_bytes(2, symbols));
+    made->state = arb_bench_zeroed(arb_detector_state_bytes(2, symbols));
     arb_store_init(made->store, 2, symbols);
     for (uint32_t row = 0; row < 2 * symbols; row++) {
         arb_store_px_mult(made->store)[row] = 1.0;
@@ -129,8 +122,14 @@ ARB_BENCH_API void detector_free(bench_detector_t *made)
     free(made);
 }
 
-ARB_BENCH_API uint64_t detector_ticks(const bench_detector_t *made) { return made->counters.quotes; }
-ARB_BENCH_API uint64_t detector_opened(const bench_detector_t *made) { return made->counters.opened; }
+ARB_BENCH_API uint64_t detector_ticks(const bench_detector_t *made)
+{
+    return made->counters.quotes;
+}
+ARB_BENCH_API uint64_t detector_opened(const bench_detector_t *made)
+{
+    return made->counters.opened;
+}
 
 /* The floor of detector_pass: a tick is copied to its row's line. */
 ARB_BENCH_API void copy_pass(arb_tick_t *rows, uint64_t row_mask, const arb_tick_t *ticks,

@@ -21,9 +21,7 @@ typedef struct {
 
 static arb_spsc_ring_t *ring_new(uint32_t capacity)
 {
-    uint64_t bytes = arb_round_up(arb_spsc_ring_bytes(capacity), ARB_SEPARATION_BYTES);
-    arb_spsc_ring_t *ring = aligned_alloc(ARB_SEPARATION_BYTES, bytes);
-    memset(ring, 0, bytes);
+    arb_spsc_ring_t *ring = arb_bench_zeroed(arb_spsc_ring_bytes(capacity));
     arb_spsc_ring_init(ring, capacity);
     return ring;
 }
@@ -60,7 +58,8 @@ static void ask_once(court_t *court, uint64_t number)
         arb_store_release(&court->line, 2 * number + 1);
         await(&court->line, 2 * number + 2);
     } else {
-        uint64_t payload[ARB_RING_PAYLOAD_BYTES / 8] = {number, number, number, number, number, number, number};
+        uint64_t payload[ARB_RING_PAYLOAD_BYTES / 8] = {number, number, number, number,
+                                                        number, number, number};
         arb_spsc_try_push(court->there, payload);
         while (!arb_spsc_try_pop(court->back, payload))
             arb_cpu_relax();
@@ -69,11 +68,11 @@ static void ask_once(court_t *court, uint64_t number)
 }
 
 /* ns of `count` round trips, the reading of the counter subtracted; returns wrong answers. */
-ARB_BENCH_API uint64_t round_trips(int kind, int core, uint32_t capacity, uint64_t count, double *samples)
+ARB_BENCH_API uint64_t round_trips(int kind, int core, uint32_t capacity, uint64_t count,
+                                   double *samples)
 {
     pthread_t thread;
-    court_t *court = aligned_alloc(ARB_SEPARATION_BYTES, arb_round_up(sizeof *court, ARB_SEPARATION_BYTES));
-    memset(court, 0, sizeof *court);
+    court_t *court = arb_bench_zeroed(sizeof *court);
     court->there = ring_new(capacity);
     court->back = ring_new(capacity);
     court->count = count;
@@ -134,8 +133,8 @@ ARB_BENCH_API uint64_t throughput(int core, uint32_t capacity, uint64_t samples_
                                   uint64_t batches_a_sample, double *samples)
 {
     pthread_t thread;
-    uint64_t bytes = ARB_SEPARATION_BYTES, number = 0, wrong = 0, cost = arb_bench_cost();
-    stream_t *stream = aligned_alloc(ARB_SEPARATION_BYTES, arb_round_up(sizeof *stream, bytes));
+    uint64_t number = 0, wrong = 0, cost = arb_bench_cost();
+    stream_t *stream = arb_bench_zeroed(sizeof *stream);
     *stream = (stream_t){ring_new(capacity), samples_count * batches_a_sample, 0, core};
     payload_t payloads[BATCH];
     arb_bench_ns_per_tick();
@@ -145,14 +144,17 @@ ARB_BENCH_API uint64_t throughput(int core, uint32_t capacity, uint64_t samples_
         uint64_t begin = arb_bench_tick();
         uint64_t end = number + batches_a_sample * BATCH;
         while (number < end) {
-            uint64_t wanted = end - number;
-            uint32_t taken = arb_spsc_drain(stream->ring, payloads, wanted < BATCH ? (uint32_t)wanted : BATCH);
-            for (uint32_t index = 0; index < taken; index++, number++)
-                wrong += (payloads[index].words[0] != number) | (payloads[index].words[6] != number);
+            uint32_t wanted = end - number < BATCH ? (uint32_t)(end - number) : BATCH;
+            uint32_t taken = arb_spsc_drain(stream->ring, payloads, wanted);
+            for (uint32_t index = 0; index < taken; index++, number++) {
+                const uint64_t *words = payloads[index].words;
+                wrong += (words[0] != number) | (words[6] != number);
+            }
             if (taken == 0)
                 arb_cpu_relax();
         }
-        samples[sample] = arb_bench_each(begin, arb_bench_tick(), cost, (double)(batches_a_sample * BATCH));
+        double records = (double)(batches_a_sample * BATCH);
+        samples[sample] = arb_bench_each(begin, arb_bench_tick(), cost, records);
     }
     pthread_join(thread, NULL);
     free(stream->ring);

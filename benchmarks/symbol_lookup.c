@@ -17,8 +17,8 @@ ARB_BENCH_API arb_symbol_map_t *map_new(uint32_t capacity)
 }
 ARB_BENCH_API void map_free(arb_symbol_map_t *map) { free(map); }
 
-ARB_BENCH_API int map_insert(arb_symbol_map_t *map, uint32_t venue, const char *name, uint64_t bytes,
-                             uint32_t row)
+ARB_BENCH_API int map_insert(arb_symbol_map_t *map, uint32_t venue, const char *name,
+                             uint64_t bytes, uint32_t row)
 {
     return arb_symbol_map_insert(map, venue, name, bytes, row);
 }
@@ -30,8 +30,10 @@ ARB_BENCH_API void find_pass(const arb_symbol_map_t *map, const lookup_t *lookup
     uint64_t cost = arb_bench_cost();
     for (uint64_t number = 0; number < batches; number++) {
         uint64_t begin = arb_bench_tick();
-        for (uint64_t at = number * batch; at < (number + 1) * batch; at++)
-            rows[at] = arb_symbol_map_find(map, lookups[at].venue, lookups[at].name, lookups[at].bytes);
+        for (uint64_t at = number * batch; at < (number + 1) * batch; at++) {
+            const lookup_t *lookup = lookups + at;
+            rows[at] = arb_symbol_map_find(map, lookup->venue, lookup->name, lookup->bytes);
+        }
         samples[number] = arb_bench_each(begin, arb_bench_tick(), cost, (double)batch);
     }
 }
