@@ -3,7 +3,7 @@
 #include "opportunity_life.h"
 #include "spread.h"
 
-/* Both directed pairs of sets of `count` symbols each; ns a directed pair, a sample for all sets. */
+/* Both directed pairs of sets of `count` symbols each; ns a directed pair, a sample a pass. */
 ARB_BENCH_API double batch_pass(const arb_spread_columns_t *columns, uint64_t sets, uint64_t count,
                                 double *buy_a, double *buy_b)
 {
