@@ -99,8 +99,9 @@ def measure_round_trip(setup: Setup) -> Row:
         n=singles.n,
         bar="<= 2x the bare cache line",
         holds=ratio <= 2,
-        note=f"cores {setup.cores[0]} and {other}, rings of {CAPACITY}, read in place; every answer "
-        "asserted; " + (f"p50 and p99 of means of {BATCH}" if batched else "single round trips"),
+        note=f"cores {setup.cores[0]} and {other}, rings of {CAPACITY}, read in place; "
+        "every answer asserted; "
+        + (f"p50 and p99 of means of {BATCH}" if batched else "single round trips"),
         more={
             "single_p50": singles.at(50),
             "single_p99": singles.at(99),
