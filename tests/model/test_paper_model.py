@@ -115,4 +115,5 @@ def check_results(rig: Rig, ledger: Ledger) -> None:
         for event in events
     )  # fmt: skip
     true = float(sum(ledger.totals().values(), Decimal(0)))
-    assert abs(told - true) <= 0.003 * len(events) + 1e-9
+    # the way out is told relative to the price it left at, which may lie 1 % from the entry's
+    assert abs(told - true) <= 0.01 * len(events) + 1e-9
