@@ -4,25 +4,17 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from picows.picows cimport WSFrame, WSListener
 
 from arbitrage.core.clock cimport arb_clock_t
+from arbitrage.core.frames cimport arb_top_t
 from arbitrage.core.loop cimport LoopPoller
 from arbitrage.core.segment cimport Segment
 from arbitrage.core.stages cimport Stages
 
 
 cdef extern from "feed_lane.h" nogil:
-    ctypedef struct arb_top_t:
-        uint64_t held            # 0: nothing is known of the row
-
     ctypedef struct arb_feed_t:
         arb_top_t *tops          # by row, the lane thread's own
         const arb_clock_t *clock
         uint32_t row_count
-
-    enum:
-        ARB_FRAME_QUOTE
-        ARB_FRAME_CONTROL
-        ARB_FRAME_OTHER_TOPIC
-        ARB_FRAME_UNKNOWN_SYMBOL
 
     int arb_feed_on_frame(arb_feed_t *feed, uint32_t venue, const char *frame, size_t size,
                           int64_t recv_mono_ns) noexcept

@@ -8,6 +8,7 @@ from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
 from arbitrage.core.clock cimport arb_clock_now
 from arbitrage.core.loop cimport LoopPoller
+from arbitrage.core.records cimport ARB_FRAME_CONTROL, ARB_FRAME_OTHER_TOPIC
 from arbitrage.core.segment_layout cimport (
     ARB_SECTION_CLOCK,
     ARB_SECTION_FEED_COUNTERS,

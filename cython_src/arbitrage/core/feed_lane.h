@@ -8,8 +8,9 @@
 #ifndef ARB_FEED_LANE_H
 #define ARB_FEED_LANE_H
 
+#include "clock.h" /* first: it asks the system headers for the POSIX names */
+
 #include "bybit_frames.h"
-#include "clock.h"
 #include "counters.h"
 #include "frame_tap.h"
 #include "histogram.h"

@@ -1,49 +1,8 @@
 """C API of the frame parsers: cimport the functions, they are inlined from the headers."""
 
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
-cdef extern from "records.h" nogil:
-    ctypedef enum arb_frame_status_t:
-        ARB_FRAME_QUOTE
-        ARB_FRAME_CONTROL
-        ARB_FRAME_OTHER_TOPIC
-        ARB_FRAME_UNKNOWN_SYMBOL
-        ARB_FRAME_MALFORMED
-        ARB_FRAME_TRUNCATED
-        ARB_FRAME_BAD_JSON
-        ARB_FRAME_MISSING_FIELD
-        ARB_FRAME_DUPLICATE_FIELD
-        ARB_FRAME_BAD_NUMBER
-        ARB_FRAME_BAD_TYPE
-        ARB_FRAME_SYMBOL_MISMATCH
-        ARB_FRAME_CROSSED
-        ARB_FRAME_TOO_LONG
-        ARB_FRAME_STATUS_COUNT
-
-    enum:
-        ARB_VENUE_BYBIT
-        ARB_VENUE_OKX
-        ARB_VENUE_COUNT
-        ARB_QUOTE_SNAPSHOT
-        ARB_QUOTE_DELTA
-
-    ctypedef struct arb_quote_t:
-        double bid_px           # venue quotation, NaN: none (in a delta: no new level)
-        double ask_px
-        double bid_qty          # venue units
-        double ask_qty
-        int64_t exch_wall_ns    # venue time, UTC
-        int64_t seq             # cross sequence, 48 bits
-        int64_t update_id       # Bybit u, OKX: seq
-        const char *symbol      # inside the frame: valid only as long as the frame is
-        uint16_t symbol_bytes
-        uint8_t kind            # ARB_QUOTE_SNAPSHOT or ARB_QUOTE_DELTA
-        uint8_t venue
-        uint8_t bid_gone_count  # deletions of a delta, see records.h
-        uint8_t ask_gone_count
-
-    ctypedef struct arb_tick_t:
-        pass
+from arbitrage.core.records cimport arb_frame_status_t, arb_quote_t, arb_tick_t
 
 cdef extern from "decimal.h" nogil:
     bint arb_decimal_parse(const char *text, size_t length, double *out)

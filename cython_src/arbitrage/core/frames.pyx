@@ -6,6 +6,26 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy, memset
 
+from arbitrage.core.records cimport (
+    ARB_FRAME_BAD_JSON,
+    ARB_FRAME_BAD_NUMBER,
+    ARB_FRAME_BAD_TYPE,
+    ARB_FRAME_CONTROL,
+    ARB_FRAME_CROSSED,
+    ARB_FRAME_DUPLICATE_FIELD,
+    ARB_FRAME_MALFORMED,
+    ARB_FRAME_MISSING_FIELD,
+    ARB_FRAME_OTHER_TOPIC,
+    ARB_FRAME_QUOTE,
+    ARB_FRAME_STATUS_COUNT,
+    ARB_FRAME_SYMBOL_MISMATCH,
+    ARB_FRAME_TOO_LONG,
+    ARB_FRAME_TRUNCATED,
+    ARB_FRAME_UNKNOWN_SYMBOL,
+    ARB_VENUE_BYBIT,
+    ARB_VENUE_OKX,
+)
+
 __all__ = [
     "STATUS_NAMES", "VENUES", "FrameBatch", "Quote", "TopOfBook", "parse_decimal", "parse_frame",
     "parse_many",

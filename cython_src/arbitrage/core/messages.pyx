@@ -6,13 +6,9 @@ Whole drains are better read as arrays, see arbitrage.core.records for their dty
 from collections import namedtuple
 from struct import Struct
 
+from arbitrage.core.records cimport arb_exec_t, arb_opportunity_t, arb_order_t
+
 cdef extern from "pair.h" nogil:
-    ctypedef struct arb_opportunity_t:
-        pass
-    ctypedef struct arb_order_t:
-        pass
-    ctypedef struct arb_exec_t:
-        pass
     ctypedef struct arb_pair_event_t:
         pass
 

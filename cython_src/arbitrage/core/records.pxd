@@ -34,17 +34,19 @@ cdef extern from "records.h" nogil:
         ARB_QUOTE_DELTA
 
     ctypedef struct arb_quote_t:
-        double bid_px
+        double bid_px           # venue quotation, NaN: none (in a delta: no new level)
         double ask_px
-        double bid_qty
+        double bid_qty          # venue units
         double ask_qty
-        int64_t exch_wall_ns
-        int64_t seq
-        int64_t update_id
-        const char *symbol     # inside the frame: valid only inside the callback
+        int64_t exch_wall_ns    # venue time, UTC
+        int64_t seq             # cross sequence, 48 bits
+        int64_t update_id       # Bybit u, OKX: seq
+        const char *symbol      # inside the frame: valid only as long as the frame is
         uint16_t symbol_bytes
-        uint8_t kind
+        uint8_t kind            # arb_quote_kind_t
         uint8_t venue
+        uint8_t bid_gone_count  # deletions of a delta, see records.h
+        uint8_t ask_gone_count
 
     ctypedef enum arb_frame_status_t:
         ARB_FRAME_QUOTE

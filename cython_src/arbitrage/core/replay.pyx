@@ -5,18 +5,31 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free
 from cpython.memoryview cimport PyMemoryView_FromMemory
 from libc.math cimport INFINITY, isnan
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memmove, memset, strcmp, strlen
 from posix.stdlib cimport posix_memalign
 
-from arbitrage.core.detector cimport ARB_DETECTOR_EVENTS_MAX, ARB_FEE_ROUND_TRIP
 from arbitrage.core.clock cimport arb_mono_ns
-from arbitrage.core.detector cimport arb_detector_config_t, arb_detector_counters_t
-from arbitrage.core.detector cimport arb_detector_defaults, arb_detector_state_bytes
-from arbitrage.core.detector cimport arb_detector_t
+from arbitrage.core.detector cimport (
+    ARB_DETECTOR_EVENTS_MAX,
+    ARB_FEE_ROUND_TRIP,
+    arb_detector_config_t,
+    arb_detector_counters_t,
+    arb_detector_defaults,
+    arb_detector_state_bytes,
+    arb_detector_t,
+)
+from arbitrage.core.frames cimport arb_top_t
 from arbitrage.core.records cimport arb_opportunity_t
 from arbitrage.core.store cimport arb_market_store_t, arb_store_bytes, arb_store_init
+from arbitrage.core.symbols cimport (
+    arb_symbol_canonical,
+    arb_symbol_map_bytes,
+    arb_symbol_map_init,
+    arb_symbol_map_t,
+    arb_symbol_name_t,
+)
 
 from arbitrage.core import records
 
@@ -28,16 +41,6 @@ cdef extern from "Python.h":
 
 
 cdef extern from "replay.h" nogil:
-    ctypedef struct arb_symbol_map_t:
-        uint32_t symbol_count
-
-    ctypedef struct arb_symbol_name_t:
-        char text[31]
-        uint8_t bytes
-
-    ctypedef struct arb_top_t:
-        pass
-
     ctypedef struct arb_replay_source_t:
         const char *at
         const char *end
@@ -70,9 +73,6 @@ cdef extern from "replay.h" nogil:
     int ARB_REPLAY_NEEDS_SECOND
     int ARB_REPLAY_NEEDS_ROOM
 
-    size_t arb_symbol_map_bytes(uint32_t capacity) noexcept
-    void arb_symbol_map_init(arb_symbol_map_t *map, uint32_t capacity) noexcept
-    arb_symbol_name_t *arb_symbol_canonical(const arb_symbol_map_t *map, uint32_t index) noexcept
     void arb_detector_lives_init(arb_detector_t *det, const arb_detector_config_t *config,
                                  arb_market_store_t *store, void *state_memory,
                                  arb_detector_counters_t *counters) noexcept

@@ -10,8 +10,9 @@
 #ifndef ARB_SEGMENT_H
 #define ARB_SEGMENT_H
 
+#include "clock.h" /* first: it asks the system headers for the POSIX names */
+
 #include "broadcast_ring.h"
-#include "clock.h"
 #include "counters.h"
 #include "frame_tap.h"
 #include "histogram.h"

@@ -10,6 +10,8 @@
 #ifndef ARB_STAGES_H
 #define ARB_STAGES_H
 
+#include "clock.h" /* first: it asks the system headers for the POSIX names */
+
 #include <sched.h>
 
 #include "bell.h"
