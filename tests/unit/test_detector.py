@@ -37,15 +37,6 @@ def test_lanes_overflow_and_silence(tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc on this machine")
-@pytest.mark.parametrize(
-    "header", ["spread.h", "detector_costs.h", "opportunity_life.h", "detector.h", "replay.h"]
-)
-def test_headers_compile_alone(header):
-    flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-x", "c"]
-    subprocess.run(["gcc", *flags, str(HEADERS / header)], check=True)
-
-
 def make(venue_count=2, takers=(0.0, 0.0, 0.0), **options):
     store = MarketStore(venue_count, 2)
     for venue in range(venue_count):
