@@ -14,7 +14,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -59,6 +59,10 @@ async def run_feeds(
             feed.stop()
 
 
+class StopAsked(Exception):
+    """A signal came before the trader was ready."""
+
+
 class Trader:
     """One run, from the venues' first answer to the last position closed.
 
@@ -71,6 +75,7 @@ class Trader:
         self.state = state
         self.ledger = Ledger()
         self.stop_asked = threading.Event()
+        self._failure: BaseException | None = None
         lane_count = 1 if settings.feed_mode == "loop" else len(VENUES)
         self.segment = make_segment(settings, lane_count, state.run)
         try:
@@ -93,7 +98,7 @@ class Trader:
         for loop in self.loops:
             loop.start()
             self.segment.register_thread(loop.role, loop.tid, loop.core)
-        self.gateways.wait_ready(READY_S, self.check)
+        self.gateways.wait_ready(READY_S, self._check_start)
         self.segment.steer(opening_off=False)
         self.segment.mark_ready()
 
@@ -148,11 +153,18 @@ class Trader:
         lane.attach_loop(thread.poller, stages if inline else None)
         works = [
             self.gateways.run(thread.poller),
-            run_feeds(self.settings, self.core.market_symbols, lane, VENUES),
+            self._guard(run_feeds(self.settings, self.core.market_symbols, lane, VENUES)),
         ]
         if inline:
             works.append(self._inline_timer())
         await run_together(*works)
+
+    async def _guard(self, feeds: Coroutine[Any, Any, None]) -> None:
+        """Keep a feed's failure for the main thread: the gateways must live on to flatten."""
+        try:
+            await feeds
+        except Exception as error:
+            self._failure = error
 
     async def _inline_timer(self) -> None:
         while True:
@@ -162,7 +174,9 @@ class Trader:
     # ---- watch -------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise what ended a thread that should still run."""
+        """Raise what ended a feed or a thread that should still run."""
+        if self._failure is not None:
+            raise self._failure
         for thread in [*self.loops, *self.stage_threads]:
             if thread.error is not None:
                 raise thread.error
@@ -170,6 +184,11 @@ class Trader:
                 raise ArbitrageError(f"the {thread.role} thread ended unexpectedly")
         if self.feed_processes is not None:
             self.feed_processes.check()
+
+    def _check_start(self) -> None:
+        self.check()
+        if self.stop_asked.is_set():
+            raise StopAsked
 
     def watch(self, seconds: float | None) -> None:
         """Sleep and keep house until a stop is asked for or the time is up."""
@@ -265,6 +284,8 @@ def run_trader(
                     state.run,
                 )
                 trader.watch(seconds)
+            except StopAsked:
+                _log.info("stopped before the gateways were ready")
             finally:
                 live_pairs = trader.flatten() if trader.loops else 0
                 figures = build_report(

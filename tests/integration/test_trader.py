@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from trader_kit import KEYS, trader, venues
+from trader_kit import KEYS, Proxy, trader, venues
 
 # (ARB_STAGES, ARB_WAIT, ARB_FEED_MODE, ARB_LOOP_MODE): each value of each setting at least once
 PLACEMENTS = [
@@ -190,3 +190,31 @@ def test_two_traders_of_one_state_folder(tmp_path: Path) -> None:
             code, words = last_words(tmp_path, hosts, ARB_MODE="paper")
     assert code == 1
     assert "is in use by process" in words
+
+
+# ---- what goes wrong later ----------------------------------------------------------------------
+
+
+def test_a_feed_that_fails_for_good_still_lets_the_pairs_be_flattened(tmp_path: Path) -> None:
+    """One venue's public stream never comes back; its gateway closes the position all the same."""
+    with venues(tmp_path) as sims:
+        before = sims.equity()
+        proxy = Proxy(sims.ready["okx"]["public_ws_url"])
+        environment = sims.environment() | {"OKX_PUBLIC_WS_URL": proxy.url}
+        settings = {"ARB_MAX_HOLD_S": "3600", "ARB_TAKE_PROFIT_BPS": "500", "ARB_STOP_BPS": "900"}
+        with trader(tmp_path, environment, **settings) as running:
+            segment = running.attach()
+            deadline = time.monotonic() + 20
+            while segment.counters()["strategy"]["pairs_opened"] < 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            proxy.cut()
+            time.sleep(1.0)
+            states = segment.store.state[1, :3].tolist()
+            assert running.stop() == 0
+            report = running.report()
+        assert set(states) == {1}  # SYNCING: nothing trades on what was known
+        assert all(not facts.positions for facts in sims.accounts().values())
+        after = sims.equity()
+    assert report["pairs"]["opened"] == report["pairs"]["closed"] >= 1
+    assert books_agree(report, before, after)

@@ -3,13 +3,16 @@
 import json
 import os
 import signal
+import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import arbitrage
 from arbitrage.config import Credentials
@@ -156,3 +159,43 @@ def trader(folder: Path, environment: Mapping[str, str], **settings: str) -> Ite
         yield running
     finally:
         running.child.stop(10.0)
+
+
+class Proxy:
+    """A TCP relay in front of a venue's socket that can be cut for good."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        assert parts.hostname is not None
+        assert parts.port is not None
+        self._target = (parts.hostname, parts.port)
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = []
+        self.url = f"ws://127.0.0.1:{self._server.getsockname()[1]}{parts.path}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def cut(self) -> None:
+        """Close every connection and take no more."""
+        # shut down first: a close alone leaves the blocked accept one more connection
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for side in self._open:
+            with suppress(OSError):
+                side.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                inside, _ = self._server.accept()
+            except OSError:
+                return
+            outside = socket.create_connection(self._target)
+            self._open += [inside, outside]
+            for source, sink in ((inside, outside), (outside, inside)):
+                threading.Thread(target=self._relay, args=(source, sink), daemon=True).start()
+
+    def _relay(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
