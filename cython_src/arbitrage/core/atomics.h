@@ -1,6 +1,7 @@
 /* Atomics by name: every shared word in the data plane is read and written through these.
  *
- * Only the orders we use exist here: relaxed, acquire, release, acquire-release. There is no seq_cst.
+ * Only the orders we use exist here: relaxed, acquire, release, acquire-release. The two places that
+ * need a seq_cst fence, parker.h and bell.h, say why.
  * Comment grammar at each use: "order: what it makes visible; pairs with FILE:FUNCTION".
  * docs/memory_order.md is the table of all of them.
  */
@@ -20,9 +21,11 @@
 #define arb_exchange_acq_rel(ptr, value) __atomic_exchange_n((ptr), (value), __ATOMIC_ACQ_REL)
 /* Weak compare-exchange: acquire-release on success, relaxed on failure (the caller reloads). */
 #define arb_compare_exchange_acq_rel(ptr, expected_ptr, desired) \
-    __atomic_compare_exchange_n((ptr), (expected_ptr), (desired), 1, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)
+    __atomic_compare_exchange_n((ptr), (expected_ptr), (desired), 1, __ATOMIC_ACQ_REL, \
+                                __ATOMIC_RELAXED)
 #define arb_compare_exchange_relaxed(ptr, expected_ptr, desired) \
-    __atomic_compare_exchange_n((ptr), (expected_ptr), (desired), 1, __ATOMIC_RELAXED, __ATOMIC_RELAXED)
+    __atomic_compare_exchange_n((ptr), (expected_ptr), (desired), 1, __ATOMIC_RELAXED, \
+                                __ATOMIC_RELAXED)
 #define arb_fence_acquire() __atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define arb_fence_release() __atomic_thread_fence(__ATOMIC_RELEASE)
 
@@ -54,7 +57,8 @@ static inline void arb_copy_words_in(uint64_t *shared, const void *local, uint32
 static inline void arb_copy_words_out(void *local, const uint64_t *shared, uint32_t bytes)
 {
     for (uint32_t word_index = 0; word_index < bytes / 8; word_index++) {
-        /* relaxed: a torn copy is found by the sequence check after it; pairs with arb_copy_words_in */
+        /* relaxed: a torn copy is found by the sequence check after it; pairs with
+         * arb_copy_words_in */
         uint64_t word = arb_load_relaxed(shared + word_index);
         memcpy((char *)local + 8 * word_index, &word, 8);
     }

@@ -1,8 +1,8 @@
 /* Bell: wakes an event loop that waits in epoll, at most once a burst and only when it waits.
  *
- * The loop's thread arms the bell, looks at its rings once more and goes to sleep in epoll, where it
- * also waits for the bell's eventfd. A producer on another thread publishes its record first and then
- * rings: when the bell is not armed that is one fence and one load.
+ * The loop's thread arms the bell, looks at its rings once more and goes to sleep in epoll, where
+ * it also waits for the bell's eventfd. A producer on another thread publishes its record first and
+ * then rings: when the bell is not armed that is one fence and one load.
  * The protocol is Dekker's: each side writes its own word, then reads the other's.
  */
 #ifndef ARB_BELL_H
@@ -36,7 +36,8 @@ static inline void arb_bell_disarm(arb_bell_t *bell)
 /* Producer, after it published: wake the loop if it sleeps. The only system call is that wake. */
 static inline void arb_bell_ring(arb_bell_t *bell)
 {
-    /* seq_cst: the record must be visible before the announcement is read; pairs with arb_bell_arm */
+    /* seq_cst: the record must be visible before the announcement is read; pairs with
+     * arb_bell_arm */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (ARB_UNLIKELY(arb_load_relaxed(&bell->armed) != 0) && bell->fd >= 0) {
         uint64_t one = 1;

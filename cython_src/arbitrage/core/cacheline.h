@@ -1,7 +1,7 @@
 /* Cache-line geometry: the one place that says how far apart two owners' words must lie.
  *
- * A line is 64 bytes on every x86-64 and most arm64 machines. Adjacent-line prefetchers pull lines in
- * pairs, so words written by different threads lie 128 bytes apart.
+ * A line is 64 bytes on every x86-64 and most arm64 machines. Adjacent-line prefetchers pull lines
+ * in pairs, so words written by different threads lie 128 bytes apart.
  */
 #ifndef ARB_CACHELINE_H
 #define ARB_CACHELINE_H

@@ -1,7 +1,7 @@
 /* Clock: nanoseconds on the CLOCK_MONOTONIC scale, read from the invariant time-stamp counter.
  *
- * clock_gettime costs tens of nanoseconds in a virtual machine; reading the counter and one multiply
- * cost a few. The clock is anchored to CLOCK_MONOTONIC by its owner (at start, then about once a
+ * clock_gettime costs tens of nanoseconds in a virtual machine; reading the counter and one
+ * multiply cost a few. The clock is anchored to CLOCK_MONOTONIC by its owner (at start, then about once a
  * second) and is continuous across anchors: a new anchor only bends the slope so that the two meet
  * again one period later. Threads: one owner calls arb_clock_anchor; any thread or process reads.
  * Where the counter is not invariant the clock falls back to clock_gettime.
@@ -159,8 +159,11 @@ static inline int64_t arb_clock_anchor(arb_clock_t *clock, int64_t period_ns)
     clock->last_mono_ns = mono_ns;
     /* bend by at most one part in a thousand, so that durations stay true */
     int64_t bend_max_ns = period_ns / 1000;
-    int64_t bend_ns = ahead_ns > bend_max_ns ? bend_max_ns : ahead_ns < -bend_max_ns ? -bend_max_ns : ahead_ns;
-    uint64_t slope = (uint64_t)((__int128_t)clock->true_ns_per_tick * (period_ns - bend_ns) / period_ns);
+    int64_t bend_ns = ahead_ns > bend_max_ns    ? bend_max_ns
+                      : ahead_ns < -bend_max_ns ? -bend_max_ns
+                                                : ahead_ns;
+    __int128_t scaled = (__int128_t)clock->true_ns_per_tick * (period_ns - bend_ns);
+    uint64_t slope = (uint64_t)(scaled / period_ns);
     arb_clock_set(clock, tsc, shown_ns, slope);
     return ahead_ns;
 }

@@ -1,4 +1,4 @@
-/* Counters: what each hot thread counts, one block a writer, each word written by that thread alone.
+/* Counters: what each hot thread counts, one block a writer, written by that thread alone.
  *
  * Every field is a uint64_t. Blocks lie 128 bytes apart in the segment; readers load words relaxed.
  * The field lists are X-macros, so that names reach Python from the same place as the layout.

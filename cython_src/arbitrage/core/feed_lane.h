@@ -1,7 +1,7 @@
 /* Feed lane: what a feed thread does with one frame, from the callback's pointer to the tick ring.
  *
- *   stamp (by the caller) -> parse in place -> look the symbol up -> bring the row's top up to date ->
- *   push the tick -> wake the detector if it sleeps
+ *   stamp (by the caller) -> parse in place -> look the symbol up -> bring the row's top up to date
+ *   -> push the tick -> wake the detector if it sleeps
  *
  * Threads: every function here runs on the lane's feed thread alone. Nothing blocks or allocates.
  */
@@ -39,7 +39,8 @@ static inline arb_frame_status_t arb_parse_frame(uint32_t venue, const char *fra
                                     : arb_okx_parse_bbo(frame, bytes, quote);
 }
 
-static inline void arb_feed_push(arb_feed_t *feed, const arb_tick_t *tick, arb_feed_counters_t *counters)
+static inline void arb_feed_push(arb_feed_t *feed, const arb_tick_t *tick,
+                                 arb_feed_counters_t *counters)
 {
     if (ARB_LIKELY(arb_lane_push(feed->lane, tick)))
         arb_count(&counters->ticks_pushed, 1);
@@ -50,18 +51,20 @@ static inline void arb_feed_push(arb_feed_t *feed, const arb_tick_t *tick, arb_f
 }
 
 /* Tell the detector that a row's state changed; leaving LIVE forgets the row's top. */
-static inline void arb_feed_push_state(arb_feed_t *feed, uint32_t venue, uint32_t row, uint32_t state,
-                                       int64_t now_mono_ns)
+static inline void arb_feed_push_state(arb_feed_t *feed, uint32_t venue, uint32_t row,
+                                       uint32_t state, int64_t now_mono_ns)
 {
-    arb_tick_t tick = {NAN, NAN, NAN, NAN, now_mono_ns, arb_tick_pack(0, row, ARB_TICK_STATE), 0, state};
+    uint64_t kind = arb_tick_pack(0, row, ARB_TICK_STATE);
+    arb_tick_t tick = {NAN, NAN, NAN, NAN, now_mono_ns, kind, 0, state};
     if (state != ARB_ROW_LIVE && state != ARB_ROW_SUSPECT)
         arb_top_reset(&feed->tops[row]);
     arb_feed_push(feed, &tick, feed->counters[venue]);
 }
 
-/* Take one frame. Returns what it was; CONTROL and OTHER_TOPIC frames are the caller's slow path. */
-static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t venue, const char *frame,
-                                                   size_t bytes, int64_t recv_mono_ns)
+/* Take one frame. Returns what it was; CONTROL and OTHER_TOPIC ones are the caller's slow path. */
+static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t venue,
+                                                   const char *frame, size_t bytes,
+                                                   int64_t recv_mono_ns)
 {
     arb_feed_counters_t *counters = feed->counters[venue];
     arb_quote_t quote;
@@ -105,11 +108,13 @@ static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t ve
 }
 
 /* Tell the detector a row's funding. */
-static inline void arb_feed_push_funding(arb_feed_t *feed, uint32_t venue, uint32_t row, double rate,
-                                         double interval_h, int64_t next_wall_ns, int64_t now_mono_ns)
+static inline void arb_feed_push_funding(arb_feed_t *feed, uint32_t venue, uint32_t row,
+                                         double rate, double interval_h, int64_t next_wall_ns,
+                                         int64_t now_mono_ns)
 {
-    arb_tick_t tick = {rate, interval_h, NAN, NAN, now_mono_ns, arb_tick_pack(0, row, ARB_TICK_FUNDING),
-                       (uint32_t)(next_wall_ns / 1000000), 0};
+    uint64_t kind = arb_tick_pack(0, row, ARB_TICK_FUNDING);
+    uint32_t next_wall_ms = (uint32_t)(next_wall_ns / 1000000);
+    arb_tick_t tick = {rate, interval_h, NAN, NAN, now_mono_ns, kind, next_wall_ms, 0};
     arb_feed_push(feed, &tick, feed->counters[venue]);
 }
 

@@ -2,8 +2,8 @@
  *
  * Values under 256 are exact; above, each power of two is cut into 128 equal buckets, so a bucket's
  * middle is within 1/256 of every value in it. After G. Tene's HdrHistogram.
- * Values past the range are counted in the last bucket; max stays exact. Readers may see a record half
- * made (count before bucket); they sum the buckets themselves.
+ * Values past the range are counted in the last bucket; max stays exact. Readers may see a record
+ * half made (count before bucket); they sum the buckets themselves.
  */
 #ifndef ARB_HISTOGRAM_H
 #define ARB_HISTOGRAM_H
@@ -15,7 +15,8 @@ enum {
     ARB_HISTOGRAM_HALF_BITS = 7,
     ARB_HISTOGRAM_HALF = 1 << ARB_HISTOGRAM_HALF_BITS,
     ARB_HISTOGRAM_RANGE_BITS = 42, /* up to 2^42 ns, over an hour */
-    ARB_HISTOGRAM_BUCKETS = ARB_HISTOGRAM_HALF * (ARB_HISTOGRAM_RANGE_BITS - ARB_HISTOGRAM_HALF_BITS + 1)
+    ARB_HISTOGRAM_BUCKETS =
+        ARB_HISTOGRAM_HALF * (ARB_HISTOGRAM_RANGE_BITS - ARB_HISTOGRAM_HALF_BITS + 1)
 };
 
 typedef struct arb_histogram {
@@ -29,22 +30,26 @@ typedef struct arb_histogram {
 static inline uint32_t arb_histogram_index(uint64_t value)
 {
     /* or-ing 128 makes small values fall into the exact range without a branch */
-    uint32_t shift = 63u - (uint32_t)__builtin_clzll(value | ARB_HISTOGRAM_HALF) - ARB_HISTOGRAM_HALF_BITS;
+    uint32_t leading = (uint32_t)__builtin_clzll(value | ARB_HISTOGRAM_HALF);
+    uint32_t shift = 63u - leading - ARB_HISTOGRAM_HALF_BITS;
     uint64_t bucket_index = (uint64_t)shift * ARB_HISTOGRAM_HALF + (value >> shift);
-    return bucket_index < ARB_HISTOGRAM_BUCKETS ? (uint32_t)bucket_index : ARB_HISTOGRAM_BUCKETS - 1;
+    return bucket_index < ARB_HISTOGRAM_BUCKETS ? (uint32_t)bucket_index
+                                                : ARB_HISTOGRAM_BUCKETS - 1;
 }
 
 /* Smallest value of a bucket. */
 static inline uint64_t arb_histogram_floor(uint32_t bucket_index)
 {
-    uint32_t shift = bucket_index < 2 * ARB_HISTOGRAM_HALF ? 0 : bucket_index / ARB_HISTOGRAM_HALF - 1;
+    uint32_t shift =
+        bucket_index < 2 * ARB_HISTOGRAM_HALF ? 0 : bucket_index / ARB_HISTOGRAM_HALF - 1;
     return ((uint64_t)bucket_index - (uint64_t)shift * ARB_HISTOGRAM_HALF) << shift;
 }
 
 /* Middle of a bucket: what percentiles report. */
 static inline uint64_t arb_histogram_middle(uint32_t bucket_index)
 {
-    uint32_t shift = bucket_index < 2 * ARB_HISTOGRAM_HALF ? 0 : bucket_index / ARB_HISTOGRAM_HALF - 1;
+    uint32_t shift =
+        bucket_index < 2 * ARB_HISTOGRAM_HALF ? 0 : bucket_index / ARB_HISTOGRAM_HALF - 1;
     return arb_histogram_floor(bucket_index) + ((1ull << shift) >> 1);
 }
 
@@ -66,15 +71,17 @@ static inline void arb_histogram_record(arb_histogram_t *histogram, int64_t sign
 
 /* Values at fractions[0..count) (0..1, ascending) into values; returns how many records were read.
  * Any thread; never above the exact maximum. With no record every value is 0. */
-static inline uint64_t arb_histogram_percentiles(const arb_histogram_t *histogram, const double *fractions,
-                                                 uint64_t *values, uint32_t count)
+static inline uint64_t arb_histogram_percentiles(const arb_histogram_t *histogram,
+                                                 const double *fractions, uint64_t *values,
+                                                 uint32_t count)
 {
     uint64_t total = 0;
     for (uint32_t bucket_index = 0; bucket_index < ARB_HISTOGRAM_BUCKETS; bucket_index++)
         total += arb_load_relaxed(&histogram->buckets[bucket_index]);
     uint64_t max = arb_load_relaxed(&histogram->max), seen = 0;
     uint32_t wanted = 0;
-    for (uint32_t bucket_index = 0; bucket_index < ARB_HISTOGRAM_BUCKETS && wanted < count; bucket_index++) {
+    for (uint32_t bucket_index = 0; bucket_index < ARB_HISTOGRAM_BUCKETS && wanted < count;
+         bucket_index++) {
         seen += arb_load_relaxed(&histogram->buckets[bucket_index]);
         while (wanted < count && seen > 0 && (double)seen >= fractions[wanted] * (double)total) {
             uint64_t middle = arb_histogram_middle(bucket_index);

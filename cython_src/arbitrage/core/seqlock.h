@@ -1,7 +1,7 @@
 /* Seqlock: one writer, any number of readers, readers never slow the writer.
  *
- * The version is even when the payload is whole and odd while it is being written. Payloads are moved
- * as relaxed atomic words (arb_copy_words_*), so the C11 model has no data race.
+ * The version is even when the payload is whole and odd while it is being written. Payloads are
+ * moved as relaxed atomic words (arb_copy_words_*), so the C11 model has no data race.
  * After H.-J. Boehm, "Can seqlocks get along with programming language memory models?", MSPC 2012.
  * Limit: a reader may retry for as long as the writer keeps writing; readers bound their tries.
  */

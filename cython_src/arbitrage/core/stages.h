@@ -4,8 +4,8 @@
  *   fused    one thread: detector, then strategy
  *   inline   both inside the feed callback, on the feed loop's thread
  *
- * The turn functions are the same in all placements. A turn never blocks; between turns an idle thread
- * spins, yields, or spins for a while and then parks until a producer wakes it or time is up.
+ * The turn functions are the same in all placements. A turn never blocks; between turns an idle
+ * thread spins, yields, or spins for a while and then parks until a producer wakes it or time is up.
  */
 #ifndef ARB_STAGES_H
 #define ARB_STAGES_H
@@ -21,8 +21,8 @@
 
 enum {
     ARB_TICKS_A_TURN = 256,
-    ARB_PARK_IDLE_NS = 20 * 1000 * 1000,  /* longest sleep: staleness and timers are looked at again */
-    ARB_PARK_BUSY_NS = 500 * 1000,        /* the same while a pair is open */
+    ARB_PARK_IDLE_NS = 20 * 1000 * 1000, /* longest sleep: then staleness and timers are looked at */
+    ARB_PARK_BUSY_NS = 500 * 1000,       /* the same while a pair is open */
 };
 
 typedef enum arb_wait { ARB_WAIT_SPIN = 0, ARB_WAIT_YIELD = 1, ARB_WAIT_ADAPTIVE = 2 } arb_wait_t;
@@ -47,7 +47,7 @@ static inline uint64_t arb_events_published(const arb_stages_t *stages)
     return counters->opened + counters->updated + counters->closed;
 }
 
-/* One turn of the detector; returns ticks handled. wakes: a strategy thread may have to be woken. */
+/* One turn of the detector; returns ticks handled. wakes: a strategy thread may sleep. */
 static inline uint32_t arb_stages_detect(arb_stages_t *stages, int64_t now_mono_ns, bool wakes)
 {
     uint64_t before = arb_events_published(stages);
@@ -92,11 +92,11 @@ static inline uint32_t arb_turn_fused(arb_stages_t *stages, int64_t now_mono_ns)
 
 static inline int64_t arb_stages_park_ns(const arb_stages_t *stages)
 {
-    return stages->strategy != NULL && arb_strategy_live_pairs(stages->strategy) > 0 ? ARB_PARK_BUSY_NS
-                                                                              : ARB_PARK_IDLE_NS;
+    bool busy = stages->strategy != NULL && arb_strategy_live_pairs(stages->strategy) > 0;
+    return busy ? ARB_PARK_BUSY_NS : ARB_PARK_IDLE_NS;
 }
 
-/* Turn until control->stop. parker: what producers of this thread's work notify. The thread's own. */
+/* Turn until control->stop, on the stage's own thread. parker: what producers of its work notify. */
 static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_parker_t *parker,
                                   arb_thread_entry_t *entry)
 {
