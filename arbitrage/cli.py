@@ -29,6 +29,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "trade": ("arbitrage.trader", "trade", "Run the trader: paper, demo, testnet or live."),
     "sim": ("arbitrage.sim.__main__", "main", "Run one simulated venue on loopback."),
     "replay": ("arbitrage.cli_replay", "replay", "Find the opportunities in recorded frames."),
+    "instruments": (
+        "arbitrage.cli_instruments",
+        "instruments",
+        "List both venues' contracts and their common grid.",
+    ),
     "bench": ("arbitrage.cli_bench", "bench", "Measure, beside the floors, in a clone."),
     "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),
 }

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from arbitrage.config import Settings
+from arbitrage.config import Credentials, Settings
 from arbitrage.core.gateway import ExecPublisher, OrderSender
 from arbitrage.instruments import VENUES
 from arbitrage.venues.base import FeedLane, Fill, FundingPayment, MarketSymbol, TradedSymbol
@@ -20,7 +20,7 @@ from arbitrage.venues.order_line import OrderLine
 from arbitrage.venues.private_stream import PrivateStream
 from arbitrage.venues.public_feed import PublicFeed
 
-__all__ = ["VenueGateway", "make_public_feed", "open_rest"]
+__all__ = ["VenueGateway", "make_public_feed", "open_public_rest", "open_rest"]
 
 _FEEDS: dict[str, type[PublicFeed]] = {"bybit": BybitMarketFeed, "okx": OkxMarketFeed}
 _PRIVATE: dict[str, type[PrivateStream]] = {"bybit": BybitPrivateFeed, "okx": OkxPrivateFeed}
@@ -28,8 +28,16 @@ _LINES: dict[str, type[OrderLine]] = {"bybit": BybitOrderGateway, "okx": OkxOrde
 
 
 def open_rest(settings: Settings, venue: str) -> BybitRest | OkxRest:
-    """Return a venue's REST client, not yet open; without keys only public data is asked for."""
-    credentials = None if settings.mode == "paper" else settings.credentials(venue)
+    """Return a venue's REST client, not yet open; in paper mode it can ask for public data only."""
+    return _rest(settings, venue, None if settings.mode == "paper" else settings.credentials(venue))
+
+
+def open_public_rest(settings: Settings, venue: str) -> BybitRest | OkxRest:
+    """Return a REST client without a key, whatever the mode, not yet open."""
+    return _rest(settings, venue, None)
+
+
+def _rest(settings: Settings, venue: str, credentials: Credentials | None) -> BybitRest | OkxRest:
     if venue == "bybit":
         return BybitRest(settings.hosts.bybit.rest, credentials)
     client = OkxRest(settings.hosts.okx.rest, credentials)

@@ -114,6 +114,14 @@ class RestClient(ABC):
         """Return every USDT-margined perpetual, live or not."""
 
     @abstractmethod
+    async def instrument(self, venue_symbol: str) -> Instrument | None:
+        """Return one contract as it is listed now; None when it is not listed any more."""
+
+    async def funding_intervals(self) -> dict[str, float]:
+        """Return the hours between settlements by venue symbol, where the list does not say."""
+        return {}
+
+    @abstractmethod
     async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
         """Return the account's fees for a symbol; None when the venue names none."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-VERBS = ("demo", "trade", "sim", "replay", "bench", "monitor")
+VERBS = ("demo", "trade", "sim", "replay", "instruments", "bench", "monitor")
 
 
 def run(*args: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:

@@ -28,6 +28,7 @@ from arbitrage.venues.rest_client import RestClient
 CATEGORY = "linear"
 SETTLE = "USDT"
 PAGE = 1000
+BAD_PARAMETER = "10001"
 HTTP_BAN_S = 600.0  # 403 "access too frequent": no HTTP for ten minutes
 
 _ADVICE = {
@@ -117,6 +118,18 @@ class BybitRest(RestClient):
             if not page.nextPageCursor or page.nextPageCursor == cursor or len(rows) < PAGE:
                 return found
             cursor = page.nextPageCursor
+
+    async def instrument(self, venue_symbol: str) -> Instrument | None:
+        """Return one contract as it is listed now; None when it is not listed any more."""
+        query: dict[str, str | int] = {"category": CATEGORY, "symbol": venue_symbol}
+        try:
+            page = await self._get("/v5/market/instruments-info", wire.page, query)
+        except ConnectorError as error:
+            if error.code == BAD_PARAMETER and "symbol invalid" in str(error):
+                return None
+            raise
+        rows = wire.decode(wire.instruments, page.list, "instrument list")
+        return next((_instrument(row) for row in rows if row.symbol == venue_symbol), None)
 
     async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
         """Return the account's fees for a symbol; None when the venue names none."""

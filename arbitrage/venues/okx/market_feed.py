@@ -14,7 +14,6 @@ from arbitrage.venues.public_feed import PublicFeed
 
 CHANNELS = ("bbo-tbt", "funding-rate")
 SYMBOLS_PER_REQUEST = 20
-_HOUR_MS = 3_600_000
 _PONG = b"pong"
 
 
@@ -83,9 +82,7 @@ class OkxMarketFeed(PublicFeed):
         item = self.symbols.get(funding.instId)
         if item is None or not funding.fundingRate or not funding.fundingTime:
             return
-        next_ms = wall_ms_of(funding.fundingTime)
-        after_ms = wall_ms_of(funding.nextFundingTime)
-        interval_h = (after_ms - next_ms) / _HOUR_MS if after_ms > next_ms else 0.0
-        if interval_h > 0:
+        if funding.interval_h > 0:
             rate = float(decimal_of(funding.fundingRate))
-            self.push_funding(item.row, rate, interval_h, next_ms * 1_000_000)
+            next_wall_ns = wall_ms_of(funding.fundingTime) * 1_000_000
+            self.push_funding(item.row, rate, funding.interval_h, next_wall_ns)

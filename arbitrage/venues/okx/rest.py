@@ -29,6 +29,7 @@ from arbitrage.venues.rest_client import RestClient
 INST_TYPE = "SWAP"
 SETTLE = "USDT"
 FILLS_PER_PAGE = 100
+NO_INSTRUMENT = "51001"
 
 _ADVICE = {
     "50011": "rate limit: slow down",
@@ -109,6 +110,24 @@ class OkxRest(RestClient):
                 except ConfigError as error:
                     self._log.warning("okx: instrument skipped: %s", error)
         return found
+
+    async def instrument(self, venue_symbol: str) -> Instrument | None:
+        """Return one contract as it is listed now; None when it is not listed any more."""
+        query: dict[str, str | int] = {"instType": INST_TYPE, "instId": venue_symbol}
+        try:
+            rows = await self._get("/api/v5/public/instruments", wire.instruments, query)
+        except ConnectorError as error:
+            if error.code == NO_INSTRUMENT:
+                return None
+            raise
+        return next((_instrument(row) for row in rows if row.instId == venue_symbol), None)
+
+    async def funding_intervals(self) -> dict[str, float]:
+        """Return the hours between settlements by venue symbol: OKX's list does not say."""
+        rows = await self._get(
+            "/api/v5/public/funding-rate", wire.funding_rates, {"instId": "ANY"}
+        )
+        return {row.instId: row.interval_h for row in rows if row.interval_h > 0}
 
     async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
         """Return the account's fees for a symbol; None when the venue names none."""

@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from arbitrage.errors import WireError
+from arbitrage.venues.base import wall_ms_of
 
 # An order in one of these states changes no more. A canceled one may have filled in part.
 TERMINAL_STATES = frozenset({"filled", "canceled", "mmp_canceled"})
@@ -23,6 +24,7 @@ TERMINAL_CODES = frozenset(
 TIMESTAMP_CODES = frozenset({50102, 60004, 60006})
 UPGRADE_NOTICE = "64008"
 ORDER_NOT_FOUND = "51603"
+HOUR_MS = 3_600_000
 
 T = TypeVar("T")
 
@@ -128,6 +130,12 @@ class FundingRate(msgspec.Struct, frozen=True):
     fundingRate: str
     fundingTime: str
     nextFundingTime: str = ""
+
+    @property
+    def interval_h(self) -> float:
+        """Hours between settlements; 0 when the row does not tell."""
+        next_ms, after_ms = wall_ms_of(self.fundingTime), wall_ms_of(self.nextFundingTime)
+        return (after_ms - next_ms) / HOUR_MS if after_ms > next_ms > 0 else 0.0
 
 
 class InstrumentRow(msgspec.Struct, frozen=True):
