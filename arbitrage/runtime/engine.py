@@ -223,6 +223,24 @@ class Trader:
         time.sleep(LATE_FILLS_S)
         return self.core.strategy.live_pairs
 
+    def standing_legs(self) -> list[str]:
+        """Return what the strategy still holds, a leg each. After the stages have stopped."""
+        found: list[str] = []
+        by_row = {
+            item.row: item.instrument
+            for items in self.core.traded_symbols.values()
+            for item in items
+        }
+        for index in range(len(self.market.symbols)):
+            # the first leg bought to enter, the second sold; lots count in that direction
+            for leg, direction in zip(self.core.strategy.pair(index)["legs"], (1, -1), strict=True):
+                instrument = by_row.get(leg["row"])
+                if leg["lots"] and instrument is not None:
+                    side = "long" if leg["lots"] * direction > 0 else "short"
+                    qty = instrument.qty_text(abs(leg["lots"]))
+                    found.append(f"{side} {qty} {instrument.venue_symbol} at {instrument.venue}")
+        return found
+
     def close(self) -> None:
         """Stop every thread, in the order data flows. Safe after any failure."""
         if self.feed_processes is not None:
@@ -303,9 +321,10 @@ def run_trader(
     finally:
         state.close()
     if live_pairs:
+        standing = ", ".join(trader.standing_legs()) or "nothing by our count"
         raise ConnectorError(
-            f"{live_pairs} pairs could not be closed within {FLATTEN_S:g} s; "
-            "look at both venues' positions now",
+            f"{live_pairs} pairs could not be closed within {FLATTEN_S:g} s; standing: {standing}; "
+            "close these at the venues now",
             is_terminal=True,
         )
     return 0

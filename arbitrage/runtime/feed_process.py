@@ -11,7 +11,7 @@ from arbitrage.core.feed import FeedLane
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, run_guarded
 from arbitrage.instruments import VENUES
-from arbitrage.runtime.threads import LoopThread
+from arbitrage.runtime.threads import LoopThread, run_together
 from arbitrage.venues.base import MarketSymbol
 
 __all__ = ["FeedProcesses"]
@@ -63,6 +63,12 @@ def rows_of(segment: Segment, venue: str) -> list[MarketSymbol]:
     ]
 
 
+async def _end_with_trader(segment: Segment) -> None:
+    while segment.alive:  # noqa: ASYNC110  # shared memory of another process: nothing to await
+        await asyncio.sleep(0.5)
+    raise asyncio.CancelledError
+
+
 def main(arguments: list[str]) -> int:
     """Run one venue's feed until SIGTERM or until the trader is gone."""
     from arbitrage.runtime.engine import run_feeds
@@ -75,13 +81,8 @@ def main(arguments: list[str]) -> int:
 
     async def run(thread: LoopThread) -> None:
         lane.attach_loop(thread.poller)
-        feeds = asyncio.ensure_future(
-            run_feeds(settings, {venue: rows_of(segment, venue)}, lane, (venue,))
-        )
-        while segment.alive and not feeds.done():
-            await asyncio.wait([feeds], timeout=0.5)
-        feeds.cancel()
-        await asyncio.gather(feeds, return_exceptions=not feeds.done())
+        feeds = run_feeds(settings, {venue: rows_of(segment, venue)}, lane, (venue,))
+        await run_together(feeds, _end_with_trader(segment))
 
     core = int(core_text) if core_text else None
     loop = LoopThread(

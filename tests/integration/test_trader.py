@@ -1,6 +1,7 @@
 """The trader against simulated venues, as programs: placements, signals, bad surroundings."""
 
 import os
+import re
 import signal
 import socket
 import threading
@@ -218,3 +219,33 @@ def test_a_feed_that_fails_for_good_still_lets_the_pairs_be_flattened(tmp_path: 
         after = sims.equity()
     assert report["pairs"]["opened"] == report["pairs"]["closed"] >= 1
     assert books_agree(report, before, after)
+
+
+def test_a_dead_venue_leaves_a_named_position(tmp_path: Path) -> None:
+    """What cannot be closed is said with venue, symbol, side and quantity; the exit code is 1."""
+    with venues(tmp_path) as sims:
+        settings = {"ARB_MAX_HOLD_S": "3600", "ARB_TAKE_PROFIT_BPS": "500", "ARB_STOP_BPS": "900"}
+        with trader(tmp_path, sims.environment(), **settings) as running:
+            segment = running.attach()
+            deadline = time.monotonic() + 20
+            while segment.counters()["strategy"]["pairs_opened"] < 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            sims.kill("okx")
+            assert running.stop(30) == 1
+            words = running.child.last_words()
+    assert "could not be closed within 5 s" in words
+    assert re.search(r"(long|short) [0-9.]+ [A-Z]+-USDT-SWAP at okx", words)
+    assert "at bybit" not in words
+
+
+def test_feed_processes_end_quietly(tmp_path: Path) -> None:
+    with (
+        venues(tmp_path) as sims,
+        trader(tmp_path, sims.environment(), ARB_FEED_MODE="processes") as running,
+    ):
+        running.wait_closed_pairs(running.attach(), 1)
+        assert running.stop() == 0
+        log = (tmp_path / f"trader-{running.name}.log").read_text()
+    assert "Traceback" not in log
+    assert "ERROR" not in log

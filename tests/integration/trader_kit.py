@@ -43,8 +43,16 @@ def credentials() -> Credentials:
 class Venues:
     """Two simulated venues."""
 
-    def __init__(self, ready: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(
+        self, ready: Mapping[str, dict[str, Any]], children: Mapping[str, Child]
+    ) -> None:
         self.ready = ready
+        self._children = children
+
+    def kill(self, venue: str) -> None:
+        """End a venue as a power cut would."""
+        self._children[venue].signal(signal.SIGKILL)
+        self._children[venue].wait(5.0)
 
     def environment(self) -> dict[str, str]:
         """Return the hosts and keys a trader needs."""
@@ -88,7 +96,7 @@ def venues(
             children[venue] = Child(f"sim {venue}", arguments, environment, folder)
         for venue, child in children.items():
             ready[venue] = child.wait_ready(folder / f"{venue}.ready", 20.0)
-        yield Venues(ready)
+        yield Venues(ready, children)
     finally:
         for child in children.values():
             child.stop()

@@ -280,7 +280,7 @@ class BybitRest(RestClient):
                 "reduceOnly": reduce_only,
             },
         )
-        return msgspec.convert(reply, wire.OrderReplyData).orderId
+        return msgspec.convert(reply, wire.PlacedOrder).orderId
 
     async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
         """Ask for an order's cancellation; accepted is not cancelled."""

@@ -129,19 +129,24 @@ class WalletRow(msgspec.Struct, frozen=True):
     coin: list[WalletCoin] = []
 
 
-class OrderReplyData(msgspec.Struct, frozen=True):
+class PlacedOrder(msgspec.Struct, frozen=True):
+    """What REST answers to an order: its ids."""
+
     orderId: str = ""
     orderLinkId: str = ""
 
 
 class OrderReply(msgspec.Struct, frozen=True):
-    """What the trade socket answers to `order.create`: accepted for processing, or refused."""
+    """What the trade socket answers: to `order.create`, accepted for processing or refused.
+
+    `data` is left alone: its form differs between orders, pongs and refusals, and `reqId`, which is
+    our client id, says all that it would.
+    """
 
     op: str = ""
     reqId: str = ""
     retCode: int = 0
     retMsg: str = ""
-    data: OrderReplyData = OrderReplyData()
 
 
 class RestReply(msgspec.Struct, frozen=True):
