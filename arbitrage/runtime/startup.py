@@ -4,7 +4,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from decimal import Decimal
+from typing import NamedTuple
 
 from arbitrage.config import Settings
 from arbitrage.errors import ConfigError, ConnectorError
@@ -69,11 +69,11 @@ async def load_market(settings: Settings) -> Market:
                 f"the venues did not answer within {STARTUP_TIMEOUT_S:g} s ({hosts}); "
                 "check the network and the *_REST_URL variables"
             ) from None
-    instruments = {venue: part[0] for venue, part in zip(VENUES, found, strict=True)}
-    fees = {venue: part[1] for venue, part in zip(VENUES, found, strict=True)}
-    wallets = {
-        venue: part[2] for venue, part in zip(VENUES, found, strict=True) if part[2] is not None
-    }
+    said = dict(zip(VENUES, found, strict=True))
+    _require_flat(said)
+    instruments = {venue: facts.instruments for venue, facts in said.items()}
+    fees = {venue: facts.taker_bps for venue, facts in said.items()}
+    wallets = {venue: facts.wallet for venue, facts in said.items() if facts.wallet is not None}
     lots = {
         symbol: common_lot(instruments["bybit"][symbol], instruments["okx"][symbol])
         for symbol in settings.symbols
@@ -81,9 +81,16 @@ async def load_market(settings: Settings) -> Market:
     return Market(settings.symbols, instruments, fees, lots, wallets)
 
 
-async def _load_venue(
-    settings: Settings, venue: str, client: RestClient
-) -> tuple[dict[str, Instrument], dict[str, float], Wallet | None]:
+class _VenueFacts(NamedTuple):
+    """One venue's part of the market, and the positions it says we hold."""
+
+    instruments: dict[str, Instrument]
+    taker_bps: dict[str, float]
+    wallet: Wallet | None = None
+    standing: tuple[str, ...] = ()
+
+
+async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _VenueFacts:
     await client.sync_clock()
     listed = {item.symbol: item for item in await client.instruments()}
     wanted: dict[str, Instrument] = {}
@@ -99,7 +106,7 @@ async def _load_venue(
     default_bps = settings.fees.taker_bps(venue)
     fees = dict.fromkeys(settings.symbols, default_bps)
     if settings.mode == "paper":
-        return wanted, fees, None
+        return _VenueFacts(wanted, fees)
     if not settings.fees_given:
         for symbol, instrument in wanted.items():
             rate = await client.fee_rate(instrument.venue_symbol)
@@ -109,24 +116,21 @@ async def _load_venue(
         check = await client.check_account(instrument.venue_symbol)
         for warning in check.warnings:
             _log.warning("%s: %s", venue, warning)
-    await _require_flat(settings, venue, client, wanted)
-    return wanted, fees, await client.wallet()
+    names = {item.venue_symbol for item in wanted.values()}
+    standing = tuple(
+        f"{position.qty_venue} {position.venue_symbol} at {venue}"
+        for position in await client.positions()
+        if position.venue_symbol in names and position.qty_venue != 0
+    )
+    return _VenueFacts(wanted, fees, await client.wallet(), standing)
 
 
-async def _require_flat(
-    settings: Settings, venue: str, client: RestClient, wanted: dict[str, Instrument]
-) -> None:
-    by_name = {item.venue_symbol: item for item in wanted.values()}
-    standing: list[str] = []
-    for position in await client.positions():
-        if position.venue_symbol in by_name and position.qty_venue != Decimal(0):
-            standing.append(f"{position.qty_venue} {position.venue_symbol}")
+def _require_flat(said: dict[str, _VenueFacts]) -> None:
+    """Refuse to trade an account that holds something: name all of it, on both venues."""
+    standing = [text for facts in said.values() for text in facts.standing]
     if standing:
         raise ConnectorError(
-            f"the account already holds {', '.join(standing)}; close these positions first, or "
+            f"the accounts already hold {', '.join(standing)}; close these positions first, or "
             "leave their symbols out of ARB_SYMBOLS",
-            venue=venue,
             is_terminal=True,
         )
-
-
