@@ -9,7 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -87,14 +87,15 @@ def _frames_per_s(frames: int, elapsed_ns: int) -> float:
     return frames / (elapsed_ns / 1e9) if elapsed_ns > 0 else 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Replay:
     """What a replay found.
 
     Attributes
     ----------
     events : structured array
-        OPEN (1), UPDATE (2) and CLOSE (3) events in order, the opportunity dtype.
+        OPEN (1), UPDATE (2) and CLOSE (3) events in order, the opportunity dtype. A file names no
+        contract sizes, so ``ask_qty`` and ``bid_qty`` are in each venue's own units (OKX: contracts).
     quotes : structured array
         Every quote applied, in order: the complete top of its row, venue units.
     symbols : tuple of str
@@ -107,7 +108,14 @@ class Replay:
     quotes: "NDArray[np.void]"
     symbols: tuple[str, ...]
     summary: dict[str, Any]
-    _core: ReplayCore = field(repr=False)
+    _core: ReplayCore
+
+    def __repr__(self) -> str:
+        found = self.summary
+        return (
+            f"Replay({found['quotes']:,} quotes of {', '.join(self.symbols)}; "
+            f"{found['opportunities']:,} opportunities in {found['events']:,} events)"
+        )
 
     def write_events(self, path: str | Path) -> None:
         """Write the events as CSV: UTF-8, ``\\n`` line ends, prices as ``repr(float)``."""
