@@ -25,16 +25,17 @@ typedef struct arb_bybit_spans {
 } arb_bybit_spans_t;
 
 #define ARB_BYBIT_TOPIC "orderbook.1."
-enum { ARB_BYBIT_TOPIC_BYTES = sizeof(ARB_BYBIT_TOPIC) - 1 };
+#define ARB_SPAN_OF(literal) ((arb_span_t){(literal), sizeof(literal) - 1})
 
-static inline bool arb_bybit_topic_is_l1(arb_span_t topic)
+/* Is the topic the wanted one with a symbol behind it? */
+static inline bool arb_bybit_topic_is(arb_span_t topic, arb_span_t wanted)
 {
-    return topic.bytes > ARB_BYBIT_TOPIC_BYTES &&
-           memcmp(topic.start, ARB_BYBIT_TOPIC, ARB_BYBIT_TOPIC_BYTES) == 0;
+    return topic.bytes > wanted.bytes && memcmp(topic.start, wanted.start, wanted.bytes) == 0;
 }
 
-/* Walk the frame's own keys. A topic that is not ours ends the walk at once. */
-static inline bool arb_bybit_scan_frame(arb_json_t *json, arb_bybit_spans_t *spans)
+/* Walk the frame's own keys. A topic that is not the wanted one ends the walk at once. */
+static inline bool arb_bybit_scan_frame(arb_json_t *json, arb_span_t wanted,
+                                        arb_bybit_spans_t *spans)
 {
     bool first = true;
     arb_span_t key, topic;
@@ -48,7 +49,7 @@ static inline bool arb_bybit_scan_frame(arb_json_t *json, arb_bybit_spans_t *spa
                 return arb_json_fail(json, ARB_FRAME_BAD_JSON);
             if (taken && memchr(topic.start, '\\', topic.bytes) != NULL)
                 return arb_json_fail(json, ARB_FRAME_MALFORMED);
-            if (taken && !arb_bybit_topic_is_l1(topic))
+            if (taken && !arb_bybit_topic_is(topic, wanted))
                 return arb_json_fail(json, ARB_FRAME_OTHER_TOPIC);
         } else if (ARB_SPAN_IS(key, "type")) {
             taken = arb_json_take_once(json, &spans->type);
@@ -95,7 +96,7 @@ static inline bool arb_bybit_scan_data(arb_json_t *json, arb_bybit_spans_t *span
 
 /* Topic, symbol and kind. json->at names the culprit on failure. */
 static inline bool arb_bybit_read_head(arb_json_t *json, const arb_bybit_spans_t *spans,
-                                       arb_quote_t *quote)
+                                       arb_span_t wanted, arb_quote_t *quote)
 {
     arb_span_t topic, type, symbol;
     arb_span_string(spans->topic, &topic);
@@ -111,10 +112,10 @@ static inline bool arb_bybit_read_head(arb_json_t *json, const arb_bybit_spans_t
     json->at = spans->s.start;
     if (!arb_span_string(spans->s, &symbol) || !arb_symbol_plausible(symbol))
         return arb_json_fail(json, ARB_FRAME_MALFORMED);
-    if (topic.bytes - ARB_BYBIT_TOPIC_BYTES != symbol.bytes ||
-        memcmp(topic.start + ARB_BYBIT_TOPIC_BYTES, symbol.start, symbol.bytes) != 0)
+    if (topic.bytes - wanted.bytes != symbol.bytes ||
+        memcmp(topic.start + wanted.bytes, symbol.start, symbol.bytes) != 0)
         return arb_json_fail(json, ARB_FRAME_SYMBOL_MISMATCH);
-    quote->symbol = topic.start + ARB_BYBIT_TOPIC_BYTES;
+    quote->symbol = topic.start + wanted.bytes;
     quote->symbol_bytes = (uint16_t)symbol.bytes;
     quote->venue = ARB_VENUE_BYBIT;
     return true;
@@ -157,7 +158,7 @@ static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t byt
     arb_quote_t quote;
     int64_t ts_ms, cts_ms;
     memset(&spans, 0, sizeof spans);
-    bool good = arb_bybit_scan_frame(&json, &spans);
+    bool good = arb_bybit_scan_frame(&json, ARB_SPAN_OF(ARB_BYBIT_TOPIC), &spans);
     if (good && spans.topic.start == NULL)
         return ARB_FRAME_CONTROL;
     if (good && bytes > ARB_FRAME_BYTES_MAX)
@@ -172,7 +173,7 @@ static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t byt
     if (good && (spans.s.start == NULL || spans.b.start == NULL || spans.a.start == NULL ||
                  spans.u.start == NULL || spans.seq.start == NULL))
         good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
-    good = good && arb_bybit_read_head(&json, &spans, &quote) &&
+    good = good && arb_bybit_read_head(&json, &spans, ARB_SPAN_OF(ARB_BYBIT_TOPIC), &quote) &&
            arb_whole_parse(&json, spans.ts, false, ARB_WALL_MS_MAX, &ts_ms) &&
            arb_whole_parse(&json, spans.cts.start ? spans.cts : spans.ts, false,
                            ARB_WALL_MS_MAX, &cts_ms) &&
