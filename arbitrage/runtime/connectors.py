@@ -5,6 +5,7 @@ from typing import Any
 
 from arbitrage.config import Credentials, Settings
 from arbitrage.core.gateway import ExecPublisher, OrderSender
+from arbitrage.errors import ConnectorError
 from arbitrage.instruments import VENUES
 from arbitrage.venues.base import FeedLane, Fill, FundingPayment, MarketSymbol, TradedSymbol
 from arbitrage.venues.bybit.market_feed import BybitMarketFeed
@@ -64,6 +65,8 @@ class VenueGateway:
         The compiled halves.
     on_fill, on_funding : callable
         Take exact fills and funding payments for the ledger.
+    on_stop : callable, optional
+        Told of an answer after which no order of this venue can be expected to pass.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class VenueGateway:
         publisher: ExecPublisher,
         on_fill: Callable[[Fill], None],
         on_funding: Callable[[FundingPayment], None],
+        on_stop: Callable[[ConnectorError], None] | None = None,
     ) -> None:
         credentials = settings.credentials(venue)
         hosts: Any = getattr(settings.hosts, venue)
@@ -92,6 +96,7 @@ class VenueGateway:
             sender,
             tracker,
             symbols,
+            on_stop=on_stop,
             ack_timeout_s=settings.risk.order_timeout_ms / 1000,
         )
         if not order_url:

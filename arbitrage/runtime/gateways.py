@@ -1,6 +1,7 @@
 """The order gateways of all venues on one event loop: logged in before trading, closed after it."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ __all__ = ["Gateways"]
 
 PAPER_TURN_S = 0.001
 LOGIN_S = 15.0
+_log = logging.getLogger(__name__)
 
 
 class Gateways:
@@ -116,7 +118,13 @@ class Gateways:
             publisher,
             self._take_fill,
             self._take_funding,
+            self._stop_opening,
         )
+
+    def _stop_opening(self, error: ConnectorError) -> None:
+        """Open no pair any more: one venue takes no orders. What stands may still be closed."""
+        _log.error("no pair is opened any more: %s", error)
+        self._core.segment.steer(opening_off=True)
 
     def _take_fill(self, fill: Fill) -> None:
         self._ledger.apply_fill(fill)

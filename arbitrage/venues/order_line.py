@@ -8,11 +8,12 @@ import asyncio
 import ssl
 import time
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.venues.base import CLIENT_ID_NONE, Credentials, TradedSymbol, client_id_of, code_of
+from arbitrage.venues.codes import Action
 from arbitrage.venues.executions import ExecutionTracker
 from arbitrage.venues.reconnect import ReconnectPolicy
 from arbitrage.venues.resolver import OrderResolver
@@ -45,11 +46,11 @@ class OrderLine(SignedConnection):
         Gets a template per symbol here, and the connection once it is logged in.
     tracker : ExecutionTracker
         Shared with the private stream; its `on_settled` must be `sender.settle`.
+    on_stop : callable, optional
+        Told of an answer after which no order can be expected to pass: stop opening pairs.
     ack_timeout_s : float
         An order not known to be over after so long is asked for.
     """
-
-    unknown_codes: frozenset[int] = frozenset()  # answers that leave the outcome open
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class OrderLine(SignedConnection):
         tracker: ExecutionTracker,
         symbols: Iterable[TradedSymbol],
         *,
+        on_stop: Callable[[ConnectorError], None] | None = None,
         ack_timeout_s: float = 1.0,
         absent_after_s: float = ABSENT_AFTER_S,
         ping_s: float = 15.0,
@@ -81,6 +83,7 @@ class OrderLine(SignedConnection):
         self._ack_timeout_ns = int(ack_timeout_s * 1e9)
         self._names: dict[int, str] = {}
         self._over_rest = False
+        self._on_stop = on_stop
         for item in symbols:
             self._names[item.row] = item.instrument.venue_symbol
             sender.add_instrument(
@@ -135,24 +138,57 @@ class OrderLine(SignedConnection):
             self.resolver.ask(client_id, self._names[row], sent_mono_ns)
 
     def answered(
-        self, client_id_text: str, code: int, said: str, recv_mono_ns: int
+        self, client_id_text: str, code: int | str, said: str, recv_mono_ns: int
     ) -> None:
-        """Take the venue's answer to one order: 0 accepts, anything else refuses it or is open."""
+        """Take the venue's answer to one order: 0 accepts, anything else as its table says."""
         client_id = client_id_of(client_id_text)
         if client_id == CLIENT_ID_NONE:
             return
-        if code == 0:
+        if str(code) == "0":
             self.sender.acknowledge(client_id, recv_mono_ns)
             return
         self._log.warning(
-            "%s: order %d answered with code %d: %s", self.venue, client_id, code, said
+            "%s: order %d answered with code %s (%s): %s",
+            self.venue, client_id, code, self.codes.of(code).meaning, said,
         )
-        if code in self.unknown_codes:
-            doubted = self.sender.doubt(client_id, code)
+        if self.codes.action(code) is Action.QUERY:
+            doubted = self.sender.doubt(client_id, code_of(code))
             if doubted is not None:
                 self.resolver.ask(client_id, self._names[doubted[1]], doubted[2])
-        elif self.sender.reject(client_id, code, recv_mono_ns):
+        elif self.sender.reject(client_id, code_of(code), recv_mono_ns):
             self.tracker.forget(client_id)
+        self._heed(code, said)
+
+    def cancel_answered(self, client_id_text: str, code: int | str, said: str) -> None:
+        """Take the answer to a cancel; a refusal of it says nothing about the order itself."""
+        client_id = client_id_of(client_id_text)
+        if client_id == CLIENT_ID_NONE or str(code) == "0":
+            return
+        self._log.warning(
+            "%s: cancel of order %d answered with code %s (%s): %s",
+            self.venue, client_id, code, self.codes.of(code).meaning, said,
+        )
+        for unsettled, row, sent_mono_ns in self.sender.unsettled():
+            if unsettled == client_id:
+                self.resolver.ask(client_id, self._names[row], sent_mono_ns)
+        self._heed(code, said)
+
+    def _heed(self, code: int | str, said: str) -> None:
+        """Do what a code asks for beyond the order that it answers."""
+        row = self.codes.of(code)
+        if row.action is Action.THROTTLE:
+            self.rest.throttle()
+        elif row.action is Action.STOP and self._on_stop is not None:
+            self._on_stop(
+                ConnectorError(
+                    self.codes.said(code, said), venue=self.venue, code=code, is_terminal=True
+                )
+            )
+        if row.is_clock:
+            self.spawn(self.measure_clock())
+        if row.is_reconnect:
+            # orders in flight live on at the venue, this line does not
+            self.drop()
 
     def send_over_rest(self) -> None:
         """Send orders over REST and open no socket: for demo venues without order entry."""
@@ -174,14 +210,16 @@ class OrderLine(SignedConnection):
                 return
             await self.rest.place_order(name, client_id, side, px, qty, reduce_only=reduce_only)
         except ConnectorError as error:
+            if action:
+                self.cancel_answered(str(client_id), error.code or "", str(error))
             # without the venue's own code nothing is known: no answer, or an answer of the network
-            if error.code is None or code_of(error.code) < 1000:
+            elif error.code is None or code_of(error.code) < 1000:
                 doubted = self.sender.doubt(client_id, 0)
                 if doubted is not None:
                     self.resolver.ask(client_id, name, doubted[2])
             else:
                 self.answered(
-                    str(client_id), code_of(error.code), str(error), time.monotonic_ns()
+                    str(client_id), error.code, str(error), time.monotonic_ns()
                 )
         else:
             self.sender.acknowledge(client_id, time.monotonic_ns())

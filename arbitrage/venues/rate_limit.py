@@ -39,6 +39,7 @@ class TokenBucket:
         self._clock = clock
         self._tokens = float(burst)
         self._filled_s = clock()
+        self._paused_until_s = self._filled_s
 
     def _fill(self) -> None:
         now = self._clock()
@@ -55,6 +56,8 @@ class TokenBucket:
     def try_take(self, count: float = 1.0, *, is_urgent: bool = False) -> bool:
         """Take tokens if there are enough; urgent requests may use the reserve."""
         self._fill()
+        if not is_urgent and self._clock() < self._paused_until_s:
+            return False
         floor = 0.0 if is_urgent else self.reserve
         if self._tokens - count < floor - 1e-9:
             return False
@@ -65,7 +68,12 @@ class TokenBucket:
         """Return how long until `try_take` would succeed; 0 when it would now."""
         self._fill()
         missing = count + (0.0 if is_urgent else self.reserve) - self._tokens
-        return max(0.0, missing / self.rate_per_s)
+        pause_s = 0.0 if is_urgent else self._paused_until_s - self._clock()
+        return max(0.0, pause_s, missing / self.rate_per_s)
+
+    def pause(self, seconds: float) -> None:
+        """Let only urgent requests pass for so long: the venue counted too many."""
+        self._paused_until_s = max(self._paused_until_s, self._clock() + seconds)
 
     def drain(self, seconds: float) -> None:
         """Give no token for so long: the venue said to stop."""

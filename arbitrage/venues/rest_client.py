@@ -1,12 +1,13 @@
 """One venue's REST interface: a session, a rate limit, and errors that say what to do."""
 
+import asyncio
 import logging
 import ssl
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -24,10 +25,15 @@ from arbitrage.venues.base import (
     VenueClock,
     Wallet,
 )
+from arbitrage.venues.codes import Action, CodeTable
 from arbitrage.venues.rate_limit import TokenBucket
 
 # A request that would have to wait longer than this for the rate limit fails instead.
 PAUSE_WAIT_S = 10.0
+# A question refused for a passing reason is asked once more after so long.
+ASK_AGAIN_S = 0.2
+
+T = TypeVar("T")
 
 
 class RestClient(ABC):
@@ -44,6 +50,8 @@ class RestClient(ABC):
     """
 
     venue = ""
+    codes: CodeTable
+    throttle_s = 1.0  # the window in which the venue counts requests
 
     def __init__(
         self,
@@ -189,6 +197,37 @@ class RestClient(ABC):
                 code=status,
                 is_terminal=status in {401, 403, 404, 451},
             )
+
+    def refused(self, path: str, code: int | str, said: str) -> ConnectorError:
+        """Return the error of an answer with a code, after what the venue's table demands."""
+        action = self.codes.action(code)
+        if action is Action.THROTTLE:
+            self.throttle()
+        return ConnectorError(
+            f"{path}: {self.codes.said(code, said)}",
+            venue=self.venue,
+            code=code,
+            is_terminal=action is Action.STOP,
+        )
+
+    def throttle(self) -> None:
+        """Hold back what is not urgent until the venue counts anew."""
+        self._bucket.pause(self.throttle_s)
+
+    async def ask_again_once(self, ask: Callable[[], Awaitable[T]], *, is_signed: bool) -> T:
+        """Ask; once more when the table calls the refusal a passing one."""
+        try:
+            return await ask()
+        except ConnectorError as error:
+            row = self.codes.of(error.code)
+            # the clock is measured by an unsigned question: that one must not come back here
+            if row.action is not Action.RETRY or not is_signed:
+                raise
+            if row.is_clock:
+                await self.sync_clock()
+            else:
+                await asyncio.sleep(ASK_AGAIN_S)
+        return await ask()
 
     async def request(
         self,

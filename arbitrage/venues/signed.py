@@ -8,10 +8,13 @@ from typing import Any
 
 from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import Credentials
+from arbitrage.venues.codes import Action, CodeTable
 from arbitrage.venues.connection import Connection
 from arbitrage.venues.reconnect import ReconnectPolicy
 from arbitrage.venues.rest_client import RestClient
 
+# Refusals of a login that pass by themselves; anything else needs a person.
+PASSING = {Action.RETRY, Action.QUERY, Action.THROTTLE}
 # A clock measured so often and still refused is not what is wrong.
 CLOCK_REFUSALS_MAX = 3
 
@@ -29,6 +32,7 @@ class SignedConnection(Connection):
 
     venue_name = ""
     ping = b""
+    codes: CodeTable
     login_timeout_s = 5.0
 
     def __init__(
@@ -94,12 +98,20 @@ class SignedConnection(Connection):
             self._login.set_result(None)
 
     def login_refused(self, code: str | int | None, said: str, *, is_clock: bool = False) -> None:
-        """Say that the venue refused; only a clock that is off is worth another try."""
+        """Say that the venue refused; a clock that is off and a busy venue are worth another try.
+
+        `is_clock` is what the connector read from the words; the venue's table knows by the code.
+        """
+        is_passing = code in self.codes and self.codes.action(code) in PASSING
+        is_clock = is_clock or self.codes.of(code).is_clock
         self._clock_refusals = self._clock_refusals + 1 if is_clock else 0
+        is_passing = is_passing and not is_clock
         is_clock = is_clock and self._clock_refusals < CLOCK_REFUSALS_MAX
         if is_clock:
             self.spawn(self._resync())
             advice = "the clock was off and is being measured again"
+        elif is_passing:
+            advice = "trying again"
         else:
             name = self.venue.upper()
             advice = f"check {name}_API_KEY and its secret, and that they belong to this host"
@@ -107,7 +119,7 @@ class SignedConnection(Connection):
             f"{self.label} login refused: {said or 'no reason given'}; {advice}",
             venue=self.venue,
             code=code,
-            is_terminal=not is_clock,
+            is_terminal=not (is_clock or is_passing),
         )
         if self._login is not None and not self._login.done():
             self._login.set_exception(error)

@@ -127,3 +127,16 @@ def test_take_waits_for_its_token() -> None:
 def test_nonsense_buckets_are_refused(shape: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="rate was"):
         TokenBucket(shape[0], shape[1], reserve=shape[2])
+
+
+def test_a_pause_holds_back_all_but_what_is_urgent() -> None:
+    clock = Clock()
+    bucket = TokenBucket(10.0, 5, reserve=1, clock=clock)
+    bucket.pause(2.0)
+    bucket.pause(1.0)
+    assert not bucket.try_take()
+    assert bucket.wait_s() == pytest.approx(2.0)
+    assert bucket.wait_s(is_urgent=True) == 0.0
+    assert bucket.try_take(is_urgent=True)
+    clock.now += 2.0
+    assert bucket.try_take()

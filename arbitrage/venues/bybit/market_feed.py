@@ -11,6 +11,7 @@ import msgspec
 from arbitrage.errors import ConfigError, ConnectorError
 from arbitrage.venues.base import MarketSymbol, decimal_of, unknown_symbol, wall_ms_of
 from arbitrage.venues.bybit import wire
+from arbitrage.venues.bybit.codes import SUBSCRIBED_TWICE
 from arbitrage.venues.public_feed import PublicFeed
 
 TOPICS = ("orderbook.1", "tickers")
@@ -64,7 +65,7 @@ class BybitMarketFeed(PublicFeed):
             self._on_refused(message.text)
 
     def _on_refused(self, said: str) -> None:
-        if "already subscribed" in said:
+        if SUBSCRIBED_TWICE in said:
             return
         named = _NAMED_TOPIC.search(said)
         if named is not None:

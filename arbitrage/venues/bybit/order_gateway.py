@@ -45,7 +45,6 @@ class BybitOrderGateway(OrderLine, BybitSession):
     """The trade connection of a Bybit account."""
 
     rest: BybitRest
-    unknown_codes = wire.UNKNOWN_OUTCOME_CODES
 
     def order_texts(self, item: TradedSymbol) -> OrderTexts:
         """Return the marked texts of one symbol."""
@@ -63,16 +62,7 @@ class BybitOrderGateway(OrderLine, BybitSession):
         reply = wire.decode(wire.order_reply, payload, "order reply")
         if reply.op == "order.create":
             self.answered(reply.reqId, reply.retCode, reply.retMsg, recv_mono_ns)
-            if reply.retCode in wire.TIMESTAMP_CODES:
-                self.spawn(self.measure_clock())
-            elif reply.retCode in {10016, 10019}:
-                # the trade service restarts: orders in flight live on, this line does not
-                self.drop()
         elif reply.op == "order.cancel":
-            if reply.retCode != 0:
-                self._log.warning(
-                    "bybit: cancel %s answered with code %d: %s",
-                    reply.reqId, reply.retCode, reply.retMsg,
-                )
+            self.cancel_answered(reply.reqId.removeprefix("c"), reply.retCode, reply.retMsg)
         elif reply.op == "auth":
             self.take_login(wire.control(payload))

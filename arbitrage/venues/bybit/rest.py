@@ -23,6 +23,7 @@ from arbitrage.venues.base import (
     wall_ms_of,
 )
 from arbitrage.venues.bybit import auth, wire
+from arbitrage.venues.bybit.codes import CODES
 from arbitrage.venues.rest_client import RestClient
 
 CATEGORY = "linear"
@@ -31,16 +32,6 @@ PAGE = 1000
 BAD_PARAMETER = "10001"
 HTTP_BAN_S = 600.0  # 403 "access too frequent": no HTTP for ten minutes
 
-_ADVICE = {
-    10002: "the clock is off: check this machine's time",
-    10003: "check the API key, and that it belongs to this environment (mainnet, testnet, demo)",
-    10004: "check the API secret",
-    10005: "the key lacks a permission: allow contract orders and positions",
-    10006: "rate limit: slow down",
-    10010: "the key is bound to other addresses: add this one to its list",
-    10024: "the account's region may not use this: check compliance messages on the site",
-    110007: "not enough balance: add margin or trade smaller",
-}
 T = TypeVar("T")
 
 
@@ -75,6 +66,8 @@ class BybitRest(RestClient):
     """Bybit's REST client."""
 
     venue = "bybit"
+    codes = CODES
+    throttle_s = 1.0  # limits count by the second
 
     def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
         """Sign the raw query of a GET or the raw body of a POST."""
@@ -317,10 +310,13 @@ class BybitRest(RestClient):
         is_signed: bool = False,
         is_urgent: bool = False,
     ) -> T:
-        body = await self.request(
-            "GET", path, query=query, is_signed=is_signed, is_urgent=is_urgent
-        )
-        return wire.decode(decoder, self._result(path, body), path)
+        async def ask() -> T:
+            body = await self.request(
+                "GET", path, query=query, is_signed=is_signed, is_urgent=is_urgent
+            )
+            return wire.decode(decoder, self._result(path, body), path)
+
+        return await self.ask_again_once(ask, is_signed=is_signed)
 
     async def _post(self, path: str, fields: dict[str, object]) -> object:
         body = await self.request(
@@ -332,13 +328,7 @@ class BybitRest(RestClient):
         reply = wire.decode(wire.rest_reply, body, path)
         if reply.retCode == 0:
             return reply.result
-        advice = _ADVICE.get(reply.retCode)
-        raise ConnectorError(
-            f"{path}: {reply.retMsg}" + (f"; {advice}" if advice else ""),
-            venue=self.venue,
-            code=reply.retCode,
-            is_terminal=reply.retCode in wire.TERMINAL_CODES,
-        )
+        raise self.refused(path, reply.retCode, reply.retMsg)
 
 
 def position_of(row: wire.PositionRow) -> Position:

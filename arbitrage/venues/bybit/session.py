@@ -5,6 +5,7 @@ import re
 import msgspec
 
 from arbitrage.venues.bybit import auth, wire
+from arbitrage.venues.bybit.codes import CODES
 from arbitrage.venues.signed import SignedConnection
 
 # not "expired": that is said of keys
@@ -15,6 +16,7 @@ class BybitSession(SignedConnection):
     """A Bybit socket that takes `auth`."""
 
     venue_name = "bybit"
+    codes = CODES
     ping = b'{"op":"ping"}'
 
     def login_frame(self, wall_ms: int) -> bytes:
@@ -36,6 +38,5 @@ class BybitSession(SignedConnection):
         self.login_refused(
             message.retCode,
             said,
-            is_clock=message.retCode in wire.TIMESTAMP_CODES
-            or (message.retCode is None and _CLOCK_WORDS.search(said) is not None),
+            is_clock=message.retCode is None and _CLOCK_WORDS.search(said) is not None,
         )

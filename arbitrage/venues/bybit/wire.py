@@ -20,15 +20,6 @@ TRADE_EXEC_TYPES = frozenset(
     {"Trade", "AdlTrade", "BustTrade", "BlockTrade", "Delivery", "Settle"}
 )
 FUNDING_EXEC_TYPE = "Funding"
-# Replies that do not say whether the order lives: busy, timed out, restarting, or a duplicate id.
-UNKNOWN_OUTCOME_CODES = frozenset(
-    {-1, 429, 10000, 10014, 10016, 10019, 10429, 20006, 110072, 170007, 170146, 170147}
-)
-# Key, signature, permission, address, region or account: trying again cannot help.
-TERMINAL_CODES = frozenset(
-    {10003, 10004, 10005, 10007, 10008, 10009, 10010, 10024, 10027, 10028, 10029, 33004, 110066}
-)
-TIMESTAMP_CODES = frozenset({10002, -1})
 
 T = TypeVar("T")
 

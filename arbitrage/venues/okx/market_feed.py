@@ -9,7 +9,9 @@ import msgspec
 
 from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import decimal_of, unknown_symbol, wall_ms_of
+from arbitrage.venues.codes import Action
 from arbitrage.venues.okx import wire
+from arbitrage.venues.okx.codes import CODES, UNKNOWN_SUBSCRIPTION
 from arbitrage.venues.public_feed import PublicFeed
 
 CHANNELS = ("bbo-tbt", "funding-rate")
@@ -56,7 +58,7 @@ class OkxMarketFeed(PublicFeed):
             self._on_refused(message)
         elif message.event == "notice":
             self._log.warning("okx: notice %s: %s", message.code, message.msg)
-            if message.code == wire.UPGRADE_NOTICE:
+            if CODES.of(message.code).is_reconnect:
                 # the venue closes this line within a minute; coming back now costs a snapshot
                 self.drop()
         elif message.arg.channel == "funding-rate" and message.data:
@@ -66,7 +68,7 @@ class OkxMarketFeed(PublicFeed):
     def _on_refused(self, message: wire.Message) -> None:
         # longest first: BTC-USDT-SWAP must not be found inside a longer name's message
         for name in sorted(self.symbols, key=len, reverse=True):
-            if name in message.msg and message.code in {"60018", "51001"}:
+            if name in message.msg and message.code in UNKNOWN_SUBSCRIPTION:
                 self.fail(unknown_symbol(self.venue, name, message.msg))
                 return
         self.fail(
@@ -74,7 +76,7 @@ class OkxMarketFeed(PublicFeed):
                 f"subscription refused: {message.msg}; symbols {', '.join(self.symbols)}",
                 venue=self.venue,
                 code=message.code,
-                is_terminal=message.code in {"60018", "60012", "60013"},
+                is_terminal=CODES.action(message.code) in {Action.DROP, Action.STOP},
             )
         )
 

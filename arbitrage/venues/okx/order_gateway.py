@@ -5,7 +5,7 @@ integer `instIdCode` replaces `instId` in WebSocket orders.
 """
 
 from arbitrage.errors import ConfigError
-from arbitrage.venues.base import TradedSymbol, code_of
+from arbitrage.venues.base import TradedSymbol
 from arbitrage.venues.okx import wire
 from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.okx.session import PONG, OkxSession
@@ -17,9 +17,6 @@ from arbitrage.venues.order_line import (
     OrderLine,
     OrderTexts,
 )
-
-# The order's expiry had passed, or its time was refused: our clock may be off.
-EXPIRED_CODES = frozenset({"50036", "50102"})
 
 
 def order_text(inst_id_code: int, side: int, reduce_only: bool) -> bytes:
@@ -48,7 +45,6 @@ class OkxOrderGateway(OrderLine, OkxSession):
     """The order connection of an OKX account: a private socket that subscribes nothing."""
 
     rest: OkxRest
-    unknown_codes = wire.UNKNOWN_OUTCOME_CODES
 
     def order_texts(self, item: TradedSymbol) -> OrderTexts:
         """Return the marked texts of one symbol."""
@@ -75,10 +71,12 @@ class OkxOrderGateway(OrderLine, OkxSession):
             self.take_event(message)
         elif message.op == "order":
             self._on_answer(message, recv_mono_ns)
-        elif message.op == "cancel-order" and message.code != "0":
-            self._log.warning("okx: cancel %s refused: %s", message.id, message.msg or message.code)
+        elif message.op == "cancel-order":
+            self._on_answer(message, recv_mono_ns, is_cancel=True)
 
-    def _on_answer(self, message: wire.Message, recv_mono_ns: int) -> None:
+    def _on_answer(
+        self, message: wire.Message, recv_mono_ns: int, *, is_cancel: bool = False
+    ) -> None:
         rows = (
             wire.decode(wire.order_results, message.data, "order reply") if message.data else []
         )
@@ -87,6 +85,7 @@ class OkxOrderGateway(OrderLine, OkxSession):
             code, said = rows[0].sCode, rows[0].sMsg
         # errors of the request itself have no rows: the id is ours then
         client_id = rows[0].clOrdId if rows and rows[0].clOrdId else message.id
-        self.answered(client_id, code_of(code), said, recv_mono_ns)
-        if code in EXPIRED_CODES:
-            self.spawn(self.measure_clock())
+        if is_cancel:
+            self.cancel_answered(client_id.removeprefix("c"), code, said)
+        else:
+            self.answered(client_id, code, said, recv_mono_ns)

@@ -18,12 +18,12 @@ from arbitrage.venues.base import (
     Position,
     Wallet,
     client_id_of,
-    code_of,
     decimal_of,
     side_of,
     wall_ms_of,
 )
 from arbitrage.venues.okx import auth, wire
+from arbitrage.venues.okx.codes import CODES, ORDER_NOT_FOUND
 from arbitrage.venues.rest_client import RestClient
 
 INST_TYPE = "SWAP"
@@ -31,19 +31,6 @@ SETTLE = "USDT"
 FILLS_PER_PAGE = 100
 NO_INSTRUMENT = "51001"
 
-_ADVICE = {
-    "50011": "rate limit: slow down",
-    "50061": "sub-account rate limit: slow down",
-    "50101": "the key belongs to the other environment: demo keys need demo mode, live keys not",
-    "50102": "the clock is off: check this machine's time",
-    "50105": "check the API passphrase",
-    "50110": "the key is bound to other addresses: add this one to its list",
-    "50111": "check the API key",
-    "50113": "check the API secret",
-    "50119": "check the API key and that this host serves the account's region",
-    "51008": "not enough balance: add margin or trade smaller",
-    "51010": "the account mode does not allow swaps: switch to futures mode or higher",
-}
 T = TypeVar("T")
 
 
@@ -78,6 +65,8 @@ class OkxRest(RestClient):
     """OKX's REST client; `is_simulated` adds the demo-trading header."""
 
     venue = "okx"
+    codes = CODES
+    throttle_s = 2.0  # limits count by two seconds
     is_simulated = False
 
     def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
@@ -217,7 +206,7 @@ class OkxRest(RestClient):
                 is_urgent=True,
             )
         except ConnectorError as error:
-            if error.code == wire.ORDER_NOT_FOUND:
+            if error.code == ORDER_NOT_FOUND:
                 return None
             raise
         return order_report(rows[0]) if rows else None
@@ -294,8 +283,8 @@ class OkxRest(RestClient):
         if rows and rows[0].sCode == "0":
             return rows[0]
         if rows and rows[0].sCode:
-            raise self._error(path, rows[0].sCode, rows[0].sMsg)
-        raise self._error(path, reply.code, reply.msg)
+            raise self.refused(path, rows[0].sCode, rows[0].sMsg)
+        raise self.refused(path, reply.code, reply.msg)
 
     async def _get(
         self,
@@ -306,22 +295,16 @@ class OkxRest(RestClient):
         is_signed: bool = False,
         is_urgent: bool = False,
     ) -> list[T]:
-        body = await self.request(
-            "GET", path, query=query, is_signed=is_signed, is_urgent=is_urgent
-        )
-        reply = wire.decode(wire.rest_reply, body, path)
-        if reply.code != "0":
-            raise self._error(path, reply.code, reply.msg)
-        return wire.decode(decoder, reply.data, path)
+        async def ask() -> list[T]:
+            body = await self.request(
+                "GET", path, query=query, is_signed=is_signed, is_urgent=is_urgent
+            )
+            reply = wire.decode(wire.rest_reply, body, path)
+            if reply.code != "0":
+                raise self.refused(path, reply.code, reply.msg)
+            return wire.decode(decoder, reply.data, path)
 
-    def _error(self, path: str, code: str, said: str) -> ConnectorError:
-        advice = _ADVICE.get(code)
-        return ConnectorError(
-            f"{path}: {said}" + (f"; {advice}" if advice else ""),
-            venue=self.venue,
-            code=code,
-            is_terminal=code_of(code) in wire.TERMINAL_CODES,
-        )
+        return await self.ask_again_once(ask, is_signed=is_signed)
 
 
 def position_of(row: wire.PositionRow) -> Position:

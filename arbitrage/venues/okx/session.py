@@ -3,8 +3,9 @@
 import msgspec
 
 from arbitrage.errors import ConnectorError
-from arbitrage.venues.base import code_of
+from arbitrage.venues.codes import Action
 from arbitrage.venues.okx import auth, wire
+from arbitrage.venues.okx.codes import CODES
 from arbitrage.venues.signed import SignedConnection
 
 PONG = b"pong"
@@ -14,6 +15,7 @@ class OkxSession(SignedConnection):
     """An OKX private socket; the heartbeat is the bare text `ping`."""
 
     venue_name = "okx"
+    codes = CODES
     ping = b"ping"
 
     def login_frame(self, wall_ms: int) -> bytes:
@@ -30,23 +32,20 @@ class OkxSession(SignedConnection):
             else:
                 self.login_refused(message.code, message.msg)
         elif message.event == "error":
-            code = code_of(message.code)
             if self._login is not None and not self._login.done():
-                self.login_refused(
-                    message.code, message.msg, is_clock=code in wire.TIMESTAMP_CODES
-                )
+                self.login_refused(message.code, message.msg)
             else:
                 self.fail(
                     ConnectorError(
                         f"{self.label}: {message.msg}",
                         venue=self.venue,
                         code=message.code,
-                        is_terminal=code in wire.TERMINAL_CODES,
+                        is_terminal=self.codes.action(message.code) is Action.STOP,
                     )
                 )
         elif message.event == "notice":
             self._log.warning("okx: notice %s: %s", message.code, message.msg)
-            if message.code == wire.UPGRADE_NOTICE:
+            if self.codes.of(message.code).is_reconnect:
                 self.drop()
         elif message.event.startswith("channel-conn-count-error"):
             self.fail(ConnectorError("too many connections subscribe this channel", venue="okx"))

@@ -13,17 +13,6 @@ from arbitrage.venues.base import wall_ms_of
 
 # An order in one of these states changes no more. A canceled one may have filled in part.
 TERMINAL_STATES = frozenset({"filled", "canceled", "mmp_canceled"})
-# Replies that do not say whether the order lives: busy, timed out, or a duplicate id.
-UNKNOWN_OUTCOME_CODES = frozenset(
-    {50001, 50004, 50013, 50026, 50071, 51016, 51054, 51149, 63999}
-)
-# Key, environment, signature, passphrase, permission or address: trying again cannot help.
-TERMINAL_CODES = frozenset(
-    {50101, *range(50103, 50115), 50119, 50120, 60005, 60007, 60009, 60024, 60031, 60032}
-)
-TIMESTAMP_CODES = frozenset({50102, 60004, 60006})
-UPGRADE_NOTICE = "64008"
-ORDER_NOT_FOUND = "51603"
 HOUR_MS = 3_600_000
 
 T = TypeVar("T")
