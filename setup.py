@@ -85,7 +85,13 @@ class BuildExt(build_ext):
 
     def run(self) -> None:
         self.parallel = self.parallel or os.cpu_count()
+        # time stamps do not tell a debug object from a release one
+        last_mode = Path("build/last_mode")
+        if not last_mode.exists() or last_mode.read_text() != MODE:
+            self.force = True
         super().run()
+        last_mode.parent.mkdir(exist_ok=True)
+        last_mode.write_text(MODE)
         package = TARGET if self.inplace else Path(self.build_lib) / TARGET
         package.mkdir(parents=True, exist_ok=True)
         for declaration in [*SOURCE.glob("*.pxd"), *SOURCE.glob("*.h")]:
@@ -118,7 +124,7 @@ setup(
         include_path=["cython_src"],
         compiler_directives=directives(MODE),
         annotate=MODE == "annotate",
-        build_dir="build/cython",
+        build_dir=f"build/cython-{MODE}",  # the generated C differs with the directives
         nthreads=os.cpu_count() or 1,
     ),
     cmdclass={"build_ext": BuildExt},
