@@ -186,6 +186,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spin_us: Annotated[
         int, _env("ARB_SPIN_US", "adaptive: spin so long, then sleep", ge=0, le=1000000)
     ] = 50
+    instrument_refresh_s: Annotated[
+        float,
+        _env("ARB_INSTRUMENT_REFRESH_S", "read contracts again in so many s", ge=0.1, le=86400),
+    ] = 300.0
     state_dir: Annotated[str, _env("ARB_STATE_DIR", "folder of the journal and run number")] = (
         "~/.local/state/arbitrage"
     )

@@ -6,6 +6,7 @@ Threads of a trader, with their roles as ``top -H`` shows them::
     feed-bybit feed-okx  one each in feed_mode threads; processes of their own in processes
     gateway              event loop of the order gateways when the feeds do not share one
     detector, strategy   placement split;  fused: one thread for both;  inline: none
+    instruments          event loop that reads the traded contracts again, now and then
     main                 sleeps, beats the heart, keeps the clock, watches for signals
 """
 
@@ -15,6 +16,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -23,9 +25,10 @@ from arbitrage.config import Settings
 from arbitrage.core.feed import FeedLane
 from arbitrage.errors import ArbitrageError, ConnectorError
 from arbitrage.instruments import VENUES
-from arbitrage.runtime.connectors import make_public_feed
+from arbitrage.runtime.connectors import make_public_feed, open_public_rest
 from arbitrage.runtime.feed_process import FeedProcesses
 from arbitrage.runtime.gateways import Gateways
+from arbitrage.runtime.instrument_watch import InstrumentWatch, pause_changed
 from arbitrage.runtime.report import build_report, write_report
 from arbitrage.runtime.row_watch import RowWatch
 from arbitrage.runtime.startup import Market, load_market
@@ -81,6 +84,10 @@ class Trader:
         try:
             self.core: Core = build_core(settings, market, self.segment, state.journal)
             self.gateways = Gateways(settings, self.core, self.ledger)
+            self._sources = {venue: open_public_rest(settings, venue) for venue in VENUES}
+            self.instruments = InstrumentWatch(
+                market.instruments, self._sources, settings.instrument_refresh_s
+            )
         except BaseException:
             self.segment.close()
             raise
@@ -128,10 +135,19 @@ class Trader:
                 self.feed_processes = FeedProcesses(self.segment.name, cores)
                 self.feed_processes.start()
         self.core.stages.ring_bell_of(gateway_loop.poller)
+        # of its own and never spinning: reading a contract may wait, an order may not
+        self._loop("instruments", None, self._run_instruments, loop_mode="block")
 
-    def _loop(self, role: str, core: int | None, main: Callable[[LoopThread], Any]) -> LoopThread:
-        settings = self.settings
-        loop = LoopThread(role, core, main, loop_mode=settings.loop_mode, spin_us=settings.spin_us)
+    def _loop(
+        self,
+        role: str,
+        core: int | None,
+        main: Callable[[LoopThread], Any],
+        *,
+        loop_mode: str | None = None,
+    ) -> LoopThread:
+        mode, spin_us = loop_mode or self.settings.loop_mode, self.settings.spin_us
+        loop = LoopThread(role, core, main, loop_mode=mode, spin_us=spin_us)
         self.loops.append(loop)
         return loop
 
@@ -142,6 +158,12 @@ class Trader:
             await run_feeds(self.settings, self.core.market_symbols, lane, (venue,))
 
         return run
+
+    async def _run_instruments(self, _thread: LoopThread) -> None:
+        async with AsyncExitStack() as stack:
+            for client in self._sources.values():
+                await stack.enter_async_context(client)
+            await self.instruments.run()
 
     async def _run_gateways(self, thread: LoopThread) -> None:
         await self.gateways.run(thread.poller)
@@ -202,8 +224,9 @@ class Trader:
                 return
 
     def beat(self, count: int) -> None:
-        """Show that the trader lives, and keep its clock true."""
+        """Show that the trader lives, stop changed symbols, and keep the clock true."""
         self.segment.heartbeat()
+        pause_changed(self.instruments, self.segment)
         self.core.stages.meter_allocations()
         if count % ANCHOR_EVERY == 0:
             self.segment.clock.anchor(int(ANCHOR_EVERY * HEARTBEAT_S * 1e9))

@@ -41,6 +41,7 @@ def number(text: str) -> Decimal:
 @click.option("--tls-dir", default="", help="Where ca.pem is written.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--ready-file", default="", help="JSON of URLs and pid, written when listening.")
+@click.option("--admin", is_flag=True, help="Let tests change contracts over REST, on loopback.")
 @click.option("--exit-with-parent", is_flag=True, help="End when the starting process ends.")
 def main(venue: str, symbols: str | None, exit_with_parent: bool, **options: Any) -> None:
     """Exchange simulator: Bybit and OKX perpetual swaps on loopback."""

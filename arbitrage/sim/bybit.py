@@ -61,15 +61,18 @@ class BybitExchange(BybitTrading):
             (f'{{"topic":"orderbook.1.{i.name}","ts":',
              f',"type":"snapshot","data":{{"s":"{i.name}","b":[') for i in self.instruments
         ]
-        self._px_scale = [float(i.tick) for i in self.instruments]
-        self._px_form = [f"%.{i.px_places}f" for i in self.instruments]
-        self._qty_scale = [float(i.lot) for i in self.instruments]
-        self._qty_form = [f"%.{i.qty_places}f" for i in self.instruments]
+        self.on_grids()
         self._streams = {f"orderbook.1.{i.name}": 2 * i.index for i in self.instruments}
         self._streams |= {f"tickers.{i.name}": 2 * i.index + 1 for i in self.instruments}
         self._tickers: list[dict[str, str]] = [{} for _ in self.instruments]
         self.leverage = {i.name: "10" for i in self.instruments}
         self._rest = BybitRest(self)
+
+    def on_grids(self) -> None:
+        self._px_scale = [float(i.tick) for i in self.instruments]
+        self._px_form = [f"%.{i.px_places}f" for i in self.instruments]
+        self._qty_scale = [float(i.lot) for i in self.instruments]
+        self._qty_form = [f"%.{i.qty_places}f" for i in self.instruments]
 
     def _new_conn_id(self) -> str:
         return f"{self._rng.getrandbits(80):020x}-{self._rng.getrandbits(16):x}"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.instruments import LIVE, SUSPENDED, Instrument
 from arbitrage.sim.matching import BAND, LEVERAGE, Fill, Matcher, Order, Position, plain
 
 UID = "74199870"
@@ -272,13 +272,16 @@ def wallet(matcher: Matcher, rest: bool) -> dict[str, Any]:
     return {key: facts[key] for key in keys}
 
 
+STATUS = {LIVE: "Trading", SUSPENDED: "Closed"}
+
+
 def instrument_row(item: Instrument) -> dict[str, Any]:
     """Row of instruments-info, linear."""
     top = f"{item.tick * 19_999_998:.{item.px_places}f}"
     most, market = item.qty_text(item.max_lots), item.qty_text(item.max_market_lots)
     return {
         "symbol": item.name, "symbolId": item.code, "contractType": "LinearPerpetual",
-        "status": "Trading", "baseCoin": item.base, "quoteCoin": "USDT",
+        "status": STATUS[item.state], "baseCoin": item.base, "quoteCoin": "USDT",
         "launchTime": "1585526400000", "deliveryTime": "0", "deliveryFeeRate": "",
         "priceScale": str(item.px_places),
         "leverageFilter": {"minLeverage": "1", "maxLeverage": f"{item.leverage_max}.00",

@@ -120,7 +120,7 @@ class BybitRest:
 
     def _instruments(self, query: dict[str, str]) -> Any:
         _linear(query)
-        items = self._ex.instruments
+        items = self._ex.listed
         if query.get("symbol"):
             items = tuple(i for i in items if i.name == query["symbol"])
             if not items:

@@ -125,7 +125,7 @@ class BybitTrading(Exchange):
         item = self._instrument(form.category, form.symbol)
         order = self.matcher.orders.get(form.orderId) if form.orderId else (
             self.matcher.by_client.get(form.orderLinkId))
-        if order is None or order.instrument is not item or not order.is_open:
+        if order is None or order.instrument.name != item.name or not order.is_open:
             raise Refusal(*REJECTS["NOT_FOUND"])
         self.matcher.cancel(order, "user", self.clock())
         self.touch(item.index)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 VENUES = ("bybit", "okx")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 DEFAULT_PORTS = {"bybit": (7701, 7702), "okx": (7711, 7712)}
 DEFAULT_FEES_BPS = {"bybit": Decimal("5.5"), "okx": Decimal("5.0")}
@@ -50,6 +51,7 @@ class SimConfig:
     fees_bps : taker fee; None takes the venue's default. The maker fee is 2 bps.
     frames : file of ``recv_ns TAB frame`` lines (or a folder with ``VENUE.frames.gz``) to play
         at ``speed`` times its own timing, instead of the seeded market.
+    admin : answer the calls of `arbitrage.sim.admin`, for tests.
     """
 
     venue: str
@@ -68,6 +70,7 @@ class SimConfig:
     tls_dir: str = ""
     ready_file: str = ""
     keys: SimKeys | None = None
+    admin: bool = False
 
     def __post_init__(self) -> None:
         if self.venue not in VENUES:
@@ -76,6 +79,9 @@ class SimConfig:
             raise SimError(f"rate was {self.rate}; accepted: 1 to 100000 updates a second")
         if not 0 < self.speed <= 1000:
             raise SimError(f"speed was {self.speed}; accepted: above 0, at most 1000")
+        if self.admin and self.host not in LOOPBACK:
+            raise SimError(f"admin calls are for loopback, the host was {self.host!r}; accepted: "
+                           f"{', '.join(LOOPBACK)}")
         if not self.symbols and not self.frames:
             raise SimError("symbols was empty; name at least one, such as BTCUSDT")
         if self.balance <= 0:

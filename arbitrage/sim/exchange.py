@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from arbitrage.sim.config import SimConfig
-from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.instruments import DELISTED, LIVE, Instrument
 from arbitrage.sim.market import Market
 from arbitrage.sim.matching import Fill, Matcher, Order
 
@@ -165,6 +165,10 @@ class Exchange(ABC):
     def on_ticker_time(self, now_ns: int) -> None: ...
 
     @abstractmethod
+    def on_grids(self) -> None:
+        """Instruments changed: prepare what is derived from them."""
+
+    @abstractmethod
     def order_accepted(self, order: Order) -> None: ...
 
     @abstractmethod
@@ -176,12 +180,40 @@ class Exchange(ABC):
     @abstractmethod
     def on_funding(self, item: Instrument, rate: Decimal, flow: Decimal, wall_ns: int) -> None: ...
 
+    # -- instruments -----------------------------------------------------------------------------
+
+    @property
+    def listed(self) -> tuple[Instrument, ...]:
+        """Contracts as the instrument list shows them."""
+        return tuple(item for item in self.instruments if item.state != DELISTED)
+
+    def change_instrument(self, new: Instrument) -> None:
+        """Replace the contract of the same index while running.
+
+        Raises
+        ------
+        Reject, SimError : nothing has changed; see `Matcher.regrid` and `Market.regrid`.
+        """
+        old = self.instruments[new.index]
+        if (old.tick, old.lot, old.contract_value) != (new.tick, new.lot, new.contract_value):
+            self.market.regrid(new)
+        self.matcher.regrid(new)
+        items = list(self.instruments)
+        items[new.index] = new
+        self.instruments = tuple(items)
+        self.by_name[new.name] = new
+        if old.funding_hours != new.funding_hours:
+            self.next_funding_ns[new.index] = self._funding_after(new, self.clock())
+        self.on_grids()
+
     # -- market ----------------------------------------------------------------------------------
 
     def _on_quote(
         self, index: int, bid_ticks: int, ask_ticks: int, bid_lots: int, ask_lots: int,
         wall_ns: int, raw: bytes = b"", update_id: int = 0, seq: int = 0,
     ) -> None:
+        if self.instruments[index].state != LIVE:
+            return
         book = self.matcher.books[index]
         book.set(bid_ticks, ask_ticks, bid_lots, ask_lots, wall_ns)
         book.update_id = update_id or book.update_id + 1

@@ -6,10 +6,12 @@ DOGE, PEPE) and are of the right size elsewhere. A trader must read them over RE
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from arbitrage.sim.config import SimError
+
+LIVE, SUSPENDED, DELISTED = STATES = ("live", "suspended", "delisted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class Instrument:
     funding_hours: int
     code: int  # OKX instIdCode, Bybit symbolId
     leverage_max: str
+    state: str = LIVE
 
     @property
     def tick_float(self) -> float:
@@ -49,6 +52,15 @@ class Instrument:
 
     def px_text(self, ticks: int) -> str:
         return f"{self.tick * ticks:.{self.px_places}f}"
+
+    def with_grid(self, tick: str, lot: str) -> Instrument:
+        """The same contract on other grids; the largest sizes stay what they are worth."""
+        lot_size = Decimal(lot)
+        return replace(
+            self, tick=Decimal(tick), tick_text=tick, px_places=_places(tick), lot=lot_size,
+            qty_places=_places(lot), max_lots=int(self.qty(self.max_lots) / lot_size),
+            max_market_lots=int(self.qty(self.max_market_lots) / lot_size),
+        )
 
 
 # canonical: coin, USD price, Bybit (units a contract coin, tick, lot, max, symbolId, hours),

@@ -55,6 +55,9 @@ class Market(Protocol):
     def advance(self, now_ns: int, sink: QuoteSink) -> None:
         """Hand every quote that is due by ``now_ns`` to ``sink``."""
 
+    def regrid(self, item: Instrument) -> None:
+        """Go on in the changed units of ``item``; SimError when the source cannot."""
+
     @property
     def ended(self) -> bool:
         """True when no further quote will come."""
@@ -182,10 +185,10 @@ class SeededMarket:
         self, instruments: Sequence[Instrument], venue: str, seed: int, rate: int, t0_ns: int
     ) -> None:
         self._prices = [SymbolPrice(seed, item, venue) for item in instruments]
-        self._tick = [item.tick_float for item in instruments]
-        self._usd_lot = [
-            item.base_px * float(item.lot * item.contract_value) for item in instruments
-        ]
+        self._tick = [0.0] * len(instruments)
+        self._usd_lot = [0.0] * len(instruments)
+        for item in instruments:
+            self.regrid(item)
         self._count = len(instruments)
         self._rate = rate
         self._t0_ns = t0_ns
@@ -195,6 +198,10 @@ class SeededMarket:
         span = TOUCH_USD_MAX - TOUCH_USD_MIN
         self._usd = [TOUCH_USD_MIN + span * rng.random() ** 2 for _ in range(TABLE_SIZE)]
         self._spread = [rng.choices((1, 2, 3), (7, 2, 1))[0] for _ in range(TABLE_SIZE)]
+
+    def regrid(self, item: Instrument) -> None:
+        self._tick[item.index] = item.tick_float
+        self._usd_lot[item.index] = item.base_px * float(item.lot * item.contract_value)
 
     @property
     def ended(self) -> bool:

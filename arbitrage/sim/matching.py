@@ -13,10 +13,10 @@ A resting order fills as maker, at its own price, when the other side's quote re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Protocol
 
-from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.instruments import LIVE, Instrument
 
 BUY, SELL = 1, -1
 ZERO = Decimal(0)
@@ -63,6 +63,14 @@ class Book:
         self.ask_lots = self.ask_left = ask_lots
         self.last_ticks = bid or ask
         self.wall_ns = wall_ns
+
+    def rescale(self, old: Instrument, new: Instrument) -> None:
+        """Say the same prices and sizes on another grid, rounded away from the middle."""
+        px, qty = old.tick / new.tick, old.lot / new.lot
+        self.bid_ticks, self.last_ticks = int(self.bid_ticks * px), int(self.last_ticks * px)
+        self.ask_ticks = int((self.ask_ticks * px).to_integral_value(ROUND_CEILING))
+        self.bid_lots, self.ask_lots = int(self.bid_lots * qty), int(self.ask_lots * qty)
+        self.bid_left, self.ask_left = int(self.bid_left * qty), int(self.ask_left * qty)
 
     @property
     def quoted(self) -> bool:
@@ -276,6 +284,23 @@ class Matcher:
             raise Reject("NOT_FOUND")
         self._end(order, reason, now_ns)
 
+    def regrid(self, new: Instrument) -> None:
+        """Go on with a changed contract; nothing may rest in it, nor be held if its unit changed.
+
+        Raises
+        ------
+        Reject : RESTING or HELD; nothing has changed.
+        """
+        index = new.index
+        position = self.positions[index]
+        old = position.instrument
+        if self.resting[index]:
+            raise Reject("RESTING")
+        if position.lots and (new.lot, new.contract_value) != (old.lot, old.contract_value):
+            raise Reject("HELD")
+        self.books[index].rescale(old, new)
+        position.instrument = new
+
     def on_book(self, index: int, now_ns: int) -> None:
         """Fill what rests in this symbol and is now reached by the other side's quote."""
         resting = self.resting[index]
@@ -300,7 +325,7 @@ class Matcher:
 
     def _check(self, order: Order, book: Book, position: Position) -> None:
         item = order.instrument
-        if not book.quoted:
+        if not book.quoted or item.state != LIVE:
             raise Reject("NO_QUOTE")
         mark = self.mark(item.index)
         if order.kind == "limit":

@@ -50,12 +50,16 @@ class OkxExchange(OkxTrading):
         super().__init__(*args)
         self._heads = [f'{{"arg":{{"channel":"bbo-tbt","instId":"{i.name}"}},"data":[{{"asks":['
                        for i in self.instruments]
-        self._px = [(float(i.tick), f"%.{i.px_places}f") for i in self.instruments]
-        self._qty = [(float(i.lot), f"%.{i.qty_places}f") for i in self.instruments]
-        self._funding_due_ns = 0
+        self.on_grids()
         self.dead_man_ns = 0
         self.leverage = {i.name: "10" for i in self.instruments}
         self._rest = OkxRest(self)
+
+    def on_grids(self) -> None:
+        self._px = [(float(i.tick), f"%.{i.px_places}f") for i in self.instruments]
+        self._qty = [(float(i.lot), f"%.{i.qty_places}f") for i in self.instruments]
+        self.by_code = {i.code: i for i in self.instruments}
+        self._funding_due_ns = 0  # an interval that changed is told at once
 
     # -- public ----------------------------------------------------------------------------------
 

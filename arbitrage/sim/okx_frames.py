@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from arbitrage.sim.exchange import HOUR_NS
-from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.instruments import LIVE, SUSPENDED, Instrument
 from arbitrage.sim.matching import LEVERAGE, Fill, Matcher, Order, Position, plain
 
 UID = "44705892343619584"
@@ -255,6 +255,9 @@ def funding(item: Instrument, rate: Decimal, next_ns: int, now_ms: int, rest: bo
     return row | {"settFundingRate": f"{rate:.16f}", "settState": "settled", "ts": str(now_ms)}
 
 
+STATE = {LIVE: "live", SUSPENDED: "suspend"}
+
+
 def instrument_row(item: Instrument) -> dict[str, Any]:
     """Row of public/instruments, linear swap."""
     family = f"{item.base}-USDT"
@@ -273,6 +276,6 @@ def instrument_row(item: Instrument) -> dict[str, Any]:
         "minSz": plain(item.qty(item.min_lots)), "openType": "call_auction", "optType": "",
         "posLmtAmt": "250000", "posLmtPct": "30", "preMktSwTime": "", "quoteCcy": "",
         "ruleType": "normal", "seriesId": "", "settleCcy": "USDT", "shortPosRemainingQuota": "",
-        "state": "live", "stk": "", "tickSz": plain(item.tick), "tradeQuoteCcyList": [],
+        "state": STATE[item.state], "stk": "", "tickSz": plain(item.tick), "tradeQuoteCcyList": [],
         "uly": family, "upcChg": [],
     }

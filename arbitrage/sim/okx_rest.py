@@ -10,9 +10,9 @@ import msgspec
 
 from arbitrage.sim import okx_frames as frames
 from arbitrage.sim.exchange import Refusal, query_of, same
-from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.instruments import DELISTED, Instrument
 from arbitrage.sim.matching import plain
-from arbitrage.sim.okx_trading import CancelArgs, OrderArgs
+from arbitrage.sim.okx_trading import NO_INSTRUMENT, CancelArgs, OrderArgs
 
 if TYPE_CHECKING:
     from arbitrage.sim.okx import OkxExchange
@@ -114,7 +114,7 @@ class OkxRest:
     def _item(self, query: Mapping[str, str]) -> Instrument:
         item = self._ex.by_name.get(query.get("instId", ""))
         if item is None:
-            raise Refusal(51001, "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
+            raise Refusal(*NO_INSTRUMENT)
         return item
 
     def _items(self, query: Mapping[str, str]) -> list[Instrument]:
@@ -130,7 +130,10 @@ class OkxRest:
     def _instruments(self, query: dict[str, str]) -> Rows:
         if not query.get("instType"):
             raise Refusal(50014, "Parameter instType can not be empty.", 400)
-        return [frames.instrument_row(item) for item in self._items(query)]
+        found = [item for item in self._items(query) if item.state != DELISTED]
+        if query.get("instId") and not found:
+            raise Refusal(*NO_INSTRUMENT)
+        return [frames.instrument_row(item) for item in found]
 
     def _funding(self, query: dict[str, str]) -> Rows:
         ex = self._ex
@@ -192,7 +195,7 @@ class OkxRest:
     def _order(self, query: dict[str, str]) -> Rows:
         item = self._item(query)
         order = self._ex.find(query.get("ordId", ""), query.get("clOrdId", ""))
-        if order is None or order.instrument is not item:
+        if order is None or order.instrument.name != item.name:
             raise Refusal(51603, "Order does not exist")
         fill = self._ex.last_fill.get(order.order_id)
         return [frames.rest_order(order, fill, self._ex.matcher.mark(item.index))]

@@ -70,7 +70,7 @@ class OkxTrading(Exchange):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.by_code = {item.code: item for item in self.instruments}
+        self.by_code: dict[int, Instrument] = {}
         self.last_fill: dict[str, Fill] = {}
 
     # -- orders ----------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ class OkxTrading(Exchange):
 
     def _cancel(self, item: Instrument, form: CancelArgs) -> str:
         order = self.find(form.ordId, form.clOrdId)
-        if order is None or order.instrument is not item or not order.is_open:
+        if order is None or order.instrument.name != item.name or not order.is_open:
             raise Refusal(*NOT_CANCELLED)
         self.matcher.cancel(order, "user", self.clock())
         self.flush_account()

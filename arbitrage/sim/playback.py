@@ -153,6 +153,9 @@ class FramesMarket:
         self._next: tuple[int, bytes] | None = next(self._lines, None)
         self.skipped = 0  # lines that are no quote of a listed symbol
 
+    def regrid(self, item: Instrument) -> None:
+        raise SimError("recorded frames keep their grids; change them on the seeded market")
+
     @property
     def ended(self) -> bool:
         return self._next is None

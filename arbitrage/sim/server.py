@@ -23,6 +23,7 @@ import msgspec
 from aiohttp import web
 from picows import WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
 
+from arbitrage.sim import admin
 from arbitrage.sim.bybit import BybitExchange
 from arbitrage.sim.certs import CA_NAME, server_context
 from arbitrage.sim.config import SimConfig, SimError
@@ -217,6 +218,9 @@ class SimServer:
 
     async def _rest(self, request: web.Request) -> web.Response:
         body = await request.read()
+        if self.config.admin and request.path.startswith(admin.PREFIX):
+            status, reply = admin.answer(self.exchange, request.method, request.path, body)
+            return web.Response(body=reply, status=status, content_type="application/json")
         status, reply = self.exchange.rest(
             request.method, request.path, request.rel_url.raw_query_string, request.headers, body)
         self.send_pushes()

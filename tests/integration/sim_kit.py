@@ -47,6 +47,9 @@ class ManualMarket:
         for quote in queue:
             sink(*quote, now_ns)
 
+    def regrid(self, item: Any) -> None:
+        """Later quotes are taken in the changed units."""
+
 
 class Venue:
     """One simulated venue with its clock and market."""

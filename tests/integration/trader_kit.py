@@ -6,8 +6,10 @@ import signal
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -74,6 +76,16 @@ class Venues:
             for venue in VENUES
         }
 
+    def change(self, venue: str, **fields: object) -> int:
+        """Change a contract of a venue that was started with `--admin`; return the status."""
+        url = f"{self.ready[venue]['rest_url']}/admin/instrument"
+        request = urllib.request.Request(url, json.dumps(fields).encode(), method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=5) as reply:
+                return int(reply.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def equity(self) -> Decimal:
         """Return the equity of both venues together."""
         return sum((facts.equity_usd for facts in self.accounts().values()), Decimal(0))
@@ -81,9 +93,14 @@ class Venues:
 
 @contextmanager
 def venues(
-    folder: Path, *, rate: int = 1000, seed: int = 7, symbols: str = SYMBOLS
+    folder: Path,
+    *,
+    rate: int = 1000,
+    seed: int = 7,
+    symbols: str = SYMBOLS,
+    extra: Sequence[str] = (),
 ) -> Iterator[Venues]:
-    """Run both simulated venues on free ports."""
+    """Run both simulated venues on free ports, with further arguments if any."""
     t0_ns = time.time_ns()
     children, ready = {}, {}
     environment = os.environ | KEYS
@@ -92,7 +109,7 @@ def venues(
             path = folder / f"{venue}.ready"
             arguments = ["-m", "arbitrage.sim", "--venue", venue, "--symbols", symbols]
             arguments += ["--seed", str(seed), "--rate", str(rate), "--t0-ns", str(t0_ns)]
-            arguments += ["--ws-port", "0", "--rest-port", "0", "--ready-file", str(path)]
+            arguments += ["--ws-port", "0", "--rest-port", "0", "--ready-file", str(path), *extra]
             children[venue] = Child(f"sim {venue}", arguments, environment, folder)
         for venue, child in children.items():
             ready[venue] = child.wait_ready(folder / f"{venue}.ready", 20.0)

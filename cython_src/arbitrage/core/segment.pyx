@@ -451,6 +451,13 @@ cdef class Segment:
                              f"{self.ptr.spec.symbol_capacity}")
         self.control().paused[symbol_index] = paused
 
+    def is_paused(self, symbol_index: int) -> bool:
+        """Whether one symbol may open no pair."""
+        if not 0 <= symbol_index < self.ptr.spec.symbol_capacity:
+            raise IndexError(f"symbol index was {symbol_index}; capacity is "
+                             f"{self.ptr.spec.symbol_capacity}")
+        return self.control().paused[symbol_index] != 0
+
     @property
     def controls(self) -> dict[str, bool]:
         """The control words as they stand."""
