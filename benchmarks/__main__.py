@@ -13,6 +13,7 @@ from typing import Any
 from arbitrage.core.threads import available_cores
 from arbitrage.errors import ArbitrageError, ConfigError, run_guarded
 from benchmarks import (
+    book,
     frame_to_opportunity,
     parse_frames,
     replay_frames,
@@ -22,7 +23,15 @@ from benchmarks import (
 )
 from benchmarks.harness import Question, Row, Setup, ask
 
-MODULES = (parse_frames, spread, spsc_ring, symbol_lookup, frame_to_opportunity, replay_frames)
+MODULES = (
+    parse_frames,
+    book,
+    spread,
+    spsc_ring,
+    symbol_lookup,
+    frame_to_opportunity,
+    replay_frames,
+)
 QUESTIONS: tuple[Question, ...] = tuple(item for part in MODULES for item in part.QUESTIONS)
 RESULTS = Path(__file__).parent / "results"
 SECONDS, QUICK_SECONDS = 5.0, 0.5

@@ -3,6 +3,8 @@
 #define FUZZ_MUTATE_H
 
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "decimal.h"
