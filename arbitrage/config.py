@@ -193,6 +193,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     state_dir: Annotated[str, _env("ARB_STATE_DIR", "folder of the journal and run number")] = (
         "~/.local/state/arbitrage"
     )
+    allow_unbound_key: Annotated[
+        bool, _env("ARB_ALLOW_UNBOUND_KEY", "trade with an API key that any address may use")
+    ] = False
     log_level: Annotated[LogLevel, _env("LOG_LEVEL", "least level that is logged")] = "INFO"
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
@@ -259,6 +262,7 @@ def variables() -> dict[str, tuple[str, str]]:
     for struct in (Settings, StrategySettings, RiskSettings):
         for _, name, kind, meta, default in _fields(struct):
             text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+            text = text.lower() if isinstance(default, bool) else text
             choices = " | ".join(get_args(kind)) if get_origin(kind) is Literal else ""
             about = f"{meta.description}{': ' + choices if choices else ''}"
             found[name] = ("" if default is None else text, about)

@@ -55,6 +55,8 @@ def accepted_words(kind: Any, meta: Meta) -> str:
     """Say in words what a field accepts."""
     if get_origin(kind) is Literal:
         return "accepted values are " + ", ".join(str(value) for value in get_args(kind))
+    if kind is bool:
+        return "accepted values are true, false"
     if meta.pattern is not None:
         return "accepted are 1 to 31 letters, digits and . _ - after a letter or digit"
     noun = "a whole number" if kind in (int, int | None) else "a number"

@@ -10,7 +10,7 @@ from arbitrage.config import Settings
 from arbitrage.errors import ConfigError, ConnectorError
 from arbitrage.instruments import VENUES, CommonLot, Instrument, common_lot
 from arbitrage.runtime.connectors import open_rest
-from arbitrage.venues.base import Wallet
+from arbitrage.venues.base import KeyRights, Wallet
 from arbitrage.venues.rest_client import RestClient
 
 __all__ = ["Market", "load_market"]
@@ -112,10 +112,8 @@ async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _Ve
             rate = await client.fee_rate(instrument.venue_symbol)
             if rate is not None:
                 fees[symbol] = rate.taker_bps
-    for instrument in wanted.values():
-        check = await client.check_account(instrument.venue_symbol)
-        for warning in check.warnings:
-            _log.warning("%s: %s", venue, warning)
+    checks = [await client.check_account(item.venue_symbol) for item in wanted.values()]
+    _require_safe_key(settings, venue, checks[0].key)
     names = {item.venue_symbol for item in wanted.values()}
     standing = tuple(
         f"{position.qty_venue} {position.venue_symbol} at {venue}"
@@ -123,6 +121,17 @@ async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _Ve
         if position.venue_symbol in names and position.qty_venue != 0
     )
     return _VenueFacts(wanted, fees, await client.wallet(), standing)
+
+
+def _require_safe_key(settings: Settings, venue: str, key: KeyRights | None) -> None:
+    if key is None:
+        _log.warning("%s does not say what the API key may do; see to it on the site", venue)
+        return
+    refusal = key.refusal(venue, allow_unbound=settings.allow_unbound_key)
+    if refusal is not None:
+        raise refusal
+    if not key.is_bound:
+        _log.warning("%s: the API key is bound to no address", venue)
 
 
 def _require_flat(said: dict[str, _VenueFacts]) -> None:

@@ -152,13 +152,16 @@ class BybitRest:
         return {"list": [frames.wallet(self._ex.matcher, rest=True)]}
 
     def _query_api(self, query: dict[str, str]) -> Any:
-        rights = {"ContractTrade": ["Order", "Position"], "Spot": [], "Wallet": [], "Options": [],
-                  "Derivatives": ["DerivativesTrade"], "Exchange": [], "NFT": []}
+        config = self._ex.config
+        wallet = ["Withdraw"] if config.key_withdraws else []
+        rights = {"ContractTrade": ["Order", "Position"], "Spot": [], "Wallet": wallet,
+                  "Options": [], "Derivatives": ["DerivativesTrade"], "Exchange": [], "NFT": []}
         return {"id": "13770661", "note": "simulator", "apiKey": self._ex.keys.key, "readOnly": 0,
-                "secret": "", "permissions": rights, "ips": ["*"], "type": 1, "deadlineDay": 90,
-                "expiredAt": "2100-01-01T00:00:00Z", "createdAt": "2026-01-01T00:00:00Z",
-                "unified": 0, "uta": 1, "userID": int(frames.UID), "inviterID": 0,
-                "vipLevel": "No VIP", "mktMakerLevel": "0", "affiliateID": 0, "isMaster": True,
+                "secret": "", "permissions": rights, "ips": [config.key_ip or "*"], "type": 1,
+                "deadlineDay": 90, "expiredAt": "2100-01-01T00:00:00Z",
+                "createdAt": "2026-01-01T00:00:00Z", "unified": 0, "uta": 1,
+                "userID": int(frames.UID), "inviterID": 0, "vipLevel": "No VIP",
+                "mktMakerLevel": "0", "affiliateID": 0, "isMaster": True,
                 "parentUid": "0", "kycLevel": "LEVEL_1", "kycRegion": ""}
 
     def _positions(self, query: dict[str, str]) -> Any:

@@ -52,6 +52,8 @@ class SimConfig:
     frames : file of ``recv_ns TAB frame`` lines (or a folder with ``VENUE.frames.gz``) to play
         at ``speed`` times its own timing, instead of the seeded market.
     admin : answer the calls of `arbitrage.sim.admin`, for tests.
+    key_ip, key_withdraws : what the venue tells of the key: the address it is bound to (empty:
+        none) and whether it may withdraw.
     """
 
     venue: str
@@ -71,6 +73,8 @@ class SimConfig:
     ready_file: str = ""
     keys: SimKeys | None = None
     admin: bool = False
+    key_ip: str = "127.0.0.1"
+    key_withdraws: bool = False
 
     def __post_init__(self) -> None:
         if self.venue not in VENUES:

@@ -150,12 +150,14 @@ class OkxRest:
     # -- account ---------------------------------------------------------------------------------
 
     def _config(self, query: dict[str, str]) -> Rows:
+        config = self._ex.config
+        perm = "read_only,withdraw,trade" if config.key_withdraws else "read_only,trade"
         return [{"acctLv": "3", "acctStpMode": "cancel_maker", "autoLoan": False,
                  "ctIsoMode": "automatic", "greeksType": "PA", "level": "Lv1", "levelTmp": "",
                  "mgnIsoMode": "automatic", "posMode": "net_mode", "spotOffsetType": "",
                  "uid": frames.UID, "label": "simulator", "roleType": "0", "traderInsts": [],
                  "spotRoleType": "0", "spotTraderInsts": [], "opAuth": "0", "kycLv": "3",
-                 "ip": "127.0.0.1", "perm": "read_only,trade", "mainUid": frames.UID}]
+                 "ip": config.key_ip, "perm": perm, "mainUid": frames.UID}]
 
     def _balance(self, query: dict[str, str]) -> Rows:
         return [frames.account(self._ex.matcher, self._ex.now_ms(), rest=True)]

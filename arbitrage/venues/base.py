@@ -32,6 +32,7 @@ __all__ = [
     "FeedListenerFactory",
     "Fill",
     "FundingPayment",
+    "KeyRights",
     "MarketSymbol",
     "OrderReport",
     "Position",
@@ -175,11 +176,32 @@ class TradedSymbol:
 
 @dataclass(frozen=True, slots=True)
 class AccountCheck:
-    """What the start-up check of an account found; `warnings` are for the log."""
+    """What the start-up check of an account found; `key` is None where the venue does not tell."""
 
     position_mode: str
     margin_mode: str
-    warnings: tuple[str, ...] = ()
+    key: "KeyRights | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an API key may do, and from where."""
+
+    may_withdraw: bool
+    is_bound: bool  # to some addresses
+
+    def refusal(self, venue: str, *, allow_unbound: bool) -> ConnectorError | None:
+        """Return why this key must not be used; None when it may."""
+        if self.may_withdraw:
+            said = "the API key may withdraw; make one that may only read and trade"
+        elif not self.is_bound and not allow_unbound:
+            said = (
+                "the API key is bound to no address; bind it to this machine's on the venue's "
+                "site, or accept the risk with ARB_ALLOW_UNBOUND_KEY=true"
+            )
+        else:
+            return None
+        return ConnectorError(said, venue=venue, is_terminal=True)
 
 
 class FeedLane(Protocol):

@@ -15,7 +15,7 @@ from arbitrage.core.feed import FeedLane
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.sim.server import SimServer
-from arbitrage.venues.base import MarketSymbol
+from arbitrage.venues.base import KeyRights, MarketSymbol
 from arbitrage.venues.bybit.rest import BybitRest
 from arbitrage.venues.connection import SocketListener
 from arbitrage.venues.okx.market_feed import OkxMarketFeed
@@ -272,6 +272,7 @@ def test_rest_tells_the_account_exactly(venue: str) -> None:
             assert await rest.positions() == []
             check = await rest.check_account(instrument.venue_symbol)
             assert check.position_mode in {"one-way", "net"}
+            assert check.key == KeyRights(may_withdraw=False, is_bound=True)
             assert await rest.order_by_client_id(123, instrument.venue_symbol) is None
             assert await rest.executions(since_wall_ms=time.time_ns() // 10**6 - 1000) == []
             with pytest.raises(ConnectorError) as caught:

@@ -14,6 +14,7 @@ from arbitrage.venues.base import (
     AccountCheck,
     ExecutionReport,
     FeeRate,
+    KeyRights,
     OrderReport,
     Position,
     Wallet,
@@ -186,13 +187,12 @@ class OkxRest(RestClient):
                 venue=self.venue,
                 is_terminal=True,
             )
-        warnings = []
-        if "withdraw" in config.perm.split(","):
-            warnings.append("the API key may withdraw; use one that may only trade")
-        if not config.ip:
-            warnings.append("the API key is bound to no address; bind it to this machine's")
         return AccountCheck(
-            position_mode="net", margin_mode=f"level {config.acctLv}", warnings=tuple(warnings)
+            position_mode="net",
+            margin_mode=f"level {config.acctLv}",
+            key=KeyRights(
+                may_withdraw="withdraw" in config.perm.split(","), is_bound=bool(config.ip)
+            ),
         )
 
     async def order_by_client_id(self, client_id: int, venue_symbol: str) -> OrderReport | None:
