@@ -1,8 +1,13 @@
 """Each code of both tables gets its treatment: on the order line, at login and over REST."""
 
 import asyncio
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +27,7 @@ from arbitrage.venues.okx.order_gateway import OkxOrderGateway
 from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.signed import PASSING
 
+ROOT = Path(__file__).resolve().parents[2]
 KEYS = Credentials(key=Secret("k"), secret=Secret("s"), passphrase=Secret("p"))
 TABLES = {"bybit": bybit.CODES, "okx": okx.CODES}
 ROWS = [(venue, code) for venue, table in TABLES.items() for code, _ in table]
@@ -269,3 +275,28 @@ def test_tables_speak_of_every_action_and_look_up_text_as_numbers() -> None:
 def test_a_table_is_in_the_order_of_its_codes() -> None:
     row = bybit.CODES.of(10004)
     assert [code for code, _ in CodeTable("x", {2: row, -1: row, 1: row})] == [-1, 1, 2]
+
+
+def render(page_root: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(page_root / "bin/render-venue-codes"), *flags],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_the_pages_show_the_tables() -> None:
+    done = render(ROOT, "--check")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_page_that_differs_is_found_and_written(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / "bin/render-venue-codes", tmp_path / "bin")
+    shutil.copytree(ROOT / "docs/venues", tmp_path / "docs/venues")
+    page = tmp_path / "docs/venues/okx.md"
+    page.write_text(page.read_text().replace("| 50102 | retry |", "| 50102 | drop |"))
+    wrong = render(tmp_path, "--check")
+    assert (wrong.returncode, wrong.stdout.split()[0]) == (1, "docs/venues/okx.md"), wrong.stderr
+    assert render(tmp_path).returncode == 0
+    assert page.read_text() == (ROOT / "docs/venues/okx.md").read_text()
