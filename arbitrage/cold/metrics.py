@@ -103,6 +103,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     strategy: dict[str, int]
     gateways: dict[str, dict[str, int]]
     threads: list[HotThread]
+    killed: bool = False
 
 
 # ---- processor time ------------------------------------------------------------------------------
@@ -366,4 +367,5 @@ def read_snapshot(segment: Segment) -> Snapshot:
         strategy=_numbers(counters["strategy"]),
         gateways={venue: _numbers(part) for venue, part in counters["gateway"].items()},
         threads=[msgspec.convert(row, HotThread) for row in segment.threads()],
+        killed=segment.controls["kill"],
     )

@@ -10,7 +10,8 @@ import ipaddress
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
@@ -23,7 +24,10 @@ from arbitrage.secret import Secret
 
 __all__ = ["Watch", "build_app", "is_loopback", "serve"]
 
-HEARTBEAT_LATE_S = 5.0
+HEARTBEAT_LATE_S = 2.0
+VENUE_DEAD_S = 5.0
+QUEUE_FULL_PERCENT = 90.0
+LOOK_S = 0.5  # between looks of our own, so that a dead venue is timed without anybody asking
 TOKEN_CHARACTERS_MIN = 16
 _log = logging.getLogger("arbitrage.monitor")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,6 +44,8 @@ class Watch:
         Attaches it read-only by name; raises `SegmentError` when there is none.
     read : callable
         Reads a snapshot of it.
+    clock : callable
+        Seconds, for tests.
     """
 
     def __init__(
@@ -47,31 +53,64 @@ class Watch:
         name: str,
         attach: Callable[[str], Segment],
         read: Callable[[Segment], Snapshot] = read_snapshot,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._attach = attach
         self._read = read
+        self._clock = clock
         self._view: Segment | None = attach(name)
-        self.reason = ""
+        self._pid = 0
+        self._live_s: dict[str, float] = {}  # venue -> when a row of it was last seen LIVE
+        self.reasons: list[str] = []
 
     def look(self) -> Snapshot | None:
-        """Return a snapshot of the running trader; None, with `reason`, when there is none."""
+        """Return a snapshot of the running trader, None when there is none.
+
+        `reasons` says why the trader is not healthy; it is empty when it is.
+        """
         try:
             if self._view is None or not self._view.alive:
                 self._view = self._attach(self.name)
             if not self._view.alive:
-                self.reason = f"the trader (pid {self._view.pid}) has ended"
+                self.reasons = [f"the trader (pid {self._view.pid}) has ended"]
                 return None
             shot = self._read(self._view)
         except SegmentError as error:
             self._view = None
-            self.reason = str(error)
+            self.reasons = [str(error)]
             return None
-        if shot.heartbeat_age_s > HEARTBEAT_LATE_S:
-            self.reason = f"the trader's heartbeat is {shot.heartbeat_age_s:.1f} s old"
-        else:
-            self.reason = ""
+        self.reasons = [*self._trader_reasons(shot), *self._venue_reasons(shot)]
         return shot
+
+    @staticmethod
+    def _trader_reasons(shot: Snapshot) -> list[str]:
+        found = []
+        if shot.heartbeat_age_s > HEARTBEAT_LATE_S:
+            found.append(f"the trader's heartbeat is {shot.heartbeat_age_s:.1f} s old")
+        if shot.killed:
+            found.append("the kill switch is set")
+        for kind, queue in shot.queues.items():
+            if queue.utilization_percent >= QUEUE_FULL_PERCENT:
+                found.append(f"the {kind} queue is {queue.utilization_percent:.0f} % full")
+        return found
+
+    def _venue_reasons(self, shot: Snapshot) -> list[str]:
+        if shot.pid != self._pid:
+            self._pid = shot.pid
+            self._live_s.clear()
+        now_s, found = self._clock(), []
+        for venue, feed in shot.feeds.items():
+            if not feed.rows_by_state or feed.rows_by_state.get("LIVE"):
+                self._live_s[venue] = now_s
+                continue
+            # at the first look, its last quote is the best that is known
+            silent_s = shot.uptime_s if feed.age_s is None else feed.age_s
+            dead_s = now_s - self._live_s.setdefault(venue, now_s - silent_s)
+            if dead_s > VENUE_DEAD_S:
+                states = ", ".join(f"{n} {state}" for state, n in feed.rows_by_state.items())
+                found.append(f"{venue}: no row has been LIVE for {dead_s:.0f} s ({states})")
+        return found
 
 
 def is_loopback(host: str) -> bool:
@@ -117,16 +156,25 @@ def _guard(token: Secret | None) -> Any:
     return guard
 
 
+def _utilization(shot: Snapshot | None, kind: str) -> float | None:
+    queue = shot.queues.get(kind) if shot else None
+    return round(queue.utilization_percent, 3) if queue else None
+
+
 def _health(shot: Snapshot | None, watch: Watch) -> dict[str, Any]:
-    body: dict[str, Any] = {"status": "ok" if shot and not watch.reason else "down"}
-    if watch.reason:
-        body["reason"] = watch.reason
-    body["segment"] = watch.name
+    status = "down" if shot is None else "degraded" if watch.reasons else "healthy"
+    body: dict[str, Any] = {
+        "status": status,
+        "uptime_seconds": None if shot is None else round(shot.uptime_s, 3),
+        "market_queue_utilization_percent": _utilization(shot, "market"),
+        "order_queue_utilization_percent": _utilization(shot, "order"),
+        "reasons": watch.reasons,
+        "segment": watch.name,
+    }
     if shot is not None:
         body |= {
             "mode": shot.mode,
             "pid": shot.pid,
-            "uptime_s": round(shot.uptime_s, 3),
             "heartbeat_age_s": round(shot.heartbeat_age_s, 3),
             "venues": {
                 venue: {
@@ -141,6 +189,12 @@ def _health(shot: Snapshot | None, watch: Watch) -> dict[str, Any]:
     return body
 
 
+async def _keep_looking(watch: Watch) -> None:
+    while True:
+        await asyncio.sleep(LOOK_S)
+        watch.look()
+
+
 def build_app(watch: Watch, token: Secret | None = None) -> web.Application:
     """Return the application; `token` None trusts loopback."""
     render = exposition(watch.look)
@@ -151,9 +205,16 @@ def build_app(watch: Watch, token: Secret | None = None) -> web.Application:
     async def health(_request: web.Request) -> web.Response:
         shot = watch.look()
         body = _health(shot, watch)
-        return web.json_response(body, status=200 if body["status"] == "ok" else 503)
+        return web.json_response(body, status=200 if body["status"] == "healthy" else 503)
+
+    async def looking(_app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(_keep_looking(watch))
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
     app = web.Application(middlewares=[_guard(token)])
+    app.cleanup_ctx.append(looking)
     app.router.add_get("/metrics", metrics, allow_head=False)
     app.router.add_get("/health", health, allow_head=False)
     return app

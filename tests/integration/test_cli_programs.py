@@ -166,7 +166,7 @@ def test_sim_trader_and_monitor(shell: Shell, tmp_path: Path) -> None:
         lambda: (found := get(port, "/health"))[0] == 503 and found, tmp_path, 10
     )
     assert status == 503
-    assert json.loads(text)["reason"]
+    assert json.loads(text)["reasons"]
     monitor.send_signal(signal.SIGTERM)
     assert monitor.wait(10) == 0
 

@@ -134,17 +134,18 @@ def test_health_follows_the_trader_across_a_restart() -> None:
 
     async def step(session: ClientSession, root: str) -> None:
         answer, text = await read(session, f"{root}/health")
-        assert (answer.status, json.loads(text)["status"]) == (200, "ok")
+        assert (answer.status, json.loads(text)["status"]) == (200, "healthy")
 
         views[0].alive = False
         answer, text = await read(session, f"{root}/health")
         assert answer.status == 503
-        assert "has ended" in json.loads(text)["reason"]
+        assert json.loads(text)["status"] == "down"
+        assert "has ended" in json.loads(text)["reasons"][0]
 
         running.clear()
         answer, text = await read(session, f"{root}/health")
         assert answer.status == 503
-        assert json.loads(text)["reason"] == "no segment named t; start a trader"
+        assert json.loads(text)["reasons"] == ["no segment named t; start a trader"]
         assert "up_trader 0.0" in (await read(session, f"{root}/metrics"))[1]
 
         running.append(views[1])
@@ -154,13 +155,101 @@ def test_health_follows_the_trader_across_a_restart() -> None:
     with_server(watch_of(attach), step)
 
 
-def test_a_late_heartbeat_is_unhealthy() -> None:
+def bybit_rows(**rows: int) -> dict[str, Any]:
+    return {"feeds": {"bybit": {**FACTS["feeds"]["bybit"], "rows_by_state": rows}}}
+
+
+def full_queue(kind: str, depth: int) -> dict[str, Any]:
+    queue = {"depth": depth, "capacity": 100, "pushed": 999, "dropped": 0}
+    return {"queues": {**FACTS["queues"], kind: queue}}
+
+
+HEALTH_KEYS = [
+    "status",
+    "uptime_seconds",
+    "market_queue_utilization_percent",
+    "order_queue_utilization_percent",
+    "reasons",
+]
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"heartbeat_age_s": 2.1}, "the trader's heartbeat is 2.1 s old"),
+        ({"killed": True}, "the kill switch is set"),
+        (full_queue("market", 90), "the market queue is 90 % full"),
+        (full_queue("order", 100), "the order queue is 100 % full"),
+        ({"heartbeat_age_s": 1.9}, ""),
+        (full_queue("market", 89), ""),
+        (bybit_rows(LIVE=1, SYNCING=2), ""),
+        (bybit_rows(SYNCING=3), ""),  # for a quarter of a second
+        (bybit_rows(), ""),
+    ],
+)
+def test_health_says_what_is_wrong(facts: dict[str, Any], reason: str) -> None:
     async def step(session: ClientSession, root: str) -> None:
         answer, text = await read(session, f"{root}/health")
-        assert answer.status == 503
-        assert "9.0 s old" in json.loads(text)["reason"]
+        body = json.loads(text)
+        assert list(body)[:5] == HEALTH_KEYS
+        assert body["uptime_seconds"] == 12.5
+        wanted = (503, "degraded", [reason]) if reason else (200, "healthy", [])
+        assert (answer.status, body["status"], body["reasons"]) == wanted
+        if "queues" in facts:
+            queues = {kind: Queue(**facts["queues"][kind]) for kind in ("market", "order")}
+            for kind, queue in queues.items():
+                assert body[f"{kind}_queue_utilization_percent"] == queue.utilization_percent
 
-    with_server(watch_of(lambda _: FakeView({**FACTS, "heartbeat_age_s": 9.0})), step)
+    with_server(watch_of(lambda _: FakeView({**FACTS, **facts})), step)
+
+
+def test_a_venue_without_a_live_row_is_unhealthy_after_five_seconds() -> None:
+    view, now_s = FakeView(), [100.0]
+    watch = Watch(
+        "t",
+        lambda _: view,  # type: ignore
+        lambda view: msgspec.convert(view.facts, Snapshot),  # type: ignore
+        lambda: now_s[0],
+    )
+
+    def look(after_s: float, facts: dict[str, Any]) -> list[str]:
+        now_s[0] += after_s
+        view.facts = {**FACTS, **facts}
+        assert watch.look() is not None
+        return watch.reasons
+
+    dead = bybit_rows(SYNCING=2, GAP=1)
+    assert look(0, {}) == []
+    assert look(1, dead) == []
+    assert look(4, dead) == []
+    said = ["bybit: no row has been LIVE for 6 s (2 SYNCING, 1 GAP)"]
+    assert look(1, dead) == said
+    assert look(0, bybit_rows(SYNCING=2, LIVE=1)) == []
+    assert look(5, dead) == []
+    assert look(1, dead) == said
+    assert look(0, {**dead, "pid": 4242}) == []  # another trader, heard a moment ago
+    silent = {"feeds": {"okx": {**dead["feeds"]["bybit"], "age_s": None}}}
+    assert look(0, {**silent, "uptime_s": 4.0}) == []
+    assert look(3, {**silent, "uptime_s": 7.0}) == [
+        "okx: no row has been LIVE for 7 s (2 SYNCING, 1 GAP)"
+    ]
+
+
+def test_a_dead_venue_is_timed_without_anybody_asking() -> None:
+    view = FakeView()
+
+    async def step(session: ClientSession, root: str) -> None:
+        assert (await read(session, f"{root}/health"))[0].status == 200
+        await asyncio.sleep(1.0)
+        view.facts = {**FACTS, **bybit_rows(SYNCING=3)}
+        await asyncio.sleep(0.2)
+        watch._live_s["bybit"] -= 4.0
+        assert (await read(session, f"{root}/health"))[0].status == 200
+        watch._live_s["bybit"] -= 1.5
+        assert (await read(session, f"{root}/health"))[0].status == 503
+
+    watch = watch_of(lambda _: view)
+    with_server(watch, step)
 
 
 def test_foreign_hosts_methods_and_paths_are_refused() -> None:
@@ -241,6 +330,9 @@ def test_snapshot_of_a_real_segment() -> None:
         assert shot.feeds["okx"].age_s is None
         assert (shot.queues["market"].capacity, shot.queues["order"].capacity) == (64, 16)
         assert shot.threads[0].role == "detector"
+        assert not shot.killed
+        segment.steer(kill=True)
+        assert read_snapshot(attach(name)).killed
         assert shot.latency["seen"].count == 0
         text = exposition(lambda: read_snapshot(segment))().decode()
         assert "latency_p99_microseconds NaN" in text
