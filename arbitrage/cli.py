@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "bench": ("arbitrage.cli_bench", "bench", "Measure, beside the floors, in a clone."),
     "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),
+    "mirror": ("arbitrage.cli_mirror", "mirror", "Mirror a trader's events into Redis."),
 }
 
 

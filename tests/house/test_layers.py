@@ -14,7 +14,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 BASE = {"errors", "config", "config_values", "fees", "hosts", "instruments", "secret"}
-PROGRAMS = {"cli", "cli_bench", "cli_instruments", "cli_replay", "trader", "monitor", "demo"}
+PROGRAMS = {"cli", "trader", "monitor", "demo"}
+PROGRAMS |= {"cli_bench", "cli_instruments", "cli_mirror", "cli_replay"}
 ROOMS = {"core", "venues", "trading", "sim", "research", "cold", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core"},
