@@ -268,7 +268,7 @@ def variables() -> dict[str, tuple[str, str]]:
             found[name] = ("" if default is None else text, about)
     for venue, names in _KEY_NAMES.items():
         found |= {name: ("", f"API access of {venue}") for name in names}
-    found["REDIS_URL"] = ("", "where `arb mirror` copies opportunities and quotes, redis://host:6379/0")
+    found["REDIS_URL"] = ("", "where `arb mirror` copies opportunities to, redis://host:6379/0")
     found["ARB_MONITOR_TOKEN"] = ("", "what the monitor asks for beyond this machine")
     found |= {name: ("", "host instead of the mode's own") for name in HOST_VARIABLES}
     return found
