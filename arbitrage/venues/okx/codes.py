@@ -115,6 +115,7 @@ _REFUSED = {
     51169: Code(_D, "reduce-only without a position to reduce", _TRADE, _POSITION),
     51170: Code(_D, "reduce-only order on the position's own side", _TRADE, _POSITION),
     51202: Code(_D, "market order above the maximum", _TRADE, _FILTERS),
+    51506: Code(_D, "this order type cannot be amended", _CANCEL),
     51511: Code(_D, "amended post-only order would take", _CANCEL),
     51513: Code(_D, "too many amendments of one order in flight", _CANCEL),
     54012: Code(_D, "post-only phase: no taker orders", _TRADE),
