@@ -126,3 +126,14 @@ def disturbed(rng: random.Random, frames: list[bytes], rate: float) -> list[byte
         else:
             found.insert(at, rng.choice([b"pong", b'{"op":"pong"}', b"", b"{}"]))
     return found
+
+
+def spoiled(rng: random.Random, frame: bytes) -> bytes:
+    """Change, add, lose or double a few bytes."""
+    for _ in range(rng.choice([1, 1, 2])):
+        at = rng.randrange(len(frame))
+        byte = bytes([rng.choice(b'0159."[]{},: -eE\\u1')])
+        piece = frame[at : at + rng.randrange(1, 40)]
+        put, skip = rng.choice([(byte, 1), (byte, 0), (b"", 1), (piece, 0)])
+        frame = frame[:at] + put + frame[at + skip :]
+    return frame
