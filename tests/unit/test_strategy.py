@@ -1,6 +1,7 @@
 """The spread strategy, one decision a test."""
 
 import math
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -223,6 +224,24 @@ def test_funding_that_was_settled_counts(rig: Rig) -> None:
     rig.poll()
     # long pays 1 bps on Bybit, short receives 4 on OKX: at the rates before the settlement
     assert rig.strategy.pair(0)["funding_bps"] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("venue", [0, 1])
+def test_an_interval_that_grows_while_a_pair_stands_settles_nothing(rig: Rig, venue: int) -> None:
+    hour_ns = 3_600_000_000_000
+    now_ns = rig.now + time.time_ns() - time.monotonic_ns()  # the rig's clock is not the machine's
+    rig.store.apply_funding(venue, 0, 0.0001, 1.0, now_ns + hour_ns // 2)
+    stand(rig, gross=20.0)
+    rig.store.apply_funding(venue, 0, 0.0008, 8.0, now_ns + 5 * hour_ns)
+    rig.poll()
+    assert rig.strategy.pair(0)["funding_bps"] == 0.0
+    # back to 1 h, whose settlement is a moment away, and then it is past
+    rig.store.apply_funding(venue, 0, 0.0003, 1.0, now_ns)
+    rig.poll()
+    assert rig.strategy.pair(0)["funding_bps"] == 0.0
+    rig.store.apply_funding(venue, 0, 0.0002, 1.0, now_ns + hour_ns)
+    rig.poll()
+    assert rig.strategy.pair(0)["funding_bps"] == pytest.approx((-3.0, 3.0)[venue])
 
 
 # ---- standing basis ----------------------------------------------------------------------------

@@ -234,6 +234,14 @@ static inline void arb_pair_step_reducing(arb_strategy_t *strat, arb_pair_t *pai
         arb_pair_settle(strat, pair, ARB_EXIT_NONE);
 }
 
+/* Whether a settlement's time has come. A venue that lengthens its interval moves the next time
+ * later too, without settling; the minute is for clocks that differ. */
+static inline bool arb_pair_is_settled(const arb_strategy_t *strat, int64_t next_wall_ns)
+{
+    int64_t offset_ns = arb_load_relaxed(&strat->wire.journal->wall_offset_ns);
+    return strat->now_mono_ns + offset_ns >= next_wall_ns - INT64_C(60000000000);
+}
+
 /* Count a settlement that has passed since the last look: the rate known before it, on each leg. */
 static inline void arb_pair_accrue_funding(arb_strategy_t *strat, arb_pair_t *pair)
 {
@@ -243,7 +251,8 @@ static inline void arb_pair_accrue_funding(arb_strategy_t *strat, arb_pair_t *pa
             continue;
         int64_t *next = &pair->funding_next_ns[leg_index];
         double *rate = &pair->funding_rate[leg_index];
-        if (*next != 0 && view.funding_next_ns > *next && *rate == *rate)
+        if (*next != 0 && view.funding_next_ns > *next && *rate == *rate &&
+            arb_pair_is_settled(strat, *next))
             pair->funding_bps += *rate * 1e4 * (leg_index == ARB_PAIR_SELL ? 1 : -1);
         *next = view.funding_next_ns;
         *rate = view.funding_rate;
