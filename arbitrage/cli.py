@@ -1,6 +1,7 @@
 """``arb``: one command group that holds every verb; each is imported only when it is used."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,10 +10,12 @@ from typing import IO, NoReturn
 import click
 
 from arbitrage import __version__
+from arbitrage.entry import let_interrupt
 from arbitrage.errors import ConfigError, run_guarded
 from arbitrage.fees import FeeSchedule, parse_fees
 
 __all__ = [
+    "OutputFile",
     "demo_main",
     "fees_option",
     "main",
@@ -25,7 +28,7 @@ __all__ = [
 
 # name -> (module, attribute, one line of help)
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "demo": ("arbitrage.demo", "demo", "Two simulated venues and the trader, with a report."),
+    "demo": ("arbitrage.demo.command", "demo", "Two simulated venues and a trader, with a report."),
     "trade": ("arbitrage.trader", "trade", "Run the trader: paper, demo, testnet or live."),
     "sim": ("arbitrage.sim.__main__", "main", "Run one simulated venue on loopback."),
     "replay": ("arbitrage.cli_replay", "replay", "Find the opportunities in recorded frames."),
@@ -53,6 +56,29 @@ def symbols_option(text: str) -> tuple[str, ...]:
     from arbitrage.config_values import parse_symbols
 
     return parse_symbols(text, label="--symbols")
+
+
+class OutputFile(click.ParamType):
+    """A file to write at the end, or ``-``; one that cannot be written is refused at the start."""
+
+    name = "file"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        if value == "-":
+            return value
+        path = Path(value)
+        if path.is_dir():
+            reason = "it is a folder"
+        elif not path.parent.is_dir():
+            reason = f"there is no folder {path.parent}"
+        elif not os.access(path if path.exists() else path.parent, os.W_OK):
+            reason = "permission denied"
+        else:
+            return value
+        flag = param.opts[0] if param is not None else "file"
+        raise ConfigError(f"{flag} was {value!r}, which cannot be written: {reason}")
 
 
 # ---- the group ----------------------------------------------------------------------------------
@@ -129,6 +155,8 @@ def write_text(path: str, text: str) -> None:
 def run_command(command: click.Command, name: str, args: Sequence[str] | None = None) -> NoReturn:
     """Run a click command as a program: errors are one ``error:`` line, usage errors exit 2."""
 
+    let_interrupt()
+
     def body() -> int:
         try:
             code = command.main(
@@ -163,7 +191,7 @@ def trade_main() -> NoReturn:
 
 def demo_main() -> NoReturn:
     """Run ``arb-demo``, the same as ``arb demo``."""
-    from arbitrage.demo import demo
+    from arbitrage.demo.command import demo
 
     run_command(demo, "arb-demo")
 

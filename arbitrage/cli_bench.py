@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from arbitrage.cli import OutputFile
 from arbitrage.errors import ConfigError
 
 __all__ = ["bench"]
@@ -25,7 +26,13 @@ def _clone() -> Path:
 @click.option("--quick", is_flag=True, help="Half a second a question in place of five.")
 @click.option("--seconds", type=float, help="Time of each question.")
 @click.option("--cores", metavar="LIST", help="Cores to use, the first choice first: 3,2,1.")
-@click.option("--json", "target", metavar="FILE", help="Rows as JSON lines, to a file or -.")
+@click.option(
+    "--json",
+    "target",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Rows as JSON lines, to a file or -.",
+)
 @click.option("--list", "names", is_flag=True, help="Name the questions and exit.")
 def bench(
     only: tuple[str, ...],

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from arbitrage.cli import symbols_option, write_text
+from arbitrage.cli import OutputFile, symbols_option, write_text
 from arbitrage.config import Settings, load_settings
 from arbitrage.errors import ConfigError
 from arbitrage.instruments import VENUES, CommonLot, Instrument, common_lot
@@ -178,11 +178,12 @@ def _json(rows: list[Row]) -> str:
 @click.option(
     "--json",
     "json_path",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=OutputFile(),
+    metavar="FILE",
     help="Write a JSON object a contract and line, decimals as text, to a file or -.",
 )
 @click.option(
-    "--csv", "csv_path", type=click.Path(dir_okay=False, allow_dash=True), help="Write CSV."
+    "--csv", "csv_path", type=OutputFile(), metavar="FILE", help="Write CSV."
 )
 def instruments(
     venue: str,

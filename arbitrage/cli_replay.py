@@ -9,7 +9,7 @@ from typing import Any
 import click
 import msgspec
 
-from arbitrage.cli import fees_option, write_text
+from arbitrage.cli import OutputFile, fees_option, write_text
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule
 
@@ -66,13 +66,15 @@ def _table(result: dict[str, Any]) -> str:
 )
 @click.option(
     "--events",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=OutputFile(),
+    metavar="FILE",
     help="Write the events as CSV.",
 )
 @click.option(
     "--json",
     "json_path",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=OutputFile(),
+    metavar="FILE",
     help="Write the result as one JSON object to a file, or - for stdout.",
 )
 def replay(
@@ -81,7 +83,7 @@ def replay(
     min_net_bps: float,
     fees: FeeSchedule,
     max_age_ms: int,
-    events: Path | None,
+    events: str | None,
     json_path: str | None,
 ) -> int:
     """Find the opportunities in recorded frames, with the files' own clock.
@@ -102,7 +104,7 @@ def replay(
             min_net_bps=min_net_bps,
             fees=fees.by_venue(),
             max_age_ms=max_age_ms,
-            events_path=events,
+            events_path=None if events is None else Path(events),
             progress=progress,
         )
     if json_path is None:

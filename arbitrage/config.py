@@ -21,7 +21,7 @@ from arbitrage.config_values import CORE_LIMIT, convert_text, parse_cores, parse
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule, parse_fees
 from arbitrage.hosts import HOST_VARIABLES, Hosts, hosts_for
-from arbitrage.secret import Secret
+from arbitrage.secret import Secret, mask
 
 __all__ = [
     "Credentials",
@@ -69,6 +69,10 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     key: Secret
     secret: Secret
     passphrase: Secret = Secret("")
+
+    def hide(self, text: str) -> str:
+        """Return a text without this key: venues quote what they were sent."""
+        return mask(text, (self.key, self.secret, self.passphrase))
 
 
 class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -203,6 +207,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         FeeSchedule()
     )
     fees_given: bool = False
+    symbols_source: str = "ARB_SYMBOLS"  # what to change when a symbol is wrong
     redis_url: Secret | None = None
     monitor_token: Secret | None = None
     bybit: Credentials | None = None
@@ -364,6 +369,25 @@ def _unknown_names(values: Mapping[str, str]) -> Iterator[str]:
             yield f"{name} is no known variable and is ignored{hint}"
 
 
+def _check_dotenv(path: Path) -> None:
+    """Refuse a line that is no setting: a limit that is not read does not limit."""
+    from dotenv.parser import parse_stream
+
+    with path.open(encoding="utf-8") as text:
+        for item in parse_stream(text):
+            if item.error or (item.key is not None and item.value is None):
+                # a statement begins with the blank lines before it
+                line = item.original.line
+                for blank in item.original.string.splitlines():
+                    if blank.strip():
+                        break
+                    line += 1
+                raise ConfigError(
+                    f"{path} line {line} is no setting (text hidden); accepted is NAME=value, "
+                    "a value with spaces in quotes, or a comment that begins with #"
+                )
+
+
 def _read_dotenv(path: Path, warnings: list[str]) -> dict[str, str]:
     if not path.is_file():
         return {}
@@ -371,6 +395,7 @@ def _read_dotenv(path: Path, warnings: list[str]) -> dict[str, str]:
 
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
+        _check_dotenv(path)
         values = {name: text for name, text in dotenv_values(path).items() if text is not None}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from None
@@ -414,6 +439,10 @@ def load_settings(
     usable = tuple(cores) if cores is not None else _usable_cores()
 
     fields = _read_struct(Settings, values)
+    if overrides and "ARB_SYMBOLS" in overrides:
+        fields["symbols_source"] = "--symbols"
+    elif "symbols" not in fields:
+        fields["symbols_source"] = "ARB_SYMBOLS, not set, by default"
     fields["strategy"] = StrategySettings(**_read_struct(StrategySettings, values))
     fields["risk"] = RiskSettings(**_read_struct(RiskSettings, values))
     fields["redis_url"] = _read_redis(values.get("REDIS_URL", ""))

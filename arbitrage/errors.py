@@ -79,6 +79,10 @@ class ConnectorError(ArbitrageError):
         suffix = f" (code {self.code})" if self.code is not None else ""
         super().__init__(f"{label}{message}{suffix}")
 
+    def hide(self, mask: Callable[[str], str]) -> None:
+        """Mask the text, in place: the error keeps its type, code and traceback."""
+        self.args = (mask(str(self)),)
+
 
 class WireError(ArbitrageError, ValueError):
     """Bytes from a venue that do not mean what the protocol says."""

@@ -1,6 +1,11 @@
 """A string that does not show itself: API secrets and passphrases."""
 
-from typing import NoReturn
+import logging
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn
+
+__all__ = ["MaskedLog", "Secret", "mask"]
 
 
 class Secret:
@@ -40,3 +45,23 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret cannot be pickled: it would leave the process in clear text")
+
+
+def mask(text: str, secrets: Iterable[Secret]) -> str:
+    """Return a text, such as a venue's, with every occurrence of the secrets masked."""
+    hidden = sorted({secret.reveal() for secret in secrets if secret}, key=len, reverse=True)
+    return re.sub("|".join(map(re.escape, hidden)), "***", text) if hidden else text
+
+
+class MaskedLog(logging.LoggerAdapter[logging.Logger]):
+    """A logger whose lines pass a function that masks what must not be shown."""
+
+    def __init__(self, logger: logging.Logger, hide: Callable[[str], str]) -> None:
+        super().__init__(logger, {})
+        self._hide = hide
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        """Write one line, masked with its arguments in place."""
+        if self.isEnabledFor(level):
+            text = str(msg) % args if args else str(msg)
+            self.logger.log(level, "%s", self._hide(text), **kwargs)

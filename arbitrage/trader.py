@@ -2,7 +2,7 @@
 
 import click
 
-from arbitrage.cli import run_command, symbols_option
+from arbitrage.cli import OutputFile, run_command, symbols_option
 from arbitrage.config import load_settings
 from arbitrage.errors import ConfigError
 
@@ -36,7 +36,8 @@ LIVE_FLAG = "--i-accept-real-losses"
 @click.option("--name", help="Name of the shared-memory segment; default: ARB_NAME, arbitrage.")
 @click.option(
     "--report",
-    type=click.Path(dir_okay=False, allow_dash=True),
+    type=OutputFile(),
+    metavar="FILE",
     help="Write a JSON report at the end, to a file or - for stdout.",
 )
 def trade(

@@ -1,7 +1,6 @@
 """``python -m arbitrage.demo``: the same as ``arb demo``."""
 
-from arbitrage.cli import run_command
-from arbitrage.demo import demo
+from arbitrage.entry import arb_demo
 
 if __name__ == "__main__":
-    run_command(demo, "python -m arbitrage.demo")
+    arb_demo()

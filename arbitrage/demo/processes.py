@@ -83,7 +83,7 @@ class Child:
         return self._process.poll()
 
     def last_words(self) -> str:
-        """Return the last line it wrote, without its ``error:``."""
+        """Return the last line it wrote, without its ``error:``; nothing when it has none."""
         try:
             with self._log.open("rb") as log:
                 log.seek(0, os.SEEK_END)
@@ -92,7 +92,8 @@ class Child:
         except OSError:
             return ""
         spoken = [line.strip() for line in lines if line.strip()]
-        return spoken[-1].removeprefix("error: ") if spoken else ""
+        last = spoken[-1] if spoken else ""
+        return last.removeprefix("error: ") if last.startswith("error: ") else ""
 
     def check(self) -> None:
         """Raise when it has ended, with its last words."""
@@ -104,10 +105,12 @@ class Child:
         """Say in one line how it ended."""
         how = f"by {signal.Signals(-code).name}" if code < 0 else f"with code {code}"
         words = self.last_words()
-        return f"{self.title} ended early {how}{': ' + words if words else ', silently'}"
+        return f"{self.title} ended early {how}{': ' + words if words else ''}"
 
-    def wait_ready(self, path: Path, timeout_s: float) -> dict[str, Any]:
-        """Wait for the JSON object that it writes once it serves."""
+    def wait_ready(
+        self, path: Path, timeout_s: float, look: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
+        """Wait for the JSON object that it writes once it serves; `look` may raise meanwhile."""
         deadline = time.monotonic() + timeout_s
         while True:
             try:
@@ -116,6 +119,7 @@ class Child:
                 found = None
             if found is not None:
                 return found
+            look()
             self.check()
             if time.monotonic() > deadline:
                 raise ArbitrageError(f"{self.title} was not ready within {timeout_s:g} s")
@@ -125,6 +129,11 @@ class Child:
         """Send a signal; nothing happens when it has ended."""
         if self.poll() is None:
             self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self._process.kill()
+        self._process.wait()
 
     def wait(self, timeout_s: float) -> int | None:
         """Wait for its end; None when it did not come in time."""
@@ -137,5 +146,4 @@ class Child:
         """End it: politely first, then not."""
         self.signal(signal.SIGTERM)
         if self.wait(timeout_s) is None:
-            self._process.kill()
-            self._process.wait()
+            self.kill()

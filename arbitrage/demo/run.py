@@ -64,6 +64,11 @@ class _Stop:
     def __call__(self, _number: int, _frame: FrameType | None) -> None:
         self.asked = True
 
+    def look(self) -> None:
+        """Raise KeyboardInterrupt when a stop was asked for: nothing trades yet, just clean up."""
+        if self.asked:
+            raise KeyboardInterrupt
+
 
 @contextmanager
 def _signals() -> Iterator[_Stop]:
@@ -194,17 +199,19 @@ def _start_venues(
     symbols: tuple[str, ...],
     folder: Path,
     stack: ExitStack,
+    stop: _Stop,
 ) -> list[Child]:
     t0_ns = time.time_ns() + LEAD_NS
     children: list[Child] = []
     for venue in venues:
         environment = os.environ | venue.environment()
         args = venue.sim_args(options, symbols, t0_ns)
-        child = Child(f"the simulated {venue.name}", args, environment, folder)
+        title = f"the simulated {venue.name}"
+        child = Child(title, args, environment, folder, orphan_signal=signal.SIGHUP)
         stack.callback(child.stop)
         children.append(child)
     for venue, child in zip(venues, children, strict=True):
-        venue.ready = child.wait_ready(venue.ready_file, READY_TIMEOUT_S)
+        venue.ready = child.wait_ready(venue.ready_file, READY_TIMEOUT_S, stop.look)
     return children
 
 
@@ -216,7 +223,9 @@ def _watch(
     told = False
     while (code := trader.poll()) is None:
         for venue in venues:
-            venue.check()
+            if venue.poll() is not None:
+                trader.kill()  # it could not flatten without the venue; say at once what happened
+                venue.check()
         if stop.asked and not told:
             told = True
             trader.signal(signal.SIGTERM)
@@ -226,6 +235,8 @@ def _watch(
             raise ArbitrageError(f"{trader.title} did not end in time and was killed")
         line.refresh()
         time.sleep(WATCH_PERIOD_S)
+    if stop.asked and code == -signal.SIGTERM:  # it had not begun to trade
+        raise KeyboardInterrupt
     if code != 0:
         raise ArbitrageError(trader.obituary(code))
 
@@ -254,8 +265,9 @@ def run_demo(options: DemoOptions) -> Report:
         line = stack.enter_context(LiveLine(name, arbitrage.attach))
         venues = [_Venue(venue, folder, options) for venue in VENUES]
         line.say(f"starting two simulated venues and the trader (segment {name})")
-        children = _start_venues(venues, options, symbols, folder, stack)
+        children = _start_venues(venues, options, symbols, folder, stack, stop)
         before = {venue.name: venue.account() for venue in venues}
+        stop.look()
 
         stack.callback(_clear_segment, name)
         report_file = folder / "trader.json"

@@ -10,12 +10,14 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from arbitrage.core.frames import parse_frame
 from arbitrage.core.replay import CSV_HEADER, ReplayCore
-from arbitrage.errors import ConfigError
-from arbitrage.research.frames import FrameFile
+from arbitrage.errors import ConfigError, WireError
+from arbitrage.research.frames import FrameFile, read_frames
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,6 +29,7 @@ log = logging.getLogger(__name__)
 
 DEFAULT_FEES: Mapping[str, float] = {"bybit": 5.5, "okx": 5.0}
 CSV_ROWS_AT_ONCE = 1024
+LOOK_FRAMES = 1000  # of a file without a quote: whose are they?
 BUFFER_BYTES = 1 << 23  # of undecoded lines a file
 
 Progress = Callable[[float], None]
@@ -76,6 +79,25 @@ def _report_oddities(counts: Mapping[str, int]) -> None:
         )
     if counts["unknown_symbols"]:
         log.warning("%d quotes were of symbols beyond the first 2000", counts["unknown_symbols"])
+
+
+def _require_quotes(core: ReplayCore, paths: Mapping[str, Path]) -> None:
+    """Refuse a file in which not one frame was a quote of its venue."""
+    for venue, path in paths.items():
+        if core.counts[f"quotes_{venue}"] > 0:
+            continue
+        other = "okx" if venue == "bybit" else "bybit"
+        advice = f"a line is `recv_ns TAB frame`, a frame as {venue} sent it"
+        if any(_is_quote(other, frame) for _, frame in islice(read_frames(path), LOOK_FRAMES)):
+            advice = f"its frames look like {other}'s: are --bybit and --okx swapped?"
+        raise WireError(f"{path} holds no quote of {venue}; {advice}")
+
+
+def _is_quote(venue: str, frame: bytes) -> bool:
+    try:
+        return parse_frame(venue, frame) is not None
+    except ValueError:
+        return False
 
 
 def _csv_chunks(core: ReplayCore) -> Iterator[bytes]:
@@ -201,7 +223,7 @@ def run_replay(
     ``events_path`` receives the CSV; ``progress`` is told the fraction done, 0 to 1. Returns the
     summary. ``frames_per_s`` is frames over the time spent on frames: decompression and writing are
     not in it, ``wall_s`` holds them. Errors as :func:`replay`; an ``events_path`` that cannot be
-    written is a ConfigError too.
+    written is a ConfigError too, a file without a single quote of its venue a WireError.
     """
     begun = time.monotonic()
     core = _core(min_net_bps, fees, max_age_ms, keep_quotes=False)
@@ -230,4 +252,5 @@ def run_replay(
     finally:
         if out is not None:
             out.close()
+    _require_quotes(core, {"bybit": bybit, "okx": okx})
     return _summary(core, events, digest.hexdigest(), begun)

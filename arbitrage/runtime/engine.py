@@ -350,4 +350,7 @@ def run_trader(
             "close these at the venues now",
             is_terminal=True,
         )
+    totals = trader.ledger.totals()
+    net = totals["realised"] + totals["fees"] + totals["funding"]
+    _log.info("stopped flat: %d pairs closed, net %+.2f USD", figures["pairs"]["closed"], net)
     return 0

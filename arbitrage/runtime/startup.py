@@ -70,7 +70,7 @@ async def load_market(settings: Settings) -> Market:
                 "check the network and the *_REST_URL variables"
             ) from None
     said = dict(zip(VENUES, found, strict=True))
-    _require_flat(said)
+    _require_flat(settings, said)
     instruments = {venue: facts.instruments for venue, facts in said.items()}
     fees = {venue: facts.taker_bps for venue, facts in said.items()}
     wallets = {venue: facts.wallet for venue, facts in said.items() if facts.wallet is not None}
@@ -99,8 +99,8 @@ async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _Ve
         if instrument is None or not instrument.is_live:
             state = "does not list it" if instrument is None else f"says {instrument.state!r}"
             raise ConfigError(
-                f"ARB_SYMBOLS names {symbol}, but {venue} {state}; remove it, or check the host "
-                f"{client.base_url}"
+                f"{settings.symbols_source} names {symbol}, but {venue} {state}; remove it, "
+                f"or check the host {client.base_url}"
             )
         wanted[symbol] = instrument
     default_bps = settings.fees.taker_bps(venue)
@@ -134,12 +134,12 @@ def _require_safe_key(settings: Settings, venue: str, key: KeyRights | None) -> 
         _log.warning("%s: the API key is bound to no address", venue)
 
 
-def _require_flat(said: dict[str, _VenueFacts]) -> None:
+def _require_flat(settings: Settings, said: dict[str, _VenueFacts]) -> None:
     """Refuse to trade an account that holds something: name all of it, on both venues."""
     standing = [text for facts in said.values() for text in facts.standing]
     if standing:
         raise ConnectorError(
             f"the accounts already hold {', '.join(standing)}; close these positions first, or "
-            "leave their symbols out of ARB_SYMBOLS",
+            f"leave their symbols out of {settings.symbols_source}",
             is_terminal=True,
         )

@@ -57,7 +57,7 @@ def main(venue: str, symbols: str | None, exit_with_parent: bool, **options: Any
 
         server.run(SimConfig(venue=venue, symbols=chosen, **options), exit_with_parent)
     except SimError as error:
-        click.echo(f"arbitrage.sim: {error}", err=True)
+        click.echo(f"error: {error}", err=True)
         sys.exit(1)
 
 

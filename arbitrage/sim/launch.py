@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -14,29 +13,10 @@ from typing import Any
 
 import msgspec
 
-from arbitrage.sim.config import VENUES, SimError, SimKeys
+from arbitrage.sim.config import VENUES, SimError
+from arbitrage.sim.exports import print_exports
 
 START_TIMEOUT_S = 20.0
-
-
-def environment(ready: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Variables that point a trader at the simulated venues of these ready files."""
-    lines: dict[str, str] = {}
-    for venue, urls in ready.items():
-        prefix = venue.upper()
-        keys = SimKeys.from_env(venue)
-        lines[f"{prefix}_API_KEY"] = keys.key
-        lines[f"{prefix}_API_SECRET"] = keys.secret
-        if venue == "okx":
-            lines[f"{prefix}_API_PASSPHRASE"] = keys.passphrase
-        lines[f"{prefix}_REST_URL"] = urls["rest_url"]
-        lines[f"{prefix}_PUBLIC_WS_URL"] = urls["public_ws_url"]
-        lines[f"{prefix}_PRIVATE_WS_URL"] = urls["private_ws_url"]
-        if venue == "bybit":
-            lines[f"{prefix}_TRADE_WS_URL"] = urls["trade_ws_url"]
-        if "ca_file" in urls:
-            lines["SSL_CERT_FILE"] = urls["ca_file"]
-    return lines
 
 
 def wait_ready(path: Path, child: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
@@ -61,13 +41,12 @@ def run_both(arguments: list[str]) -> int:
             for venue in VENUES:
                 children[venue] = subprocess.Popen(
                     [sys.executable, "-m", "arbitrage.sim", "--venue", venue,
-                     "--ready-file", str(Path(folder) / venue), "--exit-with-parent", *arguments])
+                     "--ready-file", str(Path(folder) / venue), "--exit-with-parent", *arguments],
+                    stdout=subprocess.DEVNULL)  # said below, of both at once
             deadline = time.monotonic() + START_TIMEOUT_S
             ready = {venue: wait_ready(Path(folder) / venue, child, deadline)
                      for venue, child in children.items()}
-            for name, value in environment(ready).items():
-                print(f"export {name}={shlex.quote(value)}")
-            sys.stdout.flush()
+            print_exports(ready)
             while not stopping and all(c.poll() is None for c in children.values()):
                 time.sleep(0.05)
             failed = [v for v, c in children.items() if c.poll() not in (None, 0)]

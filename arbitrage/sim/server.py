@@ -28,6 +28,7 @@ from arbitrage.sim.bybit import BybitExchange
 from arbitrage.sim.certs import CA_NAME, server_context
 from arbitrage.sim.config import SimConfig, SimError
 from arbitrage.sim.exchange import Connection, Exchange
+from arbitrage.sim.exports import print_exports
 from arbitrage.sim.instruments import listed
 from arbitrage.sim.market import Market, SeededMarket
 from arbitrage.sim.okx import OkxExchange
@@ -36,6 +37,8 @@ from arbitrage.sim.playback import FramesMarket, frames_path, symbols_in
 TURN_S = 0.001
 # A client this far behind is cut off, as venues do with readers that are too slow.
 BACKLOG_BYTES_MAX = 16 * 1024 * 1024
+# After SIGHUP, the starter's end, a trader beside still has so long to close its pairs.
+ORPHAN_GRACE_S = 1.5
 BODY_BYTES_MAX = 1024 * 1024
 
 
@@ -247,8 +250,12 @@ def write_ready(path: str, urls: dict[str, str], extra: dict[str, Any]) -> None:
     """Tell a starter where the venue listens; the file appears complete or not at all."""
     target = Path(path)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
-    partial.write_bytes(msgspec.json.encode({**urls, "pid": os.getpid(), **extra}))
-    os.replace(partial, target)
+    try:
+        partial.write_bytes(msgspec.json.encode({**urls, "pid": os.getpid(), **extra}))
+        os.replace(partial, target)
+    except OSError as error:
+        raise SimError(
+            f"--ready-file {path} cannot be written: {error.strerror or error}") from None
 
 
 async def serve(config: SimConfig, parent_pid: int = 0) -> None:
@@ -257,6 +264,8 @@ async def serve(config: SimConfig, parent_pid: int = 0) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopped.set)
+    loop.add_signal_handler(
+        signal.SIGHUP, lambda: loop.call_later(ORPHAN_GRACE_S, server.stopped.set))
     try:
         await server.start()
         extra = {"ca_file": str(tls_folder(config) / CA_NAME)} if config.tls else {}
@@ -264,6 +273,7 @@ async def serve(config: SimConfig, parent_pid: int = 0) -> None:
             write_ready(config.ready_file, server.urls, extra)
         print(f"{config.venue} simulator: WebSocket {server.urls['public_ws_url']} "
               f"REST {server.urls['rest_url']}", file=sys.stderr, flush=True)
+        print_exports({config.venue: {**server.urls, **extra}})
         gc.collect()
         gc.freeze()
         while not server.stopped.is_set():

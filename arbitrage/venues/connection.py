@@ -14,6 +14,7 @@ from typing import Any
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from arbitrage.errors import ConnectorError, WireError
+from arbitrage.secret import MaskedLog
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
 
 MessageHandler = Callable[[bytes, int], None]
@@ -105,7 +106,7 @@ class Connection(ABC):
         self._stopping = asyncio.Event()
         self._failure: asyncio.Future[None] | None = None
         self._heard_s = 0.0
-        self._log = logging.getLogger(f"arbitrage.venues.{venue}")
+        self._log = MaskedLog(logging.getLogger(f"arbitrage.venues.{venue}"), self.hide)
 
     # ---- what a subclass says -------------------------------------------------------------------
 
@@ -116,6 +117,10 @@ class Connection(ABC):
     @abstractmethod
     def on_message(self, payload: bytes, recv_mono_ns: int) -> None:
         """Take one text message. Must not block."""
+
+    def hide(self, text: str) -> str:
+        """Mask what must not be shown of a text that may quote the venue."""
+        return text
 
     def on_lost(self) -> None:  # noqa: B027
         """React to the end of a connection that had been opened."""
@@ -159,6 +164,8 @@ class Connection(ABC):
             try:
                 await self._attempt()
             except (ConnectorError, OSError, WSError, TimeoutError) as error:
+                if isinstance(error, ConnectorError):
+                    error.hide(self.hide)
                 self.last_error = error
                 if isinstance(error, ConnectorError) and error.is_terminal:
                     raise
@@ -292,7 +299,7 @@ class Connection(ABC):
         received = handshake.recv if handshake is not None else None
         said = "no close code"
         if received is not None:
-            said = f"close code {received.code} {received.reason!r}"
+            said = f"close code {received.code} {self.hide(received.reason or '')!r}"
         return ConnectorError(f"{self.label} connection was closed ({said})", venue=self.venue)
 
     def _no_answer(self, timeout_s: float) -> ConnectorError:

@@ -15,6 +15,7 @@ from yarl import URL
 
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import Instrument
+from arbitrage.secret import MaskedLog
 from arbitrage.venues.base import (
     AccountCheck,
     Credentials,
@@ -70,7 +71,7 @@ class RestClient(ABC):
         self._bucket = TokenBucket(requests_per_s, burst, reserve=min(4.0, burst / 4))
         self._ssl: ssl.SSLContext | bool = ssl_context if ssl_context is not None else True
         self._session: aiohttp.ClientSession | None = None
-        self._log = logging.getLogger(f"arbitrage.venues.{self.venue}")
+        self._log = MaskedLog(logging.getLogger(f"arbitrage.venues.{self.venue}"), self.hide)
 
     async def __aenter__(self) -> Self:
         self.open()
@@ -177,6 +178,10 @@ class RestClient(ABC):
     async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
         """Ask for an order's cancellation; accepted is not cancelled."""
 
+    def hide(self, text: str) -> str:
+        """Mask the key wherever the venue quotes it."""
+        return text if self._credentials is None else self._credentials.hide(text)
+
     # ---- requests -------------------------------------------------------------------------------
 
     def check_status(self, status: int, path: str, body: bytes) -> None:
@@ -204,7 +209,7 @@ class RestClient(ABC):
         if action is Action.THROTTLE:
             self.throttle()
         return ConnectorError(
-            f"{path}: {self.codes.said(code, said)}",
+            f"{path}: {self.codes.said(code, self.hide(said))}",
             venue=self.venue,
             code=code,
             is_terminal=action is Action.STOP,
@@ -280,8 +285,9 @@ class RestClient(ABC):
                 venue=self.venue,
             ) from None
         except aiohttp.ClientError as error:
+            said = self.hide(str(error)) or type(error).__name__
             raise ConnectorError(
-                f"{path} failed at {self.base_url}: {str(error) or type(error).__name__}",
+                f"{path} failed at {self.base_url}: {said}",
                 venue=self.venue,
             ) from None
 

@@ -68,6 +68,15 @@ class SignedConnection(Connection):
         self._clock_refusals = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
+    def hide(self, text: str) -> str:
+        """Mask the key wherever the venue quotes it."""
+        return self._credentials.hide(text)
+
+    def fail(self, error: ConnectorError) -> None:
+        """End the present attempt with an error that does not show the key."""
+        error.hide(self.hide)
+        super().fail(error)
+
     @abstractmethod
     def login_frame(self, wall_ms: int) -> bytes:
         """Return the signed login request."""
@@ -116,7 +125,7 @@ class SignedConnection(Connection):
             name = self.venue.upper()
             advice = f"check {name}_API_KEY and its secret, and that they belong to this host"
         error = ConnectorError(
-            f"{self.label} login refused: {said or 'no reason given'}; {advice}",
+            f"{self.label} login refused: {self.hide(said) or 'no reason given'}; {advice}",
             venue=self.venue,
             code=code,
             is_terminal=not (is_clock or is_passing),

@@ -66,7 +66,7 @@ typedef struct arb_replay {
     arb_replay_quote_t *quotes;  /* NULL: not kept */
     uint32_t event_capacity;
     uint64_t quote_capacity;
-    uint64_t quote_count;        /* quotes applied */
+    uint64_t quote_counts[2];    /* quotes applied, by venue */
     uint64_t kept_count;         /* of them in quotes */
     uint64_t frame_count;        /* lines that are not blank */
     uint64_t malformed_count;
@@ -222,7 +222,7 @@ static inline void arb_replay_frame(arb_replay_t *replay, const arb_replay_sourc
         replay->other_count++;
         return;
     }
-    replay->quote_count++;
+    replay->quote_counts[venue]++;
     if (replay->quotes != NULL)
         arb_replay_keep(replay, &tick, &quote, row - venue * replay->store->symbol_capacity);
     arb_detector_handle(&replay->detector, &tick, quote.exch_wall_ns / 1000000);

@@ -59,7 +59,7 @@ cdef extern from "replay.h" nogil:
         arb_replay_quote_t *quotes
         uint32_t event_capacity
         uint64_t quote_capacity
-        uint64_t quote_count
+        uint64_t quote_counts[2]
         uint64_t kept_count
         uint64_t frame_count
         uint64_t malformed_count
@@ -381,7 +381,9 @@ cdef class ReplayCore:
         return {
             "frames": self.held().frame_count,
             "malformed": self.ptr.malformed_count,
-            "quotes": self.ptr.quote_count,
+            "quotes": self.ptr.quote_counts[0] + self.ptr.quote_counts[1],
+            "quotes_bybit": self.ptr.quote_counts[0],
+            "quotes_okx": self.ptr.quote_counts[1],
             "opportunities": self.ptr.detector.opened_count,
             "other": self.ptr.other_count,
             "unknown_symbols": self.ptr.unknown_count,

@@ -1,0 +1,130 @@
+"""``arb demo``: the whole system against two simulated venues, with no keys and no network."""
+
+import math
+import sys
+from pathlib import Path
+
+import click
+
+from arbitrage.cli import OutputFile, fees_option, symbols_option, write_text
+from arbitrage.errors import ConfigError
+from arbitrage.fees import FeeSchedule
+
+__all__ = ["demo"]
+
+
+@click.command()
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="How long to trade; Ctrl-C stops earlier.",
+)
+@click.option(
+    "--symbols",
+    type=symbols_option,
+    metavar="LIST",
+    help="Canonical symbols; default: BTCUSDT,ETHUSDT,SOLUSDT, or those in both frames files.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=7,
+    show_default=True,
+    help="Seed of the random market.",
+)
+@click.option(
+    "--rate",
+    type=click.IntRange(1, 100_000),
+    default=2000,
+    show_default=True,
+    help="Updates a second and venue.",
+)
+@click.option(
+    "--frames",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Play bybit.frames.gz and okx.frames.gz of a folder instead of the random market.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True, max=1000),
+    default=1.0,
+    show_default=True,
+    help="With --frames: times their own timing.",
+)
+@click.option(
+    "--min-net-bps", type=float, default=0.0, show_default=True, help="Least net edge to open."
+)
+@click.option(
+    "--fees",
+    type=fees_option,
+    metavar="LIST",
+    default="bybit=5.5,okx=5.0",
+    show_default=True,
+    help="Taker fees in bps, of the venues and in the trader.",
+)
+@click.option(
+    "--max-hold-s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=5.0,
+    show_default=True,
+    help="Close a pair after so long.",
+)
+@click.option("--tls", is_flag=True, help="Speak TLS with the simulated venues.")
+@click.option(
+    "--json",
+    "json_path",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Write the report as one JSON object to a file, or - for stdout and nothing else there.",
+)
+def demo(
+    seconds: float,
+    symbols: tuple[str, ...] | None,
+    seed: int,
+    rate: int,
+    frames: Path | None,
+    speed: float,
+    min_net_bps: float,
+    fees: FeeSchedule,
+    max_hold_s: float,
+    tls: bool,
+    json_path: str | None,
+) -> int:
+    """Trade two simulated venues and report: no keys, no network, no money.
+
+    \b
+    Bybit and OKX run as programs of their own and speak the venues' protocols;
+    the trader is the same program as `arb trade`. After --seconds or Ctrl-C it
+    opens no more, flattens within 5 s and the report follows.
+      arb demo --seconds 30 --rate 10000
+      arb demo --frames FOLDER --speed 10 --fees bybit=0,okx=0 --min-net-bps 4
+    """
+    if not math.isfinite(min_net_bps):
+        raise ConfigError(f"--min-net-bps was {min_net_bps}; accepted is a finite number")
+    from arbitrage.demo.report import render, to_json
+    from arbitrage.demo.run import DemoOptions, run_demo
+
+    report = run_demo(
+        DemoOptions(
+            seconds=seconds,
+            symbols=symbols,
+            seed=seed,
+            rate=rate,
+            frames=frames,
+            speed=speed,
+            min_net_bps=min_net_bps,
+            fees=fees,
+            max_hold_s=max_hold_s,
+            tls=tls,
+        )
+    )
+    if json_path is not None:
+        write_text(json_path, to_json(report))
+    if json_path != "-":
+        render(report)
+    if report.open_legs_at_exit:
+        sys.stderr.write(f"error: {report.open_legs_at_exit} legs are open at the venues\n")
+        return 1
+    return 0
