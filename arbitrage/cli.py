@@ -58,7 +58,7 @@ def symbols_option(text: str) -> tuple[str, ...]:
     return parse_symbols(text, label="--symbols")
 
 
-class OutputFile(click.ParamType):
+class OutputFile(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
     """A file to write at the end, or ``-``; one that cannot be written is refused at the start."""
 
     name = "file"

@@ -106,6 +106,7 @@ def replay(
             max_age_ms=max_age_ms,
             events_path=None if events is None else Path(events),
             progress=progress,
+            needs_quotes=True,
         )
     if json_path is None:
         write_text("-", _table(result))

@@ -82,16 +82,20 @@ class Child:
         """Return the exit code; None while it runs."""
         return self._process.poll()
 
-    def last_words(self) -> str:
-        """Return the last line it wrote, without its ``error:``; nothing when it has none."""
+    def log_lines(self) -> list[str]:
+        """Return the end of what it wrote, without blank lines."""
         try:
             with self._log.open("rb") as log:
                 log.seek(0, os.SEEK_END)
                 log.seek(max(0, log.tell() - TAIL_BYTES))
                 lines = log.read().decode("utf-8", "replace").split("\n")
         except OSError:
-            return ""
-        spoken = [line.strip() for line in lines if line.strip()]
+            return []
+        return [line.strip() for line in lines if line.strip()]
+
+    def last_words(self) -> str:
+        """Return the last line it wrote, without its ``error:``; nothing when it has none."""
+        spoken = self.log_lines()
         last = spoken[-1] if spoken else ""
         return last.removeprefix("error: ") if last.startswith("error: ") else ""
 

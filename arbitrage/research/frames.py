@@ -109,4 +109,5 @@ def read_frames(path: str | Path) -> Iterator[tuple[int, bytes]]:
 
 def _split_line(line: bytes) -> tuple[int, bytes] | None:
     stamp, tab, frame = line.rstrip(b"\r").partition(b"\t")
-    return (int(stamp), frame) if tab and stamp.isdigit() else None
+    # 19 digits hold every time that fits 63 bits, see replay.h
+    return (int(stamp), frame) if tab and stamp.isdigit() and len(stamp) <= 19 else None

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -88,16 +89,17 @@ def _require_quotes(core: ReplayCore, paths: Mapping[str, Path]) -> None:
             continue
         other = "okx" if venue == "bybit" else "bybit"
         advice = f"a line is `recv_ns TAB frame`, a frame as {venue} sent it"
-        if any(_is_quote(other, frame) for _, frame in islice(read_frames(path), LOOK_FRAMES)):
+        if _holds_quote(other, path):
             advice = f"its frames look like {other}'s: are --bybit and --okx swapped?"
         raise WireError(f"{path} holds no quote of {venue}; {advice}")
 
 
-def _is_quote(venue: str, frame: bytes) -> bool:
-    try:
-        return parse_frame(venue, frame) is not None
-    except ValueError:
-        return False
+def _holds_quote(venue: str, path: Path) -> bool:
+    for _, frame in islice(read_frames(path), LOOK_FRAMES):
+        with suppress(ValueError):
+            if parse_frame(venue, frame) is not None:
+                return True
+    return False
 
 
 def _csv_chunks(core: ReplayCore) -> Iterator[bytes]:
@@ -217,13 +219,15 @@ def run_replay(
     max_age_ms: float = 0,
     events_path: Path | None = None,
     progress: Progress | None = None,
+    needs_quotes: bool = False,
 ) -> dict[str, Any]:
     """Replay two files of any size in bounded memory, writing events as they come.
 
     ``events_path`` receives the CSV; ``progress`` is told the fraction done, 0 to 1. Returns the
     summary. ``frames_per_s`` is frames over the time spent on frames: decompression and writing are
     not in it, ``wall_s`` holds them. Errors as :func:`replay`; an ``events_path`` that cannot be
-    written is a ConfigError too, a file without a single quote of its venue a WireError.
+    written is a ConfigError too, with ``needs_quotes`` a file without a single quote of its
+    venue is a WireError.
     """
     begun = time.monotonic()
     core = _core(min_net_bps, fees, max_age_ms, keep_quotes=False)
@@ -252,5 +256,6 @@ def run_replay(
     finally:
         if out is not None:
             out.close()
-    _require_quotes(core, {"bybit": bybit, "okx": okx})
+    if needs_quotes:
+        _require_quotes(core, {"bybit": bybit, "okx": okx})
     return _summary(core, events, digest.hexdigest(), begun)

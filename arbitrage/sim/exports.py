@@ -32,5 +32,5 @@ def environment(ready: dict[str, dict[str, Any]]) -> dict[str, str]:
 def print_exports(ready: dict[str, dict[str, Any]]) -> None:
     """Print those variables on stdout as ``export`` lines."""
     for name, value in environment(ready).items():
-        print(f"export {name}={shlex.quote(value)}")
+        sys.stdout.write(f"export {name}={shlex.quote(value)}\n")
     sys.stdout.flush()

@@ -179,10 +179,9 @@ class OrderLine(SignedConnection):
         if row.action is Action.THROTTLE:
             self.rest.throttle()
         elif row.action is Action.STOP and self._on_stop is not None:
+            text = self.codes.said(code, self.hide(said))
             self._on_stop(
-                ConnectorError(
-                    self.codes.said(code, said), venue=self.venue, code=code, is_terminal=True
-                )
+                ConnectorError(text, venue=self.venue, code=code, is_terminal=True)
             )
         if row.is_clock:
             self.spawn(self.measure_clock())

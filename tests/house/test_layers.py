@@ -25,9 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "research": {"core", "research"} | BASE,
     "cold": {"core", "cold"} | BASE,
     "runtime": {"core", "venues", "trading", "cold", "runtime"} | BASE,
-} | dict.fromkeys(PROGRAMS, ROOMS | PROGRAMS | BASE | {"__init__"})
+} | dict.fromkeys(PROGRAMS, ROOMS | PROGRAMS | BASE | {"__init__", "entry"})
 # The base knows nothing but itself; the public list leads to what a user works with by hand.
 MAY_IMPORT |= dict.fromkeys(BASE, BASE)
+MAY_IMPORT["entry"] = {"cli"}
 MAY_IMPORT["__init__"] = {"core", "research", "runtime"}
 
 

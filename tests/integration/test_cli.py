@@ -11,6 +11,9 @@ ROOT = Path(__file__).parents[2]
 VERBS = ("demo", "trade", "sim", "replay", "instruments", "bench", "monitor")
 
 
+TWO = ("--bybit", "/dev/null", "--okx", "/dev/null")
+
+
 def run(*args: str, cwd: Path | None = None, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *args],
@@ -81,6 +84,13 @@ def test_scripts_run_from_anywhere(script: str, tmp_path: Path) -> None:
         (["trade", "--mode", "real"], 2, "'paper', 'demo', 'testnet', 'live'"),
         (["trade", "--mode", "live"], 2, "mode live needs keys of bybit; set BYBIT_API_KEY"),
         (["trade", "--mode", "paper", "--i-accept-real-losses"], 2, "belongs to live"),
+        (["trade", "--report", "/no/such/r.json"], 2, "--report was '/no/such/r.json'"),
+        (["demo", "--json", "/no/such/r.json"], 2, "there is no folder /no/such"),
+        (["demo", "--json", "/tmp"], 2, "--json was '/tmp', which cannot be written"),
+        (["bench", "--json", "/no/such/r.json"], 2, "there is no folder /no/such"),
+        (["instruments", "--csv", "/no/such/r.csv"], 2, "--csv was '/no/such/r.csv'"),
+        (["replay", *TWO, "--json", "/no/such/r.json"], 2, "there is no folder /no/such"),
+        (["replay", *TWO, "--events", "/no/such/e.csv"], 2, "--events was '/no/such/e.csv'"),
         (["monitor", "--port", "70000"], 2, "--port"),
         (["monitor", "--name", "no/name"], 2, "ARB_NAME was 'no/name'"),
     ],
@@ -133,3 +143,94 @@ def test_help_imports_no_venue_and_no_loop() -> None:
         "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
     )
     assert run("-c", probe).stderr == "[]\n"
+
+
+# ---- files that cannot be what they should be --------------------------------------------------
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_is_not_ours_is_refused_at_once(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = arb("demo", "--json", str(tmp_path / "report.json"))
+    assert done.returncode == 2
+    assert "permission denied" in done.stderr
+
+
+def frames_file(folder: Path, name: str, text: bytes) -> str:
+    path = folder / name
+    path.write_bytes(text)
+    return str(path)
+
+
+BYBIT_LINE = (
+    b'1\t{"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":1,"data":{"s":"BTCUSDT",'
+    b'"b":[["100","1"]],"a":[["101","1"]],"u":2,"seq":10},"cts":1}\n'
+)
+OKX_LINE = (
+    b'1\t{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":'
+    b'[["101","1","0","1"]],"bids":[["100","1","0","1"]],"ts":"1","seqId":10}]}\n'
+)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [b"", bytes(range(256)) * 9, b"9" * 5000 + b"\tx\n", b"no tab at all\n" * 5, BYBIT_LINE[2:]],
+)
+@pytest.mark.parametrize("venue", ["bybit", "okx"])
+def test_a_replay_of_a_file_without_a_quote_is_an_error(
+    tmp_path: Path, garbage: bytes, venue: str
+) -> None:
+    files = {
+        "bybit": frames_file(tmp_path, "b.frames", BYBIT_LINE),
+        "okx": frames_file(tmp_path, "o.frames", OKX_LINE),
+    }
+    files[venue] = frames_file(tmp_path, "garbage", garbage)
+    done = arb("replay", "--bybit", files["bybit"], "--okx", files["okx"])
+    assert done.returncode == 1, done.stderr
+    assert done.stderr.startswith(f"error: {files[venue]} holds no quote of {venue}; ")
+    assert done.stderr.count("\n") == 1
+    assert "swapped" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_swapped_files_are_told_apart_and_a_few_bad_lines_are_fine(tmp_path: Path) -> None:
+    bybit = frames_file(tmp_path, "b.frames", b"junk\n" + BYBIT_LINE)
+    okx = frames_file(tmp_path, "o.frames", OKX_LINE + b"2\t{}\n")
+    swapped = arb("replay", "--bybit", okx, "--okx", bybit)
+    assert swapped.returncode == 1
+    assert f"{okx} holds no quote of bybit; its frames look like okx's" in swapped.stderr
+    assert arb("replay", "--bybit", bybit, "--okx", okx).returncode == 0
+
+
+# ---- the simulator -----------------------------------------------------------------------------
+
+
+def test_a_ready_file_that_cannot_be_written_is_one_line() -> None:
+    done = run(
+        "-m", "arbitrage.sim", "--venue", "okx", "--ws-port", "0", "--rest-port", "0",
+        "--ready-file", "/no/such/x.json",
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: --ready-file /no/such/x.json cannot be written")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("venue", "names"), [("bybit", 6), ("okx", 6), ("both", 12)])
+def test_the_simulator_says_what_a_trader_must_export(venue: str, names: int) -> None:
+    ports = [] if venue == "both" else ["--ws-port", "0", "--rest-port", "0"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arbitrage.sim", "--venue", venue, *ports],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(names)]
+    finally:
+        process.terminate()
+        rest, _ = process.communicate(timeout=20)
+    assert all(line.startswith("export ") for line in lines)
+    assert len({line.partition("=")[0] for line in lines}) == names
+    assert rest == ""

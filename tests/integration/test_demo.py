@@ -115,25 +115,68 @@ def test_ctrl_c_flattens_and_reports(demo: Any) -> None:
 def test_a_program_that_dies_is_one_clear_line(demo: Any, victim: str) -> None:
     process = demo("--seconds", "600")
     programs = wait_for_programs(process)
+    time.sleep(2)
     os.kill(programs[victim], signal.SIGKILL)
+    begun = time.monotonic()
     code, out, err = finish(process)
+    assert time.monotonic() - begun < 3, "it is said at once"
     assert code == 1
     assert out == ""
     last = err.splitlines()[-1]
     title = "the trader" if victim == "trader" else f"the simulated {victim}"
-    assert last.startswith(f"error: {title} ended early by SIGKILL")
+    assert last == f"error: {title} ended early by SIGKILL"
     assert "Traceback" not in err
     assert not Path(f"/dev/shm/arbitrage.arbitrage-demo-{process.pid}").exists()
     assert not any(Path(f"/proc/{pid}").exists() for pid in programs.values())
 
 
-def test_killed_demo_leaves_no_program(demo: Any) -> None:
+def is_running(pid: int) -> bool:
+    """Return whether a process lives; one that only waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except OSError:
+        return False
+
+
+def programs_of_folder(folder: Path) -> list[int]:
+    """Return the processes that were told this folder as theirs."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"TMPDIR={folder}".encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("delay_s", [0, 3])
+def test_killed_demo_leaves_no_program(demo: Any, delay_s: float) -> None:
     process = demo("--seconds", "600")
     programs = wait_for_programs(process)
+    time.sleep(delay_s)
     process.kill()
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 5
     left = dict(programs)
     while left and time.monotonic() < deadline:
-        left = {name: pid for name, pid in left.items() if Path(f"/proc/{pid}").exists()}
+        left = {name: pid for name, pid in left.items() if is_running(pid)}
         time.sleep(0.1)
     assert left == {}
+    assert not Path(f"/dev/shm/arbitrage.arbitrage-demo-{process.pid}").exists()
+
+
+@pytest.mark.parametrize("delay_s", [0.1, 0.3, 0.6, 0.9, 1.2, 1.5])
+def test_ctrl_c_at_the_start_is_quiet_and_leaves_nothing(
+    demo: Any, tmp_path: Path, delay_s: float
+) -> None:
+    process = demo("--seconds", "600")
+    time.sleep(delay_s)
+    process.send_signal(signal.SIGINT)
+    code, out, err = finish(process, 20)
+    assert code in (0, 130), err
+    assert "error" not in err
+    assert "Traceback" not in err
+    assert (code == 0) == bool(out)
+    assert list(tmp_path.iterdir()) == []
+    assert not Path(f"/dev/shm/arbitrage.arbitrage-demo-{process.pid}").exists()
+    assert not programs_of_folder(tmp_path)

@@ -144,6 +144,14 @@ def test_a_program_that_ends_early_says_why(tmp_path: Path) -> None:
     assert str(caught.value) == "the helper ended early with code 1: port 1 is in use"
 
 
+def test_words_that_are_no_error_are_not_its_last_words(tmp_path: Path) -> None:
+    child = start(tmp_path, "import os; print('started', flush=True); os.kill(os.getpid(), 9)")
+    child.wait(10)
+    with pytest.raises(ArbitrageError) as caught:
+        child.check()
+    assert str(caught.value) == "the helper ended early by SIGKILL"
+
+
 def test_a_program_that_never_gets_ready_is_named(tmp_path: Path) -> None:
     child = start(tmp_path, "import time; time.sleep(60)")
     with pytest.raises(ArbitrageError, match=r"not ready within 0\.2 s"):

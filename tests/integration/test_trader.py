@@ -71,6 +71,10 @@ def test_a_signal_with_pairs_open_flattens_and_exits_0(tmp_path: Path, number: i
             running.child.signal(number)
             assert running.child.wait(20) == 0
             report = running.report()
+            last = running.child.log_lines()[-1]
+        assert " INFO " in last
+        assert f"stopped flat: {report['pairs']['closed']} pairs closed, net " in last
+        assert last.endswith(" USD")
         assert all(not facts.positions for facts in sims.accounts().values())
         after = sims.equity()
     assert report["pairs"]["opened"] >= 1

@@ -235,3 +235,30 @@ def test_the_example_file_lists_every_variable_with_its_default() -> None:
     lines = [line for line in text.splitlines() if line.startswith("#") and "=" in line]
     found = dict(line.lstrip("# ").split("=", 1) for line in lines if line[1:2].isupper())
     assert found == {name: default for name, (default, _) in variables().items()}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (f"A=1\n\n\nARB_MAX_ORDER_USD {CANARY}\n", 4),
+        (f"ARB_MAX_ORDER_USD\nA={CANARY}\n", 1),
+        (f"A='{CANARY}\n", 1),
+        (f"# fine\nexport A=1\n={CANARY}\n", 3),
+    ],
+)
+def test_a_malformed_line_is_named_by_file_and_number(
+    tmp_path: Path, text: str, line: int
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_settings({}, dotenv=path)
+    assert str(caught.value).startswith(f"{path} line {line} is no setting")
+    assert CANARY not in str(caught.value)
+
+
+def test_settings_know_where_the_symbols_came_from() -> None:
+    assert load().symbols_source == "ARB_SYMBOLS, not set, by default"
+    assert load(ARB_SYMBOLS="BTCUSDT").symbols_source == "ARB_SYMBOLS"
+    flags = {"ARB_SYMBOLS": "BTCUSDT"}
+    assert load_settings({}, dotenv=None, overrides=flags).symbols_source == "--symbols"

@@ -7,15 +7,18 @@ import traceback
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from arbitrage.config import Credentials
-from arbitrage.errors import ConnectorError
+from arbitrage.errors import ConnectorError, WireError
 from arbitrage.secret import Secret
 from arbitrage.venues.bybit import auth as bybit
 from arbitrage.venues.bybit import wire
 from arbitrage.venues.bybit.rest import BybitRest
 from arbitrage.venues.bybit.session import BybitSession
 from arbitrage.venues.okx import auth as okx
+from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.okx.session import OkxSession
 
 BYBIT = Credentials(
@@ -123,6 +126,14 @@ def test_okx_timestamp_keeps_its_milliseconds() -> None:
 CANARY = "canary-6f1f0a52"
 
 
+def canaries() -> Credentials:
+    return Credentials(
+        key=Secret(f"{CANARY}-key"),
+        secret=Secret(f"{CANARY}-secret"),
+        passphrase=Secret(f"{CANARY}-pass"),
+    )
+
+
 def test_a_secret_never_renders() -> None:
     secret = Secret(CANARY)
     logged = logging.LogRecord("x", 10, "x", 1, "%s %r", (secret, secret), None).getMessage()
@@ -139,20 +150,15 @@ def test_a_secret_never_renders() -> None:
 
 @pytest.mark.parametrize("session", [BybitSession, OkxSession])
 def test_no_secret_in_errors_and_logs(session: type, caplog: pytest.LogCaptureFixture) -> None:
-    canaries = Credentials(
-        key=Secret(f"{CANARY}-key"),
-        secret=Secret(f"{CANARY}-secret"),
-        passphrase=Secret(f"{CANARY}-pass"),
-    )
-
     class Probe(session):  # type: ignore[misc]
         async def on_open(self) -> None: ...
 
         def on_message(self, payload: bytes, recv_mono_ns: int) -> None: ...
 
     caplog.set_level(logging.DEBUG)
-    probe = Probe("ws://127.0.0.1:1", "order", canaries, BybitRest("http://127.0.0.1:1", canaries))
-    logging.getLogger("arbitrage").warning("%s %r", probe, canaries)
+    rest = BybitRest("http://127.0.0.1:1", canaries())
+    probe = Probe("ws://127.0.0.1:1", "order", canaries(), rest)
+    logging.getLogger("arbitrage").warning("%s %r", probe, canaries())
     try:
         probe.login_refused(10004, "Invalid sign")
         probe.send(b"x")
@@ -164,7 +170,78 @@ def test_no_secret_in_errors_and_logs(session: type, caplog: pytest.LogCaptureFi
     assert CANARY not in caplog.text
     assert CANARY not in str(vars(probe))
     with pytest.raises(TypeError):
-        msgspec.json.encode(canaries)
+        msgspec.json.encode(canaries())
+
+
+WORDS = st.text("abcdefXYZ0189-._", min_size=1, max_size=40)
+AROUND = st.text("ghijkl[]<>:' \"", max_size=20)
+
+
+@given(key=WORDS, secret=WORDS, phrase=WORDS, before=AROUND, after=AROUND)
+def test_a_venue_that_quotes_the_key_does_not_show_it(
+    key: str, secret: str, phrase: str, before: str, after: str
+) -> None:
+    """What a venue says reaches errors and logs by these ways; none shows what it was sent."""
+    held = Credentials(key=Secret(key), secret=Secret(secret), passphrase=Secret(phrase))
+    for word in (key, secret, phrase):
+        said = held.hide(f"{before}{word}{after}")
+        assert word not in said
+        assert said.startswith(before)
+
+
+QUOTING = f'origin_string[1790439600000{CANARY}-key5000] "{CANARY}-secret" {CANARY}-pass'
+
+
+@pytest.mark.parametrize(
+    ("client", "reply"),
+    [
+        (BybitRest, {"retCode": 10004, "retMsg": QUOTING}),
+        (OkxRest, {"code": "50113", "msg": QUOTING, "data": []}),
+    ],
+)
+def test_rest_errors_do_not_show_the_key(
+    client: type, reply: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def answer(*_args: object, **_options: object) -> bytes:
+        return msgspec.json.encode(reply)
+
+    rest = client("http://127.0.0.1:1", canaries())
+    monkeypatch.setattr(rest, "request", answer)
+    with pytest.raises(ConnectorError, match=r"origin_string\[1790439600000\*\*\*5000\]") as caught:
+        asyncio.run(rest.wallet())
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("session", [BybitSession, OkxSession])
+def test_socket_errors_and_logs_do_not_show_the_key(
+    session: type, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Probe(session):  # type: ignore[misc]
+        async def on_open(self) -> None: ...
+
+        def on_message(self, payload: bytes, recv_mono_ns: int) -> None:
+            raise WireError(f"it began {payload!r}")
+
+        async def _attempt(self) -> None:
+            self._stopping.set()
+            raise ConnectorError(f"closed ({QUOTING})", is_terminal=True)
+
+    async def main() -> None:
+        rest = BybitRest("http://127.0.0.1:1", canaries())
+        probe = Probe("ws://127.0.0.1:1", "order", canaries(), rest)
+        probe._failure = asyncio.get_running_loop().create_future()
+        probe.login_refused(1, QUOTING)
+        probe._receive(QUOTING.encode(), 1)
+        with pytest.raises(ConnectorError) as caught:
+            await probe.run()
+        for error in (caught.value, probe._failure.exception()):
+            assert "origin_string" in str(error)
+            assert CANARY not in str(error)
+
+    caplog.set_level(logging.DEBUG)
+    asyncio.run(main())
+    assert "it began" in caplog.text
+    assert CANARY not in caplog.text
 
 
 # ---- refused logins -----------------------------------------------------------------------------
