@@ -93,7 +93,7 @@ def test_the_table_and_the_csv(hosts: HOSTS, tmp_path: Path) -> None:
         (["--symbols", "NOSUCHUSDT"], 2, "--symbols names NOSUCHUSDT, but bybit does not list it"),
         (["--symbols", "1000PEPEUSDT"], 2, "canonical name of 1000PEPEUSDT is PEPEUSDT"),
         (["--venue", "none"], 2, "--venue"),
-        (["--csv", "/no/such/folder/list.csv"], 2, "/no/such/folder/list.csv cannot be written"),
+        (["--csv", "/no/such/folder/list.csv"], 2, "which cannot be written: there is no folder"),
     ],
 )
 def test_what_is_wrong_is_one_line(hosts: HOSTS, args: list[str], code: int, words: str) -> None:

@@ -28,7 +28,7 @@ from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.signed import PASSING
 
 ROOT = Path(__file__).resolve().parents[2]
-KEYS = Credentials(key=Secret("k"), secret=Secret("s"), passphrase=Secret("p"))
+KEYS = Credentials(key=Secret("the-key"), secret=Secret("hidden"), passphrase=Secret("phrase"))
 TABLES = {"bybit": bybit.CODES, "okx": okx.CODES}
 ROWS = [(venue, code) for venue, table in TABLES.items() for code, _ in table]
 OURS, ROW, SENT_NS = 1234567890123456789, 1, 44
