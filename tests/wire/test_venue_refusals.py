@@ -20,7 +20,7 @@ from arbitrage.venues.okx.rest import OkxRest
 ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("ARB_REAL_DATA", ROOT.parent / "shared" / "data"))
 FIXTURES = DATA.parent / "protocol/fixtures"
-KEYS = Credentials(key=Secret("k"), secret=Secret("s"), passphrase=Secret("p"))
+KEYS = Credentials(key=Secret("the-key"), secret=Secret("hidden"), passphrase=Secret("phrase"))
 CLIENTS: dict[str, Any] = {"bybit": BybitRest, "okx": OkxRest}
 QUERY, THROTTLE, DROP, STOP = Action.QUERY, Action.THROTTLE, Action.DROP, Action.STOP
 
