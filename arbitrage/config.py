@@ -225,7 +225,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Stage placement with ``auto`` resolved by the cores this process may use."""
         if self.stages != "auto":
             return self.stages
-        if len(self.cores) < FUSED_CORES_MIN:
+        if len(self.cores) < FUSED_CORES_MIN and self.feed_mode == "loop":
             return "inline"
         return "fused" if len(self.cores) < SPLIT_CORES_MIN else "split"
 
@@ -463,6 +463,11 @@ def load_settings(
 
 
 def _cross_check(settings: Settings, needs_keys: bool) -> None:
+    if settings.stages == "inline" and settings.feed_mode != "loop":
+        raise ConfigError(
+            f"ARB_STAGES was 'inline' with ARB_FEED_MODE {settings.feed_mode!r}; inline stages run "
+            "inside the one feed loop: choose ARB_FEED_MODE loop, or ARB_STAGES split or fused"
+        )
     risk = settings.risk
     if risk.max_order_usd > risk.max_position_usd:
         raise ConfigError(

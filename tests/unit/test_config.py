@@ -262,3 +262,13 @@ def test_settings_know_where_the_symbols_came_from() -> None:
     assert load(ARB_SYMBOLS="BTCUSDT").symbols_source == "ARB_SYMBOLS"
     flags = {"ARB_SYMBOLS": "BTCUSDT"}
     assert load_settings({}, dotenv=None, overrides=flags).symbols_source == "--symbols"
+
+
+@pytest.mark.parametrize("feed_mode", ["threads", "processes"])
+def test_inline_stages_need_the_one_feed_loop(feed_mode: str) -> None:
+    """With feeds of their own threads or processes nothing would ever run inline stages."""
+    few_cores = load_settings({"ARB_FEED_MODE": feed_mode}, dotenv=None, cores=(0, 1))
+    assert few_cores.placed_stages == "fused"
+    assert load_settings({}, dotenv=None, cores=(0, 1)).placed_stages == "inline"
+    with pytest.raises(ConfigError, match="ARB_STAGES was 'inline' with ARB_FEED_MODE"):
+        load_settings({"ARB_FEED_MODE": feed_mode, "ARB_STAGES": "inline"}, dotenv=None)
