@@ -12,8 +12,8 @@ Threads of a trader, with their roles as ``top -H`` shows them::
 
 import asyncio
 import logging
+import queue
 import signal
-import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
@@ -62,6 +62,34 @@ async def run_feeds(
             feed.stop()
 
 
+class StopFlag:
+    """Raised by a signal handler, waited for by the same thread.
+
+    A `threading.Event` would not do: its `set` takes the lock that the interrupted `wait` may hold.
+    A `SimpleQueue` may be put to from a signal handler at any moment.
+    """
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def set(self) -> None:
+        """Ask for a stop."""
+        self._asked = True
+        self._bell.put(None)
+
+    def is_set(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._asked
+
+    def wait(self, timeout_s: float) -> bool:
+        """Sleep until a stop is asked for or the time is up; return whether it was."""
+        if not self._asked:
+            with suppress(queue.Empty):
+                self._bell.get(timeout=timeout_s)
+        return self._asked
+
+
 class StopAsked(Exception):
     """A signal came before the trader was ready."""
 
@@ -77,7 +105,7 @@ class Trader:
         self.market = market
         self.state = state
         self.ledger = Ledger()
-        self.stop_asked = threading.Event()
+        self.stop_asked = StopFlag()
         self._failure: BaseException | None = None
         lane_count = 1 if settings.feed_mode == "loop" else len(VENUES)
         self.segment = make_segment(settings, lane_count, state.run)
