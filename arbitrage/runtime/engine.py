@@ -16,7 +16,7 @@ import queue
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from types import FrameType
 from typing import Any
