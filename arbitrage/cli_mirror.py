@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import threading
 
 import click
 
@@ -45,8 +44,9 @@ def mirror(name: str | None, url: str | None, max_len: int) -> int:
 
     import arbitrage
     from arbitrage.cold.redis_writer import Mirror
+    from arbitrage.runtime.stop_flag import StopFlag
 
-    stop = threading.Event()
+    stop = StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     writer = Mirror(settings.name, settings.redis_url, arbitrage.attach, max_len)

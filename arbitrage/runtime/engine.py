@@ -12,11 +12,10 @@ Threads of a trader, with their roles as ``top -H`` shows them::
 
 import asyncio
 import logging
-import queue
 import signal
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -33,6 +32,7 @@ from arbitrage.runtime.report import build_report, write_report
 from arbitrage.runtime.row_watch import RowWatch
 from arbitrage.runtime.startup import Market, load_market
 from arbitrage.runtime.state import TraderState, open_state
+from arbitrage.runtime.stop_flag import StopFlag
 from arbitrage.runtime.threads import HotThread, LoopThread, run_together, spread_cores
 from arbitrage.runtime.wiring import Core, build_core, make_segment
 from arbitrage.trading.ledger import Ledger
@@ -60,34 +60,6 @@ async def run_feeds(
     finally:
         for feed in feeds:
             feed.stop()
-
-
-class StopFlag:
-    """Raised by a signal handler, waited for by the same thread.
-
-    A `threading.Event` would not do: its `set` takes the lock that the interrupted `wait` may hold.
-    A `SimpleQueue` may be put to from a signal handler at any moment.
-    """
-
-    def __init__(self) -> None:
-        self._asked = False
-        self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    def set(self) -> None:
-        """Ask for a stop."""
-        self._asked = True
-        self._bell.put(None)
-
-    def is_set(self) -> bool:
-        """Whether a stop was asked for."""
-        return self._asked
-
-    def wait(self, timeout_s: float) -> bool:
-        """Sleep until a stop is asked for or the time is up; return whether it was."""
-        if not self._asked:
-            with suppress(queue.Empty):
-                self._bell.get(timeout=timeout_s)
-        return self._asked
 
 
 class StopAsked(Exception):
