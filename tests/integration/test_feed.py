@@ -203,6 +203,22 @@ def test_funding_reaches_the_store(segment: Segment, stages: Stages) -> None:
     assert row.funding_next_ns == next_ns
 
 
+def test_states_and_funding_may_be_told_with_the_time_of_their_cause(
+    segment: Segment, stages: Stages
+) -> None:
+    lane = FeedLane(segment, 0)
+    lane.attach_loop(None, stages)
+    row = segment.store.row("bybit", 0)
+    now_ns = time.monotonic_ns()
+    lane.on_frame(0, bybit("100.0", "100.1", 5), recv_mono_ns=now_ns)
+    lane.push_state(row, SYNCING, mono_ns=now_ns - 1)
+    assert segment.store.state[0, 0] == LIVE, "it was true before the quote"
+    lane.push_state(row, SYNCING, mono_ns=now_ns + 1)
+    assert segment.store.state[0, 0] == SYNCING
+    lane.push_funding(row, 0.0001, 8.0, 1_700_000_000_000_000_000, mono_ns=now_ns)
+    assert segment.store.read_row("bybit", 0).funding_rate == 0.0001
+
+
 def test_a_reader_may_not_feed(segment: Segment) -> None:
     with pytest.raises(ValueError, match="writable=True"):
         FeedLane(Segment.attach(segment.name), 0)

@@ -126,19 +126,25 @@ cdef class FeedLane:
             self.inline_stages.turn_inline()
         return status
 
-    def push_state(self, row: int, state: int) -> None:
-        """Tell the detector that a row's state changed (RowState number)."""
+    def push_state(self, row: int, state: int, mono_ns: int = 0) -> None:
+        """Tell the detector that a row's state changed (RowState number), at mono_ns; 0: now."""
+        cdef int64_t at = mono_ns if mono_ns else arb_clock_now(self.feed.clock)
         self.check_row(row)
-        arb_feed_push_state(&self.feed, self.venue_of(row), row, state,
-                            arb_clock_now(self.feed.clock))
+        arb_feed_push_state(&self.feed, self.venue_of(row), row, state, at)
         if self.inline_stages is not None:
             self.inline_stages.turn_inline()
 
-    def push_funding(self, row: int, rate: float, interval_h: float, next_wall_ns: int) -> None:
-        """Tell the detector a row's funding: fraction an interval, hours, next time (wall ns)."""
+    def push_funding(
+        self, row: int, rate: float, interval_h: float, next_wall_ns: int, mono_ns: int = 0
+    ) -> None:
+        """Tell the detector a row's funding: fraction an interval, hours, next time (wall ns).
+
+        mono_ns is when it was received; 0: now.
+        """
+        cdef int64_t at = mono_ns if mono_ns else arb_clock_now(self.feed.clock)
         self.check_row(row)
         arb_feed_push_funding(&self.feed, self.venue_of(row), row, rate, interval_h, next_wall_ns,
-                              arb_clock_now(self.feed.clock))
+                              at)
         if self.inline_stages is not None:
             self.inline_stages.turn_inline()
 
