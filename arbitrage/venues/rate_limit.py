@@ -1,8 +1,12 @@
 """A token bucket: staying inside a venue's request limits instead of learning them by ban."""
 
 import asyncio
-import time
+import math
 from collections.abc import Callable
+
+
+def _loop_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 class TokenBucket:
@@ -26,7 +30,7 @@ class TokenBucket:
         burst: float,
         *,
         reserve: float = 0.0,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = _loop_s,
     ) -> None:
         if rate_per_s <= 0 or burst < 1 or not 0 <= reserve < burst:
             raise ValueError(
@@ -38,8 +42,9 @@ class TokenBucket:
         self.reserve = reserve
         self._clock = clock
         self._tokens = float(burst)
-        self._filled_s = clock()
-        self._paused_until_s = self._filled_s
+        # before any time: a bucket may be made before the loop whose time it will read
+        self._filled_s = -math.inf
+        self._paused_until_s = -math.inf
 
     def _fill(self) -> None:
         now = self._clock()

@@ -11,7 +11,6 @@ from typing import Self, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
-from yarl import URL
 
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import Instrument
@@ -28,6 +27,7 @@ from arbitrage.venues.base import (
 )
 from arbitrage.venues.codes import Action, CodeTable
 from arbitrage.venues.rate_limit import TokenBucket
+from arbitrage.venues.rest_transport import Answer, HttpTransport, RestTransport
 
 # A request that would have to wait longer than this for the rate limit fails instead.
 PAUSE_WAIT_S = 10.0
@@ -48,6 +48,8 @@ class RestClient(ABC):
         None: public endpoints only.
     requests_per_s, burst : float
         The client's own limit, below the venue's.
+    transport : RestTransport, optional
+        Carries the requests instead of HTTP: a venue that is simulated without sockets.
     """
 
     venue = ""
@@ -63,14 +65,15 @@ class RestClient(ABC):
         requests_per_s: float = 20.0,
         burst: float = 20.0,
         ssl_context: ssl.SSLContext | None = None,
+        transport: RestTransport | None = None,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self.clock = VenueClock()
         self._credentials = credentials
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._timeout_s = timeout_s
         self._bucket = TokenBucket(requests_per_s, burst, reserve=min(4.0, burst / 4))
-        self._ssl: ssl.SSLContext | bool = ssl_context if ssl_context is not None else True
-        self._session: aiohttp.ClientSession | None = None
+        self._http = HttpTransport(self.base_url, timeout_s=timeout_s, ssl_context=ssl_context)
+        self._transport = transport
         self._log = MaskedLog(logging.getLogger(f"arbitrage.venues.{self.venue}"), self.hide)
 
     async def __aenter__(self) -> Self:
@@ -87,14 +90,12 @@ class RestClient(ABC):
 
     def open(self) -> None:
         """Open the session; must be called on the loop that uses it."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
+        if self._transport is None:
+            self._http.open()
 
     async def close(self) -> None:
         """Close the session."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._http.close()
 
     async def sync_clock(self) -> VenueClock:
         """Measure the venue's clock against ours; the closest of three samples counts."""
@@ -251,7 +252,7 @@ class RestClient(ABC):
         ConnectorError
             No answer, an HTTP error, or a missing key.
         """
-        if self._session is None:
+        if self._transport is None and not self._http.is_open:
             raise ConnectorError("REST session is not open", venue=self.venue)
         text = urlencode(query or {})
         headers = {"Content-Type": "application/json"}
@@ -264,27 +265,33 @@ class RestClient(ABC):
                     is_terminal=True,
                 )
             headers = self.headers(method, path, text, body.decode())
-        url = f"{self.base_url}{path}{'?' + text if text else ''}"
+        status, told, answer = await self._carry(
+            method, path, f"{path}?{text}" if text else path, headers, body
+        )
+        self.heed_headers(path, status, {name.lower(): text for name, text in told.items()})
+        self.check_status(status, path, answer)
+        return answer
+
+    def heed_headers(  # noqa: B027
+        self, path: str, status: int, headers: Mapping[str, str]
+    ) -> None:
+        """Learn from an answer's headers, their names in lower case."""
+
+    async def _carry(
+        self, method: str, path: str, path_with_query: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
         try:
-            # encoded=True: the signature covers exactly these bytes
-            async with self._session.request(
-                method,
-                _exact_url(url),
-                data=body or None,
-                headers=headers,
-                ssl=self._ssl,
-                allow_redirects=False,
-            ) as response:
-                answer = await response.read()
-                self.check_status(response.status, path, answer)
-                return answer
+            if self._transport is None:
+                return await self._http(method, path_with_query, headers, body)
+            async with asyncio.timeout(self._timeout_s):
+                return await self._transport(method, path_with_query, headers, body)
         except TimeoutError:
             raise ConnectorError(
-                f"{path} was not answered within {self._timeout.total:g} s; check the host "
+                f"{path} was not answered within {self._timeout_s:g} s; check the host "
                 f"{self.base_url}",
                 venue=self.venue,
             ) from None
-        except aiohttp.ClientError as error:
+        except (aiohttp.ClientError, OSError) as error:
             said = self.hide(str(error)) or type(error).__name__
             raise ConnectorError(
                 f"{path} failed at {self.base_url}: {said}",
@@ -299,7 +306,3 @@ class RestClient(ABC):
                 venue=self.venue,
             )
         await self._bucket.take(is_urgent=is_urgent)
-
-
-def _exact_url(url: str) -> URL:
-    return URL(url, encoded=True)
