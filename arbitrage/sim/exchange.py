@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -39,6 +39,14 @@ class Refusal(Exception):
         self.code = code
         self.text = text
         self.status = status
+
+
+class Reply(NamedTuple):
+    """Answer to one REST call; ``headers`` are those beyond the content type."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
 
 
 class Connection:
@@ -83,6 +91,7 @@ class Exchange(ABC):
         self._closings: list[tuple[Connection, int, str]] = []
         self._touched: dict[int, None] = {}
         self._ticker_due_ns = 0
+        self.reply_headers: dict[str, str] = {}
         self.frames_sent = 0
         now_ns = clock()
         self.next_funding_ns = [self._funding_after(item, now_ns) for item in instruments]
@@ -141,12 +150,14 @@ class Exchange(ABC):
 
     def rest(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
-    ) -> tuple[int, bytes]:
-        """Answer one REST call with (HTTP status, JSON)."""
+    ) -> Reply:
+        """Answer one REST call; the venue adds what it says in headers to ``reply_headers``."""
+        self.reply_headers = {}
         try:
-            return 200, encode(self.rest_result(method, path, query, headers, body))
+            result = self.rest_result(method, path, query, headers, body)
+            return Reply(200, self.reply_headers, encode(result))
         except Refusal as refusal:
-            return refusal.status, encode(self.rest_error(refusal))
+            return Reply(refusal.status, self.reply_headers, encode(self.rest_error(refusal)))
 
     @abstractmethod
     def rest_result(

@@ -224,10 +224,11 @@ class SimServer:
         if self.config.admin and request.path.startswith(admin.PREFIX):
             status, reply = admin.answer(self.exchange, request.method, request.path, body)
             return web.Response(body=reply, status=status, content_type="application/json")
-        status, reply = self.exchange.rest(
+        answer = self.exchange.rest(
             request.method, request.path, request.rel_url.raw_query_string, request.headers, body)
         self.send_pushes()
-        return web.Response(body=reply, status=status, content_type="application/json")
+        return web.Response(body=answer.body, status=answer.status, headers=answer.headers,
+                            content_type="application/json")
 
     async def stop(self) -> None:
         if self._timer is not None:

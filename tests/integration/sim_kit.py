@@ -63,6 +63,7 @@ class Venue:
         self.exchange: Exchange = kind(
             self.config, listed(venue, symbols), self.market, self.clock)
         self.name = venue
+        self.reply_headers: dict[str, str] = {}  # of the last REST answer
         self.quote()
 
     def quote(self, bid: str = "84000.0", ask: str = "84000.1", bid_qty: str = "1",
@@ -85,8 +86,9 @@ class Venue:
         """One signed REST call."""
         text = "" if body is None else json.dumps(body)
         signed = headers if headers is not None else self.sign(method, path, query, text)
-        status, reply = self.exchange.rest(method, path, query, signed, text.encode())
-        return status, json.loads(reply)
+        answer = self.exchange.rest(method, path, query, signed, text.encode())
+        self.reply_headers = answer.headers
+        return answer.status, json.loads(answer.body)
 
     def sign(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
         now = self.clock() // 1_000_000
