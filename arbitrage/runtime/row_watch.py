@@ -1,11 +1,11 @@
 """Rows that lost continuity or fell silent are subscribed again, each with its own patience."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from arbitrage.core.records import RowState
+from arbitrage.venues.loop_clock import loop_s
 
 __all__ = ["RowWatch"]
 
@@ -38,7 +38,7 @@ class RowWatch:
     """
 
     def __init__(
-        self, feed: Resubscribing, store: Any, clock: Callable[[], float] = time.monotonic
+        self, feed: Resubscribing, store: Any, clock: Callable[[], float] = loop_s
     ) -> None:
         self._feed = feed
         self._store = store

@@ -8,16 +8,19 @@ import logging
 import ssl
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.secret import MaskedLog
+from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
 
 MessageHandler = Callable[[bytes, int], None]
+Connector = Callable[..., Awaitable[tuple[WSTransport, WSListener]]]
+"""`await connector(listener_factory, url, ssl_context=...)` -> (transport, listener)."""
 
 
 def _retrieve(future: "asyncio.Future[Any]") -> None:
@@ -75,6 +78,8 @@ class Connection(ABC):
         The heartbeat text frame.
     ping_s : float
         Time between heartbeats; the line is dropped when nothing at all came for twice as long.
+    connector : callable
+        Opens the line; picows' own unless the venue is reached otherwise.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class Connection(ABC):
         open_timeout_s: float = 10.0,
         policy: ReconnectPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        connector: Connector = ws_connect,
     ) -> None:
         self.venue = venue
         self.label = label
@@ -101,6 +107,7 @@ class Connection(ABC):
         self._open_timeout_s = open_timeout_s
         self._backoff = Backoff(policy or ReconnectPolicy())
         self._ssl_context = ssl_context
+        self._connector = connector
         self._transport: WSTransport | None = None
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -158,9 +165,9 @@ class Connection(ABC):
         ConnectorError
             A terminal one: wrong key, unknown symbol, banned address. Anything else is retried.
         """
-        self._backoff.first_attempt(time.monotonic())
+        self._backoff.first_attempt(loop_s())
         while not self._stopping.is_set():
-            started_s = time.monotonic()
+            started_s = loop_s()
             try:
                 await self._attempt()
             except (ConnectorError, OSError, WSError, TimeoutError) as error:
@@ -171,7 +178,7 @@ class Connection(ABC):
                     raise
             if self._stopping.is_set():
                 return
-            now_s = time.monotonic()
+            now_s = loop_s()
             self._backoff.connected_for(now_s - started_s)
             delay_s = self._backoff.next_delay_s(now_s)
             self._log.warning(
@@ -213,10 +220,10 @@ class Connection(ABC):
         self._failure = loop.create_future()
         self._failure.add_done_callback(_retrieve)
         async with asyncio.timeout(self._open_timeout_s):
-            self._transport, _ = await ws_connect(
+            self._transport, _ = await self._connector(
                 self.make_listener, self.url, ssl_context=self._ssl_context
             )
-        self._heard_s = time.monotonic()
+        self._heard_s = loop_s()
         closed = asyncio.ensure_future(self._transport.wait_disconnected())
         closed.add_done_callback(_retrieve)
         try:
@@ -273,7 +280,7 @@ class Connection(ABC):
                 self._failure.result()
             if closed.done():
                 raise self._closed_error()
-            silent_s = time.monotonic() - self._heard_s
+            silent_s = loop_s() - self._heard_s
             if silent_s > 2 * self._ping_s:
                 raise ConnectorError(
                     f"{self.label} connection was silent for {silent_s:.1f} s, pings included",
@@ -282,7 +289,7 @@ class Connection(ABC):
             self._transport.send(WSMsgType.TEXT, self._ping)
 
     def _receive(self, payload: bytes, recv_mono_ns: int) -> None:
-        self._heard_s = recv_mono_ns / 1e9
+        self._heard_s = loop_s()
         try:
             self.on_message(payload, recv_mono_ns)
         except WireError as error:

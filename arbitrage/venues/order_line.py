@@ -11,9 +11,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from picows import ws_connect
+
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.venues.base import CLIENT_ID_NONE, Credentials, TradedSymbol, client_id_of, code_of
 from arbitrage.venues.codes import Action
+from arbitrage.venues.connection import Connector
 from arbitrage.venues.executions import ExecutionTracker
 from arbitrage.venues.reconnect import ReconnectPolicy
 from arbitrage.venues.resolver import OrderResolver
@@ -67,6 +70,7 @@ class OrderLine(SignedConnection):
         ping_s: float = 15.0,
         policy: ReconnectPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        connector: Connector = ws_connect,
     ) -> None:
         super().__init__(
             url,
@@ -76,6 +80,7 @@ class OrderLine(SignedConnection):
             ping_s=ping_s,
             policy=policy,
             ssl_context=ssl_context,
+            connector=connector,
         )
         self.sender = sender
         self.tracker = tracker

@@ -11,8 +11,11 @@ from abc import abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
 
+from picows import ws_connect
+
 from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import Credentials, FundingPayment, Position, Wallet
+from arbitrage.venues.connection import Connector
 from arbitrage.venues.executions import ExecutionTracker
 from arbitrage.venues.reconnect import ReconnectPolicy
 from arbitrage.venues.rest_client import RestClient
@@ -48,6 +51,7 @@ class PrivateStream(SignedConnection):
         ping_s: float = 15.0,
         policy: ReconnectPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        connector: Connector = ws_connect,
     ) -> None:
         super().__init__(
             url,
@@ -57,6 +61,7 @@ class PrivateStream(SignedConnection):
             ping_s=ping_s,
             policy=policy,
             ssl_context=ssl_context,
+            connector=connector,
         )
         self.tracker = tracker
         self.on_caught_up = on_caught_up

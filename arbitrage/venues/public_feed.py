@@ -6,6 +6,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+from picows import ws_connect
+
 from arbitrage.errors import ConfigError
 from arbitrage.venues.base import (
     ROW_SYNCING,
@@ -13,7 +15,7 @@ from arbitrage.venues.base import (
     FeedListenerFactory,
     MarketSymbol,
 )
-from arbitrage.venues.connection import Connection
+from arbitrage.venues.connection import Connection, Connector
 from arbitrage.venues.reconnect import ReconnectPolicy
 
 
@@ -58,6 +60,7 @@ class PublicFeed(Connection):
         ping_s: float = 15.0,
         policy: ReconnectPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        connector: Connector = ws_connect,
     ) -> None:
         super().__init__(
             venue=self.venue_name,
@@ -67,6 +70,7 @@ class PublicFeed(Connection):
             ping_s=ping_s,
             policy=policy,
             ssl_context=ssl_context,
+            connector=connector,
         )
         if not symbols:
             raise ConfigError(f"{self.venue_name}: no symbol to subscribe; set ARB_SYMBOLS")

@@ -4,9 +4,7 @@ import asyncio
 import math
 from collections.abc import Callable
 
-
-def _loop_s() -> float:
-    return asyncio.get_running_loop().time()
+from arbitrage.venues.loop_clock import loop_s
 
 
 class TokenBucket:
@@ -30,7 +28,7 @@ class TokenBucket:
         burst: float,
         *,
         reserve: float = 0.0,
-        clock: Callable[[], float] = _loop_s,
+        clock: Callable[[], float] = loop_s,
     ) -> None:
         if rate_per_s <= 0 or burst < 1 or not 0 <= reserve < burst:
             raise ValueError(

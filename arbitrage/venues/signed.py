@@ -6,10 +6,12 @@ from abc import abstractmethod
 from collections.abc import Coroutine
 from typing import Any
 
+from picows import ws_connect
+
 from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import Credentials
 from arbitrage.venues.codes import Action, CodeTable
-from arbitrage.venues.connection import Connection
+from arbitrage.venues.connection import Connection, Connector
 from arbitrage.venues.reconnect import ReconnectPolicy
 from arbitrage.venues.rest_client import RestClient
 
@@ -45,6 +47,7 @@ class SignedConnection(Connection):
         ping_s: float = 15.0,
         policy: ReconnectPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
+        connector: Connector = ws_connect,
     ) -> None:
         super().__init__(
             venue=self.venue_name,
@@ -54,6 +57,7 @@ class SignedConnection(Connection):
             ping_s=ping_s,
             policy=policy,
             ssl_context=ssl_context,
+            connector=connector,
         )
         if not credentials.key or not credentials.secret:
             raise ConnectorError(
