@@ -105,6 +105,18 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
     max_age_ms: Annotated[
         int, _env("ARB_MAX_AGE_MS", "oldest quote of a leg, in ms; 0: off", ge=0, le=600000)
     ] = 0
+    suspect_ms: Annotated[
+        int,
+        _env(
+            "ARB_SUSPECT_MS",
+            "how long OKX may say nothing of a symbol that moved at Bybit, in ms; 0: any time",
+            ge=0,
+            le=60000,
+        ),
+    ] = 500
+    suspect_bps: Annotated[
+        float, _env("ARB_SUSPECT_BPS", "how far that move is, in bps", ge=0, le=1000)
+    ] = 1.0
     fee_mode: Annotated[FeeMode, _env("ARB_FEE_MODE", "whether the edge pays for leaving too")] = (
         "round_trip"
     )

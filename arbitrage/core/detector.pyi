@@ -21,6 +21,8 @@ class OpportunityDetector:
         fee_mode: str = "round_trip",
         funding_horizon_s: float = 3600.0,
         stale_ns: tuple[int, ...] = (4_500_000_000, 90_000_000_000),
+        suspect_ns: tuple[int, ...] = (0, 500_000_000),
+        suspect_bps: float = 1.0,
         sweep_period_ns: int = 50_000_000,
         wall_minus_mono_ns: int | None = None,
     ) -> None: ...

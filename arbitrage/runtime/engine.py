@@ -53,13 +53,16 @@ async def run_feeds(
 ) -> None:
     """Hold the public connections of some venues on the running loop until cancelled."""
     feeds = [make_public_feed(settings, venue, lane, core_symbols[venue]) for venue in venues]
-    try:
-        works = [feed.run() for feed in feeds]
-        works += [RowWatch(feed, lane.segment.store).run() for feed in feeds]
+    async with AsyncExitStack() as opened:
+        works = []
+        for venue, feed in zip(venues, feeds, strict=True):
+            opened.callback(feed.stop)
+            rest = await opened.enter_async_context(open_public_rest(settings, venue))
+            works += [
+                feed.run(),
+                RowWatch(feed, lane, lane.segment.store, rest.top_of_book).run(),
+            ]
         await run_together(*works)
-    finally:
-        for feed in feeds:
-            feed.stop()
 
 
 class StopAsked(Exception):

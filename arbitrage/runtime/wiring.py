@@ -93,6 +93,8 @@ def build_core(settings: Settings, market: Market, segment: Segment, journal: Jo
         depth_factor=wanted.depth_factor,
         position_notional=risk.max_order_usd,
         max_age_ns=wanted.max_age_ms * 1_000_000,
+        suspect_ns=(0, wanted.suspect_ms * 1_000_000),  # Bybit repeats itself: see STALE
+        suspect_bps=wanted.suspect_bps,
         fee_mode=wanted.fee_mode,
         funding_horizon_s=wanted.max_hold_s,
     )

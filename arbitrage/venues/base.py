@@ -5,10 +5,10 @@ machine's CLOCK_MONOTONIC.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -37,6 +37,7 @@ __all__ = [
     "OrderReport",
     "Position",
     "Publisher",
+    "TopOfBook",
     "TradedSymbol",
     "VenueClock",
     "Wallet",
@@ -157,6 +158,15 @@ class FeeRate(msgspec.Struct, frozen=True, kw_only=True):
     maker_bps: float
 
 
+class TopOfBook(NamedTuple):
+    """The best of both sides in the venue's own units; NaN: that side is empty."""
+
+    bid_px: float
+    ask_px: float
+    bid_qty: float
+    ask_qty: float
+
+
 @dataclass(frozen=True, slots=True)
 class MarketSymbol:
     """One row of the market store and the name under which its venue streams it."""
@@ -272,6 +282,20 @@ class VenueClock:
     def stamp_ms(self) -> int:
         """Return the venue's time for a request, late by `LATE_MS`."""
         return time.time_ns() // 1_000_000 + self.offset_ms - self.LATE_MS
+
+
+def top_of(bids: Sequence[Sequence[str]], asks: Sequence[Sequence[str]]) -> TopOfBook:
+    """Read the best of both sides from levels of [price, quantity, ...] texts, best first."""
+    try:
+        (bid_px, bid_qty), (ask_px, ask_qty) = (
+            (float(decimal_of(side[0][0])), float(decimal_of(side[0][1])))
+            if side
+            else (float("nan"), float("nan"))
+            for side in (bids, asks)
+        )
+    except IndexError:
+        raise WireError(f"expected [price, quantity] levels, got {bids[:1]} {asks[:1]}") from None
+    return TopOfBook(bid_px, ask_px, bid_qty, ask_qty)
 
 
 def side_of(text: str) -> int:

@@ -22,6 +22,7 @@ from arbitrage.venues.base import (
     FeeRate,
     OrderReport,
     Position,
+    TopOfBook,
     VenueClock,
     Wallet,
 )
@@ -126,6 +127,10 @@ class RestClient(ABC):
     @abstractmethod
     async def instrument(self, venue_symbol: str) -> Instrument | None:
         """Return one contract as it is listed now; None when it is not listed any more."""
+
+    @abstractmethod
+    async def top_of_book(self, venue_symbol: str) -> TopOfBook:
+        """Return where a contract stands now: proof for a row that its stream leaves silent."""
 
     async def funding_intervals(self) -> dict[str, float]:
         """Return the hours between settlements by venue symbol, where the list does not say."""

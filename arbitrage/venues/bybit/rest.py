@@ -17,10 +17,12 @@ from arbitrage.venues.base import (
     KeyRights,
     OrderReport,
     Position,
+    TopOfBook,
     Wallet,
     client_id_of,
     decimal_of,
     side_of,
+    top_of,
     wall_ms_of,
 )
 from arbitrage.venues.bybit import auth, wire
@@ -124,6 +126,12 @@ class BybitRest(RestClient):
             raise
         rows = wire.decode(wire.instruments, page.list, "instrument list")
         return next((_instrument(row) for row in rows if row.symbol == venue_symbol), None)
+
+    async def top_of_book(self, venue_symbol: str) -> TopOfBook:
+        """Return where a contract stands now."""
+        query: dict[str, str | int] = {"category": CATEGORY, "symbol": venue_symbol, "limit": 1}
+        book = await self._get("/v5/market/orderbook", wire.books, query)
+        return top_of(book.b, book.a)
 
     async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
         """Return the account's fees for a symbol; None when the venue names none."""

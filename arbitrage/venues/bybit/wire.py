@@ -181,6 +181,11 @@ class ServerTime(msgspec.Struct, frozen=True):
     timeNano: str
 
 
+class Books(msgspec.Struct, frozen=True):
+    b: list[list[str]]
+    a: list[list[str]]
+
+
 class FeeRateRow(msgspec.Struct, frozen=True):
     symbol: str = ""
     takerFeeRate: str = ""
@@ -227,5 +232,6 @@ order_reply = msgspec.json.Decoder(OrderReply)
 rest_reply = msgspec.json.Decoder(RestReply)
 page = msgspec.json.Decoder(Page)
 server_time = msgspec.json.Decoder(ServerTime)
+books = msgspec.json.Decoder(Books)
 account_info = msgspec.json.Decoder(AccountInfo)
 key_info = msgspec.json.Decoder(KeyInfo)

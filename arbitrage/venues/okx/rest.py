@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
-from arbitrage.errors import ConfigError, ConnectorError
+from arbitrage.errors import ConfigError, ConnectorError, WireError
 from arbitrage.instruments import Instrument, canonical_base, default_px_mult
 from arbitrage.venues.base import (
     AccountCheck,
@@ -17,10 +17,12 @@ from arbitrage.venues.base import (
     KeyRights,
     OrderReport,
     Position,
+    TopOfBook,
     Wallet,
     client_id_of,
     decimal_of,
     side_of,
+    top_of,
     wall_ms_of,
 )
 from arbitrage.venues.okx import auth, wire
@@ -111,6 +113,13 @@ class OkxRest(RestClient):
                 return None
             raise
         return next((_instrument(row) for row in rows if row.instId == venue_symbol), None)
+
+    async def top_of_book(self, venue_symbol: str) -> TopOfBook:
+        """Return where a contract stands now."""
+        query: dict[str, str | int] = {"instId": venue_symbol, "sz": 1}
+        for row in await self._get("/api/v5/market/books", wire.books, query):
+            return top_of(row.bids, row.asks)
+        raise WireError(f"okx: the book of {venue_symbol} came empty")
 
     async def funding_intervals(self) -> dict[str, float]:
         """Return the hours between settlements by venue symbol: OKX's list does not say."""

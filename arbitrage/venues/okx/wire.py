@@ -155,6 +155,11 @@ class ServerTime(msgspec.Struct, frozen=True):
     ts: str
 
 
+class Books(msgspec.Struct, frozen=True):
+    bids: list[list[str]]
+    asks: list[list[str]]
+
+
 class AccountConfig(msgspec.Struct, frozen=True):
     acctLv: str = ""
     posMode: str = ""
@@ -198,5 +203,6 @@ funding_rates = msgspec.json.Decoder(list[FundingRate])
 instruments = msgspec.json.Decoder(list[InstrumentRow])
 rest_reply = msgspec.json.Decoder(RestReply)
 server_times = msgspec.json.Decoder(list[ServerTime])
+books = msgspec.json.Decoder(list[Books])
 account_configs = msgspec.json.Decoder(list[AccountConfig])
 trade_fees = msgspec.json.Decoder(list[TradeFee])

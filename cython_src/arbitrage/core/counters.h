@@ -37,6 +37,7 @@
     X(updated)                                                                         \
     X(closed)                                                                          \
     X(aged_out)          /* rows taken out of LIVE by the staleness watch */           \
+    X(suspected)         /* rows suspected: silent while their counterpart moved */   \
     X(parks)             /* times the thread slept */                                  \
     X(wakes)             /* times it was woken by a producer */
 

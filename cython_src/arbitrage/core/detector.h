@@ -113,7 +113,8 @@ static inline uint32_t arb_detector_take_overflow(arb_detector_t *det, uint32_t 
 
 /* ---- by time ------------------------------------------------------------------------------------- */
 
-/* Look at one row by the clock: take a silent one out of LIVE, judge open lives again where quotes age. */
+/* Look at one row by the clock: take a silent one or suspect one out of LIVE, judge open lives again where
+ * quotes age. */
 static inline void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int64_t now_mono_ns)
 {
     const arb_detector_config_t *config = &det->config;
@@ -124,14 +125,20 @@ static inline void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int
     int64_t silent_ns = now_mono_ns - det->recv_mono_ns[row];
     bool is_stale = config->stale_ns[venue] > 0 && silent_ns > config->stale_ns[venue];
     bool is_old = config->max_age_ns > 0 && silent_ns > config->max_age_ns;
-    if (ARB_LIKELY(!is_stale && !is_old))
+    uint32_t symbol = row - venue * det->symbol_capacity;
+    bool is_suspect =
+        state == ARB_ROW_LIVE && !is_stale && arb_row_is_suspect(det, symbol, venue, now_mono_ns);
+    if (ARB_LIKELY(!is_stale && !is_old && !is_suspect))
         return;
     if (is_stale) {
         arb_store_apply_state(det->store, row, ARB_ROW_STALE);
         arb_count(&det->counters->aged_out, 1);
+    } else if (is_suspect) {
+        arb_store_apply_state(det->store, row, ARB_ROW_SUSPECT);
+        arb_count(&det->counters->suspected, 1);
     }
     arb_life_cause_t cause = {now_mono_ns, row, 0};
-    arb_detector_scan(det, row - venue * det->symbol_capacity, venue, &cause);
+    arb_detector_scan(det, symbol, venue, &cause);
     arb_detector_publish(det);
 }
 

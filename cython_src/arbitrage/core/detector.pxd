@@ -23,6 +23,8 @@ cdef extern from "detector.h" nogil:
         int64_t max_age_ns  # 0: off
         int64_t funding_horizon_ns
         int64_t stale_ns[4]  # per venue, 0: never
+        int64_t suspect_ns[4]  # per venue, 0: never
+        double suspect_bps
         int64_t sweep_period_ns  # 0: never
         int64_t wall_minus_mono_ns
         uint32_t fee_mode

@@ -70,6 +70,11 @@ cdef class OpportunityDetector:
         Expected holding time.
     stale_ns : tuple of int
         Silence after which a venue's row becomes STALE, one for each venue; 0: never.
+    suspect_ns : tuple of int
+        A venue's silent row becomes SUSPECT when the other venue's price of the symbol stands
+        elsewhere for so long, one for each venue; 0: never.
+    suspect_bps : float
+        How far away that is.
     sweep_period_ns : int
         How often rows are looked at by time; 0: never.
     wall_minus_mono_ns : int or None
@@ -92,6 +97,7 @@ cdef class OpportunityDetector:
         double min_confidence=0.0, double slippage_bps=0.0, double depth_factor=2.0,
         double position_notional=0.0, int64_t max_age_ns=0, str fee_mode="round_trip",
         double funding_horizon_s=3600.0, tuple stale_ns=(4_500_000_000, 90_000_000_000),
+        tuple suspect_ns=(0, 500_000_000), double suspect_bps=1.0,
         int64_t sweep_period_ns=50_000_000, wall_minus_mono_ns=None,
     ) -> None:
         cdef arb_detector_config_t config = arb_detector_defaults()
@@ -105,6 +111,8 @@ cdef class OpportunityDetector:
                 f"fee_mode was {fee_mode!r}; accepted values are {', '.join(_FEE_MODES)}")
         if len(stale_ns) > 4 or any(age < 0 for age in stale_ns):
             raise ValueError(f"stale_ns was {stale_ns}; accepted are up to 4 values from 0")
+        if len(suspect_ns) > 4 or any(after < 0 for after in suspect_ns):
+            raise ValueError(f"suspect_ns was {suspect_ns}; accepted are up to 4 values from 0")
         if max_age_ns < 0 or sweep_period_ns < 0:
             raise ValueError(f"max_age_ns was {max_age_ns} and sweep_period_ns {sweep_period_ns}; "
                              "accepted values are from 0")
@@ -125,6 +133,8 @@ cdef class OpportunityDetector:
         config.funding_horizon_ns = <int64_t>(funding_horizon_s * 1e9)
         for venue in range(4):
             config.stale_ns[venue] = stale_ns[venue] if venue < len(stale_ns) else 0
+            config.suspect_ns[venue] = suspect_ns[venue] if venue < len(suspect_ns) else 0
+        config.suspect_bps = finite("suspect_bps", suspect_bps, 0.0)
         if wall_minus_mono_ns is None:
             config.wall_minus_mono_ns = arb_wall_ns() - arb_mono_ns()
         else:

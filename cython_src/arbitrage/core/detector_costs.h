@@ -37,6 +37,8 @@ typedef struct arb_detector_config {
     int64_t max_age_ns;          /* of each leg's quote at the tick; 0: off */
     int64_t funding_horizon_ns;  /* expected holding time */
     int64_t stale_ns[ARB_VENUES_MAX]; /* a row silent for longer becomes STALE; 0: never */
+    int64_t suspect_ns[ARB_VENUES_MAX]; /* as row_silence.h; 0: silence is told by time alone */
+    double suspect_bps;
     int64_t sweep_period_ns;     /* how often rows are looked at by time; 0: never */
     int64_t wall_minus_mono_ns;  /* UTC epoch of the mono clock's zero */
     uint32_t fee_mode;           /* arb_fee_mode_t */
@@ -52,6 +54,8 @@ static inline arb_detector_config_t arb_detector_defaults(void)
         .funding_horizon_ns = 3600 * 1000000000LL,
         /* Bybit repeats an unchanged book every 3 s; OKX may be silent for a minute */
         .stale_ns = {4500000000LL, 90 * 1000000000LL},
+        .suspect_ns = {0, 500 * 1000000LL},
+        .suspect_bps = 1.0,
         .sweep_period_ns = 50000000LL,
         .fee_mode = ARB_FEE_ROUND_TRIP,
     };
@@ -78,6 +82,8 @@ typedef struct arb_row_watch {
     double funding_8h;         /* rate per 8 hours, fraction */
     int64_t funding_until_ns;  /* wall clock at which those of any venue of the symbol may change */
     int64_t applied_mono_ns;   /* newest quote or state applied */
+    int64_t moved_mono_ns;     /* since when a counterpart stands elsewhere; 0: none does */
+    double stands[ARB_VENUES_MAX]; /* where counterparts stood when the row last spoke */
 } arb_row_watch_t;
 
 typedef struct arb_detector {

@@ -20,6 +20,8 @@ cdef extern from "feed_lane.h" nogil:
                           int64_t recv_mono_ns) noexcept
     void arb_feed_push_state(arb_feed_t *feed, uint32_t venue, uint32_t row, uint32_t state,
                              int64_t now_mono_ns) noexcept
+    bint arb_feed_confirm(arb_feed_t *feed, uint32_t venue, uint32_t row,
+                          int64_t now_mono_ns) noexcept
     void arb_feed_push_funding(arb_feed_t *feed, uint32_t venue, uint32_t row, double rate,
                                double interval_h, int64_t next_wall_ns,
                                int64_t now_mono_ns) noexcept

@@ -148,6 +148,24 @@ cdef class FeedLane:
         if self.inline_stages is not None:
             self.inline_stages.turn_inline()
 
+    def top(self, row: int):
+        """Return a row's bid_px, ask_px, bid_qty, ask_qty (NaN: none); None: nothing is known."""
+        cdef arb_top_t *top
+        self.check_row(row)
+        top = &self.feed.tops[row]
+        if not top.held:
+            return None
+        return top.bid_px, top.ask_px, top.bid_qty, top.ask_qty
+
+    def confirm(self, row: int) -> bool:
+        """Tell the detector that the venue still stands at the row's top; False: none is held."""
+        self.check_row(row)
+        confirmed = arb_feed_confirm(&self.feed, self.venue_of(row), row,
+                                     arb_clock_now(self.feed.clock))
+        if self.inline_stages is not None:
+            self.inline_stages.turn_inline()
+        return confirmed
+
     def enable_tap(self, enabled: bool) -> None:
         """Copy every raw frame into this lane's tap, for recorders; off by default."""
         arb_feed_enable_tap(&self.feed, enabled)

@@ -107,6 +107,21 @@ static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t ve
     return status;
 }
 
+/* The venue was asked and stands where the row's top does: say so again, received now. False: nothing
+ * is held. */
+static inline bool arb_feed_confirm(arb_feed_t *feed, uint32_t venue, uint32_t row,
+                                    int64_t now_mono_ns)
+{
+    arb_tick_t tick;
+    if (!feed->tops[row].held)
+        return false;
+    arb_top_fill_tick(&feed->tops[row], row, &tick);
+    tick.recv_mono_ns = now_mono_ns;
+    tick.aux_u32 = 0;
+    arb_feed_push(feed, &tick, feed->counters[venue]);
+    return true;
+}
+
 /* Tell the detector a row's funding. */
 static inline void arb_feed_push_funding(arb_feed_t *feed, uint32_t venue, uint32_t row,
                                          double rate, double interval_h, int64_t next_wall_ns,

@@ -1,6 +1,6 @@
 """C API of the frame parsers: cimport the functions, they are inlined from the headers."""
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from arbitrage.core.records cimport arb_frame_status_t, arb_quote_t, arb_tick_t
 
@@ -34,6 +34,7 @@ cdef extern from "top_of_book.h" nogil:
         int64_t exch_wall_ns
         int64_t seq
         int64_t update_id
+        uint64_t held
 
     void arb_top_reset(arb_top_t *top)
     arb_top_result_t arb_top_update(arb_top_t *top, const arb_quote_t *quote)

@@ -17,7 +17,7 @@
 #ifndef ARB_OPPORTUNITY_LIFE_H
 #define ARB_OPPORTUNITY_LIFE_H
 
-#include "detector_costs.h"
+#include "row_silence.h"
 
 /* ---- the life of a pair ---------------------------------------------------------------------------- */
 
@@ -226,10 +226,12 @@ static inline void arb_detector_handle(arb_detector_t *det, const arb_tick_t *ti
         stale_costs |= det->state[row] != ARB_ROW_LIVE; /* fees and multipliers may be new */
         arb_store_apply_quote(det->store, tick, exch_wall_ns);
         watch->applied_mono_ns = tick->recv_mono_ns;
+        arb_row_heard(det, symbol, venue);
         cause.parsed_ns = tick->aux_u32;
         arb_count(&det->counters->quotes, 1);
     } else if (kind == ARB_TICK_STATE) {
         arb_store_apply_state(det->store, row, tick->aux_u32);
+        arb_row_heard(det, symbol, venue);
         watch->applied_mono_ns = tick->recv_mono_ns;
     } else if (kind == ARB_TICK_FUNDING) {
         arb_store_apply_funding(det->store, row, tick->bid_px, tick->ask_px, exch_wall_ns);
