@@ -33,6 +33,7 @@ __all__ = [
 
 QUANTILES = (0.5, 0.95, 0.99, 1.0)
 MAIN_STAGE = "seen"
+CLOCK_GAUGES = ("clock_ahead_ms", "clock_behind_ms", "clock_rtt_us")
 ROW_STATES = ("EMPTY", "SYNCING", "LIVE", "SUSPECT", "STALE", "GAP")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
@@ -309,8 +310,25 @@ def _trading(shot: Snapshot) -> Iterator[Metric]:
     gateways = CounterMetricFamily("gateway_events", "Orders' way out", labels=["venue", "kind"])
     for venue, values in shot.gateways.items():
         for kind, value in values.items():
-            gateways.add_metric([venue, kind], value)
+            if kind not in CLOCK_GAUGES:
+                gateways.add_metric([venue, kind], value)
     yield gateways
+    yield from _clocks(shot)
+
+
+def _clocks(shot: Snapshot) -> Iterator[Metric]:
+    offset = GaugeMetricFamily(
+        "venue_clock_offset_seconds", "The venue's clock less this machine's", labels=["venue"]
+    )
+    rtt = GaugeMetricFamily(
+        "venue_clock_rtt_seconds", "Quickest question for the venue's time", labels=["venue"]
+    )
+    for venue, values in shot.gateways.items():
+        ahead_ms, behind_ms, rtt_us = (values.get(name, 0) for name in CLOCK_GAUGES)
+        if rtt_us:  # measured
+            offset.add_metric([venue], (ahead_ms - behind_ms) / 1e3)
+            rtt.add_metric([venue], rtt_us / 1e6)
+    yield from (offset, rtt)
 
 
 def exposition(look: Callable[[], Snapshot | None]) -> Callable[[], bytes]:

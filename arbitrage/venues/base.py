@@ -4,7 +4,6 @@ Times: `*_wall_ms` is the UTC epoch in milliseconds as the venues state it; `*_m
 machine's CLOCK_MONOTONIC.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -15,6 +14,7 @@ import msgspec
 from arbitrage.config import Credentials
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.instruments import Instrument
+from arbitrage.venues.venue_clock import VenueClock
 
 __all__ = [
     "BUY",
@@ -258,30 +258,6 @@ class Publisher(Protocol):
         venue_code: int,
         recv_mono_ns: int,
     ) -> bool: ...
-
-
-class VenueClock:
-    """The venue's wall clock as seen from here: local time plus a measured offset.
-
-    Bybit refuses a timestamp more than a second ahead of it but takes one seconds behind, so what
-    `stamp_ms` returns runs a little late on purpose.
-    """
-
-    LATE_MS = 100
-
-    def __init__(self) -> None:
-        self.offset_ms = 0
-        self.rtt_ms = 0.0
-
-    def learn(self, sent_wall_ns: int, received_wall_ns: int, server_wall_ms: int) -> None:
-        """Take one server-time sample; the answer is assumed to be stamped midway."""
-        midway_ms = (sent_wall_ns + received_wall_ns) // 2_000_000
-        self.offset_ms = server_wall_ms - midway_ms
-        self.rtt_ms = (received_wall_ns - sent_wall_ns) / 1e6
-
-    def stamp_ms(self) -> int:
-        """Return the venue's time for a request, late by `LATE_MS`."""
-        return time.time_ns() // 1_000_000 + self.offset_ms - self.LATE_MS
 
 
 def top_of(bids: Sequence[Sequence[str]], asks: Sequence[Sequence[str]]) -> TopOfBook:

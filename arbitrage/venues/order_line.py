@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 ORDER_VALID_MS = 2_000
 ABSENT_AFTER_S = ORDER_VALID_MS / 1000 + 1.0
 WATCH_S = 0.02
-CLOCK_S = 60.0  # this machine's clock may step or drift
+CLOCK_S = 60.0  # this machine's clock may drift
+CLOCK_SHOW_S = 1.0  # corrections of the clock are slewed, this machine's own may be set
 
 # The holes of an order text, see order_frames.h.
 CLIENT_ID, WALL_MS, PX, QTY, EXPIRY_MS = "\x01", "\x02", "\x03", "\x04", "\x05"
@@ -241,11 +242,15 @@ class OrderLine(SignedConnection):
         self._set_clock()
 
     def _set_clock(self) -> None:
-        self.sender.set_wall_offset_ms(self.rest.clock.offset_ms - self.rest.clock.LATE_MS)
+        clock = self.rest.clock
+        self.sender.set_wall_offset_ms(clock.offset_ms - clock.LATE_MS)
+        self.sender.show_clock(clock.offset_ms, round(clock.rtt_ms * 1000), clock.step_count)
 
     async def _watch_clock(self) -> None:
         while True:
-            await asyncio.sleep(CLOCK_S)
+            for _ in range(round(CLOCK_S / CLOCK_SHOW_S)):
+                self._set_clock()
+                await asyncio.sleep(CLOCK_SHOW_S)
             await self.measure_clock()
 
     async def _watch_deadlines(self) -> None:

@@ -90,7 +90,7 @@ class PrivateStream(SignedConnection):
         """Log in, subscribe, and read what was missed meanwhile."""
         if self._since_wall_ms == 0:
             # nothing before our start is ours to account; reconciliation reads that
-            self._since_wall_ms = time.time_ns() // 1_000_000 + self.rest.clock.offset_ms
+            self._since_wall_ms = self.rest.clock.wall_ms()
         await self.login()
         self._subscribed = asyncio.get_running_loop().create_future()
         self._missing_acks = self.subscribe_acks()

@@ -29,6 +29,7 @@ from arbitrage.venues.base import (
 from arbitrage.venues.codes import Action, CodeTable
 from arbitrage.venues.rate_limit import TokenBucket
 from arbitrage.venues.rest_transport import Answer, HttpTransport, RestTransport
+from arbitrage.venues.venue_clock import SAMPLES, ClockSample
 
 # A request that would have to wait longer than this for the rate limit fails instead.
 PAUSE_WAIT_S = 10.0
@@ -99,16 +100,23 @@ class RestClient(ABC):
         await self._http.close()
 
     async def sync_clock(self) -> VenueClock:
-        """Measure the venue's clock against ours; the closest of three samples counts."""
-        best_rtt_ns = 1 << 62
-        for _ in range(3):
-            sent_ns, sent_mono_ns = time.time_ns(), time.monotonic_ns()
+        """Measure the venue's clock by several questions; a step of it is told."""
+        clock, samples = self.clock, []
+        for _ in range(SAMPLES):
+            sent_ns = clock.mono_ns()
             server_ms = await self.server_time_ms()
-            rtt_ns = time.monotonic_ns() - sent_mono_ns
-            if rtt_ns < best_rtt_ns:
-                best_rtt_ns = rtt_ns
-                self.clock.learn(sent_ns, sent_ns + rtt_ns, server_ms)
-        return self.clock
+            samples.append(ClockSample(sent_ns, clock.mono_ns(), server_ms))
+        was_measured = clock.is_measured
+        step_ms = clock.learn(samples)
+        if step_ms:
+            self._log.warning(
+                "%s: the venue's clock %s %+.0f ms; requests carry its time, set this machine's "
+                "clock if it is the one that is wrong",
+                self.venue,
+                "stepped by" if was_measured else "differs from this machine's by",
+                step_ms,
+            )
+        return clock
 
     # ---- what a venue answers -------------------------------------------------------------------
 

@@ -48,7 +48,7 @@ FACTS: dict[str, Any] = {
     },
     "detector": {"opened": 7, "closed": 6},
     "strategy": {"pairs_opened": 5, "pairs_closed": 4, "orders": 20, "fills": 18},
-    "gateways": {"okx": {"acks": 9}},
+    "gateways": {"okx": {"acks": 9, "clock_behind_ms": 1250, "clock_rtt_us": 8000}},
     "threads": [{"role": "detector", "tid": os.getpid(), "turns": 9, "work": 3}],
 }
 
@@ -113,8 +113,12 @@ def test_metrics_show_what_the_trader_measures() -> None:
             "pairs_closed_total": 4,
             "orders_total": 20,
             "fills_total": 18,
+            'gateway_events_total{kind="acks",venue="okx"}': 9,
+            'venue_clock_offset_seconds{venue="okx"}': -1.25,
+            'venue_clock_rtt_seconds{venue="okx"}': 0.008,
         }.items():
             assert float(lines[name]) == value, name
+        assert "clock_behind" not in text
         assert lines['stage_latency_microseconds{quantile="0.5",stage="sent"}'] == "NaN"
         _, again = await read(session, f"{root}/metrics")
         assert "cpu_process_percent" in again

@@ -45,6 +45,8 @@ class Sender:
 
     def set_wall_offset_ms(self, *_: Any) -> None: ...
 
+    def show_clock(self, *_: Any) -> None: ...
+
     def acknowledge(self, *args: Any) -> bool:
         self.calls.append(("ack", *args))
         return True

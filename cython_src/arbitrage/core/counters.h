@@ -75,7 +75,11 @@
     X(timeouts)          /* no answer in time: outcome unknown, queried */             \
     X(executions_dropped)/* execution ring full */                                     \
     X(connects)                                                                        \
-    X(disconnects)
+    X(disconnects)                                                                     \
+    X(clock_ahead_ms)    /* now: the venue's clock is ahead of ours by so much, or ... */ \
+    X(clock_behind_ms)   /* ... behind it */                                           \
+    X(clock_rtt_us)      /* now: quickest question for its time */                     \
+    X(clock_steps)       /* corrections too large to slew */
 
 #define ARB_X(name) uint64_t name;
 typedef struct arb_feed_counters {

@@ -21,8 +21,13 @@ cdef extern from "counters.h" nogil:
         uint64_t executions_dropped   # execution ring full
         uint64_t connects
         uint64_t disconnects
+        uint64_t clock_ahead_ms       # now: the venue's clock is ahead of ours by so much, or ...
+        uint64_t clock_behind_ms      # ... behind it
+        uint64_t clock_rtt_us         # now: quickest question for its time
+        uint64_t clock_steps          # corrections too large to slew
 
     void arb_count(uint64_t *counter, uint64_t amount) noexcept
+    void arb_store_relaxed(uint64_t *word, uint64_t value) noexcept
 
 
 cdef extern from "order_frames.h" nogil:

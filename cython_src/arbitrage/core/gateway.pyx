@@ -41,7 +41,8 @@ cdef enum:
 
 COUNTER_NAMES = (
     "orders_taken", "frames_sent", "orders_unsendable", "acks", "rejects", "fills", "timeouts",
-    "executions_dropped", "connects", "disconnects",
+    "executions_dropped", "connects", "disconnects", "clock_ahead_ms", "clock_behind_ms",
+    "clock_rtt_us", "clock_steps",
 )
 
 
@@ -143,6 +144,13 @@ cdef class GatewayCounters:
     def disconnected(self) -> None:
         """Count one lost connection."""
         arb_count(&self.ptr.disconnects, 1)
+
+    def clock_now(self, offset_ms: int, rtt_us: int, steps: int) -> None:
+        """Show how the venue's clock stands: its offset from ours, the round trip, the steps."""
+        arb_store_relaxed(&self.ptr.clock_ahead_ms, max(0, offset_ms))
+        arb_store_relaxed(&self.ptr.clock_behind_ms, max(0, -offset_ms))
+        arb_store_relaxed(&self.ptr.clock_rtt_us, rtt_us)
+        arb_store_relaxed(&self.ptr.clock_steps, steps)
 
 
 cdef GatewayCounters GatewayCounters_wrap(arb_gateway_counters_t *ptr, object owner):
@@ -384,6 +392,10 @@ cdef class OrderSender:
     def set_wall_offset_ms(self, offset_ms: int) -> None:
         """Stamp frames with the local wall clock plus so many milliseconds."""
         self.wall_offset_ms = offset_ms
+
+    def show_clock(self, offset_ms: int, rtt_us: int, steps: int) -> None:
+        """Let the meters show how the venue's clock stands; stamps are another matter."""
+        self.publisher.counters.clock_now(offset_ms, rtt_us, steps)
 
     def set_histograms(
         self,
