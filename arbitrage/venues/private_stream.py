@@ -6,7 +6,6 @@ known one are read over REST, and every unsettled order is asked for. What came 
 
 import asyncio
 import ssl
-import time
 from abc import abstractmethod
 from collections.abc import Callable
 from decimal import Decimal

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import ssl
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
