@@ -1,7 +1,8 @@
 """Bybit V5 as a state machine: linear public, private and trade sockets.
 
 Source: Bybit V5 documentation, websocket/{public,private,trade}, error codes; read in 2026.
-Orders and pushes live in `bybit_trading`, REST in `bybit_rest`, bodies in `bybit_frames`.
+Market data lives in `bybit_public`, orders and pushes in `bybit_trading`, REST in `bybit_rest`,
+bodies in `bybit_frames`.
 """
 
 from __future__ import annotations
@@ -13,24 +14,15 @@ from typing import Any
 
 import msgspec
 
-from arbitrage.sim import bybit_frames as frames
+from arbitrage.sim.bybit_public import BybitPublic, SocketRequest
 from arbitrage.sim.bybit_rest import BybitRest
 from arbitrage.sim.bybit_trading import BybitTrading
 from arbitrage.sim.exchange import Connection, Refusal, encode, same
-from arbitrage.sim.instruments import Instrument
 
 PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
 REQUEST_IDS_MAX = 1_000_000
 RECV_WINDOW_MS = 5000
 AHEAD_MS = 1000
-
-
-class SocketRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Request on a public or private socket."""
-
-    op: str
-    args: list[Any] = []
-    req_id: str | None = None
 
 
 class TradeRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -47,7 +39,7 @@ _socket_request = msgspec.json.Decoder(SocketRequest)
 _trade_request = msgspec.json.Decoder(TradeRequest)
 
 
-class BybitExchange(BybitTrading):
+class BybitExchange(BybitPublic, BybitTrading):
     """Simulated Bybit."""
 
     venue = "bybit"
@@ -57,65 +49,11 @@ class BybitExchange(BybitTrading):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._heads = [
-            (f'{{"topic":"orderbook.1.{i.name}","ts":',
-             f',"type":"snapshot","data":{{"s":"{i.name}","b":[') for i in self.instruments
-        ]
-        self.on_grids()
-        self._streams = {f"orderbook.1.{i.name}": 2 * i.index for i in self.instruments}
-        self._streams |= {f"tickers.{i.name}": 2 * i.index + 1 for i in self.instruments}
-        self._tickers: list[dict[str, str]] = [{} for _ in self.instruments]
         self.leverage = {i.name: "10" for i in self.instruments}
         self._rest = BybitRest(self)
 
-    def on_grids(self) -> None:
-        self._px_scale = [float(i.tick) for i in self.instruments]
-        self._px_form = [f"%.{i.px_places}f" for i in self.instruments]
-        self._qty_scale = [float(i.lot) for i in self.instruments]
-        self._qty_form = [f"%.{i.qty_places}f" for i in self.instruments]
-
     def _new_conn_id(self) -> str:
         return f"{self._rng.getrandbits(80):020x}-{self._rng.getrandbits(16):x}"
-
-    # -- public ----------------------------------------------------------------------------------
-
-    def quote_frame(self, item: Instrument, now_ms: int) -> bytes:
-        i = item.index
-        book = self.matcher.books[i]
-        head, middle = self._heads[i]
-        px, px_form = self._px_scale[i], self._px_form[i]
-        qty, qty_form = self._qty_scale[i], self._qty_form[i]
-        bid = ask = ""
-        if book.bid_lots:
-            bid = f'["{px_form % (book.bid_ticks * px)}","{qty_form % (book.bid_lots * qty)}"]'
-        if book.ask_lots:
-            ask = f'["{px_form % (book.ask_ticks * px)}","{qty_form % (book.ask_lots * qty)}"]'
-        return (
-            f'{head}{now_ms}{middle}{bid}],"a":[{ask}],"u":{book.update_id},"seq":{book.seq}}}'
-            f',"cts":{now_ms}}}'
-        ).encode()
-
-    def _ticker(self, item: Instrument) -> dict[str, str]:
-        i = item.index
-        return frames.ticker_facts(
-            item, self.matcher, self.funding_rates[i], self.next_funding_ns[i]
-        )
-
-    def _ticker_frame(self, item: Instrument, kind: str, data: dict[str, str], ms: int) -> bytes:
-        return encode({"topic": f"tickers.{item.name}", "type": kind, "data": data,
-                       "cs": self.matcher.books[item.index].seq, "ts": ms})
-
-    def on_ticker_time(self, now_ns: int) -> None:
-        for item in self.instruments:
-            if not self.watched >> (2 * item.index + 1) & 1:
-                continue
-            last, now = self._tickers[item.index], self._ticker(item)
-            changed = {key: value for key, value in now.items() if last.get(key) != value}
-            if changed:
-                self._tickers[item.index] = now
-                data = {"symbol": item.name, **changed}
-                frame = self._ticker_frame(item, "delta", data, now_ns // 1_000_000)
-                self._public.append((2 * item.index + 1, frame))
 
     # -- sockets ---------------------------------------------------------------------------------
 
@@ -131,64 +69,26 @@ class BybitExchange(BybitTrading):
             return [self._pong(conn, request.req_id)]
         if request.op in ("subscribe", "unsubscribe"):
             if conn.role == "public":
-                return self._subscribe_public(conn, request)
+                return self.subscribe_public(conn, request)
             return [self._subscribe_private(conn, request)]
         if request.op == "auth" and conn.role == "private":
             code, text = self._login(request.args)
             conn.authed = conn.authed or code == 0
             return [self._private_reply(conn, request.req_id, code == 0, text, "auth")]
-        return [self._public_reply(conn, request.req_id, False, "Params Error", request.op)]
+        return [self.public_reply(conn, request.req_id, False, "Params Error", request.op)]
 
     def _pong(self, conn: Connection, req_id: str | None) -> bytes:
         if conn.role == "public":
-            return self._public_reply(conn, req_id, True, "pong", "ping")
+            return self.public_reply(conn, req_id, True, "pong", "ping")
         body: dict[str, Any] = {} if req_id is None else {"req_id": req_id}
         body |= {"op": "pong", "args": [str(self.now_ms())], "conn_id": conn.conn_id}
         return encode(body)
-
-    @staticmethod
-    def _public_reply(conn: Connection, req_id: str | None, ok: bool, text: str, op: str) -> bytes:
-        return encode({"success": ok, "ret_msg": text, "conn_id": conn.conn_id,
-                       "req_id": req_id or "", "op": op})
 
     @staticmethod
     def _private_reply(conn: Connection, req_id: str | None, ok: bool, text: str, op: str) -> bytes:
         body: dict[str, Any] = {} if req_id is None else {"req_id": req_id}
         body |= {"success": ok, "ret_msg": text, "op": op, "conn_id": conn.conn_id}
         return encode(body)
-
-    def _subscribe_public(self, conn: Connection, request: SocketRequest) -> list[bytes]:
-        bits = 0
-        adding = request.op == "subscribe"
-        for topic in request.args:
-            stream = self._streams.get(topic) if isinstance(topic, str) else None
-            wrong = ""
-            if stream is None:
-                wrong = "handler not found"
-            elif adding and (conn.streams | bits) >> stream & 1:
-                wrong = "already subscribed"
-            if wrong:  # one bad argument refuses the whole request
-                text = f"error:{wrong},topic:{topic}"
-                return [self._public_reply(conn, request.req_id, False, text, request.op)]
-            bits |= 1 << (stream or 0)
-        conn.streams = conn.streams | bits if adding else conn.streams & ~bits
-        self.watch()
-        replies = [self._public_reply(conn, request.req_id, True, "", request.op)]
-        if adding:
-            replies += [frame for topic in request.args for frame in self._first(topic)]
-        return replies
-
-    def _first(self, topic: str) -> list[bytes]:
-        """What a new subscriber gets at once."""
-        index, is_ticker = divmod(self._streams[topic], 2)
-        item = self.instruments[index]
-        if not self.matcher.books[index].wall_ns:
-            return []
-        if not is_ticker:
-            return [self.quote_frame(item, self.now_ms())]
-        facts = self._ticker(item)
-        self._tickers[index] = self._tickers[index] or facts
-        return [self._ticker_frame(item, "snapshot", facts, self.now_ms())]
 
     def _subscribe_private(self, conn: Connection, request: SocketRequest) -> bytes:
         def refuse(text: str) -> bytes:

@@ -24,6 +24,7 @@ ENDS = {
     "": ("UNKNOWN", "EC_NoError"),
     "ioc": ("UNKNOWN", "EC_NoImmediateQtyToFill"),
     "fok": ("UNKNOWN", "EC_NoImmediateQtyToFill"),
+    "price_cap": ("UNKNOWN", "EC_ReachRiskPriceLimit"),
     "post_only": ("UNKNOWN", "EC_PostOnlyWillTakeLiquidity"),
     "user": ("CancelByUser", "EC_PerCancelRequest"),
     "reduce_only": ("CancelByReduceOnly", "EC_NoError"),

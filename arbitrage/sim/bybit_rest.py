@@ -9,6 +9,7 @@ import msgspec
 
 from arbitrage.sim import bybit_frames as frames
 from arbitrage.sim.exchange import Refusal, query_of, same
+from arbitrage.sim.instruments import Instrument
 from arbitrage.sim.matching import plain
 
 if TYPE_CHECKING:
@@ -57,6 +58,9 @@ class BybitRest:
             "/v5/market/time": (False, _keys(""), self._time),
             "/v5/market/instruments-info":
                 (False, _keys(f"{page_keys} status baseCoin"), self._instruments),
+            "/v5/market/orderbook": (False, _keys("category symbol limit"), self._book),
+            "/v5/market/tickers": (False, _keys("category symbol baseCoin expDate"),
+                                   self._tickers),
             "/v5/account/info": (True, _keys(""), self._account_info),
             "/v5/account/fee-rate": (True, _keys("category symbol baseCoin"), self._fee_rate),
             "/v5/account/wallet-balance": (True, _keys("accountType coin"), self._wallet),
@@ -129,6 +133,25 @@ class BybitRest:
         rows, cursor = frames.page(items, limit, start)
         return {"category": "linear", "list": [frames.instrument_row(i) for i in rows],
                 "nextPageCursor": cursor}
+
+    def _item(self, query: dict[str, str]) -> Instrument:
+        item = self._ex.by_name.get(query.get("symbol", ""))
+        if item is None:
+            raise Refusal(10001, "params error: symbol invalid")
+        return item
+
+    def _book(self, query: dict[str, str]) -> Any:
+        _linear(query)
+        item = self._item(query)
+        count = _page({"limit": query.get("limit", "")}, 25, 1000)[0]
+        return self._ex.rest_book(item, count)
+
+    def _tickers(self, query: dict[str, str]) -> Any:
+        _linear(query)
+        items = [self._item(query)] if query.get("symbol") else self._ex.listed
+        return {"category": "linear", "list": [
+            {key: value for key, value in self._ex.ticker(item).items() if key != "tickDirection"}
+            for item in items if self._ex.matcher.books[item.index].wall_ns]}
 
     # -- account ---------------------------------------------------------------------------------
 

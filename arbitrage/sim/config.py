@@ -51,6 +51,8 @@ class SimConfig:
     fees_bps : taker fee; None takes the venue's default. The maker fee is 2 bps.
     frames : file of ``recv_ns TAB frame`` lines (or a folder with ``VENUE.frames.gz``) to play
         at ``speed`` times its own timing, instead of the seeded market.
+    depth_levels : levels a side that a book has; 1 keeps the touch only, so that a larger order
+        is filled in part.
     admin : answer the calls of `arbitrage.sim.admin`, for tests.
     key_ip, key_withdraws : what the venue tells of the key: the address it is bound to (empty:
         none) and whether it may withdraw.
@@ -68,6 +70,7 @@ class SimConfig:
     speed: float = 1.0
     fees_bps: Decimal | None = None
     balance: Decimal = Decimal(1_000_000)
+    depth_levels: int = 400
     tls: bool = False
     tls_dir: str = ""
     ready_file: str = ""
@@ -88,6 +91,8 @@ class SimConfig:
                            f"{', '.join(LOOPBACK)}")
         if not self.symbols and not self.frames:
             raise SimError("symbols was empty; name at least one, such as BTCUSDT")
+        if not 1 <= self.depth_levels <= 1000:
+            raise SimError(f"depth_levels was {self.depth_levels}; accepted: 1 to 1000")
         if self.balance <= 0:
             raise SimError(f"balance was {self.balance}; accepted: above 0 USDT")
         if self.fees_bps is not None and not -10 <= self.fees_bps <= 1000:

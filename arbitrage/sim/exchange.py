@@ -19,6 +19,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from arbitrage.sim.config import SimConfig
+from arbitrage.sim.depth import Depth
 from arbitrage.sim.instruments import DELISTED, LIVE, Instrument
 from arbitrage.sim.market import Market
 from arbitrage.sim.matching import Fill, Matcher, Order
@@ -26,6 +27,10 @@ from arbitrage.sim.matching import Fill, Matcher, Order
 HOUR_NS = 3_600_000_000_000
 TICKER_PERIOD_NS = 200_000_000
 REPEAT_NS = 3_000_000_000
+# Public stream ``STREAMS * index + kind`` of a symbol; FIVE exists on OKX only.
+STREAMS = 4
+QUOTE, TICKER, DEPTH, FIVE = range(STREAMS)
+QUOTED = 1 << QUOTE | 1 << DEPTH | 1 << FIVE
 
 encode = msgspec.json.encode
 Clock = Callable[[], int]
@@ -68,6 +73,7 @@ class Exchange(ABC):
     """Base of both venues."""
 
     venue: str
+    quote_repeat_ns = REPEAT_NS
     public_path: str
     private_path: str
     trade_path: str
@@ -81,7 +87,9 @@ class Exchange(ABC):
         self.instruments = instruments
         self.by_name = {item.name: item for item in instruments}
         self.market = market
-        self.matcher = Matcher(instruments, self, config.balance, config.taker_bps)
+        self.depth = Depth(instruments, self.venue, config.seed, config.t0_ns, config.depth_levels)
+        self.matcher = Matcher(
+            instruments, self, config.balance, config.taker_bps, depth=self.depth)
         self.connections: dict[str, Connection] = {}
         self.watched = 0
         self._rng = Random(f"{config.seed}/{self.venue}/ids")
@@ -129,6 +137,7 @@ class Exchange(ABC):
     def advance(self, now_ns: int) -> list[tuple[int, bytes]]:
         """Move the market to ``now_ns``; return the public frames as (stream, payload)."""
         self.market.advance(now_ns, self._on_quote)
+        self.on_depth_time(now_ns)
         if now_ns >= self._ticker_due_ns:
             self._ticker_due_ns = now_ns + TICKER_PERIOD_NS
             self._repeat_quotes(now_ns)
@@ -173,6 +182,10 @@ class Exchange(ABC):
     def quote_frame(self, item: Instrument, now_ms: int) -> bytes: ...
 
     @abstractmethod
+    def on_depth_time(self, now_ns: int) -> None:
+        """Push the books of more than one level that are due."""
+
+    @abstractmethod
     def on_ticker_time(self, now_ns: int) -> None: ...
 
     @abstractmethod
@@ -208,6 +221,7 @@ class Exchange(ABC):
         old = self.instruments[new.index]
         if (old.tick, old.lot, old.contract_value) != (new.tick, new.lot, new.contract_value):
             self.market.regrid(new)
+            self.depth.regrid(new)
         self.matcher.regrid(new)
         items = list(self.instruments)
         items[new.index] = new
@@ -232,21 +246,20 @@ class Exchange(ABC):
         if self.matcher.resting[index]:
             self.matcher.on_book(index, wall_ns)
             self.flush_account()
-        stream = 2 * index  # the ticker or funding stream of the symbol is the next one
+        stream = STREAMS * index + QUOTE
         if self.watched >> stream & 1:
             frame = raw or self.quote_frame(self.instruments[index], wall_ns // 1_000_000)
             self._public.append((stream, frame))
 
     def _repeat_quotes(self, now_ns: int) -> None:
-        """Say an unchanged quote again after 3 s, as Bybit does (OKX only on change)."""
-        if self.venue == "okx" and not self.market.ended:
-            return
+        """Say an unchanged quote again after a while; a recording that has ended goes on so."""
+        after_ns = REPEAT_NS if self.market.ended else self.quote_repeat_ns
         for item, book in zip(self.instruments, self.matcher.books, strict=True):
-            if book.wall_ns and now_ns - book.wall_ns >= REPEAT_NS:
+            if book.wall_ns and now_ns - book.wall_ns >= after_ns:
                 book.wall_ns = now_ns
-                if self.watched >> 2 * item.index & 1:
-                    frame = self.quote_frame(item, now_ns // 1_000_000)
-                    self._public.append((2 * item.index, frame))
+                stream = STREAMS * item.index + QUOTE
+                if self.watched >> stream & 1:
+                    self._public.append((stream, self.quote_frame(item, now_ns // 1_000_000)))
 
     # -- funding ---------------------------------------------------------------------------------
 

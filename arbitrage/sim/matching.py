@@ -5,9 +5,10 @@ Prices and sizes are integers (ticks, lots); money is exact `Decimal` cash flow.
 exactly the sum of its cash flows. Only the split of equity into wallet balance and unrealised
 profit, which venues report, needs an average price.
 
-A taker consumes what is quoted at the touch, and that quantity stays gone until the next update of
-the book. What an order cannot take there: IOC and market cancel it, limit rests, FOK cancels all.
-A resting order fills as maker, at its own price, when the other side's quote reaches it.
+A taker walks the book from the touch on, as far as its price allows, and what it takes stays gone
+until the next update of the book. What an order cannot take: IOC and market cancel it, limit rests,
+FOK cancels all. A market order goes no further than the price band. A resting order fills as maker,
+at its own price, when the other side's quote reaches it.
 """
 
 from __future__ import annotations
@@ -50,19 +51,23 @@ class Book:
     """Top of one symbol's book as last published, and what takers left of it."""
 
     __slots__ = ("ask_left", "ask_lots", "ask_ticks", "bid_left", "bid_lots", "bid_ticks",
-                 "last_ticks", "seq", "update_id", "wall_ns")
+                 "last_ticks", "seq", "state_ns", "taken", "update_id", "wall_ns")
 
     def __init__(self) -> None:
         self.bid_ticks = self.ask_ticks = self.last_ticks = 0
         self.bid_lots = self.ask_lots = self.bid_left = self.ask_left = 0
         self.seq = self.update_id = self.wall_ns = 0
+        self.state_ns = 0  # when the quote came; ``wall_ns`` also moves when it is repeated
+        self.taken: dict[int, int] = {}  # lots that takers took behind the touch, by price
 
     def set(self, bid: int, ask: int, bid_lots: int, ask_lots: int, wall_ns: int) -> None:
         self.bid_ticks, self.ask_ticks = bid, ask
         self.bid_lots = self.bid_left = bid_lots
         self.ask_lots = self.ask_left = ask_lots
         self.last_ticks = bid or ask
-        self.wall_ns = wall_ns
+        self.wall_ns = self.state_ns = wall_ns
+        if self.taken:
+            self.taken = {}
 
     def rescale(self, old: Instrument, new: Instrument) -> None:
         """Say the same prices and sizes on another grid, rounded away from the middle."""
@@ -181,11 +186,22 @@ class Listener(Protocol):
     def order_ended(self, order: Order) -> None: ...
 
 
+class DepthSource(Protocol):
+    """Where the levels behind the touch come from."""
+
+    levels: int
+
+    def behind(self, index: int, touch: int, away: int, count: int, wall_ns: int
+               ) -> list[tuple[int, int]]:
+        """(ticks, lots) of ``count`` levels beyond ``touch``, nearest first."""
+
+
 class Matcher:
     """Account, orders and matching of one venue."""
 
     def __init__(self, instruments: Sequence[Instrument], listener: Listener, balance: Decimal,
-                 taker_bps: Decimal, maker_bps: Decimal = Decimal(2)) -> None:
+                 taker_bps: Decimal, maker_bps: Decimal = Decimal(2),
+                 depth: DepthSource | None = None) -> None:
         self.books = [Book() for _ in instruments]
         self.positions = [Position(item) for item in instruments]
         self.start = balance
@@ -198,6 +214,7 @@ class Matcher:
         self.fill_count = 0
         self.resting: list[dict[str, Order]] = [{} for _ in instruments]
         self._listener = listener
+        self._depth = depth
 
     # -- money ---------------------------------------------------------------------------------
 
@@ -248,36 +265,33 @@ class Matcher:
         order.created_ns = order.updated_ns = now_ns
         order.last_ticks_on_create = book.last_ticks
         self._remember(order)
-        touch, left = self._touch(order.side, book)
-        crosses = left >= 0 and touch > 0 and (
-            order.kind == "market" or (order.ticks - touch) * order.side >= 0
-        )
+        crosses = self._crosses(order, book)
         if order.tif == "POST":
             if crosses:
                 self._end(order, "post_only", now_ns)
             else:
                 self._rest(order)
             return
-        take = min(left, order.lots) if crosses else 0
+        wanted = order.lots
         if order.reduce_only:
-            take = min(take, -position.lots * order.side)
+            wanted = min(wanted, -position.lots * order.side)
+        takes, at_cap = self._walk(order, wanted) if crosses else ([], False)
+        taken = sum(lots for _, lots in takes)
         self._listener.order_accepted(order)
-        if order.tif == "FOK" and take < order.lots:
+        if order.tif == "FOK" and taken < order.lots:
             self._end(order, "fok", now_ns)
             return
-        if take:
-            if order.side == BUY:
-                book.ask_left -= take
-            else:
-                book.bid_left -= take
-            self._fill(order, take, touch, maker=False, now_ns=now_ns)
+        for ticks, lots in takes:
+            self._take(order.side, book, ticks, lots)
+            self._fill(order, lots, ticks, maker=False, now_ns=now_ns)
         if not order.is_open:
             return
         if order.tif == "GTC":
             self.resting[index][order.order_id] = order
         else:
-            capped = order.reduce_only and position.lots == 0 and take
-            self._end(order, "reduce_only" if capped else "ioc", now_ns)
+            reduced = order.reduce_only and position.lots == 0 and taken
+            reason = "price_cap" if at_cap else "ioc"
+            self._end(order, "reduce_only" if reduced else reason, now_ns)
 
     def cancel(self, order: Order, reason: str, now_ns: int) -> None:
         if not order.is_open:
@@ -341,6 +355,44 @@ class Matcher:
         need = item.qty(grows) * item.contract_value * mark / LEVERAGE
         if self.margin_used() + need > self.equity():
             raise Reject("BALANCE")
+
+    def _crosses(self, order: Order, book: Book) -> bool:
+        touch = self._touch(order.side, book)[0]
+        return touch > 0 and (order.kind == "market" or (order.ticks - touch) * order.side >= 0)
+
+    def _walk(self, order: Order, wanted: int) -> tuple[list[tuple[int, int]], bool]:
+        """(ticks, lots) that a taker of ``wanted`` lots gets, and whether a market order's price
+        cap ended it."""
+        index, side = order.instrument.index, order.side
+        book = self.books[index]
+        touch, left = self._touch(side, book)
+        takes = [(touch, min(left, wanted))] if left > 0 else []
+        wanted -= sum(lots for _, lots in takes)
+        if wanted <= 0 or self._depth is None or self._depth.levels < 2:
+            return takes, False
+        limit = order.ticks
+        if order.kind == "market":
+            limit = int(self.mark(index) * (1 + side * BAND) / order.instrument.tick)
+        for ticks, lots in self._depth.behind(
+                index, touch, side, self._depth.levels - 1, book.state_ns):
+            if (limit - ticks) * side < 0:
+                return takes, order.kind == "market"
+            got = min(wanted, lots - book.taken.get(ticks, 0))
+            if got > 0:
+                takes.append((ticks, got))
+                wanted -= got
+            if not wanted:
+                break
+        return takes, False
+
+    @staticmethod
+    def _take(side: int, book: Book, ticks: int, lots: int) -> None:
+        if side == BUY and ticks == book.ask_ticks:
+            book.ask_left -= lots
+        elif side == SELL and ticks == book.bid_ticks:
+            book.bid_left -= lots
+        else:
+            book.taken[ticks] = book.taken.get(ticks, 0) + lots
 
     def _touch(self, side: int, book: Book) -> tuple[int, int]:
         if side == BUY:

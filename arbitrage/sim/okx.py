@@ -1,7 +1,8 @@
 """OKX V5 as a state machine: public and private sockets, orders on the private one.
 
 Source: OKX V5 documentation, websocket overview, trade, trading account, error codes; read in
-2026. Orders and pushes live in `okx_trading`, REST in `okx_rest`, bodies in `okx_frames`.
+2026. Market data lives in `okx_public`, orders and pushes in `okx_trading`, REST in `okx_rest`,
+bodies in `okx_frames`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from typing import Any
 import msgspec
 
 from arbitrage.sim import okx_frames as frames
-from arbitrage.sim.exchange import Connection, Refusal, encode, same
-from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.exchange import QUOTED, STREAMS, TICKER, Connection, Refusal, encode, same
+from arbitrage.sim.okx_public import CHANNELS, OkxPublic
 from arbitrage.sim.okx_rest import OkxRest
 from arbitrage.sim.okx_trading import CancelArgs, OkxTrading, OrderArgs
 
@@ -38,7 +39,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 _request = msgspec.json.Decoder(Request)
 
 
-class OkxExchange(OkxTrading):
+class OkxExchange(OkxPublic, OkxTrading):
     """Simulated OKX."""
 
     venue = "okx"
@@ -48,42 +49,9 @@ class OkxExchange(OkxTrading):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._heads = [f'{{"arg":{{"channel":"bbo-tbt","instId":"{i.name}"}},"data":[{{"asks":['
-                       for i in self.instruments]
-        self.on_grids()
         self.dead_man_ns = 0
         self.leverage = {i.name: "10" for i in self.instruments}
         self._rest = OkxRest(self)
-
-    def on_grids(self) -> None:
-        self._px = [(float(i.tick), f"%.{i.px_places}f") for i in self.instruments]
-        self._qty = [(float(i.lot), f"%.{i.qty_places}f") for i in self.instruments]
-        self.by_code = {i.code: i for i in self.instruments}
-        self._funding_due_ns = 0  # an interval that changed is told at once
-
-    # -- public ----------------------------------------------------------------------------------
-
-    def quote_frame(self, item: Instrument, now_ms: int) -> bytes:
-        i = item.index
-        book = self.matcher.books[i]
-        px, px_form = self._px[i]
-        qty, qty_form = self._qty[i]
-        bid = ask = ""
-        # OKX trims its numbers and counts the orders behind a level.
-        if book.bid_lots:
-            bid = (f'["{_trim(px_form % (book.bid_ticks * px))}",'
-                   f'"{_trim(qty_form % (book.bid_lots * qty))}","0","{1 + book.bid_lots % 89}"]')
-        if book.ask_lots:
-            ask = (f'["{_trim(px_form % (book.ask_ticks * px))}",'
-                   f'"{_trim(qty_form % (book.ask_lots * qty))}","0","{1 + book.ask_lots % 83}"]')
-        # The venue stamps on a grid of 10 ms.
-        return (f'{self._heads[i]}{ask}],"bids":[{bid}],"ts":"{now_ms // 10 * 10}",'
-                f'"seqId":{book.seq}}}]}}').encode()
-
-    def _funding_frame(self, item: Instrument) -> bytes:
-        row = frames.funding(item, self.funding_rates[item.index],
-                             self.next_funding_ns[item.index], self.now_ms(), rest=False)
-        return encode({"arg": {"channel": "funding-rate", "instId": item.name}, "data": [row]})
 
     def on_ticker_time(self, now_ns: int) -> None:
         if self.dead_man_ns and now_ns >= self.dead_man_ns:
@@ -93,8 +61,9 @@ class OkxExchange(OkxTrading):
         if now_ns >= self._funding_due_ns:
             self._funding_due_ns = now_ns + FUNDING_PERIOD_NS
             for item in self.instruments:
-                if self.watched >> (2 * item.index + 1) & 1:
-                    self._public.append((2 * item.index + 1, self._funding_frame(item)))
+                stream = STREAMS * item.index + TICKER
+                if self.watched >> stream & 1:
+                    self._public.append((stream, self._funding_frame(item)))
 
     def _close_idle(self, now_ns: int) -> None:
         """A socket on which nothing moves for 30 s is closed: clients must ping."""
@@ -102,7 +71,7 @@ class OkxExchange(OkxTrading):
             if now_ns - conn.heard_ns <= IDLE_NS:
                 continue
             quoted = (book.wall_ns for i, book in enumerate(self.matcher.books)
-                      if conn.streams >> (2 * i) & 1)
+                      if conn.streams >> (STREAMS * i) & QUOTED)
             conn.heard_ns = max(conn.heard_ns, max(quoted, default=0))
             if now_ns - conn.heard_ns > IDLE_NS:
                 self._closings.append((conn, 4004, "No data received in 30s."))
@@ -163,17 +132,13 @@ class OkxExchange(OkxTrading):
         adding = request.op == "subscribe"
         item = self.by_name.get(arg.get("instId", ""))
         if conn.role == "public":
-            if channel not in ("bbo-tbt", "funding-rate") or item is None or len(arg) != 2:
+            if channel not in CHANNELS or item is None or len(arg) != 2:
                 return [self._no_channel(conn, arg, request.id)]
-            bit = 1 << (2 * item.index + (channel == "funding-rate"))
+            bit = 1 << (STREAMS * item.index + CHANNELS[channel])
+            first = self.first_frames(channel, item) if adding else []
             conn.streams = conn.streams | bit if adding else conn.streams & ~bit
             self.watch()
-            if not adding:
-                return [ack]
-            if channel == "funding-rate":
-                return [ack, self._funding_frame(item)]
-            quoted = self.matcher.books[item.index].wall_ns
-            return [ack, self.quote_frame(item, self.now_ms())] if quoted else [ack]
+            return [ack, *first]
         known = {"orders": {"channel", "instType", "instFamily", "instId"},
                  "positions": {"channel", "instType", "instFamily", "instId", "extraParams"},
                  "account": {"channel", "ccy", "extraParams"}}.get(channel)
@@ -265,7 +230,3 @@ class OkxExchange(OkxTrading):
         if refusal.status == 401:
             return {"msg": refusal.text, "code": str(refusal.code)}
         return {"code": str(refusal.code), "data": [], "msg": refusal.text}
-
-
-def _trim(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text else text

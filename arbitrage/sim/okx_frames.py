@@ -11,15 +11,15 @@ from typing import Any
 
 from arbitrage.sim.exchange import HOUR_NS
 from arbitrage.sim.instruments import LIVE, SUSPENDED, Instrument
-from arbitrage.sim.matching import LEVERAGE, Fill, Matcher, Order, Position, plain
+from arbitrage.sim.matching import LEVERAGE, Book, Fill, Matcher, Order, Position, plain
 
 UID = "44705892343619584"
 TRADE_ID_BASE = 2_953_620_000
 SIDE_TEXT = {1: "buy", -1: "sell"}
 STATE_TEXT = {"new": "live", "partial": "partially_filled", "filled": "filled",
               "cancelled": "canceled"}
-CANCEL_SOURCE = {"": "", "user": "1", "fok": "13", "ioc": "14", "post_only": "31",
-                 "reduce_only": "0", "dead_man": "20"}
+CANCEL_SOURCE = {"": "", "user": "1", "fok": "13", "ioc": "14", "price_cap": "15",
+                 "post_only": "31", "reduce_only": "0", "dead_man": "20"}
 
 
 def money(value: Decimal, places: str = "0.0001") -> str:
@@ -253,6 +253,18 @@ def funding(item: Instrument, rate: Decimal, next_ns: int, now_ms: int, rest: bo
     if rest:
         row["prevFundingTime"] = str(due_ms - interval_ms)
     return row | {"settFundingRate": f"{rate:.16f}", "settState": "settled", "ts": str(now_ms)}
+
+
+def ticker(item: Instrument, book: Book, now_ms: int) -> dict[str, Any]:
+    """Row of market/tickers."""
+    last = plain(item.px(book.last_ticks))
+    return {
+        "instType": "SWAP", "instId": item.name, "last": last, "lastSz": plain(item.qty(1)),
+        "askPx": plain(item.px(book.ask_ticks)), "askSz": plain(item.qty(book.ask_lots)),
+        "bidPx": plain(item.px(book.bid_ticks)), "bidSz": plain(item.qty(book.bid_lots)),
+        "open24h": last, "high24h": last, "low24h": last, "volCcy24h": "61874.6",
+        "vol24h": "6187460", "ts": str(now_ms), "sodUtc0": last, "sodUtc8": last,
+    }
 
 
 STATE = {LIVE: "live", SUSPENDED: "suspend"}

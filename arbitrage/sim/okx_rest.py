@@ -52,6 +52,9 @@ class OkxRest:
             "/api/v5/account/instruments":
                 (True, "instType instId instFamily uly", True, self._instruments),
             "/api/v5/public/funding-rate": (False, "instId", True, self._funding),
+            "/api/v5/market/books": (False, "instId sz", True, self._books),
+            "/api/v5/market/ticker": (False, "instId", True, self._tickers),
+            "/api/v5/market/tickers": (False, "instType instFamily uly", True, self._tickers),
             "/api/v5/public/price-limit": (False, "instId", False, self._price_limit),
             "/api/v5/account/config": (True, "", True, self._config),
             "/api/v5/account/balance": (True, "ccy", True, self._balance),
@@ -146,6 +149,18 @@ class OkxRest:
         top, bottom = self._ex.price_limits(item)
         return [{"instType": "SWAP", "instId": item.name, "buyLmt": top, "sellLmt": bottom,
                  "ts": str(self._ex.now_ms()), "enabled": True}]
+
+    def _books(self, query: dict[str, str]) -> Rows:
+        item = self._item(query)
+        count = query.get("sz") or "1"
+        if not count.isdigit() or not 1 <= int(count) <= 400:
+            raise Refusal(51000, "Parameter sz  error", 400)
+        return [self._ex.rest_book(item, int(count))]
+
+    def _tickers(self, query: dict[str, str]) -> Rows:
+        now, books = self._ex.now_ms(), self._ex.matcher.books
+        return [frames.ticker(item, books[item.index], now) for item in self._items(query)
+                if books[item.index].wall_ns]
 
     # -- account ---------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ import ssl
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def make_exchange(config: SimConfig, clock: Any = time.time_ns) -> Exchange:
     else:
         market = SeededMarket(instruments, config.venue, config.seed, config.rate, t0_ns)
     kind = BybitExchange if config.venue == "bybit" else OkxExchange
-    return kind(config, instruments, market, clock)
+    return kind(replace(config, t0_ns=t0_ns), instruments, market, clock)
 
 
 def close_frame(code: int, reason: str) -> bytes:

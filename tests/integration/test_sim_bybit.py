@@ -197,7 +197,7 @@ def test_full_fill(venue: Venue, trade: Client, private: Client) -> None:
 
 
 def test_ioc_remainder_is_cancelled_with_what_it_filled(trade: Client, private: Client) -> None:
-    trade.order(qty="1.500")
+    trade.order(qty="1.500", price="84000.10")
     execution, order = private.pushes()[:2]
     assert (execution["data"][0]["execQty"], execution["data"][0]["leavesQty"]) == (
         "1.000", "0.500")

@@ -158,7 +158,7 @@ def _bybit_orders(venue: Venue, trade: Client, private: Client, out: Emitted) ->
     }.items():
         out[f"ws_trade_order_create_reject_{name}"] = trade.order(**change)
     out["ws_trade_order_create_reject"] = trade.order(qty="500")
-    trade.order(qty="5.000")
+    trade.order(qty="5.000", price="84000.10")
     out["ws_private_order_cancelled_ioc_partial"] = last(private.pushes(), "order")
     venue.quote()
     trade.order(timeInForce="PostOnly")
@@ -254,12 +254,12 @@ def _okx_orders(venue: Venue, private: Client, out: Emitted) -> None:
     out["ws_orders_live_net_mode"], out["ws_orders_filled"] = rows["live"], rows["filled"]
     out["ws_positions_event_update"] = last(pushes, "positions")
     out["ws_account_event_update"] = last(pushes, "account")
-    private.okx_order(sz="150")
+    private.okx_order(sz="150", px="84000.1")
     rows = states(private.pushes())
     out["ws_orders_ioc_partially_filled"] = rows["partially_filled"]
     out["ws_orders_canceled_ioc"] = rows["canceled"]
     venue.quote("84000.0", "84000.1", "300", "100")
-    for name, change in {"fok": {"ordType": "fok", "sz": "150"},
+    for name, change in {"fok": {"ordType": "fok", "sz": "150", "px": "84000.1"},
                          "post_only": {"ordType": "post_only"}}.items():
         private.okx_order(**change)
         out[f"ws_orders_canceled_{name}"] = states(private.pushes())["canceled"]

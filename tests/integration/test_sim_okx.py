@@ -180,7 +180,7 @@ def test_full_fill(venue: Venue, private: Client) -> None:
 
 
 def test_ioc_remainder_is_cancelled(private: Client) -> None:
-    private.okx_order(sz="150")
+    private.okx_order(sz="150", px="84000.1")
     _, part, done = (p["data"][0] for p in private.pushes() if p["arg"]["channel"] == "orders")
     assert (part["state"], part["fillSz"]) == ("partially_filled", "100")
     assert (done["state"], done["accFillSz"], done["fillSz"], done["tradeId"]) == (
@@ -189,7 +189,7 @@ def test_ioc_remainder_is_cancelled(private: Client) -> None:
 
 
 def test_fok_and_post_only(private: Client) -> None:
-    private.okx_order(ordType="fok", sz="150")
+    private.okx_order(ordType="fok", sz="150", px="84000.1")
     assert private.pushes()[-1]["data"][0]["cancelSource"] == "13"
     private.okx_order(ordType="post_only")
     pushes = private.pushes()
