@@ -25,7 +25,7 @@ from arbitrage.core.feed import FeedLane
 from arbitrage.errors import ArbitrageError, ConnectorError
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.connectors import make_public_feed, open_public_rest
-from arbitrage.runtime.feed_process import FeedProcesses
+from arbitrage.runtime.feed_process import FeedProcesses, processes_by_host
 from arbitrage.runtime.gateways import Gateways
 from arbitrage.runtime.instrument_watch import InstrumentWatch, pause_changed
 from arbitrage.runtime.report import build_report, write_report
@@ -36,6 +36,7 @@ from arbitrage.runtime.stop_flag import StopFlag
 from arbitrage.runtime.threads import HotThread, LoopThread, run_together, spread_cores
 from arbitrage.runtime.wiring import Core, build_core, make_segment
 from arbitrage.trading.ledger import Ledger
+from arbitrage.venues.connect_budget import share_caps
 
 __all__ = ["Trader", "run_feeds", "run_trader"]
 
@@ -82,6 +83,7 @@ class Trader:
         self.ledger = Ledger()
         self.stop_asked = StopFlag()
         self._failure: BaseException | None = None
+        share_caps(processes_by_host(settings))
         lane_count = 1 if settings.feed_mode == "loop" else len(VENUES)
         self.segment = make_segment(settings, lane_count, state.run)
         try:

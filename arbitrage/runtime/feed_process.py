@@ -6,15 +6,21 @@ import subprocess
 import sys
 
 from arbitrage.cold.log import setup_logging
-from arbitrage.config import load_settings
+from arbitrage.config import Settings, load_settings
 from arbitrage.core.feed import FeedLane
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, run_guarded
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.threads import LoopThread, run_together
 from arbitrage.venues.base import MarketSymbol
+from arbitrage.venues.connect_budget import share_caps
 
-__all__ = ["FeedProcesses"]
+__all__ = ["FeedProcesses", "processes_by_host"]
+
+
+def processes_by_host(settings: Settings) -> int:
+    """Return how many processes of a trader connect to one host: each takes part of its caps."""
+    return 2 if settings.feed_mode == "processes" else 1
 
 
 class FeedProcesses:
@@ -76,6 +82,7 @@ def main(arguments: list[str]) -> int:
     name, venue, core_text = arguments
     settings = load_settings()
     setup_logging(settings.log_level)
+    share_caps(processes_by_host(settings))
     segment = Segment.attach(name, writable=True)
     lane = FeedLane(segment, VENUES.index(venue))
 

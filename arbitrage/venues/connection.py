@@ -15,6 +15,7 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_conn
 
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.secret import MaskedLog
+from arbitrage.venues.connect_budget import ConnectBudget, connect_budget
 from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
 
@@ -102,6 +103,7 @@ class Connection(ABC):
         self.connect_count = 0
         self.disconnect_count = 0
         self.wire_error_count = 0
+        self.connect_budget: ConnectBudget | None = None  # None: that of the URL's host
         self._ping = ping
         self._ping_s = ping_s
         self._open_timeout_s = open_timeout_s
@@ -167,6 +169,8 @@ class Connection(ABC):
         """
         self._backoff.first_attempt(loop_s())
         while not self._stopping.is_set():
+            if await self._stopped_within(self._turn_s()):
+                return
             started_s = loop_s()
             try:
                 await self._attempt()
@@ -185,11 +189,22 @@ class Connection(ABC):
                 "%s: %s connection to %s lost (%s); trying again in %.2f s",
                 self.venue, self.label, self.url, self._reason(), delay_s,
             )
+            if await self._stopped_within(delay_s):
+                return
+
+    def _turn_s(self) -> float:
+        """Take part of what the venue allows in connections; return how long to wait for it."""
+        budget = self.connect_budget or connect_budget(self.venue, self.url)
+        return budget.reserve(loop_s()) if budget is not None else 0.0
+
+    async def _stopped_within(self, delay_s: float) -> bool:
+        if delay_s > 0.0:
             try:
                 async with asyncio.timeout(delay_s):
                     await self._stopping.wait()
             except TimeoutError:
-                continue
+                pass
+        return self._stopping.is_set()
 
     def stop(self) -> None:
         """End `run`: close the line and do not come back."""

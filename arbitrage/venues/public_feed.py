@@ -15,7 +15,9 @@ from arbitrage.venues.base import (
     FeedListenerFactory,
     MarketSymbol,
 )
+from arbitrage.venues.connect_budget import Cap, RequestBudget
 from arbitrage.venues.connection import Connection, Connector
+from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.reconnect import ReconnectPolicy
 
 
@@ -48,6 +50,7 @@ class PublicFeed(Connection):
 
     venue_name = ""
     ping = b""
+    request_cap: Cap | None = None  # of subscribe and unsubscribe requests, by connection
 
     def __init__(
         self,
@@ -79,6 +82,8 @@ class PublicFeed(Connection):
         self._venue_index = venue_index
         self._listener_factory = listener_factory
         self._funding: dict[int, tuple[float, float, int]] = {}
+        self._requests: RequestBudget | None = None
+        self._is_refusing = False
 
     @abstractmethod
     def subscribe_frames(self, venue_symbols: Sequence[str]) -> list[bytes]:
@@ -97,7 +102,10 @@ class PublicFeed(Connection):
     async def on_open(self) -> None:
         """Subscribe everything; snapshots may come before the acknowledgement."""
         self._push_syncing()
-        for frame in self.subscribe_frames(list(self.symbols)):
+        frames = self.subscribe_frames(list(self.symbols))
+        self._requests = RequestBudget(self.request_cap) if self.request_cap else None
+        self._may_ask(len(frames))
+        for frame in frames:
             self.send(frame)
 
     def on_lost(self) -> None:
@@ -105,15 +113,33 @@ class PublicFeed(Connection):
         self._push_syncing()
 
     def resubscribe(self, venue_symbols: Sequence[str]) -> None:
-        """Ask again for some symbols: how a row that lost its continuity gets a new snapshot."""
+        """Ask again for some symbols: how a row that lost its continuity gets a new snapshot.
+
+        Beyond what the venue allows on one connection nothing is sent, and the rows stay as they
+        are: whoever watches them asks again later.
+        """
         if not self.is_ready:
+            return
+        frames = self.unsubscribe_frames(venue_symbols) + self.subscribe_frames(venue_symbols)
+        if not self._may_ask(len(frames)):
             return
         for venue_symbol in venue_symbols:
             self.lane.push_state(self.symbols[venue_symbol].row, ROW_SYNCING)
-        for frame in self.unsubscribe_frames(venue_symbols):
+        for frame in frames:
             self.send(frame)
-        for frame in self.subscribe_frames(venue_symbols):
-            self.send(frame)
+
+    def _may_ask(self, count: int) -> bool:
+        if self._requests is None or self._requests.try_take(count, loop_s()):
+            self._is_refusing = False
+            return True
+        if not self._is_refusing:
+            self._is_refusing = True
+            self._log.error(
+                "%s: no symbol is subscribed again for now: this connection sent %d requests "
+                "within %g s, more than that the venue does not take",
+                self.venue, self._requests.cap.count, self._requests.cap.window_s,
+            )
+        return False
 
     def push_funding(self, row: int, rate: float, interval_h: float, next_wall_ns: int) -> None:
         """Hand funding on when anything of it changed."""

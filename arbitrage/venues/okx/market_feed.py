@@ -10,6 +10,7 @@ import msgspec
 from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import decimal_of, unknown_symbol, wall_ms_of
 from arbitrage.venues.codes import Action
+from arbitrage.venues.connect_budget import Cap
 from arbitrage.venues.okx import wire
 from arbitrage.venues.okx.codes import CODES, UNKNOWN_SUBSCRIPTION
 from arbitrage.venues.public_feed import PublicFeed
@@ -24,6 +25,7 @@ class OkxMarketFeed(PublicFeed):
 
     venue_name = "okx"
     ping = b"ping"
+    request_cap = Cap(470, 3600.0)  # the venue counts 480
 
     def subscribe_frames(self, venue_symbols: Sequence[str]) -> list[bytes]:
         """Return the subscribe requests; OKX acknowledges or refuses each argument."""
