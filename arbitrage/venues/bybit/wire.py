@@ -159,14 +159,16 @@ class LotSizeFilter(msgspec.Struct, frozen=True):
 
 
 class InstrumentRow(msgspec.Struct, frozen=True):
+    """One contract; a row of another kind names no contract type and is passed over."""
+
     symbol: str
-    contractType: str
     status: str
     baseCoin: str
     quoteCoin: str
-    settleCoin: str
     priceFilter: PriceFilter
     lotSizeFilter: LotSizeFilter
+    contractType: str = ""
+    settleCoin: str = ""
     fundingInterval: int = 0  # minutes
 
 

@@ -84,7 +84,8 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
                 self._on_order(row, recv_mono_ns)
         elif message.arg.channel == "positions":
             for position in wire.decode(wire.positions, message.data, "position push"):
-                self._on_position_row(position, message.eventType == "snapshot")
+                if position.instType == INST_TYPE:
+                    self._on_position_row(position, message.eventType == "snapshot")
         elif message.arg.channel == "account":
             self._on_accounts(message)
 

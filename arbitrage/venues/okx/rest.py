@@ -171,7 +171,11 @@ class OkxRest(RestClient):
         rows = await self._get(
             "/api/v5/account/positions", wire.positions, {"instType": INST_TYPE}, is_signed=True
         )
-        return [position_of(row) for row in rows if decimal_of(row.pos)]
+        return [
+            position_of(row)
+            for row in rows
+            if row.instType == INST_TYPE and decimal_of(row.pos)
+        ]
 
     async def check_account(self, venue_symbol: str) -> AccountCheck:
         """Assert net positions and an account level that may hold swaps.
