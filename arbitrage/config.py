@@ -48,6 +48,7 @@ DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 # only takes time from the others.
 FUSED_CORES_MIN = 3
 SPLIT_CORES_MIN = 8
+CANCEL_ALL_AFTER_MIN_S = 10  # the venue takes no less
 _OTHER_KNOWN = {"ARB_BUILD"}
 _PREFIXES = ("ARB_", "BYBIT_", "OKX_")
 _SECRETS = {"BYBIT_API_KEY", "BYBIT_API_SECRET", "OKX_API_KEY", "OKX_API_SECRET"} | {
@@ -155,6 +156,16 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     order_timeout_ms: Annotated[
         int, _env("ARB_ORDER_TIMEOUT_MS", "wait for an answer before asking", ge=10, le=60000)
     ] = 1000
+    cancel_all_after_s: Annotated[
+        int,
+        _env(
+            "ARB_CANCEL_ALL_AFTER_S",
+            "OKX cancels every resting order of the account when we are silent so long, 10 to 120 "
+            "s; 0: off",
+            ge=0,
+            le=120,
+        ),
+    ] = 0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -481,6 +492,11 @@ def _cross_check(settings: Settings, needs_keys: bool) -> None:
             "inside the one feed loop: choose ARB_FEED_MODE loop, or ARB_STAGES split or fused"
         )
     risk = settings.risk
+    if 0 < risk.cancel_all_after_s < CANCEL_ALL_AFTER_MIN_S:
+        raise ConfigError(
+            f"ARB_CANCEL_ALL_AFTER_S was {risk.cancel_all_after_s}; accepted is 0 or a whole "
+            f"number from {CANCEL_ALL_AFTER_MIN_S} to 120"
+        )
     if risk.max_order_usd > risk.max_position_usd:
         raise ConfigError(
             f"ARB_MAX_ORDER_USD was {risk.max_order_usd:g}, above ARB_MAX_POSITION_USD "

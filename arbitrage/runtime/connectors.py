@@ -12,6 +12,7 @@ from arbitrage.venues.bybit.market_feed import BybitMarketFeed
 from arbitrage.venues.bybit.order_gateway import BybitOrderGateway
 from arbitrage.venues.bybit.private_feed import BybitPrivateFeed
 from arbitrage.venues.bybit.rest import BybitRest
+from arbitrage.venues.dead_man import DeadMan
 from arbitrage.venues.executions import ExecutionTracker
 from arbitrage.venues.okx.market_feed import OkxMarketFeed
 from arbitrage.venues.okx.order_gateway import OkxOrderGateway
@@ -101,6 +102,9 @@ class VenueGateway:
         )
         if not order_url:
             self.line.send_over_rest()
+        self.dead_man: DeadMan | None = None
+        if isinstance(self.rest, OkxRest) and settings.risk.cancel_all_after_s:
+            self.dead_man = DeadMan(self.rest, settings.risk.cancel_all_after_s)
         self.private = _PRIVATE[venue](
             hosts.private_ws,
             credentials,
@@ -111,16 +115,27 @@ class VenueGateway:
         )
 
     async def open(self) -> None:
-        """Open REST and measure the venue's clock; connections are started by their `run`."""
+        """Open REST, measure the venue's clock and arm its switch, if there is one.
+
+        Connections are started by their `run`.
+        """
         self.rest.open()
         await self.rest.sync_clock()
+        if self.dead_man is not None:
+            await self.dead_man.arm()
 
     def connections(self) -> list[PrivateStream | OrderLine]:
         """Return the connections to run, the private stream first."""
         return [self.private, self.line]
 
+    def watches(self) -> list[DeadMan]:
+        """Return what else must run beside the connections."""
+        return [] if self.dead_man is None else [self.dead_man]
+
     async def close(self) -> None:
-        """Stop both connections and close REST."""
+        """Stop both connections and close REST; the switch is left armed over open orders."""
         self.line.stop()
         self.private.stop()
+        if self.dead_man is not None and self.sender.unsettled_count == 0:
+            await self.dead_man.disarm()
         await self.rest.close()

@@ -91,7 +91,9 @@ class Gateways:
                 await gateway.open()
                 poller.add_hook(gateway.sender.poll)
             parts = [part for gateway in gateways for part in gateway.connections()]
-            await run_together(*(part.run() for part in parts), self._announce(parts))
+            watches = [watch for gateway in gateways for watch in gateway.watches()]
+            works = [part.run() for part in parts] + [watch.run() for watch in watches]
+            await run_together(*works, self._announce(parts))
         finally:
             for gateway in gateways:
                 await gateway.close()

@@ -285,6 +285,15 @@ class OkxRest(RestClient):
             "/api/v5/trade/cancel-order", {"instId": venue_symbol, "clOrdId": str(client_id)}
         )
 
+    async def cancel_all_after(self, seconds: int) -> None:
+        """Have every resting order cancelled unless this is said again in time; 0: never."""
+        path = "/api/v5/trade/cancel-all-after"
+        body = msgspec.json.encode({"timeOut": str(seconds)})
+        answer = await self.request("POST", path, body=body, is_signed=True, is_urgent=True)
+        reply = wire.decode(wire.rest_reply, answer, path)
+        if reply.code != "0":
+            raise self.refused(path, reply.code, reply.msg)
+
     # ---- requests -------------------------------------------------------------------------------
 
     async def _act(self, path: str, fields: dict[str, object]) -> wire.OrderResult:
