@@ -92,7 +92,9 @@ class _VenueFacts(NamedTuple):
 
 async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _VenueFacts:
     await client.sync_clock()
-    listed = {item.symbol: item for item in await client.instruments()}
+    # two contracts may share a coin (1000SATS and 10000SATS): one that trades counts
+    found = sorted(await client.instruments(), key=lambda item: item.is_live)
+    listed = {item.symbol: item for item in found}
     wanted: dict[str, Instrument] = {}
     for symbol in settings.symbols:
         instrument = listed.get(symbol)

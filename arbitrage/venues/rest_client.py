@@ -123,6 +123,10 @@ class RestClient(ABC):
     def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
         """Return the headers of a signed request."""
 
+    def public_headers(self) -> dict[str, str]:
+        """Return the headers of an unsigned request."""
+        return {"Content-Type": "application/json"}
+
     @abstractmethod
     async def server_time_ms(self) -> int:
         """Return the venue's wall clock."""
@@ -267,7 +271,7 @@ class RestClient(ABC):
         if self._transport is None and not self._http.is_open:
             raise ConnectorError("REST session is not open", venue=self.venue)
         text = urlencode(query or {})
-        headers = {"Content-Type": "application/json"}
+        headers = self.public_headers()
         await self._token(path, is_urgent)
         if is_signed:
             if self._credentials is None or not self._credentials.key:

@@ -5,10 +5,11 @@ Source: bybit-exchange/docs, docs/v5/{market,order,position,account} (July 2026)
 
 from decimal import Decimal
 from typing import TypeVar
+from urllib.parse import unquote  # cursors come encoded, and requests encode what they send
 
 import msgspec
 
-from arbitrage.errors import ConfigError, ConnectorError
+from arbitrage.errors import ConfigError, ConnectorError, WireError
 from arbitrage.instruments import Instrument, canonical_base, default_px_mult
 from arbitrage.venues.base import (
     AccountCheck,
@@ -101,17 +102,17 @@ class BybitRest(RestClient):
         while True:
             query: dict[str, str | int] = {"category": CATEGORY, "limit": PAGE}
             if cursor:
-                query["cursor"] = cursor
+                query["cursor"] = unquote(cursor)
             page = await self._get("/v5/market/instruments-info", wire.page, query)
             rows = wire.decode(wire.instruments, page.list, "instrument list")
             for row in rows:
                 if row.contractType == "LinearPerpetual" and row.settleCoin == SETTLE:
                     try:
                         found.append(_instrument(row))
-                    except ConfigError as error:
+                    except (ConfigError, WireError) as error:
                         self._log.warning("bybit: instrument skipped: %s", error)
-            # a page's cursor is not empty on the last page of every endpoint: an empty list ends it
-            if not page.nextPageCursor or page.nextPageCursor == cursor or len(rows) < PAGE:
+            # a page may be shorter than asked for, and the last one may have a cursor too
+            if not rows or not page.nextPageCursor or page.nextPageCursor == cursor:
                 return found
             cursor = page.nextPageCursor
 
@@ -314,7 +315,7 @@ class BybitRest(RestClient):
             found += rows
             if not page.nextPageCursor or len(rows) < limit:
                 return found
-            query = query | {"cursor": page.nextPageCursor}
+            query = query | {"cursor": unquote(page.nextPageCursor)}
 
     async def _get(
         self,

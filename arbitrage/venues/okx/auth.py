@@ -12,6 +12,8 @@ from arbitrage.config import Credentials
 from arbitrage.secret import Secret
 
 LOGIN_PATH = "/users/self/verify"
+# Demo trading over REST; the WebSocket handshake has hosts of its own and never carries it.
+SIMULATED_HEADER = "x-simulated-trading"
 
 
 def sign(secret: Secret, prehash: str) -> str:
@@ -58,5 +60,5 @@ def rest_headers(
         "Content-Type": "application/json",
     }
     if is_simulated:
-        headers["x-simulated-trading"] = "1"
+        headers[SIMULATED_HEADER] = "1"
     return headers

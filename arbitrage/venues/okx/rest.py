@@ -84,6 +84,11 @@ class OkxRest(RestClient):
             is_simulated=self.is_simulated,
         )
 
+    def public_headers(self) -> dict[str, str]:
+        """Ask the environment that is traded: demo lists contracts of its own, on other grids."""
+        found = super().public_headers()
+        return found | {auth.SIMULATED_HEADER: "1"} if self.is_simulated else found
+
     async def server_time_ms(self) -> int:
         """Return the venue's wall clock."""
         rows = await self._get("/api/v5/public/time", wire.server_times)
@@ -99,7 +104,7 @@ class OkxRest(RestClient):
             if row.ctType == "linear" and row.settleCcy == SETTLE:
                 try:
                     found.append(_instrument(row))
-                except ConfigError as error:
+                except (ConfigError, WireError) as error:
                     self._log.warning("okx: instrument skipped: %s", error)
         return found
 
