@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from arbitrage.sim.config import DEFAULT_PORTS, DEFAULT_SYMBOLS, SimConfig, SimError
+from arbitrage.sim.fault_plan import read_plan
 
 
 def number(text: str) -> Decimal:
@@ -41,7 +42,9 @@ def number(text: str) -> Decimal:
 @click.option("--tls-dir", default="", help="Where ca.pem is written.")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--ready-file", default="", help="JSON of URLs and pid, written when listening.")
-@click.option("--admin", is_flag=True, help="Let tests change contracts over REST, on loopback.")
+@click.option("--admin", is_flag=True, help="Let tests change contracts and arm faults over "
+              "REST, on loopback.")
+@click.option("--faults", default="", help="TOML file: what goes wrong, when, to whom.")
 @click.option("--exit-with-parent", is_flag=True, help="End when the starting process ends.")
 def main(venue: str, symbols: str | None, exit_with_parent: bool, **options: Any) -> None:
     """Exchange simulator: Bybit and OKX perpetual swaps on loopback."""
@@ -66,6 +69,8 @@ def _both(symbols: tuple[str, ...], options: dict[str, Any]) -> int:
 
     for venue in DEFAULT_PORTS:  # a bad value is said once, before any process starts
         SimConfig(venue=venue, symbols=symbols, **options)
+    if options["faults"]:
+        read_plan(options["faults"])
     if any(options[name] for name in ("ws_port", "rest_port", "ready_file")):
         raise SimError("--ws-port, --rest-port and --ready-file belong to one venue; with "
                        "--venue both only port 0 (any) can be asked for")

@@ -68,7 +68,7 @@ def answer(exchange: Exchange, method: str, path: str, body: bytes) -> tuple[int
     """Carry out one call; return (HTTP status, JSON)."""
     if (method, path) != ("POST", "/admin/instrument"):
         return 404, encode({"error": f"no such call: {method} {path}; known: POST {PREFIX}"
-                                     "instrument"})
+                                     f"instrument, POST GET DELETE {PREFIX}faults"})
     try:
         form = msgspec.json.decode(body, type=InstrumentChange)
         canonical = canonical_of(form.symbol)

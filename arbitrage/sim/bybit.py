@@ -134,7 +134,7 @@ class BybitExchange(BybitPublic, BybitTrading):
             request = _trade_request.decode(payload)
         except msgspec.MsgspecError as error:
             request = TradeRequest(op=_loose(payload, "op"), reqId=_loose(payload, "reqId") or None)
-            return self._trade_reply(conn, request, 10001, f"Request parameter error. {error}")
+            return self.trade_reply(conn, request, 10001, f"Request parameter error. {error}")
         if request.op == "ping":
             body: dict[str, Any] = {} if request.reqId is None else {"reqId": request.reqId}
             body |= {"retCode": 0, "retMsg": "OK", "op": "pong", "data": [str(self.now_ms())],
@@ -145,8 +145,8 @@ class BybitExchange(BybitPublic, BybitTrading):
         try:
             data = self._trade_order(conn, request)
         except Refusal as refusal:
-            return self._trade_reply(conn, request, refusal.code, refusal.text)
-        return self._trade_reply(conn, request, 0, "OK", data)
+            return self.trade_reply(conn, request, refusal.code, refusal.text)
+        return self.trade_reply(conn, request, 0, "OK", data)
 
     def _trade_login(self, conn: Connection, request: TradeRequest) -> bytes:
         code, text = (20001, "Repeat auth") if conn.authed else self._login(request.args)
@@ -177,7 +177,7 @@ class BybitExchange(BybitPublic, BybitTrading):
         create = request.op == "order.create"
         return (self.create if create else self.cancel)(request.args[0])
 
-    def _trade_reply(self, conn: Connection, request: TradeRequest, code: int, text: str,
+    def trade_reply(self, conn: Connection, request: TradeRequest, code: int, text: str,
                      data: dict[str, str] | None = None) -> bytes:
         now = str(self.now_ms())
         body: dict[str, Any] = {} if request.reqId is None else {"reqId": request.reqId}

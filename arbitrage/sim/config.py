@@ -53,7 +53,8 @@ class SimConfig:
         at ``speed`` times its own timing, instead of the seeded market.
     depth_levels : levels a side that a book has; 1 keeps the touch only, so that a larger order
         is filled in part.
-    admin : answer the calls of `arbitrage.sim.admin`, for tests.
+    admin : answer the calls of `arbitrage.sim.admin` and `fault_calls`, for tests.
+    faults : TOML file of the fault plan that is armed at the start; see `arbitrage.sim.fault_plan`.
     key_ip, key_withdraws : what the venue tells of the key: the address it is bound to (empty:
         none) and whether it may withdraw.
     """
@@ -76,6 +77,7 @@ class SimConfig:
     ready_file: str = ""
     keys: SimKeys | None = None
     admin: bool = False
+    faults: str = ""
     key_ip: str = "127.0.0.1"
     key_withdraws: bool = False
 

@@ -157,6 +157,8 @@ class DepthFeed(Exchange):
         """Let the next push of the depth channel be a snapshot that replaces what clients hold."""
         self._ladders[index].snapshot_due = True
 
-    @abstractmethod
-    def restart_ids(self, index: int) -> None:
-        """Begin the symbol's ids anew, as a venue does when its market data service restarts."""
+    def skip_ids(self, index: int, ids: int) -> None:
+        super().skip_ids(index, ids)
+        # the book that subscribers hold goes on from numbers that they never saw
+        self._ladders[index].update_id += ids
+        self._ladders[index].seq += ids

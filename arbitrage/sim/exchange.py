@@ -231,6 +231,18 @@ class Exchange(ABC):
             self.next_funding_ns[new.index] = self._funding_after(new, self.clock())
         self.on_grids()
 
+    # -- sequence numbers ------------------------------------------------------------------------
+
+    def skip_ids(self, index: int, ids: int) -> None:
+        """Leave out so many numbers of the symbol, as if updates had been lost inside."""
+        book = self.matcher.books[index]
+        book.update_id += ids
+        book.seq += ids
+
+    @abstractmethod
+    def restart_ids(self, index: int) -> None:
+        """Begin the symbol's numbers anew, as a venue does when its market data restarts."""
+
     # -- market ----------------------------------------------------------------------------------
 
     def _on_quote(

@@ -215,6 +215,7 @@ class Matcher:
         self.resting: list[dict[str, Order]] = [{} for _ in instruments]
         self._listener = listener
         self._depth = depth
+        self.lots_max: int | None = None  # an order takes at most so many, while set
 
     # -- money ---------------------------------------------------------------------------------
 
@@ -275,6 +276,8 @@ class Matcher:
         wanted = order.lots
         if order.reduce_only:
             wanted = min(wanted, -position.lots * order.side)
+        if self.lots_max is not None:
+            wanted = min(wanted, self.lots_max)
         takes, at_cap = self._walk(order, wanted) if crosses else ([], False)
         taken = sum(lots for _, lots in takes)
         self._listener.order_accepted(order)

@@ -12,24 +12,37 @@ import contextlib
 import gc
 import os
 import signal
+import socket
 import ssl
+import struct
 import sys
 import tempfile
 import time
 from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from aiohttp import web
-from picows import WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+from picows import (
+    WSListener,
+    WSMsgType,
+    WSTransport,
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
 
-from arbitrage.sim import admin
+from arbitrage.sim import admin, fault_calls
 from arbitrage.sim.bybit import BybitExchange
 from arbitrage.sim.certs import CA_NAME, server_context
 from arbitrage.sim.config import SimConfig, SimError
 from arbitrage.sim.exchange import Connection, Exchange
 from arbitrage.sim.exports import print_exports
+from arbitrage.sim.fault_plan import FaultPlan, read_plan
+from arbitrage.sim.faults import NOTHING, Cut, FaultLayer, NoAnswer, Refused
 from arbitrage.sim.instruments import listed
 from arbitrage.sim.market import Market, SeededMarket
 from arbitrage.sim.okx import OkxExchange
@@ -41,6 +54,7 @@ BACKLOG_BYTES_MAX = 16 * 1024 * 1024
 # After SIGHUP, the starter's end, a trader beside still has so long to close its pairs.
 ORPHAN_GRACE_S = 1.5
 BODY_BYTES_MAX = 1024 * 1024
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER without lingering
 
 
 def make_exchange(config: SimConfig, clock: Any = time.time_ns) -> Exchange:
@@ -92,9 +106,10 @@ class ClientSocket(WSListener):
 
     def on_ws_frame(self, transport: WSTransport, frame: Any) -> None:
         if frame.msg_type == WSMsgType.TEXT:
-            replies = self._server.exchange.on_frame(self.conn, frame.get_payload_as_bytes())
-            self.send(b"".join(map(text_frame, replies)))
-            self._server.send_pushes()
+            self._server.on_frame(self, frame.get_payload_as_bytes())
+        elif frame.msg_type == WSMsgType.PING:
+            if not self._server.faults.is_deaf(self.conn):
+                transport.send_pong(frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()
@@ -102,7 +117,7 @@ class ClientSocket(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         self._transport = None
         self._server.sockets.pop(self.conn.conn_id, None)
-        self._server.exchange.disconnect(self.conn)
+        self._server.faults.disconnect(self.conn)
 
     def send(self, data: bytes) -> None:
         """Write ready-made frames."""
@@ -118,13 +133,21 @@ class ClientSocket(WSListener):
             self._write(close_frame(code, reason))
             self._transport.disconnect()
 
+    def reset(self) -> None:
+        """Tear the line: the client sees a TCP reset."""
+        if self._transport is not None:
+            plug = self._raw.get_extra_info("socket")
+            plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            self._raw.abort()
+
 
 class SimServer:
     """Sockets, timer and REST of one venue."""
 
-    def __init__(self, config: SimConfig, exchange: Exchange) -> None:
+    def __init__(self, config: SimConfig, exchange: Exchange, plan: FaultPlan = NOTHING) -> None:
         self.config = config
         self.exchange = exchange
+        self.faults = FaultLayer(exchange, plan)
         self.sockets: dict[str, ClientSocket] = {}
         self.urls: dict[str, str] = {}
         self._closers: list[Any] = []
@@ -138,7 +161,7 @@ class SimServer:
         context = server_context(tls_folder(config)) if config.tls else None
         ws_port, rest_port = config.ports
         ws_server = await self._listen("WebSocket", ws_port, ws_create_server(
-            self._accept, config.host, ws_port, ssl=context, enable_auto_pong=True))
+            self._accept, config.host, ws_port, ssl=context, enable_auto_pong=False))
         runner = web.AppRunner(self._rest_app(), access_log=None, shutdown_timeout=0.2)
         await runner.setup()
         self._closers = [ws_server.close, runner.cleanup]
@@ -167,18 +190,38 @@ class SimServer:
             "trade_ws_url": f"{ws}://{host}:{ws_port}{ex.trade_path}",
         }
 
-    def _accept(self, request: WSUpgradeRequest) -> ClientSocket | None:
-        conn = self.exchange.connect(request.path.decode("ascii", "replace"))
+    def _accept(
+        self, request: WSUpgradeRequest
+    ) -> ClientSocket | WSUpgradeResponseWithListener | None:
+        conn = self.faults.connect(request.path.decode("ascii", "replace"))
+        if isinstance(conn, Refused):
+            status = HTTPStatus(conn.status or HTTPStatus.SERVICE_UNAVAILABLE)
+            refusal = WSUpgradeResponse.create_error_response(status, status.phrase.encode())
+            return WSUpgradeResponseWithListener(refusal, None)
         return None if conn is None else ClientSocket(self, conn)
+
+    def on_frame(self, client: ClientSocket, payload: bytes) -> None:
+        """Take one text frame of a client and send what it brings about."""
+        if self.faults.is_active:
+            self.faults.on_frame(client.conn, payload)
+            self._send_faulty()
+            return
+        replies = self.exchange.on_frame(client.conn, payload)
+        client.send(b"".join(map(text_frame, replies)))
+        self.send_pushes()
 
     # -- timer -----------------------------------------------------------------------------------
 
     def _turn(self) -> None:
         try:
-            frames = self.exchange.advance(self.exchange.clock())
-            if frames:
-                self._send_public(frames)
-            self.send_pushes()
+            if self.faults.is_active:
+                self.faults.advance()
+                self._send_faulty()
+            else:
+                frames = self.exchange.advance(self.faults.base_clock())
+                if frames:
+                    self._send_public(frames)
+                self.send_pushes()
         except Exception as error:
             self.failure = error
             self.stopped.set()
@@ -188,15 +231,34 @@ class SimServer:
     def _send_public(self, frames: list[tuple[int, bytes]]) -> None:
         ready = [(stream, text_frame(payload)) for stream, payload in frames]
         batches: dict[int, bytes] = {}
-        for socket in list(self.sockets.values()):
-            streams = socket.conn.streams
+        for client in list(self.sockets.values()):
+            streams = client.conn.streams
             if not streams:
                 continue
             batch = batches.get(streams)
             if batch is None:
                 batch = b"".join([data for stream, data in ready if streams >> stream & 1])
                 batches[streams] = batch
-            socket.send(batch)
+            client.send(batch)
+
+    def _send_faulty(self) -> None:
+        """Send what the faults let through, to each client in its order."""
+        parts: dict[str, list[bytes]] = {}
+        for leaving in self.faults.take():
+            conn_id = leaving.conn.conn_id
+            if conn_id not in self.sockets:
+                continue
+            if isinstance(leaving, Cut):
+                self.sockets[conn_id].send(b"".join(parts.pop(conn_id, [])))
+                if leaving.code:
+                    self.sockets[conn_id].close(leaving.code, leaving.reason)
+                else:
+                    self.sockets[conn_id].reset()
+            else:
+                parts.setdefault(conn_id, []).append(text_frame(leaving.payload))
+        for conn_id, data in parts.items():
+            if conn_id in self.sockets:
+                self.sockets[conn_id].send(b"".join(data))
 
     def send_pushes(self) -> None:
         """Hand out private frames, several to one client in one write."""
@@ -223,19 +285,27 @@ class SimServer:
     async def _rest(self, request: web.Request) -> web.Response:
         body = await request.read()
         if self.config.admin and request.path.startswith(admin.PREFIX):
-            status, reply = admin.answer(self.exchange, request.method, request.path, body)
+            status, reply = fault_calls.answer(self.faults, request.method, request.path, body)
             return web.Response(body=reply, status=status, content_type="application/json")
-        answer = self.exchange.rest(
+        answer = self.faults.rest(
             request.method, request.path, request.rel_url.raw_query_string, request.headers, body)
-        self.send_pushes()
+        self._send_faulty()
+        if isinstance(answer, NoAnswer):
+            await asyncio.sleep(answer.after_s)
+        if isinstance(answer, NoAnswer) or (isinstance(answer, Refused) and not answer.status):
+            if request.transport is not None:
+                request.transport.close()
+            return web.Response()
+        if isinstance(answer, Refused):
+            return web.Response(status=answer.status, text=HTTPStatus(answer.status).phrase)
         return web.Response(body=answer.body, status=answer.status, headers=answer.headers,
                             content_type="application/json")
 
     async def stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        for socket in list(self.sockets.values()):
-            socket.close()
+        for client in list(self.sockets.values()):
+            client.close()
         for closer in self._closers:
             result = closer()
             if result is not None:
@@ -262,7 +332,8 @@ def write_ready(path: str, urls: dict[str, str], extra: dict[str, Any]) -> None:
 
 async def serve(config: SimConfig, parent_pid: int = 0) -> None:
     """Run one venue until SIGTERM, SIGINT or, with ``parent_pid``, the end of that parent."""
-    server = SimServer(config, make_exchange(config))
+    plan = read_plan(config.faults) if config.faults else NOTHING
+    server = SimServer(config, make_exchange(config), plan)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopped.set)
