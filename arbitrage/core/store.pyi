@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,13 @@ class Row(NamedTuple):
     funding_interval_h: float
     funding_next_ns: int
 
+class Depth(NamedTuple):
+    bids: NDArray[np.float64]
+    asks: NDArray[np.float64]
+    seq: int
+    exch_wall_ns: int
+    recv_mono_ns: int
+
 class MarketStore:
     """Keep the best bid and ask of every (venue, symbol), struct of arrays."""
 
@@ -40,6 +48,18 @@ class MarketStore:
     def nbytes(self) -> int: ...
     def row(self, venue: int | str, symbol_index: int) -> int: ...
     def read_row(self, venue: int | str, symbol_index: int) -> Row: ...
+    def depth(self, venue: int | str, symbol_index: int) -> Depth: ...
+    def apply_depth(
+        self,
+        venue: int | str,
+        symbol_index: int,
+        bids: Sequence[tuple[float, float]] | NDArray[np.float64],
+        asks: Sequence[tuple[float, float]] | NDArray[np.float64],
+        *,
+        seq: int = 0,
+        exch_wall_ns: int = 0,
+        recv_mono_ns: int = 0,
+    ) -> None: ...
     def column(self, name: str) -> NDArray[np.generic]: ...
     def __getattr__(self, name: str) -> NDArray[np.generic]: ...
     def apply_quote(

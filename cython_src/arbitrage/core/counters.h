@@ -24,7 +24,25 @@
     X(ticks_overflowed)  /* ticks written to an overflow row because the ring was full */ \
     X(connects)                                                                        \
     X(disconnects)                                                                     \
-    X(resubscribes)
+    X(resubscribes)                                                                    \
+    X(quotes_held_back)  /* quotes of rows whose book had not come yet */              \
+    X(depth_frames)      /* frames of a book channel, all kinds */                     \
+    X(depth_updates)     /* of them snapshots and updates that were applied */         \
+    X(depth_keepalives)  /* of them proofs that nothing has changed */                 \
+    X(depth_older)       /* of them copies and updates already passed */               \
+    X(depth_waiting)     /* of them updates without a book to apply them to */         \
+    X(depth_malformed)   /* of them refused; counted in malformed, too */              \
+    X(depth_gaps)        /* books given up: an update was lost, or could not be read */ \
+    X(depth_ticks)       /* ticks made from a book: newer than L1, or proven fresh */
+
+/* one a (feed lane, venue, line), written by the lane's feed thread: parallel connections */
+#define ARB_LINE_COUNTERS(X)                                                           \
+    X(first)             /* states of a row that came first on this line */            \
+    X(copies)            /* states that another line had brought, or older ones */     \
+    X(led)               /* copies on other lines of states this line brought first */ \
+    X(led_ns)            /* by how much this line was ahead of those copies, summed */ \
+    X(connects)                                                                        \
+    X(disconnects)
 
 /* written by the detector thread */
 #define ARB_DETECTOR_COUNTERS(X)                                                       \
@@ -86,6 +104,10 @@ typedef struct arb_feed_counters {
     ARB_FEED_COUNTERS(ARB_X)
     uint64_t by_status[ARB_FRAME_STATUS_COUNT]; /* frames by arb_frame_status_t */
 } ARB_SEPARATED arb_feed_counters_t;
+
+typedef struct arb_line_counters {
+    ARB_LINE_COUNTERS(ARB_X)
+} ARB_SEPARATED arb_line_counters_t;
 
 typedef struct arb_detector_counters {
     ARB_DETECTOR_COUNTERS(ARB_X)

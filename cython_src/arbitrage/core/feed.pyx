@@ -2,18 +2,33 @@
 
 cimport cython
 from libc.stdint cimport int64_t, uint32_t
-from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 from picows.picows cimport WSFrame, WSListener, WSMsgType, WSTransport
 
+from arbitrage.core.book cimport (
+    ARB_BOOK_BYBIT_50,
+    ARB_BOOK_OKX_5,
+    ARB_BOOK_OKX_400,
+    ARB_DEPTH_BYBIT_50,
+    ARB_DEPTH_OKX_BOOKS,
+    ARB_DEPTH_OKX_BOOKS5,
+    arb_book_bytes,
+    arb_book_init,
+    arb_book_t,
+    arb_depth_t,
+)
 from arbitrage.core.clock cimport arb_clock_now
 from arbitrage.core.loop cimport LoopPoller
-from arbitrage.core.records cimport ARB_FRAME_CONTROL, ARB_FRAME_OTHER_TOPIC
+from arbitrage.core.records cimport ARB_FRAME_CONTROL, ARB_FRAME_OTHER_TOPIC, arb_tick_t
 from arbitrage.core.segment_layout cimport (
+    ARB_LINES_MAX,
     ARB_SECTION_CLOCK,
     ARB_SECTION_FEED_COUNTERS,
     ARB_SECTION_HISTOGRAMS,
+    ARB_SECTION_LADDERS,
     ARB_SECTION_LANES,
+    ARB_SECTION_LINES,
     ARB_SECTION_PARKERS,
     ARB_SECTION_SYMBOLS,
     ARB_SECTION_TAPS,
@@ -41,13 +56,19 @@ cdef extern from *:
     {
         feed->counters[venue] = (arb_feed_counters_t *)counters;
     }
-    static void arb_feed_count_connect(arb_feed_t *feed, uint32_t venue)
+    static void arb_feed_wire_line(arb_feed_t *feed, uint32_t venue, uint32_t line, void *counters)
+    {
+        feed->lines[venue][line] = (arb_line_counters_t *)counters;
+    }
+    static void arb_feed_count_connect(arb_feed_t *feed, uint32_t venue, uint32_t line)
     {
         arb_count(&feed->counters[venue]->connects, 1);
+        arb_count(&feed->lines[venue][line]->connects, 1);
     }
-    static void arb_feed_count_disconnect(arb_feed_t *feed, uint32_t venue)
+    static void arb_feed_count_disconnect(arb_feed_t *feed, uint32_t venue, uint32_t line)
     {
         arb_count(&feed->counters[venue]->disconnects, 1);
+        arb_count(&feed->lines[venue][line]->disconnects, 1);
     }
     static void arb_feed_enable_tap(arb_feed_t *feed, int enabled)
     {
@@ -57,16 +78,26 @@ cdef extern from *:
     void arb_feed_wire(arb_feed_t *feed, void *lane, void *symbols, void *parsed,
                        void *clock, void *tap, void *parker) nogil
     void arb_feed_wire_counters(arb_feed_t *feed, uint32_t venue, void *counters) nogil
-    void arb_feed_count_connect(arb_feed_t *feed, uint32_t venue) nogil
-    void arb_feed_count_disconnect(arb_feed_t *feed, uint32_t venue) nogil
+    void arb_feed_wire_line(arb_feed_t *feed, uint32_t venue, uint32_t line, void *counters) nogil
+    void arb_feed_count_connect(arb_feed_t *feed, uint32_t venue, uint32_t line) nogil
+    void arb_feed_count_disconnect(arb_feed_t *feed, uint32_t venue, uint32_t line) nogil
     void arb_feed_enable_tap(arb_feed_t *feed, int enabled) nogil
 
 cdef enum:
     MESSAGE_BYTES_MAX = 1 << 20  # a fragmented message longer than any venue's is dropped
 
+LINES_MAX = ARB_LINES_MAX
+
+# depth channel -> (venue, arb_depth_channel_t, levels a side)
+cdef dict CHANNELS = {
+    "orderbook.50": (0, ARB_DEPTH_BYBIT_50, ARB_BOOK_BYBIT_50),
+    "books": (1, ARB_DEPTH_OKX_BOOKS, ARB_BOOK_OKX_400),
+    "books5": (1, ARB_DEPTH_OKX_BOOKS5, ARB_BOOK_OKX_5),
+}
+
 
 cdef class FeedLane:
-    """One feed thread's way into the segment: its tick ring, its tops of book, its counters.
+    """One feed thread's way into the segment: its tick ring, its books, its counters.
 
     Threads: all methods on the lane's feed thread.
 
@@ -79,11 +110,13 @@ cdef class FeedLane:
     """
 
     def __cinit__(self):
-        self.feed.tops = NULL
+        self.feed.rows = NULL
+        self.memory = []
 
     def __init__(self, Segment segment not None, index: int) -> None:
         cdef int venue
-        if self.feed.tops != NULL:
+        cdef int line
+        if self.feed.rows != NULL:
             raise ValueError("a FeedLane cannot be initialised twice")
         if not 0 <= index < segment.ptr.spec.lane_count:
             raise IndexError(f"lane was {index}; the segment has {segment.ptr.spec.lane_count}")
@@ -92,10 +125,11 @@ cdef class FeedLane:
         self.end = segment.lane(index).producer()
         self.segment = segment
         self.index = index
+        self.feed.symbol_capacity = segment.ptr.spec.symbol_capacity
         self.feed.row_count = ARB_VENUE_COUNT * segment.ptr.spec.symbol_capacity
-        self.feed.tops = <arb_top_t *>calloc(self.feed.row_count, sizeof(arb_top_t))
-        if self.feed.tops == NULL:
-            raise MemoryError()
+        self.rows = AlignedMemory(self.feed.row_count * sizeof(arb_feed_row_t))
+        memset(self.rows.ptr, 0, len(self.rows))
+        self.feed.rows = <arb_feed_row_t *>self.rows.ptr
         arb_feed_wire(&self.feed, segment.block(ARB_SECTION_LANES, index),
                       segment.block(ARB_SECTION_SYMBOLS, 0),
                       segment.block(ARB_SECTION_HISTOGRAMS, ARB_STAGE_PARSED + index),
@@ -104,24 +138,56 @@ cdef class FeedLane:
         for venue in range(ARB_VENUE_COUNT):
             arb_feed_wire_counters(&self.feed, venue, segment.block(
                 ARB_SECTION_FEED_COUNTERS, index * ARB_VENUES_MAX + venue))
+            for line in range(ARB_LINES_MAX):
+                arb_feed_wire_line(&self.feed, venue, line, segment.block(
+                    ARB_SECTION_LINES,
+                    (index * ARB_VENUES_MAX + venue) * ARB_LINES_MAX + line))
 
-    def __dealloc__(self):
-        free(self.feed.tops)
+    def hold_book(self, row: int, channel: str) -> None:
+        """Keep a row's order book from now on, and serve the row only while the book is held.
+
+        Before the row's first frame: the memory is taken here, once. ``orderbook.50`` for Bybit's
+        rows, ``books`` or ``books5`` for OKX'.
+        """
+        cdef arb_feed_row_t *held
+        cdef AlignedMemory memory
+        self.check_row(row)
+        if channel not in CHANNELS or CHANNELS[channel][0] != self.venue_of(row):
+            raise ValueError(f"channel was {channel!r}, row {row} is of venue {self.venue_of(row)};"
+                             " accepted are orderbook.50 for 0, books and books5 for 1")
+        _, channel_id, levels = CHANNELS[channel]
+        held = &self.feed.rows[<int>row]
+        if held.book != NULL:
+            if held.channel != channel_id:
+                raise ValueError(f"row {row} has a book of another channel than {channel}")
+            return
+        if self.feed.depth == NULL:
+            memory = AlignedMemory(sizeof(arb_depth_t))
+            self.memory.append(memory)
+            memset(memory.ptr, 0, sizeof(arb_depth_t))  # its pages must not fault in a callback
+            self.feed.depth = <arb_depth_t *>memory.ptr
+        memory = AlignedMemory(arb_book_bytes(levels))
+        self.memory.append(memory)
+        arb_book_init(<arb_book_t *>memory.ptr, levels)
+        held.channel = channel_id
+        held.ladder = self.segment.block(ARB_SECTION_LADDERS, row)
+        held.book = <arb_book_t *>memory.ptr
 
     def attach_loop(self, poller: LoopPoller | None, stages: Stages | None = None) -> None:
         """Name the poller of this lane's loop; inline: also the stages to run in the callback."""
         self.poller = poller
         self.inline_stages = stages
 
-    def on_frame(self, venue: int, frame: bytes, recv_mono_ns: int = 0) -> int:
+    def on_frame(self, venue: int, frame: bytes, recv_mono_ns: int = 0, line: int = 0) -> int:
         """Take one frame as a listener would; return its arb_frame_status_t. 0: received now."""
         cdef const char *payload = frame
         cdef size_t size = len(frame)
         cdef int64_t recv
         self.check_venue(venue)
+        self.check_line(line)
         # stamped last: what Python did before it is not the frame's latency
         recv = recv_mono_ns if recv_mono_ns else arb_clock_now(self.feed.clock)
-        status = arb_feed_on_frame(&self.feed, venue, payload, size, recv)
+        status = arb_feed_on_frame(&self.feed, venue, line, payload, size, recv)
         if self.inline_stages is not None:
             self.inline_stages.turn_inline()
         return status
@@ -133,6 +199,20 @@ cdef class FeedLane:
         arb_feed_push_state(&self.feed, self.venue_of(row), row, state, at)
         if self.inline_stages is not None:
             self.inline_stages.turn_inline()
+
+    def drop_line(self, venue: int, line: int, mono_ns: int = 0) -> int:
+        """Tell that one of a venue's parallel connections has ended; return how many rows it cost.
+
+        A row that no other line serves becomes SYNCING, and GAP where the others' had lost
+        something; all other rows stay as they are.
+        """
+        cdef int64_t at = mono_ns if mono_ns else arb_clock_now(self.feed.clock)
+        self.check_venue(venue)
+        self.check_line(line)
+        lost = arb_feed_drop_line(&self.feed, venue, line, at)
+        if self.inline_stages is not None:
+            self.inline_stages.turn_inline()
+        return lost
 
     def push_funding(
         self, row: int, rate: float, interval_h: float, next_wall_ns: int, mono_ns: int = 0
@@ -150,12 +230,12 @@ cdef class FeedLane:
 
     def top(self, row: int):
         """Return a row's bid_px, ask_px, bid_qty, ask_qty (NaN: none); None: nothing is known."""
-        cdef arb_top_t *top
+        cdef arb_tick_t tick
         self.check_row(row)
-        top = &self.feed.tops[row]
-        if not top.held:
+        if not arb_feed_row_known(&self.feed.rows[<int>row]):
             return None
-        return top.bid_px, top.ask_px, top.bid_qty, top.ask_qty
+        arb_feed_row_fill_tick(&self.feed.rows[<int>row], row, &tick)
+        return tick.bid_px, tick.ask_px, tick.bid_qty, tick.ask_qty
 
     def confirm(self, row: int) -> bool:
         """Tell the detector that the venue still stands at the row's top; False: none is held."""
@@ -180,6 +260,11 @@ cdef class FeedLane:
         if not 0 <= venue < ARB_VENUE_COUNT:
             raise ValueError(f"venue was {venue}; accepted are 0 (bybit) and 1 (okx)")
 
+    def check_line(self, line: int) -> None:
+        """Raise ValueError unless a venue may have so many parallel connections."""
+        if not 0 <= line < ARB_LINES_MAX:
+            raise ValueError(f"line was {line}; accepted are 0 to {ARB_LINES_MAX - 1}")
+
     def venue_of(self, row: int) -> int:
         """Return the venue of a row."""
         return row // self.segment.ptr.spec.symbol_capacity
@@ -203,13 +288,17 @@ cdef class FeedListener(WSListener):
         Takes the payload of acknowledgements, events, tickers and funding.
     on_connected, on_disconnected : callable or None
         Take this listener.
+    line : int
+        Which of the venue's parallel connections this is, 0 to 3.
     """
 
     def __init__(self, FeedLane lane not None, venue: int, on_slow, on_connected=None,
-                 on_disconnected=None) -> None:
+                 on_disconnected=None, line: int = 0) -> None:
         lane.check_venue(venue)
+        lane.check_line(line)
         self.lane = lane
         self.venue = venue
+        self.line = line
         self.on_slow = on_slow
         self.on_connected = on_connected
         self.on_disconnected = on_disconnected
@@ -218,7 +307,7 @@ cdef class FeedListener(WSListener):
     cpdef on_ws_connected(self, WSTransport transport):
         self.transport = transport
         self.last_frame_mono_ns = arb_clock_now(self.lane.feed.clock)
-        arb_feed_count_connect(&self.lane.feed, self.venue)
+        arb_feed_count_connect(&self.lane.feed, self.venue, self.line)
         if self.on_connected is not None:
             self.on_connected(self)
 
@@ -235,7 +324,8 @@ cdef class FeedListener(WSListener):
 
     cdef void take(self, const char *payload, size_t size, int64_t recv_mono_ns) except *:
         cdef FeedLane lane = self.lane
-        cdef int status = arb_feed_on_frame(&lane.feed, self.venue, payload, size, recv_mono_ns)
+        cdef int status = arb_feed_on_frame(&lane.feed, self.venue, self.line, payload, size,
+                                            recv_mono_ns)
         if lane.inline_stages is not None:
             lane.inline_stages.turn_inline()
         if lane.poller is not None:
@@ -257,7 +347,7 @@ cdef class FeedListener(WSListener):
             self.take(message, len(message), recv_mono_ns)
 
     cpdef on_ws_disconnected(self, WSTransport transport):
-        arb_feed_count_disconnect(&self.lane.feed, self.venue)
+        arb_feed_count_disconnect(&self.lane.feed, self.venue, self.line)
         self.transport = None
         if self.on_disconnected is not None:
             self.on_disconnected(self)

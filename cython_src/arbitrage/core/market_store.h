@@ -12,6 +12,7 @@
 
 #include "atomics.h"
 #include "cacheline.h"
+#include "ladder.h"
 #include "records.h"
 #include "seqlock.h"
 
@@ -44,6 +45,7 @@ typedef struct arb_market_store {
     uint32_t symbol_capacity;
     uint32_t row_count; /* venue_count * symbol_capacity */
     uint32_t column_bytes; /* distance between columns, bytes */
+    uint64_t ladders_offset; /* from the store to the ladder of row 0; 0: there are none */
 } ARB_SEPARATED arb_market_store_t;
 
 enum arb_store_column {
@@ -100,6 +102,32 @@ static inline void arb_store_init(arb_market_store_t *store, uint32_t venue_coun
         arb_store_funding_rate(store)[row] = NAN;
         arb_store_funding_interval_h(store)[row] = NAN;
     }
+}
+
+/* Name where the ladders of all rows lie, behind the store in the same memory. Before the threads. */
+static inline void arb_store_attach_ladders(arb_market_store_t *store, void *ladders)
+{
+    store->ladders_offset = (uint64_t)((char *)ladders - (char *)store);
+}
+
+/* A row's ladder, for its feed thread to write and for all to read; NULL: the store has none. */
+static inline arb_ladder_t *arb_store_ladder(const arb_market_store_t *store, uint32_t row)
+{
+    if (store->ladders_offset == 0)
+        return NULL;
+    return (arb_ladder_t *)((char *)store + store->ladders_offset) + row;
+}
+
+/* Copy a row's ladder whole. Any thread or process. false, and no levels: the row has no depth. */
+static inline bool arb_store_read_ladder(const arb_market_store_t *store, uint32_t row,
+                                         arb_ladder_view_t *view)
+{
+    const arb_ladder_t *ladder = arb_store_ladder(store, row);
+    if (ladder != NULL)
+        return arb_ladder_read(ladder, view);
+    memset(view, 0, sizeof *view);
+    view->seq = -1;
+    return false;
 }
 
 /* A row's live columns as one whole, copied by arb_store_read_row. */

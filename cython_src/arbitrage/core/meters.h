@@ -22,6 +22,12 @@ static inline const char *const *arb_feed_counter_names(void)
     return names;
 }
 
+static inline const char *const *arb_line_counter_names(void)
+{
+    static const char *const names[] = {ARB_LINE_COUNTERS(ARB_X) NULL};
+    return names;
+}
+
 static inline const char *const *arb_detector_counter_names(void)
 {
     static const char *const names[] = {ARB_DETECTOR_COUNTERS(ARB_X) NULL};

@@ -13,6 +13,7 @@ cdef extern from "meters.h" nogil:
         uint64_t dropped
 
     const char *const *arb_feed_counter_names() noexcept
+    const char *const *arb_line_counter_names() noexcept
     const char *const *arb_detector_counter_names() noexcept
     const char *const *arb_strategy_counter_names() noexcept
     const char *const *arb_gateway_counter_names() noexcept

@@ -7,10 +7,12 @@ from arbitrage.core.clock cimport arb_mono_ns
 from arbitrage.core.segment_layout cimport (
     ARB_CLOSE_REASON_COUNT,
     ARB_FRAME_STATUS_COUNT,
+    ARB_LINES_MAX,
     ARB_RISK_REASON_COUNT,
     ARB_SECTION_DETECTOR_COUNTERS,
     ARB_SECTION_FEED_COUNTERS,
     ARB_SECTION_GATEWAY_COUNTERS,
+    ARB_SECTION_LINES,
     ARB_SECTION_STRATEGY_COUNTERS,
     ARB_SECTION_THREADS,
     ARB_THREADS_MAX,
@@ -25,6 +27,7 @@ cdef dict counters_of(const arb_segment_t *segment, tuple venues):
     feed, gateway = {}, {}
     for venue, name in enumerate(venues):
         feed[name] = feed_counters(segment, venue)
+        feed[name]["lines"] = line_counters(segment, venue)
         gateway[name] = read_counters(segment, ARB_SECTION_GATEWAY_COUNTERS, venue,
                                       arb_gateway_counter_names(), NULL, 0)
     detector = read_counters(segment, ARB_SECTION_DETECTOR_COUNTERS, 0,
@@ -48,6 +51,23 @@ cdef dict feed_counters(const arb_segment_t *segment, uint32_t venue):
         total = {name: total[name] + value for name, value in part.items() if name != "by_status"}
         total["by_status"] = statuses
     return total
+
+
+cdef list line_counters(const arb_segment_t *segment, uint32_t venue):
+    # one venue's parallel connections by number, those that were ever open
+    cdef uint32_t lane, block
+    cdef int line
+    found = []
+    for line in range(ARB_LINES_MAX):
+        total = {}
+        for lane in range(segment.spec.lane_count):
+            block = (lane * ARB_VENUES_MAX + venue) * ARB_LINES_MAX + line
+            part = read_counters(segment, ARB_SECTION_LINES, block, arb_line_counter_names(),
+                                 NULL, 0)
+            total = {name: total.get(name, 0) + value for name, value in part.items()}
+        if any(total.values()):
+            found.append({"line": line, **total})
+    return found
 
 
 cdef dict read_counters(const arb_segment_t *segment, arb_section_t section, uint32_t block,

@@ -23,6 +23,7 @@ typedef enum arb_venue { ARB_VENUE_BYBIT = 0, ARB_VENUE_OKX = 1, ARB_VENUE_UNKNO
 enum {
     ARB_VENUE_COUNT = 2,     /* venues this build speaks */
     ARB_VENUES_MAX = 4,      /* venues the layout has room for */
+    ARB_LINES_MAX = 4,       /* parallel connections of a venue in one lane */
     ARB_SYMBOLS_MAX = 2048,  /* canonical symbols a segment can hold */
     ARB_ROW_NONE = 0x1FFF,   /* "no row": also what an unknown symbol maps to */
     ARB_NAME_BYTES_MAX = 28, /* longest venue symbol */

@@ -16,6 +16,7 @@
 #include "counters.h"
 #include "frame_tap.h"
 #include "histogram.h"
+#include "ladder.h"
 #include "market_pipeline.h"
 #include "market_store.h"
 #include "mpsc_ring.h"
@@ -26,7 +27,7 @@
 #define ARB_SEGMENT_MAGIC 0x31474553425241ull /* "ARBSEG1" */
 
 enum {
-    ARB_LAYOUT_VERSION = 1,
+    ARB_LAYOUT_VERSION = 2,
     ARB_LANES_MAX = 8,
     ARB_THREADS_MAX = 32,
     ARB_THREAD_NAME_BYTES = 16,
@@ -51,7 +52,9 @@ typedef enum arb_section {
     ARB_SECTION_GATEWAY_COUNTERS = 15, /* one a venue */
     ARB_SECTION_THREADS = 16,      /* arb_thread_entry_t */
     ARB_SECTION_PARKERS = 17,      /* arb_parker_t: detector, strategy */
-    ARB_SECTION_COUNT = 18
+    ARB_SECTION_LADDERS = 18,      /* arb_ladder_t, by row */
+    ARB_SECTION_LINES = 19,        /* arb_line_counters_t, (lane * ARB_VENUES_MAX + venue) * ARB_LINES_MAX + line */
+    ARB_SECTION_COUNT = 20
 } arb_section_t;
 
 /* What a stage histogram measures, ns. One writer each; blocks of ARB_LANES_MAX or ARB_VENUES_MAX where
@@ -173,6 +176,9 @@ static inline void arb_segment_plan(arb_segment_t *segment)
                       ARB_VENUES_MAX);
     arb_section_place(segment, ARB_SECTION_THREADS, sizeof(arb_thread_entry_t), ARB_THREADS_MAX);
     arb_section_place(segment, ARB_SECTION_PARKERS, sizeof(arb_parker_t), 2);
+    arb_section_place(segment, ARB_SECTION_LADDERS, sizeof(arb_ladder_t), row_count);
+    arb_section_place(segment, ARB_SECTION_LINES, sizeof(arb_line_counters_t),
+                      spec->lane_count * ARB_VENUES_MAX * ARB_LINES_MAX);
 }
 
 static inline void *arb_segment_block(const arb_segment_t *segment, arb_section_t section, uint32_t index)
@@ -193,7 +199,9 @@ static inline void arb_segment_init_sections(arb_segment_t *segment)
     uint32_t row_count = ARB_VENUE_COUNT * spec->symbol_capacity;
     arb_clock_init(arb_segment_block(segment, ARB_SECTION_CLOCK, 0), 10 * 1000 * 1000);
     arb_symbol_map_init(arb_segment_block(segment, ARB_SECTION_SYMBOLS, 0), spec->symbol_capacity);
-    arb_store_init(arb_segment_block(segment, ARB_SECTION_STORE, 0), ARB_VENUE_COUNT, spec->symbol_capacity);
+    arb_market_store_t *store = (arb_market_store_t *)arb_segment_block(segment, ARB_SECTION_STORE, 0);
+    arb_store_init(store, ARB_VENUE_COUNT, spec->symbol_capacity);
+    arb_store_attach_ladders(store, arb_segment_block(segment, ARB_SECTION_LADDERS, 0));
     for (uint32_t lane_index = 0; lane_index < spec->lane_count; lane_index++) {
         arb_lane_init(arb_segment_block(segment, ARB_SECTION_LANES, lane_index), spec->tick_capacity,
                       row_count);

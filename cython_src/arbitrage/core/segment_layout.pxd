@@ -10,6 +10,7 @@ cdef extern from "segment.h" nogil:
         ARB_LANES_MAX
         ARB_THREADS_MAX
         ARB_LAYOUT_VERSION
+        ARB_LINES_MAX
         ARB_VENUE_COUNT
         ARB_VENUES_MAX
         ARB_SYMBOLS_MAX
@@ -36,6 +37,8 @@ cdef extern from "segment.h" nogil:
         ARB_SECTION_GATEWAY_COUNTERS
         ARB_SECTION_THREADS
         ARB_SECTION_PARKERS
+        ARB_SECTION_LADDERS
+        ARB_SECTION_LINES
         ARB_SECTION_COUNT
 
     ctypedef enum arb_stage_t:

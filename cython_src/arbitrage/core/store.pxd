@@ -1,6 +1,23 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from arbitrage.core.book cimport arb_level_t
 from arbitrage.core.records cimport arb_tick_t
+
+cdef extern from "ladder.h" nogil:
+    enum:
+        ARB_LADDER_LEVELS
+
+    ctypedef struct arb_ladder_view_t:
+        int64_t seq
+        int64_t exch_wall_ns
+        int64_t recv_mono_ns
+        uint32_t count[2]
+        arb_level_t levels[2][10]
+
+    ctypedef struct arb_ladder_t:
+        uint64_t version
+
+    void arb_ladder_write(arb_ladder_t *ladder, const arb_ladder_view_t *view) noexcept
 
 
 cdef extern from "market_store.h" nogil:
@@ -44,6 +61,10 @@ cdef extern from "market_store.h" nogil:
     void arb_store_apply_state(arb_market_store_t *store, uint32_t row, uint32_t state) noexcept
     void arb_store_apply_funding(arb_market_store_t *store, uint32_t row, double rate,
                                  double interval_h, int64_t next_wall_ns) noexcept
+    void arb_store_attach_ladders(arb_market_store_t *store, void *ladders) noexcept
+    arb_ladder_t *arb_store_ladder(const arb_market_store_t *store, uint32_t row) noexcept
+    bint arb_store_read_ladder(const arb_market_store_t *store, uint32_t row,
+                               arb_ladder_view_t *view) noexcept
     # any thread or process; 0: the writer kept writing for tries_max tries
     bint arb_store_read_row(const arb_market_store_t *store, uint32_t row, arb_row_view_t *view,
                             uint32_t tries_max) noexcept

@@ -3,6 +3,7 @@
 from collections import namedtuple
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_FillInfo
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport NAN, isfinite
 from libc.stdlib cimport free
 from libc.string cimport memset
@@ -18,6 +19,8 @@ Row = namedtuple(
     "bid_px ask_px bid_qty ask_qty recv_mono_ns exch_wall_ns seq state update_count "
     "funding_rate funding_interval_h funding_next_ns",
 )
+
+Depth = namedtuple("Depth", "bids asks seq exch_wall_ns recv_mono_ns")
 
 # name -> NumPy type, in the order of ARB_STORE_COLUMNS
 COLUMNS = {
@@ -76,7 +79,7 @@ cdef class MarketStore:
 
     def __init__(self, venue_count: int = 2, symbol_capacity: int = 64) -> None:
         cdef void *memory = NULL
-        cdef size_t byte_count
+        cdef size_t columns_bytes, byte_count
         if not 1 <= venue_count <= ARB_VENUES_MAX:
             raise ValueError(f"venue_count was {venue_count}; accepted values are 1 to "
                              f"{ARB_VENUES_MAX}")
@@ -85,13 +88,15 @@ cdef class MarketStore:
                              f"{ARB_SYMBOLS_MAX}")
         if self.ptr != NULL:
             raise ValueError("a MarketStore cannot be initialised twice")
-        byte_count = arb_store_bytes(venue_count, symbol_capacity)
+        columns_bytes = arb_store_bytes(venue_count, symbol_capacity)
+        byte_count = columns_bytes + venue_count * symbol_capacity * sizeof(arb_ladder_t)
         if posix_memalign(&memory, 128, byte_count) != 0:
             raise MemoryError()
         memset(memory, 0, byte_count)
         self.memory = memory
         self.ptr = <arb_market_store_t *>memory
         arb_store_init(self.ptr, venue_count, symbol_capacity)
+        arb_store_attach_ladders(self.ptr, <char *>memory + columns_bytes)
 
     def __dealloc__(self):
         free(self.memory)
@@ -159,6 +164,24 @@ cdef class MarketStore:
             view.funding_interval_h, view.funding_next_ns,
         )
 
+    def depth(self, venue: int | str, symbol_index: int) -> Depth:
+        """Copy the best levels of a row's book, from any thread or process.
+
+        Returns
+        -------
+        Depth
+            ``bids`` and ``asks`` as arrays of (price, quantity) rows, best first, venue units, at
+            most 10 each; none where no depth is subscribed or the book is lost. ``seq`` is the
+            venue's cross sequence of that state (-1: none), ``exch_wall_ns`` its time there and
+            ``recv_mono_ns`` its frame's arrival.
+        """
+        cdef arb_ladder_view_t view
+        arb_store_read_ladder(self.ptr, self.row_index(venue, symbol_index), &view)
+        return Depth(
+            levels_of(view.levels[0], view.count[0]), levels_of(view.levels[1], view.count[1]),
+            view.seq, view.exch_wall_ns, view.recv_mono_ns,
+        )
+
     def column(self, name: str):
         """Return the live column as an array of shape (venues, symbols), without a copy."""
         import numpy
@@ -218,6 +241,28 @@ cdef class MarketStore:
         arb_store_apply_funding(
             self.ptr, self.row_index(venue, symbol_index), rate, interval_h, next_wall_ns
         )
+
+    def apply_depth(
+        self, venue: int | str, symbol_index: int, bids, asks, *, int64_t seq=0,
+        int64_t exch_wall_ns=0, int64_t recv_mono_ns=0,
+    ) -> None:
+        """Write the best levels of a row's book: (price, quantity) pairs, best first. Writer only.
+
+        In a trader the row's feed thread does this; at most 10 levels a side are kept.
+        """
+        cdef arb_ladder_view_t view
+        cdef uint32_t row = self.row_index(venue, symbol_index)
+        self._require_writable()
+        if arb_store_ladder(self.ptr, row) == NULL:
+            raise ValueError("this store has no room for depth")
+        memset(&view, 0, sizeof(view))
+        view.seq, view.exch_wall_ns, view.recv_mono_ns = seq, exch_wall_ns, recv_mono_ns
+        for side, levels in enumerate((bids, asks)):
+            for index, (px, qty) in enumerate(levels[:ARB_LADDER_LEVELS]):
+                view.levels[<int>side][<int>index].px = px
+                view.levels[<int>side][<int>index].qty = qty
+                view.count[<int>side] = index + 1
+        arb_ladder_write(arb_store_ladder(self.ptr, row), &view)
 
     def set_instrument(
         self, int row, double px_mult=1.0, double qty_mult=1.0, double px_tick=0.0,
@@ -301,6 +346,13 @@ cdef class MarketStore:
                     torn += 1
                 seen = view.seq
         return whole, torn, given_up
+
+
+cdef object levels_of(const arb_level_t *levels, uint32_t count):
+    import numpy
+
+    content = PyBytes_FromStringAndSize(<const char *>levels, count * sizeof(arb_level_t))
+    return numpy.frombuffer(bytearray(content), numpy.float64).reshape(count, 2)
 
 
 cdef MarketStore MarketStore_wrap(arb_market_store_t *ptr, object owner, bint read_only):
