@@ -3,8 +3,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from picows.picows cimport WSFrame, WSListener
 
-from arbitrage.core.clock cimport arb_clock_t
 from arbitrage.core.book cimport arb_book_t, arb_depth_t
+from arbitrage.core.clock cimport arb_clock_t
 from arbitrage.core.loop cimport LoopPoller
 from arbitrage.core.memory cimport AlignedMemory
 from arbitrage.core.records cimport arb_tick_t
