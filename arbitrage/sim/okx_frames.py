@@ -26,12 +26,33 @@ def money(value: Decimal, places: str = "0.0001") -> str:
     return plain(value.quantize(Decimal(places)))
 
 
+FUNDING_BILL_BASE = 681_000_000_000_000_000
+
+
 def trade_id(fill_id: int) -> str:
     return str(TRADE_ID_BASE + fill_id)
 
 
 def bill_id(fill_id: int) -> int:
     return 680_800_019_754_000_000 + fill_id
+
+
+def funding_bill(
+    held: Position, flow: Decimal, matcher: Matcher, number: int, now_ms: int
+) -> dict[str, str]:
+    """Row of account/bills for one settlement; what was paid is negative."""
+    item = held.instrument
+    return {
+        "bal": plain(matcher.start + matcher.cash), "balChg": plain(flow),
+        "billId": str(FUNDING_BILL_BASE + number), "ccy": "USDT", "clOrdId": "", "execType": "",
+        "fee": "0", "fillFwdPx": "", "fillIdxPx": "", "fillMarkPx": "", "fillMarkVol": "",
+        "fillPxUsd": "", "fillPxVol": "", "fillTime": "", "from": "", "instId": item.name,
+        "instType": "SWAP", "interest": "0", "mgnMode": "cross", "notes": "", "ordId": "",
+        "pnl": plain(flow), "posBal": "0", "posBalChg": "0",
+        "px": plain(matcher.mark(item.index)), "subType": "173" if flow < 0 else "174",
+        "sz": plain(item.qty(abs(held.lots))), "tag": "", "to": "", "tradeId": "",
+        "ts": str(now_ms), "type": "8",
+    }
 
 
 def order_type(order: Order) -> str:

@@ -65,6 +65,9 @@ class OkxRest:
             "/api/v5/trade/fills":
                 (True, "instType instId instFamily uly ordId subType after before begin end "
                        "limit", True, self._fills),
+            "/api/v5/account/bills":
+                (True, "instType instId ccy mgnMode ctType type subType after before begin end "
+                       "limit", True, self._bills),
             "/api/v5/trade/orders-pending":
                 (True, "instType instId instFamily uly ordType state after before limit", True,
                  self._pending),
@@ -234,6 +237,16 @@ class OkxRest:
                   and begin <= f.wall_ns // 1_000_000 <= end]
         return [frames.rest_fill(f, matcher.maker_rate if f.maker else matcher.taker_rate)
                 for f in _window(chosen, query, lambda f: frames.bill_id(f.fill_id))]
+
+    def _bills(self, query: dict[str, str]) -> Rows:
+        """Funding settlements; other changes of the balance are not billed here."""
+        begin, end = int(query.get("begin") or 0), int(query.get("end") or 1 << 62)
+        wanted = {key: query[key] for key in ("instType", "instId", "ccy", "type", "subType")
+                  if query.get(key)}
+        chosen = [row for row in self._ex.funding_bills
+                  if begin <= int(row["ts"]) <= end
+                  and all(row[key] == value for key, value in wanted.items())]
+        return _window(chosen, query, lambda row: int(row["billId"]))
 
     def _place(self, body: Any) -> Any:
         return self._run(body, OrderArgs)

@@ -72,6 +72,7 @@ class OkxTrading(Exchange):
         super().__init__(*args)
         self.by_code: dict[int, Instrument] = {}
         self.last_fill: dict[str, Fill] = {}
+        self.funding_bills: list[dict[str, str]] = []
 
     # -- orders ----------------------------------------------------------------------------------
 
@@ -221,7 +222,10 @@ class OkxTrading(Exchange):
         self._push_order(order, None)
 
     def on_funding(self, item: Instrument, rate: Decimal, flow: Decimal, wall_ns: int) -> None:
-        """Shows in the position's ``fundingFee`` and in the account, not as an order."""
+        """Shows in the position's ``fundingFee``, in the account and its bills; is no order."""
+        held, number = self.matcher.positions[item.index], len(self.funding_bills)
+        self.funding_bills.append(
+            frames.funding_bill(held, flow, self.matcher, number, self.now_ms()))
 
     def push_account(self, indexes: list[int]) -> None:
         now = self.now_ms()

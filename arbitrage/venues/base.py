@@ -32,6 +32,7 @@ __all__ = [
     "FeedListenerFactory",
     "Fill",
     "FundingPayment",
+    "FundingReport",
     "KeyRights",
     "MarketSymbol",
     "OrderReport",
@@ -103,6 +104,15 @@ class FundingPayment(msgspec.Struct, frozen=True, kw_only=True):
 
     venue: str
     symbol: str
+    payment_id: str
+    amount: Decimal
+    wall_ms: int
+
+
+class FundingReport(msgspec.Struct, frozen=True, kw_only=True):
+    """One funding settlement under the venue's own name; positive `amount` was paid by us."""
+
+    venue_symbol: str
     payment_id: str
     amount: Decimal
     wall_ms: int

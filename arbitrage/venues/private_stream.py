@@ -8,12 +8,17 @@ import asyncio
 import ssl
 from abc import abstractmethod
 from collections.abc import Callable
-from decimal import Decimal
 
 from picows import ws_connect
 
 from arbitrage.errors import ConnectorError
-from arbitrage.venues.base import Credentials, FundingPayment, Position, Wallet
+from arbitrage.venues.base import (
+    Credentials,
+    FundingPayment,
+    FundingReport,
+    Position,
+    Wallet,
+)
 from arbitrage.venues.connection import Connector
 from arbitrage.venues.executions import ExecutionTracker
 from arbitrage.venues.reconnect import ReconnectPolicy
@@ -71,7 +76,8 @@ class PrivateStream(SignedConnection):
         self._since_wall_ms = 0
         self._missing_acks: set[str] = set()
         self._subscribed: asyncio.Future[None] | None = None
-        self._funding_totals: dict[tuple[str, str], Decimal] = {}
+        self._funding_wall_ms = 0  # of the newest settlement known
+        self._payments: set[tuple[str, str]] = set()
 
     @abstractmethod
     def subscribe_frame(self) -> bytes:
@@ -112,9 +118,10 @@ class PrivateStream(SignedConnection):
         self.tracker.watched(False)
 
     async def catch_up(self) -> None:
-        """Read the executions that may have been missed; safe at any time."""
+        """Read the executions and settlements that may have been missed; safe at any time."""
         since_ms = max(self._since_wall_ms, self.tracker.last_wall_ms - OVERLAP_MS)
         await self.executions_since(since_ms)
+        await self.read_funding()
         self.catch_up_count += 1
         if self.on_caught_up is not None:
             self.on_caught_up()
@@ -140,7 +147,28 @@ class PrivateStream(SignedConnection):
         if self._on_wallet is not None:
             self._on_wallet(wallet)
 
-    def push_funding(self, payment: FundingPayment) -> None:
-        """Hand a funding payment on."""
+    async def read_funding(self) -> None:
+        """Read over REST the settlements since the last one known."""
+        since_ms = max(self._since_wall_ms, self._funding_wall_ms - OVERLAP_MS)
+        for report in await self.rest.funding_paid(since_ms):
+            self.take_funding(report)
+
+    def take_funding(self, report: FundingReport) -> bool:
+        """Count a settlement of a symbol traded here; False when it was known, or is of another."""
+        item = self.tracker.symbols.get(report.venue_symbol)
+        key = (report.venue_symbol, report.payment_id)
+        if item is None or key in self._payments:
+            return False
+        self._payments.add(key)
+        self._funding_wall_ms = max(self._funding_wall_ms, report.wall_ms)
         if self._on_funding is not None:
-            self._on_funding(payment)
+            self._on_funding(
+                FundingPayment(
+                    venue=self.venue,
+                    symbol=item.instrument.symbol,
+                    payment_id=report.payment_id,
+                    amount=report.amount,
+                    wall_ms=report.wall_ms,
+                )
+            )
+        return True

@@ -19,6 +19,7 @@ from arbitrage.venues.base import (
     Credentials,
     ExecutionReport,
     FeeRate,
+    FundingReport,
     OrderReport,
     Position,
     TopOfBook,
@@ -177,6 +178,10 @@ class RestClient(ABC):
         order_id: str | None = None,
     ) -> list[ExecutionReport]:
         """Return executions, oldest first, by time or of one order."""
+
+    @abstractmethod
+    async def funding_paid(self, since_wall_ms: int) -> list[FundingReport]:
+        """Return the funding settlements of our positions since then, oldest first."""
 
     @abstractmethod
     async def place_order(

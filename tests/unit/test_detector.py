@@ -122,6 +122,18 @@ def test_the_short_leg_receives_a_positive_rate():
     assert later["funding_bps"] == 0.0  # the next settlement lies beyond the horizon
 
 
+@pytest.mark.parametrize("hours", [1, 2, 4, 8])
+def test_expected_funding_counts_the_settlements_of_the_horizon(hours):
+    """A rate is paid once each interval: eight times as much a day at one hour as at eight."""
+    detector = make(funding_horizon_s=8 * 3600)
+    now = 100 * HOUR
+    detector.on_funding(1, 0, 0.0001, float(hours), now + HOUR // 2, recv_mono_ns=now)
+    detector.on_funding(0, 0, 0.0, 8.0, now + HOUR // 2, recv_mono_ns=now)
+    feed(detector, 0, 100.0, 100.0, now=now)
+    (opened,) = feed(detector, 1, 100.1, 100.2, now=now)
+    assert opened["funding_bps"] == pytest.approx(8 / hours)
+
+
 def test_confidence_by_its_weights():
     detector = make()
     sizes = {"bid_qty": 3.0, "ask_qty": 1.0}

@@ -1,5 +1,6 @@
 """What the connectors make of the venues' own frames, and of frames that are broken."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from decimal import Decimal
@@ -142,8 +143,6 @@ def test_bybit_ioc_remainder_is_an_end_with_its_filled_part() -> None:
         assert desk.kinds() == [(OURS, FILL), (OURS, DONE)]
         assert desk.published[-1][7] == 21
 
-    import asyncio
-
     asyncio.run(main())
 
 
@@ -175,8 +174,6 @@ def test_okx_an_end_that_misses_a_fill_is_held_back() -> None:
         assert desk.kinds() == [(OURS, FILL)], "1.2 of 2 contracts told: the rest is missing"
         assert desk.private.tracker.missing_lots(OURS) == 80
 
-    import asyncio
-
     asyncio.run(main())
 
 
@@ -196,25 +193,74 @@ def test_okx_positions_and_accounts() -> None:
     assert wallet.cash == Decimal("4750.426970691436")
 
 
-def test_okx_funding_is_what_the_positions_total_grew_by() -> None:
+def okx_total(total: str, kind: str = "event_update", pos_id: str = "9") -> bytes:
+    frame = json.loads(frames.OKX_POSITIONS)
+    frame["eventType"] = kind
+    frame["data"][0] |= {"fundingFee": total, "posId": pos_id}
+    return json.dumps(frame).encode()
+
+
+def test_okx_reads_the_bills_when_a_positions_total_changes() -> None:
     desk = Desk("okx")
+    asked: list[str] = []
 
-    def push(total: str, kind: str = "event_update", pos_id: str = "9") -> None:
-        frame = json.loads(frames.OKX_POSITIONS)
-        frame["eventType"] = kind
-        frame["data"][0] |= {"fundingFee": total, "posId": pos_id}
-        desk.take(json.dumps(frame).encode())
+    def spawn(work: Any) -> Any:
+        asked.append(work.__name__)
+        work.close()
 
-    push("-3", "snapshot")
-    assert desk.funding == [], "what was paid before we came is not ours to tell"
-    push("-3")
-    push("-3.5")
-    push("-3.5")
-    push("-3.2")
-    assert [payment.amount for payment in desk.funding] == [Decimal("0.5"), Decimal("-0.3")]
-    push("0", pos_id="10")
-    push("-1", pos_id="10")
-    assert desk.funding[-1].amount == Decimal(1)
+    desk.private.spawn = spawn
+    desk.take(okx_total("-3", "snapshot"))
+    assert asked == [], "what was paid before we came is not ours to tell"
+    desk.take(okx_total("-3"))
+    assert asked == []
+    desk.take(okx_total("-3.5"))
+    assert asked == ["_read_bills"]
+    desk.take(okx_total("-3.5"))
+    assert len(asked) == 1
+    desk.take(okx_total("0", pos_id="10"), okx_total("-1", pos_id="10"))
+    assert len(asked) == 2
+
+
+def bill(number: int, change: str, symbol: str = "BTC-USDT-SWAP") -> dict[str, str]:
+    return {"billId": str(number), "type": "8", "subType": "173", "instId": symbol,
+            "pnl": change, "balChg": change, "ts": "1798000000000"}  # fmt: skip
+
+
+def test_okx_bills_that_come_late_are_asked_for_until_they_are_there(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("arbitrage.venues.okx.private_feed.BILL_ASK_S", 0.0)
+    caplog.set_level("WARNING")
+
+    async def main() -> None:
+        desk = Desk("okx")
+        other = bill(8, "9", "DOGE-USDT-SWAP")
+        answers = [[], [bill(1, "-0.5"), other], [bill(2, "0.3"), bill(1, "-0.5")]]
+        asked = 0
+
+        async def answer(*_: Any) -> tuple[int, dict[str, str], bytes]:
+            nonlocal asked
+            rows = answers[min(asked, 2)]
+            asked += 1
+            return 200, {}, json.dumps({"code": "0", "msg": "", "data": rows}).encode()
+
+        desk.private.rest._transport = answer
+        desk.take(okx_total("-3", "snapshot"), okx_total("-3.5"), okx_total("-3.5"))
+        await desk.private._billing
+        assert [(payment.payment_id, payment.amount) for payment in desk.funding] == [
+            ("1", Decimal("0.5"))
+        ]
+        assert asked == 2
+        desk.take(okx_total("-3.2"))
+        await desk.private._billing
+        assert [payment.amount for payment in desk.funding] == [Decimal("0.5"), Decimal("-0.3")]
+        assert asked == 3
+        desk.take(okx_total("-3.1"))
+        await desk.private._billing
+        assert len(desk.funding) == 2
+        assert "no new bill" in caplog.text
+
+    asyncio.run(main())
 
 
 # ---- answers to orders ---------------------------------------------------------------------------

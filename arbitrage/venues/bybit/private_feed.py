@@ -8,13 +8,14 @@ import time
 import msgspec
 
 from arbitrage.errors import ConnectorError
-from arbitrage.venues.base import FundingPayment, Wallet, decimal_of, wall_ms_of
+from arbitrage.venues.base import Wallet, decimal_of
 from arbitrage.venues.bybit import wire
 from arbitrage.venues.bybit.rest import (
     CATEGORY,
     SETTLE,
     BybitRest,
     execution_report,
+    funding_report,
     order_report,
     position_of,
 )
@@ -76,17 +77,7 @@ class BybitPrivateFeed(PrivateStream, BybitSession):
             if row.execType in wire.TRADE_EXEC_TYPES:
                 self.tracker.execution(execution_report(row), recv_mono_ns)
             elif row.execType == wire.FUNDING_EXEC_TYPE:
-                item = self.tracker.symbols.get(row.symbol)
-                if item is not None:
-                    self.push_funding(
-                        FundingPayment(
-                            venue=self.venue,
-                            symbol=item.instrument.symbol,
-                            payment_id=row.execId,
-                            amount=decimal_of(row.execFee),
-                            wall_ms=wall_ms_of(row.execTime),
-                        )
-                    )
+                self.take_funding(funding_report(row))
 
     def _on_wallets(self, message: wire.Control) -> None:
         for row in wire.decode(wire.wallets, message.data, "wallet push"):

@@ -15,6 +15,7 @@ from arbitrage.venues.base import (
     AccountCheck,
     ExecutionReport,
     FeeRate,
+    FundingReport,
     KeyRights,
     OrderReport,
     Position,
@@ -33,6 +34,7 @@ from arbitrage.venues.rest_client import RestClient
 CATEGORY = "linear"
 SETTLE = "USDT"
 PAGE = 1000
+WEEK_MS = 7 * 86_400_000
 BAD_PARAMETER = "10001"
 HTTP_BAN_S = 600.0  # 403 "access too frequent": no HTTP for ten minutes
 
@@ -49,6 +51,16 @@ def execution_report(row: wire.Execution) -> ExecutionReport:
         px=decimal_of(row.execPrice),
         qty_venue=decimal_of(row.execQty),
         fee=decimal_of(row.execFee),
+        wall_ms=wall_ms_of(row.execTime),
+    )
+
+
+def funding_report(row: wire.Execution) -> FundingReport:
+    """Make a settlement exact; it comes as an execution whose fee is what was paid."""
+    return FundingReport(
+        venue_symbol=row.symbol,
+        payment_id=row.execId,
+        amount=decimal_of(row.execFee),
         wall_ms=wall_ms_of(row.execTime),
     )
 
@@ -256,11 +268,23 @@ class BybitRest(RestClient):
         if client_id is not None:
             query["orderLinkId"] = str(client_id)
         if since_wall_ms is not None:
-            query["startTime"] = since_wall_ms
+            query["startTime"] = self._start_ms(since_wall_ms)
         rows = await self._pages("/v5/execution/list", wire.executions, query, "execution list")
         reports = [execution_report(row) for row in rows if row.execType in wire.TRADE_EXEC_TYPES]
         if client_id is not None:
             reports = [report for report in reports if report.client_id == client_id]
+        return sorted(reports, key=lambda report: report.wall_ms)
+
+    async def funding_paid(self, since_wall_ms: int) -> list[FundingReport]:
+        """Return the funding settlements of our positions since then, oldest first."""
+        query: dict[str, str | int] = {
+            "category": CATEGORY,
+            "execType": wire.FUNDING_EXEC_TYPE,
+            "startTime": self._start_ms(since_wall_ms),
+            "limit": 100,
+        }
+        rows = await self._pages("/v5/execution/list", wire.executions, query, "execution list")
+        reports = [funding_report(row) for row in rows if row.execType == wire.FUNDING_EXEC_TYPE]
         return sorted(reports, key=lambda report: report.wall_ms)
 
     async def place_order(
@@ -297,6 +321,10 @@ class BybitRest(RestClient):
             "/v5/order/cancel",
             {"category": CATEGORY, "symbol": venue_symbol, "orderLinkId": str(client_id)},
         )
+
+    def _start_ms(self, since_wall_ms: int) -> int:
+        """Return a start whose week, which is what the venue answers, reaches up to now."""
+        return max(since_wall_ms, self.clock.wall_ms() - WEEK_MS + 60_000)
 
     # ---- requests -------------------------------------------------------------------------------
 

@@ -5,14 +5,17 @@ An order push carries its last fill. The push that ends an order may repeat none
 Source: OKX API guide v5, "Order channel", "Positions channel", "Account channel" (July 2026).
 """
 
+import asyncio
 import time
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
+from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import (
     ExecutionReport,
-    FundingPayment,
+    FundingReport,
     Wallet,
     client_id_of,
     decimal_of,
@@ -25,6 +28,8 @@ from arbitrage.venues.okx.session import PONG, OkxSession
 from arbitrage.venues.private_stream import PrivateStream
 
 CHANNELS = ("orders", "positions", "account")
+# How often, and how far apart, a settlement's bill is asked for; and while nobody answers.
+BILL_ASKS, BILL_ASK_S, BILL_PAUSE_MAX_S = 5, 1.0, 30.0
 
 
 def fill_of(row: wire.Order) -> ExecutionReport | None:
@@ -51,6 +56,12 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
     """The private connection of an OKX account."""
 
     rest: OkxRest
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._funding_totals: dict[tuple[str, str], Decimal] = {}
+        self._unbilled: set[str] = set()
+        self._billing: asyncio.Task[None] | None = None
 
     def subscribe_frame(self) -> bytes:
         """Return the subscription of all channels; each is acknowledged on its own."""
@@ -102,25 +113,47 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
 
     def _on_position_row(self, row: wire.PositionRow, is_snapshot: bool) -> None:
         self.push_position(position_of(row))
-        item = self.tracker.symbols.get(row.instId)
-        if item is None or not row.fundingFee:
+        if row.instId not in self.tracker.symbols or not row.fundingFee:
             return
-        # a running total per position: what it grew by is one settlement, positive was received
+        # a running total per position that starts anew with each position: it says that something
+        # was settled, the account's bills say what
         total = decimal_of(row.fundingFee)
         key = (row.instId, row.posId)
         # a position first met in a snapshot is older than we are: its past is not ours
-        change = total - self._funding_totals.get(key, total if is_snapshot else Decimal(0))
+        before = self._funding_totals.get(key, total if is_snapshot else Decimal(0))
         self._funding_totals[key] = total
-        if change:
-            self.push_funding(
-                FundingPayment(
-                    venue=self.venue,
-                    symbol=item.instrument.symbol,
-                    payment_id=f"{row.posId}/{row.uTime}",
-                    amount=-change,
-                    wall_ms=wall_ms_of(row.uTime),
-                )
-            )
+        if total != before:
+            self._unbilled.add(row.instId)
+            if self._billing is None or self._billing.done():
+                self._billing = self.spawn(self._read_bills())
+
+    def take_funding(self, report: FundingReport) -> bool:
+        """Count a settlement of the bills; False when it was known, or is of another symbol."""
+        is_new = super().take_funding(report)
+        if is_new:
+            self._unbilled.discard(report.venue_symbol)
+        return is_new
+
+    async def _read_bills(self) -> None:
+        """Read the bills until each symbol that was settled has its own; they may come late."""
+        answers, pause_s = 0, BILL_ASK_S
+        while answers < BILL_ASKS:
+            try:
+                await self.read_funding()
+            except ConnectorError as error:
+                # no answer says nothing about the bill: ask on, ever more seldom
+                self._log.warning("okx: bills not read: %s", error)
+                pause_s = min(2 * pause_s, BILL_PAUSE_MAX_S)
+            else:
+                answers, pause_s = answers + 1, BILL_ASK_S
+            if not self._unbilled:
+                return
+            await asyncio.sleep(pause_s)
+        self._log.warning(
+            "okx: the funding of %s changed, and no new bill tells why",
+            ", ".join(sorted(self._unbilled)),
+        )
+        self._unbilled.clear()
 
     def _on_accounts(self, message: wire.Message) -> None:
         for row in wire.decode(wire.accounts, message.data, "account push"):

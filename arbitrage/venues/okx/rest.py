@@ -14,6 +14,7 @@ from arbitrage.venues.base import (
     AccountCheck,
     ExecutionReport,
     FeeRate,
+    FundingReport,
     KeyRights,
     OrderReport,
     Position,
@@ -32,6 +33,7 @@ from arbitrage.venues.rest_client import RestClient
 INST_TYPE = "SWAP"
 SETTLE = "USDT"
 FILLS_PER_PAGE = 100
+FUNDING_BILL = 8  # a bill's type
 NO_INSTRUMENT = "51001"
 
 T = TypeVar("T")
@@ -48,6 +50,16 @@ def fill_report(row: wire.FillRow) -> ExecutionReport:
         qty_venue=decimal_of(row.fillSz),
         fee=-decimal_of(row.fee),
         wall_ms=wall_ms_of(row.fillTime or row.ts),
+    )
+
+
+def funding_report(row: wire.Bill) -> FundingReport:
+    """Make a settlement exact; OKX writes what we paid negative."""
+    return FundingReport(
+        venue_symbol=row.instId,
+        payment_id=row.billId,
+        amount=-decimal_of(row.pnl or row.balChg),
+        wall_ms=wall_ms_of(row.ts),
     )
 
 
@@ -258,6 +270,22 @@ class OkxRest(RestClient):
         reports = [fill_report(row) for row in rows if row.tradeId]
         if client_id is not None:
             reports = [report for report in reports if report.client_id == client_id]
+        return sorted(reports, key=lambda report: report.wall_ms)
+
+    async def funding_paid(self, since_wall_ms: int) -> list[FundingReport]:
+        """Return the funding settlements of our positions since then, oldest first."""
+        query: dict[str, str | int] = {
+            "instType": INST_TYPE,
+            "type": FUNDING_BILL,
+            "begin": since_wall_ms,
+            "limit": FILLS_PER_PAGE,
+        }
+        rows = page = await self._get("/api/v5/account/bills", wire.bills, query, is_signed=True)
+        while len(page) == FILLS_PER_PAGE:
+            after = query | {"after": page[-1].billId}
+            page = await self._get("/api/v5/account/bills", wire.bills, after, is_signed=True)
+            rows = rows + page
+        reports = [funding_report(row) for row in rows if row.type == str(FUNDING_BILL)]
         return sorted(reports, key=lambda report: report.wall_ms)
 
     async def place_order(

@@ -83,6 +83,17 @@ class FillRow(msgspec.Struct, frozen=True):
     instType: str = "SWAP"
 
 
+class Bill(msgspec.Struct, frozen=True):
+    """One row of `/api/v5/account/bills`: why the balance changed, negative is a charge."""
+
+    billId: str
+    type: str
+    instId: str = ""
+    pnl: str = ""
+    balChg: str = ""
+    ts: str = "0"
+
+
 class PositionRow(msgspec.Struct, frozen=True):
     """One row of `positions`; `pos` is signed in net mode. Flat instruments may be absent."""
 
@@ -197,6 +208,7 @@ def decode(decoder: msgspec.json.Decoder[T], payload: bytes | msgspec.Raw, what:
 order_results = msgspec.json.Decoder(list[OrderResult])
 orders = msgspec.json.Decoder(list[Order])
 fills = msgspec.json.Decoder(list[FillRow])
+bills = msgspec.json.Decoder(list[Bill])
 positions = msgspec.json.Decoder(list[PositionRow])
 accounts = msgspec.json.Decoder(list[Account])
 funding_rates = msgspec.json.Decoder(list[FundingRate])
