@@ -40,6 +40,7 @@ LoopMode = Literal["spin", "block", "adaptive"]
 Stages = Literal["split", "fused", "inline"]
 StagesChoice = Literal["auto", "split", "fused", "inline"]
 Wait = Literal["spin", "yield", "adaptive"]
+Depth = Literal["full", "five", "off"]
 FeeMode = Literal["round_trip", "entry"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -205,6 +206,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tuple[int, ...], _env("WEBSOCKET_CORES", "cores of the feed threads, 2-7 or 2,3")
     ] = ()
     feed_mode: Annotated[FeedMode, _env("ARB_FEED_MODE", "what holds the connections")] = "loop"
+    depth: Annotated[
+        Depth, _env("ARB_DEPTH", "books beside the touch; five: of OKX 5 levels, whole each time")
+    ] = "full"
+    connections_per_venue: Annotated[
+        int,
+        _env("ARB_CONNECTIONS_PER_VENUE", "parallel market connections, first wins", ge=1, le=4),
+    ] = 1
     loop_mode: Annotated[LoopMode, _env("ARB_LOOP_MODE", "how a feed loop waits")] = "adaptive"
     stages: Annotated[
         StagesChoice, _env("ARB_STAGES", "threads of detector and strategy; auto: by cores")

@@ -21,6 +21,7 @@ from arbitrage.core.segment import Segment
 
 __all__ = [
     "CpuMeter",
+    "FeedLine",
     "HotThread",
     "Latency",
     "Queue",
@@ -66,6 +67,18 @@ class Queue(msgspec.Struct, frozen=True):
         return 100.0 * self.dropped / offered if offered else 0.0
 
 
+class FeedLine(msgspec.Struct, frozen=True):
+    """One of a venue's parallel market connections; `led` of its firsts came again, later."""
+
+    line: int
+    first: int
+    copies: int
+    led: int
+    led_ns: int
+    connects: int
+    disconnects: int
+
+
 class VenueFeed(msgspec.Struct, frozen=True):
     """One venue's public feed."""
 
@@ -75,6 +88,7 @@ class VenueFeed(msgspec.Struct, frozen=True):
     rows_by_state: dict[str, int]
     age_s: float | None
     counters: dict[str, int]
+    lines: list[FeedLine] = []
 
 
 class HotThread(msgspec.Struct, frozen=True):
@@ -281,6 +295,25 @@ def _feeds(shot: Snapshot) -> Iterator[Metric]:
         if feed.age_s is not None:
             age.add_metric([venue], feed.age_s)
     yield from (frames, malformed, counted, rows, age)
+    yield from _lines(shot)
+
+
+def _lines(shot: Snapshot) -> Iterator[Metric]:
+    labels = ["venue", "connection"]
+    counted = CounterMetricFamily(
+        "feed_connection_events", "Public feed, by connection", labels=[*labels, "kind"]
+    )
+    lead = CounterMetricFamily(
+        "feed_connection_lead_seconds",
+        "By how much a connection was ahead of later copies of the same updates, summed",
+        labels=labels,
+    )
+    for venue, feed in shot.feeds.items():
+        for line in feed.lines:
+            for kind in ("first", "copies", "led", "connects", "disconnects"):
+                counted.add_metric([venue, str(line.line), kind], getattr(line, kind))
+            lead.add_metric([venue, str(line.line)], line.led_ns / 1e9)
+    yield from (counted, lead)
 
 
 def _labelled(name: str, about: str, values: Mapping[str, int]) -> CounterMetricFamily:
@@ -361,6 +394,7 @@ def _feed(segment: Segment, venue: str, counters: Mapping[str, Any]) -> VenueFee
         rows_by_state=rows,
         age_s=max(0.0, (time.monotonic_ns() - newest_ns) / 1e9) if newest_ns else None,
         counters=numbers,
+        lines=[msgspec.convert(line, FeedLine) for line in counters["lines"]],
     )
 
 

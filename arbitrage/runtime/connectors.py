@@ -1,6 +1,7 @@
 """Which class speaks for which venue, and how each is made from the settings."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from arbitrage.config import Credentials, Settings
@@ -19,8 +20,9 @@ from arbitrage.venues.okx.order_gateway import OkxOrderGateway
 from arbitrage.venues.okx.private_feed import OkxPrivateFeed
 from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.order_line import OrderLine
+from arbitrage.venues.parallel_feed import ParallelFeed
 from arbitrage.venues.private_stream import PrivateStream
-from arbitrage.venues.public_feed import PublicFeed
+from arbitrage.venues.public_feed import PublicFeed, compiled_listener
 
 __all__ = ["VenueGateway", "make_public_feed", "open_public_rest", "open_rest"]
 
@@ -49,10 +51,22 @@ def _rest(settings: Settings, venue: str, credentials: Credentials | None) -> By
 
 def make_public_feed(
     settings: Settings, venue: str, lane: FeedLane, symbols: Sequence[MarketSymbol]
-) -> PublicFeed:
-    """Return the public connection of a venue; its `run` keeps it up."""
+) -> PublicFeed | ParallelFeed:
+    """Return the public connections of a venue; `run` keeps them up."""
     url = getattr(settings.hosts, venue).public_ws
-    return _FEEDS[venue](url, VENUES.index(venue), lane, symbols)
+    feeds = [
+        _FEEDS[venue](
+            url,
+            VENUES.index(venue),
+            lane,
+            symbols,
+            depth=settings.depth,
+            line=line,
+            listener_factory=partial(compiled_listener, line=line),
+        )
+        for line in range(settings.connections_per_venue)
+    ]
+    return feeds[0] if len(feeds) == 1 else ParallelFeed(feeds)
 
 
 class VenueGateway:

@@ -227,6 +227,10 @@ class KeyRights:
 class FeedLane(Protocol):
     """The slow side of a feed lane: what the connector itself tells the detector."""
 
+    def hold_book(self, row: int, channel: str) -> None: ...
+
+    def drop_line(self, venue: int, line: int) -> int: ...
+
     def push_state(self, row: int, state: int) -> None: ...
 
     def push_funding(

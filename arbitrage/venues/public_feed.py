@@ -3,7 +3,7 @@
 import ssl
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from picows import ws_connect
@@ -22,19 +22,19 @@ from arbitrage.venues.reconnect import ReconnectPolicy
 
 
 def compiled_listener(
-    lane: Any, venue: int, on_slow: Any, on_connected: Any, on_disconnected: Any
+    lane: Any, venue: int, on_slow: Any, on_connected: Any, on_disconnected: Any, line: int = 0
 ) -> Any:
-    """Make the compiled `FeedListener`, which parses quotes in place."""
+    """Make the compiled `FeedListener`, which parses quotes and books in place."""
     from arbitrage.core.feed import FeedListener
 
-    return FeedListener(lane, venue, on_slow, on_connected, on_disconnected)
+    return FeedListener(lane, venue, on_slow, on_connected, on_disconnected, line)
 
 
 class PublicFeed(Connection):
-    """Subscribe top-of-book and funding of some symbols and keep them coming.
+    """Subscribe top-of-book, depth and funding of some symbols and keep them coming.
 
-    Quotes never reach Python: the listener keeps them. What arrives here are acknowledgements,
-    errors, pongs and funding.
+    Quotes and books never reach Python: the listener keeps them. What arrives here are
+    acknowledgements, errors, pongs and funding.
 
     Parameters
     ----------
@@ -44,11 +44,16 @@ class PublicFeed(Connection):
         Takes row states and funding.
     symbols : sequence of MarketSymbol
         At least one; routed by topic, in any order.
+    depth : str
+        ``full``, ``five`` or ``off``: which book each row keeps beside its top.
+    line : int
+        Number of this connection among parallel ones to the same stream.
     listener_factory : callable
         Makes the picows listener of each connection.
     """
 
     venue_name = ""
+    depth_channels: Mapping[str, str] = {}  # by `depth`
     ping = b""
     request_cap: Cap | None = None  # of subscribe and unsubscribe requests, by connection
 
@@ -59,6 +64,8 @@ class PublicFeed(Connection):
         lane: FeedLane,
         symbols: Sequence[MarketSymbol],
         *,
+        depth: str = "off",
+        line: int = 0,
         listener_factory: FeedListenerFactory = compiled_listener,
         ping_s: float = 15.0,
         policy: ReconnectPolicy | None = None,
@@ -67,7 +74,7 @@ class PublicFeed(Connection):
     ) -> None:
         super().__init__(
             venue=self.venue_name,
-            label="market data",
+            label="market data" if line == 0 else f"market data {line + 1}",
             url=url,
             ping=self.ping,
             ping_s=ping_s,
@@ -79,6 +86,12 @@ class PublicFeed(Connection):
             raise ConfigError(f"{self.venue_name}: no symbol to subscribe; set ARB_SYMBOLS")
         self.lane = lane
         self.symbols = {item.venue_symbol: item for item in symbols}
+        self.line = line
+        self.depth_channel = self.depth_channels.get(depth, "")
+        if self.depth_channel:
+            for item in symbols:
+                lane.hold_book(item.row, self.depth_channel)
+        self.peers: Sequence[PublicFeed] = ()  # the other connections to the same stream
         self._venue_index = venue_index
         self._listener_factory = listener_factory
         self._funding: dict[int, tuple[float, float, int]] = {}
@@ -101,7 +114,8 @@ class PublicFeed(Connection):
 
     async def on_open(self) -> None:
         """Subscribe everything; snapshots may come before the acknowledgement."""
-        self._push_syncing()
+        if not any(peer.is_ready for peer in self.peers):
+            self.push_syncing(self.symbols)
         frames = self.subscribe_frames(list(self.symbols))
         self._requests = RequestBudget(self.request_cap) if self.request_cap else None
         self._may_ask(len(frames))
@@ -109,8 +123,8 @@ class PublicFeed(Connection):
             self.send(frame)
 
     def on_lost(self) -> None:
-        """Take every row out of service: nothing is known of them until the next snapshot."""
-        self._push_syncing()
+        """Take out of service every row that no other connection serves, until a new snapshot."""
+        self._leave_service()
 
     def resubscribe(self, venue_symbols: Sequence[str]) -> None:
         """Ask again for some symbols: how a row that lost its continuity gets a new snapshot.
@@ -118,15 +132,23 @@ class PublicFeed(Connection):
         Beyond what the venue allows on one connection nothing is sent, and the rows stay as they
         are: whoever watches them asks again later.
         """
-        if not self.is_ready:
-            return
-        frames = self.unsubscribe_frames(venue_symbols) + self.subscribe_frames(venue_symbols)
-        if not self._may_ask(len(frames)):
-            return
-        for venue_symbol in venue_symbols:
-            self.lane.push_state(self.symbols[venue_symbol].row, ROW_SYNCING)
+        frames = self.frames_again(venue_symbols)
+        if frames:
+            self.push_syncing(venue_symbols)
         for frame in frames:
             self.send(frame)
+
+    def frames_again(self, venue_symbols: Sequence[str]) -> list[bytes]:
+        """Return what asks again for some symbols; nothing when this line may not ask now."""
+        if not self.is_ready:
+            return []
+        frames = self.unsubscribe_frames(venue_symbols) + self.subscribe_frames(venue_symbols)
+        return frames if self._may_ask(len(frames)) else []
+
+    def push_syncing(self, venue_symbols: Iterable[str]) -> None:
+        """Tell that nothing is known of some symbols until their next snapshots."""
+        for venue_symbol in venue_symbols:
+            self.lane.push_state(self.symbols[venue_symbol].row, ROW_SYNCING)
 
     def _may_ask(self, count: int) -> bool:
         if self._requests is None or self._requests.try_take(count, loop_s()):
@@ -146,7 +168,9 @@ class PublicFeed(Connection):
         funding = (rate, interval_h, next_wall_ns)
         if self._funding.get(row) != funding:
             self._funding[row] = funding
-            self.lane.push_funding(row, *funding)
+            # of parallel connections one speaks: a slower one would take back what is newer
+            if not any(peer.is_ready and peer.line < self.line for peer in self.peers):
+                self.lane.push_funding(row, *funding)
 
     def _on_slow(self, payload: bytes) -> None:
         self._receive(payload, time.monotonic_ns())
@@ -156,8 +180,10 @@ class PublicFeed(Connection):
 
     def _on_disconnected(self, *_: Any) -> None:
         # at once, before the connection's own task runs: stale quotes must not trade
-        self._push_syncing()
+        self._leave_service()
 
-    def _push_syncing(self) -> None:
-        for item in self.symbols.values():
-            self.lane.push_state(item.row, ROW_SYNCING)
+    def _leave_service(self) -> None:
+        if self.peers:
+            self.lane.drop_line(self._venue_index, self.line)
+        else:
+            self.push_syncing(self.symbols)

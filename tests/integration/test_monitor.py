@@ -44,6 +44,10 @@ FACTS: dict[str, Any] = {
             "rows_by_state": {"LIVE": 3},
             "age_s": 0.25,
             "counters": {"frames": 100},
+            "lines": [
+                {"line": 1, "first": 60, "copies": 5, "led": 50, "led_ns": 1_500_000_000,
+                 "connects": 2, "disconnects": 1},
+            ],
         }
     },
     "detector": {"opened": 7, "closed": 6},
@@ -108,6 +112,8 @@ def test_metrics_show_what_the_trader_measures() -> None:
             "queue_order_drop_rate_percent": 0,
             'feed_frames_total{venue="bybit"}': 100,
             'feed_malformed_total{venue="bybit"}': 2,
+            'feed_connection_events_total{connection="1",kind="first",venue="bybit"}': 60,
+            'feed_connection_lead_seconds_total{connection="1",venue="bybit"}': 1.5,
             'feed_rows{state="LIVE",venue="bybit"}': 3,
             "opportunities_opened_total": 7,
             "pairs_closed_total": 4,

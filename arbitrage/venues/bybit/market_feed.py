@@ -1,10 +1,10 @@
-"""Bybit public linear stream: `orderbook.1` for quotes, `tickers` for funding.
+"""Bybit public linear stream: `orderbook.1` for quotes, `.50` for depth, `tickers` for funding.
 
 Source: bybit-exchange/docs, docs/v5/websocket/public/{orderbook,ticker} (July 2026).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -25,6 +25,7 @@ class BybitMarketFeed(PublicFeed):
 
     venue_name = "bybit"
     ping = b'{"op":"ping"}'
+    depth_channels: Mapping[str, str] = {"full": "orderbook.50", "five": "orderbook.50"}
 
     def subscribe_frames(self, venue_symbols: Sequence[str]) -> list[bytes]:
         """Return the subscribe requests; a request with one unknown symbol is refused whole."""
@@ -35,7 +36,8 @@ class BybitMarketFeed(PublicFeed):
         return self._frames("unsubscribe", venue_symbols)
 
     def _frames(self, op: str, venue_symbols: Sequence[str]) -> list[bytes]:
-        args_bytes = sum(len(topic) + len(name) + 1 for name in venue_symbols for topic in TOPICS)
+        topics = (*TOPICS, self.depth_channel) if self.depth_channel else TOPICS
+        args_bytes = sum(len(topic) + len(name) + 1 for name in venue_symbols for topic in topics)
         if args_bytes > ARGS_BYTES_MAX:
             raise ConfigError(
                 f"bybit: {len(venue_symbols)} symbols need {args_bytes} bytes of topics; "
@@ -49,7 +51,7 @@ class BybitMarketFeed(PublicFeed):
                     "args": [
                         f"{topic}.{name}"
                         for name in venue_symbols[start : start + SYMBOLS_PER_REQUEST]
-                        for topic in TOPICS
+                        for topic in topics
                     ],
                 }
             )

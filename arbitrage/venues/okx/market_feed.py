@@ -1,9 +1,9 @@
-"""OKX public stream: `bbo-tbt` for quotes, `funding-rate` for funding.
+"""OKX public stream: `bbo-tbt` for quotes, `books` or `books5` for depth, `funding-rate`.
 
 Source: OKX API guide v5, "Order book channel" and "Funding rate channel" (July 2026).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -25,6 +25,7 @@ class OkxMarketFeed(PublicFeed):
 
     venue_name = "okx"
     ping = b"ping"
+    depth_channels: Mapping[str, str] = {"full": "books", "five": "books5"}
     request_cap = Cap(470, 3600.0)  # the venue counts 480
 
     def subscribe_frames(self, venue_symbols: Sequence[str]) -> list[bytes]:
@@ -36,6 +37,7 @@ class OkxMarketFeed(PublicFeed):
         return self._frames("unsubscribe", venue_symbols)
 
     def _frames(self, op: str, venue_symbols: Sequence[str]) -> list[bytes]:
+        channels = (*CHANNELS, self.depth_channel) if self.depth_channel else CHANNELS
         return [
             msgspec.json.encode(
                 {
@@ -44,7 +46,7 @@ class OkxMarketFeed(PublicFeed):
                     "args": [
                         {"channel": channel, "instId": name}
                         for name in venue_symbols[start : start + SYMBOLS_PER_REQUEST]
-                        for channel in CHANNELS
+                        for channel in channels
                     ],
                 }
             )
