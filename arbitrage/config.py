@@ -20,8 +20,16 @@ from msgspec import Meta
 from arbitrage.config_values import CORE_LIMIT, convert_text, parse_cores, parse_symbols
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule, parse_fees
-from arbitrage.hosts import HOST_VARIABLES, Hosts, hosts_for
-from arbitrage.secret import Secret, mask
+from arbitrage.hosts import (
+    HOST_VARIABLES,
+    REGION_VARIABLES,
+    Hosts,
+    environment_of,
+    hosts_for,
+    is_local,
+)
+from arbitrage.keys import KEY_VARIABLES, Credentials, other_keys, read_mode_keys
+from arbitrage.secret import Secret
 
 __all__ = [
     "Credentials",
@@ -52,29 +60,16 @@ SPLIT_CORES_MIN = 8
 CANCEL_ALL_AFTER_MIN_S = 10  # the venue takes no less
 _OTHER_KNOWN = {"ARB_BUILD"}
 _PREFIXES = ("ARB_", "BYBIT_", "OKX_")
-_SECRETS = {"BYBIT_API_KEY", "BYBIT_API_SECRET", "OKX_API_KEY", "OKX_API_SECRET"} | {
-    "OKX_API_PASSPHRASE",
-    "REDIS_URL",
-    "ARB_MONITOR_TOKEN",
-}
+_KEYS = tuple(
+    name for sets in KEY_VARIABLES.values() for names in sets.values() for name in names
+)
+_SECRETS = {*_KEYS, "REDIS_URL", "ARB_MONITOR_TOKEN"}
 _log = logging.getLogger("arbitrage.config")
 
 
 def _env(name: str, about: str, **limits: Any) -> Meta:
     """Describe a field: its variable, what it is for and its range."""
     return Meta(description=about, extra={"env": name}, **limits)
-
-
-class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """One venue's API key; every rendering is masked."""
-
-    key: Secret
-    secret: Secret
-    passphrase: Secret = Secret("")
-
-    def hide(self, text: str) -> str:
-        """Return a text without this key: venues quote what they were sent."""
-        return mask(text, (self.key, self.secret, self.passphrase))
 
 
 class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,6 +238,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     monitor_token: Secret | None = None
     bybit: Credentials | None = None
     okx: Credentials | None = None
+    unused_keys: tuple[str, ...] = ()  # variables of other environments that are set
     hosts: Hosts = hosts_for("paper")
     cores: tuple[int, ...] = (0,)
 
@@ -269,15 +265,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Return a venue's key, or say which variables are missing."""
         found: Credentials | None = getattr(self, venue)
         if found is None:
-            names = ", ".join(name for name in _KEY_NAMES[venue])
-            raise ConfigError(f"mode {self.mode} needs keys of {venue}; set {names}")
+            raise ConfigError(f"mode {self.mode} needs {self.missing_keys(venue)}")
         return found
 
-
-_KEY_NAMES = {
-    "bybit": ("BYBIT_API_KEY", "BYBIT_API_SECRET"),
-    "okx": ("OKX_API_KEY", "OKX_API_SECRET", "OKX_API_PASSPHRASE"),
-}
+    def missing_keys(self, venue: str) -> str:
+        """Say in words which variables hold the key that is missing, and which do not."""
+        environment = environment_of(venue, self.mode)
+        names = ", ".join(KEY_VARIABLES[venue][environment])
+        words = f"keys of {venue}; set {names}"
+        unused = [name for name in self.unused_keys if name.lower().startswith(venue)]
+        if unused:
+            words += f" ({', '.join(unused)} is of another environment and stays unused)"
+        return words
 
 
 # ---- variables ----------------------------------------------------------------------------------
@@ -302,10 +301,16 @@ def variables() -> dict[str, tuple[str, str]]:
             choices = " | ".join(get_args(kind)) if get_origin(kind) is Literal else ""
             about = f"{meta.description}{': ' + choices if choices else ''}"
             found[name] = ("" if default is None else text, about)
-    for venue, names in _KEY_NAMES.items():
-        found |= {name: ("", f"API access of {venue}") for name in names}
+    for venue, sets in KEY_VARIABLES.items():
+        for environment, names in sets.items():
+            about = f"API access of {venue}, {environment}"
+            found |= {name: ("", about) for name in names}
     found["REDIS_URL"] = ("", "where `arb mirror` copies opportunities to, redis://host:6379/0")
     found["ARB_MONITOR_TOKEN"] = ("", "what the monitor asks for beyond this machine")
+    found |= {
+        name: ("global", f"entity that holds the account: {' | '.join(regions)}")
+        for name, regions in REGION_VARIABLES.items()
+    }
     found |= {name: ("", "host instead of the mode's own") for name in HOST_VARIABLES}
     return found
 
@@ -330,23 +335,6 @@ def _read_struct(struct: type[msgspec.Struct], values: Mapping[str, str]) -> dic
 
 
 # ---- groups of values --------------------------------------------------------------------------
-
-
-def _read_credentials(venue: str, values: Mapping[str, str]) -> Credentials | None:
-    names = _KEY_NAMES[venue]
-    texts = [values.get(name, "").strip() for name in names]
-    missing = [name for name, text in zip(names, texts, strict=True) if not text]
-    if len(missing) == len(names):
-        return None
-    if missing:
-        given = ", ".join(name for name in names if name not in missing)
-        raise ConfigError(f"{', '.join(missing)} was empty while {given} is set; set all or none")
-    for name, text in zip(names, texts, strict=True):
-        if not text.isprintable() or not text.isascii() or " " in text:
-            raise ConfigError(f"{name} holds a space or a character that no key has (value hidden)")
-    return Credentials(
-        key=Secret(texts[0]), secret=Secret(texts[1]), passphrase=Secret("".join(texts[2:]))
-    )
 
 
 def _read_redis(text: str) -> Secret | None:
@@ -435,6 +423,25 @@ def _read_dotenv(path: Path, warnings: list[str]) -> dict[str, str]:
     return values
 
 
+def _has_all_keys(mode: Mode, values: Mapping[str, str]) -> bool:
+    try:
+        hosts = hosts_for(mode, values)
+        return all(
+            read_mode_keys(
+                venue, environment_of(venue, mode), values, is_local=is_local(hosts, venue)
+            )
+            for venue in KEY_VARIABLES
+        )
+    except ConfigError:
+        return False  # not meant for this mode; what is wrong shows in the one that is chosen
+
+
+def _default_mode(values: Mapping[str, str]) -> Mode:
+    """Choose a mode by the keys that are there; orders never become real by default."""
+    modes: tuple[Mode, ...] = ("testnet", "demo")
+    return next((mode for mode in modes if _has_all_keys(mode, values)), "paper")
+
+
 def load_settings(
     environ: Mapping[str, str] | None = None,
     *,
@@ -479,12 +486,24 @@ def load_settings(
     fields["redis_url"] = _read_redis(values.get("REDIS_URL", ""))
     token = values.get("ARB_MONITOR_TOKEN", "").strip()
     fields["monitor_token"] = Secret(token) if token else None
-    for venue in _KEY_NAMES:
-        fields[venue] = _read_credentials(venue, values)
-    if "mode" not in fields and fields["bybit"] and fields["okx"]:
-        # With keys, orders can be sent; where real money is meant the mode must say so.
-        fields["mode"] = "testnet"
-    fields["hosts"] = hosts_for(fields.get("mode", "paper"), values)
+    if "mode" not in fields:
+        fields["mode"] = _default_mode(values)
+        live = [sets["mainnet"][0] for sets in KEY_VARIABLES.values()]
+        given = [name for name in live if values.get(name, "").strip()]
+        if fields["mode"] == "paper" and given and needs_keys:
+            warnings.append(
+                f"{' and '.join(given)} open mainnet, but no mode was named: paper, which sends "
+                "no orders"
+            )
+    mode = fields["mode"]
+    fields["hosts"] = hosts = hosts_for(mode, values)
+    for venue in KEY_VARIABLES:
+        environment, local = environment_of(venue, mode), is_local(hosts, venue)
+        fields[venue] = read_mode_keys(venue, environment, values, is_local=local)
+        if not local:
+            fields["unused_keys"] = (
+                *fields.get("unused_keys", ()), *other_keys(venue, environment, values)
+            )
     _place(fields, usable, warnings)
     settings = Settings(**fields, cores=usable)
     _cross_check(settings, needs_keys)
@@ -511,5 +530,7 @@ def _cross_check(settings: Settings, needs_keys: bool) -> None:
             f"{risk.max_position_usd:g}; one order must fit into one position"
         )
     if needs_keys and settings.mode != "paper":
-        for venue in _KEY_NAMES:
-            settings.credentials(venue)
+        missing = [venue for venue in KEY_VARIABLES if getattr(settings, venue) is None]
+        if missing:
+            words = "; and ".join(map(settings.missing_keys, missing))
+            raise ConfigError(f"mode {settings.mode} needs {words}")

@@ -80,10 +80,11 @@ def main(arguments: list[str]) -> int:
     from arbitrage.runtime.engine import run_feeds
 
     name, venue, core_text = arguments
-    settings = load_settings()
+    segment = Segment.attach(name, writable=True)
+    # the trader's mode may have come from its command line, which is not in the environment
+    settings = load_settings(overrides={"ARB_MODE": segment.mode}, needs_keys=False)
     setup_logging(settings.log_level)
     share_caps(processes_by_host(settings))
-    segment = Segment.attach(name, writable=True)
     lane = FeedLane(segment, VENUES.index(venue))
 
     async def run(thread: LoopThread) -> None:

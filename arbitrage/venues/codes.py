@@ -61,6 +61,8 @@ class Code:
         The venue found our time wrong: it is measured again.
     is_reconnect : bool
         This connection takes no more requests: a new one is opened.
+    is_key : bool
+        The key is unknown where it was used: it may be of another environment or region.
     """
 
     action: Action
@@ -69,6 +71,7 @@ class Code:
     advice: str = ""
     is_clock: bool = False
     is_reconnect: bool = False
+    is_key: bool = False
 
 
 # A code the table does not have may mean anything, an order that lives included.

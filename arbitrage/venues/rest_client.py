@@ -124,6 +124,11 @@ class RestClient(ABC):
     def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
         """Return the headers of a signed request."""
 
+    @property
+    def place(self) -> str:
+        """Where this client asks, in words."""
+        return self.base_url
+
     def public_headers(self) -> dict[str, str]:
         """Return the headers of an unsigned request."""
         return {"Content-Type": "application/json"}
@@ -227,11 +232,15 @@ class RestClient(ABC):
 
     def refused(self, path: str, code: int | str, said: str) -> ConnectorError:
         """Return the error of an answer with a code, after what the venue's table demands."""
-        action = self.codes.action(code)
+        row = self.codes.of(code)
+        action = row.action
         if action is Action.THROTTLE:
             self.throttle()
+        text = self.codes.said(code, self.hide(said))
+        if row.is_key and self._credentials is not None and self._credentials.variable:
+            text += f"; {self._credentials.variable} is no key of {self.place}"
         return ConnectorError(
-            f"{path}: {self.codes.said(code, self.hide(said))}",
+            f"{path}: {text}",
             venue=self.venue,
             code=code,
             is_terminal=action is Action.STOP,
@@ -281,7 +290,7 @@ class RestClient(ABC):
         if is_signed:
             if self._credentials is None or not self._credentials.key:
                 raise ConnectorError(
-                    f"{path} needs an API key; set {self.venue.upper()}_API_KEY and its secret",
+                    f"{path} needs an API key of {self.place}",
                     venue=self.venue,
                     is_terminal=True,
                 )

@@ -5,6 +5,7 @@ import ssl
 from abc import abstractmethod
 from collections.abc import Coroutine
 from typing import Any
+from urllib.parse import urlsplit
 
 from picows import ws_connect
 
@@ -126,8 +127,9 @@ class SignedConnection(Connection):
         elif is_passing:
             advice = "trying again"
         else:
-            name = self.venue.upper()
-            advice = f"check {name}_API_KEY and its secret, and that they belong to this host"
+            name = self._credentials.variable or f"{self.venue.upper()}_API_KEY"
+            host = urlsplit(self.url).netloc
+            advice = f"check {name} and its secret, and that they belong to {host}"
         error = ConnectorError(
             f"{self.label} login refused: {self.hide(said) or 'no reason given'}; {advice}",
             venue=self.venue,

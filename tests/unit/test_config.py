@@ -17,6 +17,16 @@ KEYS = {
     "OKX_API_SECRET": CANARY,
     "OKX_API_PASSPHRASE": CANARY,
 }
+OKX_DEMO_KEYS = {f"OKX_DEMO_{name[4:]}": f"demo-{text}" for name, text in KEYS.items()
+                 if name.startswith("OKX")}
+TESTNET_KEYS = OKX_DEMO_KEYS | {
+    "BYBIT_TESTNET_API_KEY": "bybit-testnet-key",
+    "BYBIT_TESTNET_API_SECRET": CANARY,
+}
+DEMO_KEYS = OKX_DEMO_KEYS | {
+    "BYBIT_DEMO_API_KEY": "bybit-demo-key",
+    "BYBIT_DEMO_API_SECRET": CANARY,
+}
 
 
 def load(**environ: str) -> Settings:
@@ -136,13 +146,13 @@ def test_stages_follow_the_cores(count: int, stages: str) -> None:
 
 def test_hosts_follow_the_mode() -> None:
     live = load(ARB_MODE="live", **KEYS).hosts
-    testnet = load(ARB_MODE="testnet", **KEYS).hosts
+    testnet = load(ARB_MODE="testnet", **TESTNET_KEYS).hosts
     assert live.bybit.trade_ws == "wss://stream.bybit.com/v5/trade"
     assert not live.okx.simulated
     assert testnet.bybit.rest == "https://api-testnet.bybit.com"
     assert testnet.okx.public_ws == "wss://wspap.okx.com/ws/v5/public"
     assert testnet.okx.simulated
-    assert load(ARB_MODE="demo", **KEYS).hosts.bybit.trade_ws == ""
+    assert load(ARB_MODE="demo", **DEMO_KEYS).hosts.bybit.trade_ws == ""
 
 
 def test_a_url_variable_replaces_one_host() -> None:
@@ -152,7 +162,10 @@ def test_a_url_variable_replaces_one_host() -> None:
 
 
 def test_orders_never_become_real_by_default() -> None:
-    assert load(**KEYS).mode == "testnet"
+    assert load(**KEYS).mode == "paper"
+    assert load(**TESTNET_KEYS).mode == "testnet"
+    assert load(**DEMO_KEYS).mode == "demo"
+    assert load(**TESTNET_KEYS, **KEYS).mode == "testnet"
     assert load().mode == "paper"
 
 
@@ -207,12 +220,12 @@ def test_a_readable_file_with_keys_warns(tmp_path: Path, caplog) -> None:
     path = tmp_path / ".env"
     path.write_text("".join(f"{name}={text}\n" for name, text in KEYS.items()))
     path.chmod(0o644)
-    load_settings({}, dotenv=path)
+    load_settings({"ARB_MODE": "live"}, dotenv=path)
     assert f"chmod 600 {path}" in caplog.text
     assert CANARY not in caplog.text
     caplog.clear()
     path.chmod(0o600)
-    load_settings({}, dotenv=path)
+    load_settings({"ARB_MODE": "live"}, dotenv=path)
     assert caplog.text == ""
 
 

@@ -15,7 +15,7 @@ from arbitrage.venues.base import AccountCheck, KeyRights
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 KEYS = {"BYBIT_API_KEY": "k", "BYBIT_API_SECRET": "s", "ARB_FEES": "bybit=5.5,okx=5"}
-KEYS |= {"ARB_ALLOW_UNBOUND_KEY": "1"}
+KEYS |= {"ARB_ALLOW_UNBOUND_KEY": "1", "ARB_MODE": "live"}
 KEYS |= {"OKX_API_KEY": "k", "OKX_API_SECRET": "s", "OKX_API_PASSPHRASE": "p"}
 
 

@@ -63,7 +63,9 @@ _TIME_AND_RATE = {
 }
 _ACCOUNT = {
     -2015: Code(_S, "key expired (spot)", _GENERAL, "make a new API key"),
-    10003: Code(_S, "key unknown here, or too many sessions", _GENERAL, _KEY_ENVIRONMENT),
+    10003: Code(
+        _S, "key unknown here, or too many sessions", _GENERAL, _KEY_ENVIRONMENT, is_key=True
+    ),
     10004: Code(_S, "wrong signature", _GENERAL, "check the API secret"),
     10005: Code(
         _S, "the key lacks a permission", _GENERAL,

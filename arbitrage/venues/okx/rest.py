@@ -96,6 +96,11 @@ class OkxRest(RestClient):
             is_simulated=self.is_simulated,
         )
 
+    @property
+    def place(self) -> str:
+        """Where this client asks, in words: demo trading has no host of its own."""
+        return f"demo trading at {self.base_url}" if self.is_simulated else self.base_url
+
     def public_headers(self) -> dict[str, str]:
         """Ask the environment that is traded: demo lists contracts of its own, on other grids."""
         found = super().public_headers()
