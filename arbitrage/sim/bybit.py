@@ -16,8 +16,9 @@ import msgspec
 
 from arbitrage.sim.bybit_public import BybitPublic, SocketRequest
 from arbitrage.sim.bybit_rest import BybitRest
-from arbitrage.sim.bybit_trading import BybitTrading
+from arbitrage.sim.bybit_trading import Batch, BybitTrading
 from arbitrage.sim.exchange import Connection, Refusal, encode, same
+from arbitrage.sim.limits import SECOND_NS
 
 PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
 REQUEST_IDS_MAX = 1_000_000
@@ -54,6 +55,10 @@ class BybitExchange(BybitPublic, BybitTrading):
 
     def _new_conn_id(self) -> str:
         return f"{self._rng.getrandbits(80):020x}-{self._rng.getrandbits(16):x}"
+
+    def may_connect(self) -> bool:
+        limit = self.config.limits.bybit_connects
+        return self.windows.of("connects", limit, 300 * SECOND_NS).take(self.clock())
 
     # -- sockets ---------------------------------------------------------------------------------
 
@@ -142,10 +147,14 @@ class BybitExchange(BybitPublic, BybitTrading):
             return encode(body)
         if request.op == "auth":
             return self._trade_login(conn, request)
+        self.reply_headers = {}
         try:
             data = self._trade_order(conn, request)
         except Refusal as refusal:
             return self.trade_reply(conn, request, refusal.code, refusal.text)
+        if isinstance(data, Batch):
+            return self.trade_reply(conn, request, 0, "OK", {"list": data.rows},
+                                    {"list": data.outcomes})
         return self.trade_reply(conn, request, 0, "OK", data)
 
     def _trade_login(self, conn: Connection, request: TradeRequest) -> bytes:
@@ -155,10 +164,12 @@ class BybitExchange(BybitPublic, BybitTrading):
         body |= {"retCode": code, "retMsg": text or "OK", "op": "auth", "connId": conn.conn_id}
         return encode(body)
 
-    def _trade_order(self, conn: Connection, request: TradeRequest) -> dict[str, str]:
+    def _trade_order(self, conn: Connection, request: TradeRequest) -> dict[str, str] | Batch:
         if not conn.authed:
             raise Refusal(10005, "Permission denied, please check your API key permissions.")
-        if request.op not in ("order.create", "order.cancel"):
+        kind, _, form = request.op.removeprefix("order.").partition("-")
+        if kind not in ("create", "amend", "cancel") or form not in ("", "batch") or (
+                not request.op.startswith("order.")):
             raise Refusal(10404, "op type is not found")
         unknown = set(request.header) - TRADE_HEADERS
         if unknown or len(request.args) != 1:
@@ -174,19 +185,21 @@ class BybitExchange(BybitPublic, BybitTrading):
             if len(conn.request_ids) >= REQUEST_IDS_MAX:
                 conn.request_ids.clear()
             conn.request_ids.add(request.reqId)
-        create = request.op == "order.create"
-        return (self.create if create else self.cancel)(request.args[0])
+        if form:
+            return self.batch(kind, request.args[0])
+        one = {"create": self.create, "amend": self.amend, "cancel": self.cancel}[kind]
+        return one(request.args[0])
 
     def trade_reply(self, conn: Connection, request: TradeRequest, code: int, text: str,
-                     data: dict[str, str] | None = None) -> bytes:
+                    data: dict[str, Any] | None = None,
+                    more: dict[str, Any] | None = None) -> bytes:
         now = str(self.now_ms())
         body: dict[str, Any] = {} if request.reqId is None else {"reqId": request.reqId}
         body |= {
             "retCode": code, "retMsg": text, "op": request.op, "data": data or {},
-            "retExtInfo": {},
-            "header": {"X-Bapi-Limit": "10", "X-Bapi-Limit-Status": "9",
-                       "X-Bapi-Limit-Reset-Timestamp": now, "Traceid": self.hex_id(),
-                       "Timenow": now},
+            "retExtInfo": more or {},
+            "header": {**(self.reply_headers or self.limit_headers("create")),
+                       "Traceid": self.hex_id(), "Timenow": now},
             "connId": conn.conn_id,
         }
         return encode(body)

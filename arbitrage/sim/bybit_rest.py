@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import msgspec
 
 from arbitrage.sim import bybit_frames as frames
+from arbitrage.sim.bybit_trading import Batch
 from arbitrage.sim.exchange import Refusal, query_of, same
 from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.limits import SECOND_NS
 from arbitrage.sim.matching import plain
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ SIGNED_TEXT = (
     "invalid request, please check your server timestamp or recv_window param. "
     "req_timestamp[{}],server_timestamp[{}],recv_window[{}]"
 )
+
+
+BAN_NS = 600 * SECOND_NS
 
 
 def _keys(text: str) -> frozenset[str]:
@@ -51,6 +56,7 @@ class BybitRest:
 
     def __init__(self, exchange: BybitExchange) -> None:
         self._ex = exchange
+        self._closed_until_ns = 0  # HTTP is closed to an address that asked too much
         page_keys = "category symbol limit cursor"
         order_keys = _keys(f"{page_keys} baseCoin settleCoin orderId orderLinkId openOnly "
                            "orderFilter orderStatus startTime endTime")
@@ -76,6 +82,10 @@ class BybitRest:
         self._post: dict[str, Callable[[Any], Any]] = {
             "/v5/order/create": exchange.create,
             "/v5/order/cancel": exchange.cancel,
+            "/v5/order/amend": exchange.amend,
+            "/v5/order/create-batch": lambda body: exchange.batch("create", body),
+            "/v5/order/amend-batch": lambda body: exchange.batch("amend", body),
+            "/v5/order/cancel-batch": lambda body: exchange.batch("cancel", body),
             "/v5/order/cancel-all": self._cancel_all,
             "/v5/position/set-leverage": self._set_leverage,
             "/v5/position/switch-mode": self._switch_mode,
@@ -83,10 +93,12 @@ class BybitRest:
 
     def answer(self, method: str, path: str, query: str, headers: Mapping[str, str],
                body: bytes) -> Any:
+        self._count_http()
         if method == "GET" and path in self._get:
             signed, allowed, handler = self._get[path]
             if signed:
                 self._check(headers, query)
+                self._ex.ask(path)
             result = handler(query_of(query, allowed, _unknown_key))
         elif method == "POST" and path in self._post:
             self._check(headers, body.decode("utf-8", "replace"))
@@ -96,11 +108,23 @@ class BybitRest:
                 raise Refusal(10001, f"Request parameter error. {error}") from None
         else:
             raise Refusal(10001, f"Request path not found: {method} {path}"[:200], 404)
-        reply = {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {},
+        more: dict[str, Any] = {}
+        if isinstance(result, Batch):
+            more, result = {"list": result.outcomes}, {"list": result.rows}
+        reply = {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": more,
                  "time": self._ex.now_ms()}
         if path == "/v5/account/info":  # this one has no envelope tail
             del reply["retExtInfo"], reply["time"]
         return reply
+
+    def _count_http(self) -> None:
+        """Count a request of the address; one too many closes HTTP to it for ten minutes."""
+        ex, now_ns = self._ex, self._ex.clock()
+        window = ex.windows.of("http", ex.config.limits.bybit_http, 5 * SECOND_NS)
+        if now_ns >= self._closed_until_ns and not window.take(now_ns):
+            self._closed_until_ns = now_ns + BAN_NS
+        if now_ns < self._closed_until_ns:
+            raise Refusal(10403, "access too frequent", 403)
 
     def _check(self, headers: Mapping[str, str], payload: str) -> None:
         ex = self._ex
@@ -205,6 +229,7 @@ class BybitRest:
         return {"list": rows, "nextPageCursor": cursor, "category": "linear"}
 
     def _set_leverage(self, body: Any) -> Any:
+        self._ex.ask("/v5/position/set-leverage")
         form = _convert(body, LeverageBody)
         item = self._ex.by_name.get(form.symbol)
         if form.category != "linear" or item is None:
@@ -273,11 +298,20 @@ class BybitRest:
                 "list": [frames.rest_fill(row) for row in part]}
 
     def _cancel_all(self, body: Any) -> Any:
+        self._ex.ask("cancel-all")
         form = _convert(body, CancelAllBody)
+        _linear({"category": form.category})
+        if not (form.symbol or form.settleCoin or form.baseCoin):
+            raise Refusal(10001, "Missing some parameters that must be filled in: "
+                                 "symbol, settleCoin or baseCoin")
+        if form.symbol and form.symbol not in self._ex.by_name:
+            raise Refusal(10001, "params error: symbol invalid")
         done = []
         for resting in self._ex.matcher.resting:
             for order in list(resting.values()):
-                if form.symbol in ("", order.instrument.name):
+                item = order.instrument
+                if form.symbol in ("", item.name) and form.baseCoin in ("", item.base):
+                    self._ex.touch(item.index)
                     self._ex.matcher.cancel(order, "user", self._ex.clock())
                     done.append({"orderId": order.order_id, "orderLinkId": order.client_id})
         self._ex.flush_account()

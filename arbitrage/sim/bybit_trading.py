@@ -6,16 +6,19 @@ Source: Bybit V5 documentation, order/create-order, websocket/private, error cod
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
 from arbitrage.sim import bybit_frames as frames
 from arbitrage.sim.exchange import Exchange, Refusal, encode, to_steps
 from arbitrage.sim.instruments import Instrument
+from arbitrage.sim.limits import SECOND_NS, Window
 from arbitrage.sim.matching import BUY, SELL, Fill, Order, Reject
 
+T = TypeVar("T")
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,36}\Z")
 MIN_NOTIONAL = 5
 EXECUTIONS_KEPT_MAX = 100_000
@@ -27,7 +30,14 @@ REJECTS = {
     "BALANCE": (110007, "ab not enough for new order"),
     "NO_QUOTE": (110074, "This contract is not live"),
     "NOT_FOUND": (110001, "order not exists or too late to cancel"),
+    "SIZE": (10001, "params error: qty must be above the executed quantity"),
+    "TOO_MANY": (110020, "You can't have more than 500 active orders"),
 }
+TOO_OFTEN = (10006, "Too many visits. Exceeded the API Rate Limit.")
+UNCHANGED = (10001, "The order remains unchanged as the parameters entered match the existing "
+                    "ones.")
+TOO_LATE = (110001, "order not exists or too late to replace")
+BATCH_MAX = 20
 
 
 class CreateArgs(msgspec.Struct, forbid_unknown_fields=True):
@@ -51,6 +61,27 @@ class CreateArgs(msgspec.Struct, forbid_unknown_fields=True):
     rpiTakerAccess: bool = False
 
 
+class AmendArgs(msgspec.Struct, forbid_unknown_fields=True):
+    category: str
+    symbol: str
+    orderId: str = ""
+    orderLinkId: str = ""
+    qty: str = ""
+    price: str = ""
+
+
+class BatchArgs(msgspec.Struct, forbid_unknown_fields=True):
+    category: str
+    request: list[dict[str, Any]]
+
+
+class Batch(NamedTuple):
+    """What became of each order of a batch: its row, and its code and text."""
+
+    rows: list[dict[str, str]]
+    outcomes: list[dict[str, Any]]
+
+
 class CancelArgs(msgspec.Struct, forbid_unknown_fields=True):
     category: str
     symbol: str
@@ -68,12 +99,51 @@ class BybitTrading(Exchange):
 
     # -- orders (trade socket and REST) ----------------------------------------------------------
 
-    def create(self, args: Any) -> dict[str, str]:
+    def ask(self, name: str) -> None:
+        """Count one request of the bucket ``name``; Refusal when it is one too many."""
+        taken = self._window(name).take(self.clock())
+        self.reply_headers = self.limit_headers(name)
+        if not taken:
+            raise Refusal(*TOO_OFTEN)
+
+    def limit_headers(self, name: str) -> dict[str, str]:
+        now_ns, window = self.clock(), self._window(name)
+        return {"X-Bapi-Limit": str(window.limit), "X-Bapi-Limit-Status": str(window.left(now_ns)),
+                "X-Bapi-Limit-Reset-Timestamp": str(window.free_ns(now_ns) // 1_000_000)}
+
+    def _window(self, name: str) -> Window:
+        limits = self.config.limits
+        limit = limits.bybit_queries if name.startswith("/") else limits.bybit_orders
+        return self.windows.of(name, limit, SECOND_NS)
+
+    def batch(self, kind: str, args: Any) -> Batch:
+        """Run up to 20 orders of one ``kind`` (create, amend, cancel), each by itself."""
+        form = _form(args, BatchArgs)
+        if not 1 <= len(form.request) <= BATCH_MAX:
+            raise Refusal(10001, "params error: request size invalid")
+        if form.category != "linear":
+            raise Refusal(10001, "params error: category invalid")
+        one: Callable[[Any, str], dict[str, str]] = {
+            "create": self.create, "amend": self.amend, "cancel": self.cancel}[kind]
+        rows, outcomes = [], []
+        for item in form.request:
+            ids = {"orderId": "", "orderLinkId": str(item.get("orderLinkId", ""))}
+            code, text = 0, "OK"
+            try:
+                ids = one({**item, "category": form.category}, f"{kind}-batch")
+            except Refusal as refusal:
+                code, text = refusal.code, refusal.text
+            row = {"category": form.category, "symbol": str(item.get("symbol", "")), **ids}
+            if kind == "create":
+                row["createAt"] = "" if code else str(self.now_ms())
+            rows.append(row)
+            outcomes.append({"code": code, "msg": text})
+        return Batch(rows, outcomes)
+
+    def create(self, args: Any, bucket: str = "create") -> dict[str, str]:
         """Place one order; Refusal carries the venue's code."""
-        try:
-            form = msgspec.convert(args, CreateArgs)
-        except msgspec.ValidationError as error:
-            raise Refusal(10001, f"Request parameter error. {error}") from None
+        self.ask(bucket)
+        form = _form(args, CreateArgs)
         order = self._order_of(form)
         order_id = self._uuid()
         try:
@@ -116,15 +186,47 @@ class BybitTrading(Exchange):
         return Order(item, BUY if form.side == "Buy" else SELL, form.orderType.lower(), tif,
                      ticks or 0, lots, form.orderLinkId, form.reduceOnly or form.closeOnTrigger)
 
-    def cancel(self, args: Any) -> dict[str, str]:
-        """Cancel by orderId (which wins) or orderLinkId."""
-        try:
-            form = msgspec.convert(args, CancelArgs)
-        except msgspec.ValidationError as error:
-            raise Refusal(10001, f"Request parameter error. {error}") from None
+    def amend(self, args: Any, bucket: str = "amend") -> dict[str, str]:
+        """Change price or quantity of a resting order; ``qty`` counts what is filled."""
+        self.ask(bucket)
+        form = _form(args, AmendArgs)
         item = self._instrument(form.category, form.symbol)
-        order = self.matcher.orders.get(form.orderId) if form.orderId else (
-            self.matcher.by_client.get(form.orderLinkId))
+        order = self._find(form)
+        if order is None or order.instrument.name != item.name or not order.is_open:
+            raise Refusal(*TOO_LATE)
+        ticks: int | None = order.ticks
+        lots: int | None = order.lots
+        if form.price:
+            ticks = to_steps(form.price, item.tick)
+        if form.qty:
+            lots = to_steps(form.qty, item.lot)
+        if not ticks:
+            raise Refusal(10001, "Price invalid")
+        if lots is None or not item.min_lots <= lots <= item.max_lots:
+            raise Refusal(10001, "Qty invalid")
+        if (ticks, lots) == (order.ticks, order.lots):
+            raise Refusal(*UNCHANGED)
+        try:
+            self.matcher.amend(order, ticks, lots, self.clock())
+        except Reject as reject:
+            if reject.reason != "POST_CROSSES":
+                raise Refusal(*REJECTS[reject.reason]) from None
+            self.matcher.cancel(order, "post_only", self.clock())
+        self.touch(item.index)
+        self.flush_account()
+        return {"orderId": order.order_id, "orderLinkId": order.client_id}
+
+    def _find(self, form: AmendArgs | CancelArgs) -> Order | None:
+        if form.orderId:
+            return self.matcher.orders.get(form.orderId)
+        return self.matcher.by_client.get(form.orderLinkId)
+
+    def cancel(self, args: Any, bucket: str = "cancel") -> dict[str, str]:
+        """Cancel by orderId (which wins) or orderLinkId."""
+        self.ask(bucket)
+        form = _form(args, CancelArgs)
+        item = self._instrument(form.category, form.symbol)
+        order = self._find(form)
         if order is None or order.instrument.name != item.name or not order.is_open:
             raise Refusal(*REJECTS["NOT_FOUND"])
         self.matcher.cancel(order, "user", self.clock())
@@ -162,6 +264,9 @@ class BybitTrading(Exchange):
     def order_accepted(self, order: Order) -> None:
         if order.tif in ("GTC", "POST"):
             self._push_rows("order", order.instrument.index, [frames.push_order(order)])
+
+    def order_amended(self, order: Order) -> None:
+        self._push_rows("order", order.instrument.index, [frames.push_order(order)])
 
     def order_filled(self, order: Order, fill: Fill) -> None:
         rate = self.matcher.maker_rate if fill.maker else self.matcher.taker_rate
@@ -202,3 +307,10 @@ class BybitTrading(Exchange):
         self.push("wallet", encode({
             "id": f"{frames.UID}{self._uuid()}", "topic": "wallet", "creationTime": now,
             "data": [frames.wallet(self.matcher, rest=False)]}))
+
+
+def _form(args: Any, form_type: type[T]) -> T:
+    try:
+        return msgspec.convert(args, form_type)
+    except msgspec.ValidationError as error:
+        raise Refusal(10001, f"Request parameter error. {error}") from None

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from arbitrage.sim.limits import SimLimits
+
 VENUES = ("bybit", "okx")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -53,6 +55,7 @@ class SimConfig:
         at ``speed`` times its own timing, instead of the seeded market.
     depth_levels : levels a side that a book has; 1 keeps the touch only, so that a larger order
         is filled in part.
+    limits : how much a client may ask; the venues' own numbers.
     admin : answer the calls of `arbitrage.sim.admin` and `fault_calls`, for tests.
     faults : TOML file of the fault plan that is armed at the start; see `arbitrage.sim.fault_plan`.
     key_ip, key_withdraws : what the venue tells of the key: the address it is bound to (empty:
@@ -75,6 +78,7 @@ class SimConfig:
     tls: bool = False
     tls_dir: str = ""
     ready_file: str = ""
+    limits: SimLimits = field(default_factory=SimLimits)
     keys: SimKeys | None = None
     admin: bool = False
     faults: str = ""

@@ -20,8 +20,8 @@ from random import Random
 
 import numpy as np
 
+from arbitrage.sim.account import Book
 from arbitrage.sim.instruments import Instrument
-from arbitrage.sim.matching import Book
 
 TABLE_SIZE = 4096
 MASK = TABLE_SIZE - 1

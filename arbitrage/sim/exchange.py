@@ -21,6 +21,7 @@ import msgspec
 from arbitrage.sim.config import SimConfig
 from arbitrage.sim.depth import Depth
 from arbitrage.sim.instruments import DELISTED, LIVE, Instrument
+from arbitrage.sim.limits import Windows
 from arbitrage.sim.market import Market
 from arbitrage.sim.matching import Fill, Matcher, Order
 
@@ -57,7 +58,8 @@ class Reply(NamedTuple):
 class Connection:
     """One client's socket, as the venue sees it."""
 
-    __slots__ = ("authed", "conn_id", "heard_ns", "request_ids", "role", "streams", "topics")
+    __slots__ = ("authed", "conn_id", "heard_ns", "request_ids", "role", "streams", "topics",
+                 "windows")
 
     def __init__(self, role: str, conn_id: str, now_ns: int) -> None:
         self.role = role  # public, private, trade
@@ -66,6 +68,7 @@ class Connection:
         self.streams = 0  # bit i: public stream i is subscribed
         self.topics: dict[str, Any] = {}  # private topics
         self.request_ids: set[str] = set()
+        self.windows = Windows()  # what is counted by connection
         self.heard_ns = now_ns  # last time that anything went either way
 
 
@@ -100,6 +103,8 @@ class Exchange(ABC):
         self._touched: dict[int, None] = {}
         self._ticker_due_ns = 0
         self.reply_headers: dict[str, str] = {}
+        self.windows = Windows()
+        self.refusal_status = 404  # HTTP status of the last socket that was refused
         self.frames_sent = 0
         now_ns = clock()
         self.next_funding_ns = [self._funding_after(item, now_ns) for item in instruments]
@@ -111,10 +116,11 @@ class Exchange(ABC):
     # -- the four calls of a shell ---------------------------------------------------------------
 
     def connect(self, path: str) -> Connection | None:
-        """A client has opened ``path``; None when the venue has no such socket."""
+        """A client has opened ``path``; None when the venue refuses: see ``refusal_status``."""
         roles = {self.public_path: "public", self.trade_path: "trade", self.private_path: "private"}
         role = roles.get(path.partition("?")[0])
-        if role is None:
+        if role is None or not self.may_connect():
+            self.refusal_status = 404 if role is None else 429
             return None
         conn = Connection(role, self._new_conn_id(), self.clock())
         self.connections[conn.conn_id] = conn
@@ -129,6 +135,10 @@ class Exchange(ABC):
         self.watched = 0
         for conn in self.connections.values():
             self.watched |= conn.streams
+
+    @abstractmethod
+    def may_connect(self) -> bool:
+        """Count one more socket; False when there were too many lately."""
 
     @abstractmethod
     def on_frame(self, conn: Connection, payload: bytes) -> list[bytes]:
@@ -200,6 +210,9 @@ class Exchange(ABC):
 
     @abstractmethod
     def order_ended(self, order: Order) -> None: ...
+
+    @abstractmethod
+    def order_amended(self, order: Order) -> None: ...
 
     @abstractmethod
     def on_funding(self, item: Instrument, rate: Decimal, flow: Decimal, wall_ns: int) -> None: ...

@@ -14,168 +14,29 @@ at its own price, when the other side's quote reaches it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Protocol
 
+from arbitrage.sim.account import (
+    BUY,
+    SELL,
+    ZERO,
+    Book,
+    Fill,
+    Order,
+    Position,
+    Reject,
+    plain,
+)
 from arbitrage.sim.instruments import LIVE, Instrument
 
-BUY, SELL = 1, -1
-ZERO = Decimal(0)
+__all__ = ["BUY", "SELL", "Book", "Fill", "Matcher", "Order", "Position", "Reject", "plain"]
+
 BASIS_STEP = Decimal("1e-12")
 BAND = Decimal("0.02")  # prices further than this from the mark are refused
 LEVERAGE = 10
 ORDERS_KEPT_MAX = 100_000
-
-
-def plain(value: Decimal) -> str:
-    """Decimal as venues write it: no exponent, no trailing zeros, no negative zero."""
-    text = f"{value:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text == "-0" else text
-
-
-class Reject(Exception):
-    """The venue refuses the order; ``reason`` is one of the keys below, mapped to its code.
-
-    DUPLICATE, NO_QUOTE, PRICE_BAND, NO_POSITION, BALANCE, NOT_FOUND
-    """
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
-
-
-class Book:
-    """Top of one symbol's book as last published, and what takers left of it."""
-
-    __slots__ = ("ask_left", "ask_lots", "ask_ticks", "bid_left", "bid_lots", "bid_ticks",
-                 "last_ticks", "seq", "state_ns", "taken", "update_id", "wall_ns")
-
-    def __init__(self) -> None:
-        self.bid_ticks = self.ask_ticks = self.last_ticks = 0
-        self.bid_lots = self.ask_lots = self.bid_left = self.ask_left = 0
-        self.seq = self.update_id = self.wall_ns = 0
-        self.state_ns = 0  # when the quote came; ``wall_ns`` also moves when it is repeated
-        self.taken: dict[int, int] = {}  # lots that takers took behind the touch, by price
-
-    def set(self, bid: int, ask: int, bid_lots: int, ask_lots: int, wall_ns: int) -> None:
-        self.bid_ticks, self.ask_ticks = bid, ask
-        self.bid_lots = self.bid_left = bid_lots
-        self.ask_lots = self.ask_left = ask_lots
-        self.last_ticks = bid or ask
-        self.wall_ns = self.state_ns = wall_ns
-        if self.taken:
-            self.taken = {}
-
-    def rescale(self, old: Instrument, new: Instrument) -> None:
-        """Say the same prices and sizes on another grid, rounded away from the middle."""
-        px, qty = old.tick / new.tick, old.lot / new.lot
-        self.bid_ticks, self.last_ticks = int(self.bid_ticks * px), int(self.last_ticks * px)
-        self.ask_ticks = int((self.ask_ticks * px).to_integral_value(ROUND_CEILING))
-        self.bid_lots, self.ask_lots = int(self.bid_lots * qty), int(self.ask_lots * qty)
-        self.bid_left, self.ask_left = int(self.bid_left * qty), int(self.ask_left * qty)
-
-    @property
-    def quoted(self) -> bool:
-        return self.bid_lots > 0 and self.ask_lots > 0
-
-
-class Order:
-    """One order, with what has become of it so far."""
-
-    __slots__ = ("client_id", "cost_tick_lots", "created_ns", "fee", "filled_lots",
-                 "instrument", "kind", "last_ticks_on_create", "lots", "open_lots", "order_id",
-                 "profit", "reason", "reduce_only", "side", "state", "tag", "ticks", "tif",
-                 "updated_ns")
-
-    def __init__(self, instrument: Instrument, side: int, kind: str, tif: str, ticks: int,
-                 lots: int, client_id: str, reduce_only: bool, tag: str = "") -> None:
-        self.instrument = instrument
-        self.side = side
-        self.kind = kind  # limit, market
-        self.tif = tif  # GTC, IOC, FOK, POST
-        self.ticks = ticks  # 0 for market
-        self.lots = lots
-        self.client_id = client_id
-        self.reduce_only = reduce_only
-        self.tag = tag
-        self.order_id = ""
-        self.state = "new"  # new, partial, filled, cancelled
-        self.reason = ""  # why cancelled: ioc, fok, post_only, user, reduce_only, expired
-        self.filled_lots = 0
-        self.open_lots = lots
-        self.cost_tick_lots = 0  # sum of ticks * lots over fills
-        self.fee = ZERO
-        self.profit = ZERO
-        self.created_ns = self.updated_ns = 0
-        self.last_ticks_on_create = 0
-
-    @property
-    def is_open(self) -> bool:
-        return self.state in ("new", "partial")
-
-    @property
-    def average_px(self) -> Decimal:
-        if not self.filled_lots:
-            return ZERO
-        exact = self.instrument.tick * self.cost_tick_lots / self.filled_lots
-        return exact.quantize(self.instrument.tick / 10_000)
-
-
-class Fill:
-    """One execution of an order."""
-
-    __slots__ = ("closed_lots", "fee", "fill_id", "lots", "maker", "mark", "order", "profit",
-                 "seq", "ticks", "wall_ns")
-
-    def __init__(self, order: Order, lots: int, ticks: int, maker: bool) -> None:
-        self.order = order
-        self.lots = lots
-        self.ticks = ticks
-        self.maker = maker
-        self.fee = ZERO
-        self.profit = ZERO
-        self.closed_lots = 0
-        self.fill_id = 0
-        self.seq = 0
-        self.wall_ns = 0
-        self.mark = ZERO
-
-    @property
-    def notional(self) -> Decimal:
-        item = self.order.instrument
-        return item.px(self.ticks) * item.qty(self.lots) * item.contract_value
-
-
-class Position:
-    """Net position in one symbol."""
-
-    __slots__ = ("basis", "fees", "fill_id", "funding", "instrument", "lots", "opened_ns",
-                 "profit", "seq", "updated_ns")
-
-    def __init__(self, instrument: Instrument) -> None:
-        self.instrument = instrument
-        self.lots = 0  # signed
-        self.basis = ZERO  # signed USDT paid for what is held
-        self.profit = ZERO  # realised by price, without fees and funding
-        self.fees = ZERO
-        self.funding = ZERO
-        self.opened_ns = self.updated_ns = 0
-        self.fill_id = self.seq = 0
-
-    def value_at(self, mark: Decimal) -> Decimal:
-        """Signed USDT value."""
-        return self.instrument.qty(self.lots) * self.instrument.contract_value * mark
-
-    @property
-    def average_px(self) -> Decimal:
-        if not self.lots:
-            return ZERO
-        item = self.instrument
-        exact = self.basis / (item.qty(self.lots) * item.contract_value)
-        return exact.quantize(item.tick / 10_000)
+RESTING_MAX = 500  # of one symbol
 
 
 class Listener(Protocol):
@@ -184,6 +45,7 @@ class Listener(Protocol):
     def order_accepted(self, order: Order) -> None: ...
     def order_filled(self, order: Order, fill: Fill) -> None: ...
     def order_ended(self, order: Order) -> None: ...
+    def order_amended(self, order: Order) -> None: ...
 
 
 class DepthSource(Protocol):
@@ -261,6 +123,8 @@ class Matcher:
         book, position = self.books[index], self.positions[index]
         if order.client_id and order.client_id in self.by_client:
             raise Reject("DUPLICATE")
+        if order.tif in ("GTC", "POST") and len(self.resting[index]) >= RESTING_MAX:
+            raise Reject("TOO_MANY")
         self._check(order, book, position)
         order.order_id = order_id
         order.created_ns = order.updated_ns = now_ns
@@ -273,14 +137,51 @@ class Matcher:
             else:
                 self._rest(order)
             return
-        wanted = order.lots
+        self._match(order, crosses, now_ns)
+
+    def amend(self, order: Order, ticks: int, lots: int, now_ns: int) -> None:
+        """Change price (ticks) and whole size (lots, the filled part included) of a resting order.
+
+        Raises
+        ------
+        Reject : NOT_FOUND, SIZE, PRICE_BAND, BALANCE or POST_CROSSES; nothing has changed.
+        """
+        index = order.instrument.index
+        book, position = self.books[index], self.positions[index]
+        if not order.is_open:
+            raise Reject("NOT_FOUND")
+        if lots <= order.filled_lots:
+            raise Reject("SIZE")
+        before = order.ticks, order.lots
+        order.ticks, order.lots = ticks, lots
+        try:
+            self._check(order, book, position)
+            crosses = self._crosses(order, book)
+            if crosses and order.tif == "POST":
+                raise Reject("POST_CROSSES")
+        except Reject:
+            order.ticks, order.lots = before
+            raise
+        order.open_lots = lots - order.filled_lots
+        order.updated_ns = now_ns
+        self._listener.order_amended(order)
+        if crosses:
+            self.resting[index].pop(order.order_id, None)
+            self._match(order, crosses, now_ns, accepted=True)
+
+    def _match(self, order: Order, crosses: bool, now_ns: int, accepted: bool = False) -> None:
+        """Take what the book holds for the order, then rest or end it."""
+        index = order.instrument.index
+        book, position = self.books[index], self.positions[index]
+        wanted = order.open_lots
         if order.reduce_only:
             wanted = min(wanted, -position.lots * order.side)
         if self.lots_max is not None:
             wanted = min(wanted, self.lots_max)
         takes, at_cap = self._walk(order, wanted) if crosses else ([], False)
         taken = sum(lots for _, lots in takes)
-        self._listener.order_accepted(order)
+        if not accepted:
+            self._listener.order_accepted(order)
         if order.tif == "FOK" and taken < order.lots:
             self._end(order, "fok", now_ns)
             return
@@ -354,7 +255,8 @@ class Matcher:
             if position.lots * order.side >= 0:
                 raise Reject("NO_POSITION")
             return
-        grows = max(0, abs(position.lots + order.side * order.lots) - abs(position.lots))
+        open_lots = order.lots - order.filled_lots
+        grows = max(0, abs(position.lots + order.side * open_lots) - abs(position.lots))
         need = item.qty(grows) * item.contract_value * mark / LEVERAGE
         if self.margin_used() + need > self.equity():
             raise Reject("BALANCE")

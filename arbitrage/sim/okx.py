@@ -16,15 +16,37 @@ from typing import Any
 import msgspec
 
 from arbitrage.sim import okx_frames as frames
-from arbitrage.sim.exchange import QUOTED, STREAMS, TICKER, Connection, Refusal, encode, same
+from arbitrage.sim.exchange import (
+    HOUR_NS,
+    QUOTED,
+    STREAMS,
+    TICKER,
+    Connection,
+    Refusal,
+    encode,
+    same,
+)
+from arbitrage.sim.limits import SECOND_NS
 from arbitrage.sim.okx_public import CHANNELS, OkxPublic
 from arbitrage.sim.okx_rest import OkxRest
-from arbitrage.sim.okx_trading import CancelArgs, OkxTrading, OrderArgs
+from arbitrage.sim.okx_trading import (
+    BATCH_MAX,
+    AmendArgs,
+    CancelArgs,
+    OkxTrading,
+    OrderArgs,
+)
 
 LOGIN_WINDOW_S = 30
 IDLE_NS = 30_000_000_000
 FUNDING_PERIOD_NS = 30_000_000_000
 REQUEST_BYTES_MAX = 64 * 1024
+ORDER_OPS: dict[str, tuple[Any, bool]] = {
+    "order": (OrderArgs, False), "batch-orders": (OrderArgs, True),
+    "amend-order": (AmendArgs, False), "batch-amend-orders": (AmendArgs, True),
+    "cancel-order": (CancelArgs, False), "batch-cancel-orders": (CancelArgs, True),
+    "mass-cancel": (None, False),
+}
 
 
 class Request(msgspec.Struct, forbid_unknown_fields=True):
@@ -49,14 +71,19 @@ class OkxExchange(OkxPublic, OkxTrading):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.dead_man_ns = 0
+        self.dead_men: dict[str, int] = {}  # when each tag's orders are cancelled; "" is all
         self.leverage = {i.name: "10" for i in self.instruments}
         self._rest = OkxRest(self)
 
+    @property
+    def dead_man_ns(self) -> int:
+        """When the next switch of cancel-all-after fires; 0 while none is armed."""
+        return min(self.dead_men.values(), default=0)
+
     def on_ticker_time(self, now_ns: int) -> None:
-        if self.dead_man_ns and now_ns >= self.dead_man_ns:
-            self.dead_man_ns = 0
-            self.cancel_everything("dead_man")
+        for tag in [tag for tag, due_ns in self.dead_men.items() if now_ns >= due_ns]:
+            del self.dead_men[tag]
+            self.cancel_everything("dead_man", tag)
         self._close_idle(now_ns)
         if now_ns >= self._funding_due_ns:
             self._funding_due_ns = now_ns + FUNDING_PERIOD_NS
@@ -76,6 +103,10 @@ class OkxExchange(OkxPublic, OkxTrading):
             if now_ns - conn.heard_ns > IDLE_NS:
                 self._closings.append((conn, 4004, "No data received in 30s."))
 
+    def may_connect(self) -> bool:
+        limit = self.config.limits.okx_connects
+        return self.windows.of("connects", limit, SECOND_NS).take(self.clock())
+
     # -- sockets ---------------------------------------------------------------------------------
 
     def on_frame(self, conn: Connection, payload: bytes) -> list[bytes]:
@@ -89,6 +120,10 @@ class OkxExchange(OkxPublic, OkxTrading):
             return [self._bad_request(conn, payload)]
         if len(payload) > REQUEST_BYTES_MAX:
             return [self._bad_request(conn, payload)]
+        if request.op in ("subscribe", "unsubscribe", "login"):
+            limit = self.config.limits.okx_socket
+            if not conn.windows.of("requests", limit, HOUR_NS).take(conn.heard_ns):
+                return [self._event_error(conn, 60014, "Requests too frequent.", request.id)]
         if request.op in ("subscribe", "unsubscribe"):
             return [reply for arg in request.args for reply in self._channel(conn, request, arg)]
         if request.op == "login" and conn.role == "private":
@@ -96,7 +131,7 @@ class OkxExchange(OkxPublic, OkxTrading):
             if not conn.authed:
                 self._closings.append((conn, 4001, "Login failed."))
             return [reply]
-        if request.op in ("order", "cancel-order") and conn.role == "private":
+        if request.op in ORDER_OPS and conn.role == "private":
             return [self._trade(conn, request, in_us)]
         return [self._bad_request(conn, payload)]
 
@@ -203,22 +238,34 @@ class OkxExchange(OkxPublic, OkxTrading):
         if not conn.authed:
             return self._event_error(conn, 60011, "Please log in", request.id)
         head = {"id": request.id or "", "op": request.op}
-        if len(request.args) != 1 or not isinstance(request.args[0], dict):
+        if request.op == "mass-cancel":
+            return self._mass_cancel(head, request, in_us)
+        form_type, batch = ORDER_OPS[request.op]
+        if not 1 <= len(request.args) <= (BATCH_MAX if batch else 1):
             return self._format_error(head, "Invalid args", in_us)
-        placing = request.op == "order"
         try:
-            form: OrderArgs | CancelArgs = (
-                msgspec.convert(request.args[0], OrderArgs) if placing
-                else msgspec.convert(request.args[0], CancelArgs))
+            forms = [msgspec.convert(arg, form_type) for arg in request.args]
         except msgspec.ValidationError as error:
             return self._format_error(head, f"Invalid args: {error}", in_us)
-        row, code = self.place_or_cancel(form, rest=False, exp_time=request.expTime)
-        return encode({**head, "code": code, "msg": "", "data": [row], "inTime": str(in_us),
+        try:
+            rows, code = self.run(forms, rest=False, exp_time=request.expTime, batch=batch)
+        except Refusal as refusal:
+            return self._trade_reply(head, str(refusal.code), refusal.text, [], in_us)
+        return self._trade_reply(head, code, "", rows, in_us)
+
+    def _mass_cancel(self, head: dict[str, str], request: Request, in_us: int) -> bytes:
+        """Market maker protection is for options, which are not listed here: nothing to cancel."""
+        if len(request.args) != 1 or request.args[0].get("instType") != "OPTION":
+            return self._format_error(head, "Invalid args: instType", in_us)
+        return self._trade_reply(head, "0", "", [{"result": True}], in_us)
+
+    def _trade_reply(self, head: dict[str, str], code: str, text: str, rows: list[Any],
+                     in_us: int) -> bytes:
+        return encode({**head, "code": code, "msg": text, "data": rows, "inTime": str(in_us),
                        "outTime": str(self.clock() // 1000 + 1)})
 
     def _format_error(self, head: dict[str, str], text: str, in_us: int) -> bytes:
-        return encode({**head, "code": "60013", "msg": text, "data": [], "inTime": str(in_us),
-                       "outTime": str(self.clock() // 1000 + 1)})
+        return self._trade_reply(head, "60013", text, [], in_us)
 
     # -- REST ------------------------------------------------------------------------------------
 
@@ -227,6 +274,6 @@ class OkxExchange(OkxPublic, OkxTrading):
         return self._rest.answer(method, path, query, headers, body)
 
     def rest_error(self, refusal: Refusal) -> Any:
-        if refusal.status == 401:
+        if refusal.status in (401, 429):
             return {"msg": refusal.text, "code": str(refusal.code)}
         return {"code": str(refusal.code), "data": [], "msg": refusal.text}

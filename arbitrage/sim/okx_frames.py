@@ -19,7 +19,7 @@ SIDE_TEXT = {1: "buy", -1: "sell"}
 STATE_TEXT = {"new": "live", "partial": "partially_filled", "filled": "filled",
               "cancelled": "canceled"}
 CANCEL_SOURCE = {"": "", "user": "1", "fok": "13", "ioc": "14", "price_cap": "15",
-                 "post_only": "31", "reduce_only": "0", "dead_man": "20"}
+                 "post_only": "31", "reduce_only": "0", "amend": "0", "dead_man": "20"}
 
 
 def money(value: Decimal, places: str = "0.0001") -> str:
@@ -84,6 +84,8 @@ def order_facts(order: Order, fill: Fill | None, mark: Decimal) -> dict[str, Any
         "fillSz": "0", "fillPnl": "0", "fillFee": "0", "code": "0",
         "linkedAlgoOrd": {"algoId": ""}, "attachAlgoOrds": [],
     }
+    if order.amend is not None:
+        facts |= dict(zip(("reqId", "amendResult", "code", "msg"), order.amend, strict=True))
     if fill is not None:
         facts |= {
             "fillNotionalUsd": plain(fill.notional), "fillPx": plain(item.px(fill.ticks)),

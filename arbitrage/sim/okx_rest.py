@@ -11,13 +11,23 @@ import msgspec
 from arbitrage.sim import okx_frames as frames
 from arbitrage.sim.exchange import Refusal, query_of, same
 from arbitrage.sim.instruments import DELISTED, Instrument
+from arbitrage.sim.limits import SECOND_NS
 from arbitrage.sim.matching import plain
-from arbitrage.sim.okx_trading import NO_INSTRUMENT, CancelArgs, OrderArgs
+from arbitrage.sim.okx_trading import (
+    BATCH_MAX,
+    NO_INSTRUMENT,
+    AmendArgs,
+    CancelArgs,
+    OrderArgs,
+)
 
 if TYPE_CHECKING:
     from arbitrage.sim.okx import OkxExchange
 
 WINDOW_MS = 30_000
+# These have windows as wide as that of the fills: they are asked for order by order.
+OWN_LIMITS = ("/api/v5/trade/fills", "/api/v5/trade/order", "/api/v5/trade/orders-pending")
+OUTCOMES = {"0": "", "1": "All operations failed", "2": "Bulk operation partially succeeded."}
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
 
@@ -25,6 +35,12 @@ Rows = list[dict[str, Any]]
 class DeadManBody(msgspec.Struct, forbid_unknown_fields=True):
     timeOut: str
     tag: str = ""
+
+
+class MassCancelBody(msgspec.Struct, forbid_unknown_fields=True):
+    instType: str
+    instFamily: str
+    lockInterval: str = "0"
 
 
 class LeverageBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -44,6 +60,7 @@ class OkxRest:
 
     def __init__(self, exchange: OkxExchange) -> None:
         self._ex = exchange
+        self._exp_time: str | None = None  # of the call being answered
         # path: (signed, allowed query keys, "code,data,msg" (True) or "code,msg,data", handler)
         self._get: dict[str, tuple[bool, str, bool, Callable[[dict[str, str]], Rows]]] = {
             "/api/v5/public/time": (False, "", False, self._time),
@@ -75,6 +92,11 @@ class OkxRest:
         self._post: dict[str, Callable[[Any], Any]] = {
             "/api/v5/trade/order": self._place,
             "/api/v5/trade/cancel-order": self._cancel,
+            "/api/v5/trade/amend-order": self._amend,
+            "/api/v5/trade/batch-orders": lambda body: self._run(body, OrderArgs, True),
+            "/api/v5/trade/amend-batch-orders": lambda body: self._run(body, AmendArgs, True),
+            "/api/v5/trade/cancel-batch-orders": lambda body: self._run(body, CancelArgs, True),
+            "/api/v5/trade/mass-cancel": self._mass_cancel,
             "/api/v5/trade/cancel-all-after": self._dead_man,
             "/api/v5/account/set-leverage": self._set_leverage,
             "/api/v5/account/set-position-mode": self._set_mode,
@@ -87,12 +109,14 @@ class OkxRest:
             signed, allowed, data_first, handler = self._get[path]
             if signed:
                 self._check(headers, method, target, "")
+            self._count_query(path, signed)
             rows = handler(query_of(query, frozenset(allowed.split()), _unknown_key))
             if data_first:
                 return {"code": "0", "data": rows, "msg": ""}
             return {"code": "0", "msg": "", "data": rows}
         if method == "POST" and path in self._post:
             self._check(headers, method, target, body.decode("utf-8", "replace"))
+            self._exp_time = headers.get("expTime")
             try:
                 return self._post[path](msgspec.json.decode(body))
             except msgspec.MsgspecError as error:
@@ -254,16 +278,30 @@ class OkxRest:
     def _cancel(self, body: Any) -> Any:
         return self._run(body, CancelArgs)
 
-    def _run(self, body: Any, form_type: type[Any]) -> Any:
+    def _amend(self, body: Any) -> Any:
+        return self._run(body, AmendArgs)
+
+    def _run(self, body: Any, form_type: type[Any], batch: bool = False) -> Any:
         in_us = self._ex.clock() // 1000
+        items = body if batch else [body]
+        if not isinstance(items, list) or not 1 <= len(items) <= BATCH_MAX:
+            raise Refusal(51000, "Parameter error: 1 to 20 orders")
         try:
-            form = msgspec.convert(body, form_type)
+            forms = [msgspec.convert(item, form_type) for item in items]
         except msgspec.ValidationError as error:
             raise Refusal(51000, f"Parameter error: {error}") from None
-        row, code = self._ex.place_or_cancel(form, rest=True)
-        text = "" if code == "0" else "All operations failed"
-        return {"code": code, "msg": text, "data": [row], "inTime": str(in_us),
+        try:
+            rows, code = self._ex.run(forms, rest=True, exp_time=self._exp_time, batch=batch)
+        except Refusal:
+            raise Refusal(50011, "Too Many Requests", 429) from None
+        return {"code": code, "msg": OUTCOMES[code], "data": rows, "inTime": str(in_us),
                 "outTime": str(self._ex.clock() // 1000 + 1)}
+
+    def _mass_cancel(self, body: Any) -> Any:
+        form = msgspec.convert(body, MassCancelBody)
+        if form.instType != "OPTION":
+            raise Refusal(51000, "Parameter instType  error")
+        return {"code": "0", "msg": "", "data": [{"result": True}]}
 
     def _dead_man(self, body: Any) -> Any:
         form = msgspec.convert(body, DeadManBody)
@@ -271,10 +309,25 @@ class OkxRest:
         if seconds != 0 and not 10 <= seconds <= 120:
             raise Refusal(51000, "Parameter timeOut  error")
         now = self._ex.clock()
-        self._ex.dead_man_ns = now + seconds * 1_000_000_000 if seconds else 0
+        self._ask("cancel-all-after", 1, SECOND_NS)
+        due_ns = now + seconds * SECOND_NS if seconds else 0
+        self._ex.dead_men.pop(form.tag, None)
+        if due_ns:
+            self._ex.dead_men[form.tag] = due_ns
         return {"code": "0", "msg": "", "data": [
-            {"triggerTime": str(self._ex.dead_man_ns // 1_000_000), "tag": form.tag,
+            {"triggerTime": str(due_ns // 1_000_000), "tag": form.tag,
              "ts": str(now // 1_000_000)}]}
+
+    def _ask(self, name: str, limit: int, window_ns: int) -> None:
+        if not self._ex.windows.of(name, limit, window_ns).take(self._ex.clock()):
+            raise Refusal(50011, "Too Many Requests", 429)
+
+    def _count_query(self, path: str, signed: bool) -> None:
+        limits = self._ex.config.limits
+        limit = limits.okx_queries if signed else limits.okx_public
+        if path in OWN_LIMITS:
+            limit = limits.okx_fills
+        self._ask(path, limit, 2 * SECOND_NS)
 
 
 def _unknown_key(name: str) -> NoReturn:

@@ -8,6 +8,7 @@ one must not pass here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,11 +30,24 @@ REJECTS = {
                            "for this contract to reduce or close."),
     "BALANCE": (51008, "Order failed. Insufficient USDT balance in account"),
     "NO_QUOTE": (51022, "Contract suspended."),
+    "TOO_MANY": (51101, "Entered amount exceeds the max pending order amount of the instrument."),
 }
 NO_CODE = (50014, "Parameter instIdCode can not be empty.")
 NO_INSTRUMENT = (51001, "Instrument ID, Instrument ID code, or Spread ID doesn't exist.")
 NOT_CANCELLED = (51400, "Cancellation failed as the order has been filled, canceled or does not "
                         "exist.")
+
+GONE = (51503, "Your order has already been filled or canceled.")
+UNKNOWN = (51603, "Order does not exist")
+POST_CROSSES = ("51511", "Operation failed as the order price doesn't meet the requirement for "
+                         "Post Only.")
+TOO_OFTEN = (50011, "Rate limit reached. Please refer to API documentation and throttle requests "
+                    "accordingly")
+ACCOUNT_TOO_OFTEN = (50061, "Sub-account rate limit exceeded.")
+EXPIRED = (50036, "The expTime can't be earlier than the current system time.")
+BAD_EXPIRY = (50037, "The expTime is invalid.")
+BATCH_MAX = 20
+BUCKET_NS = 2_000_000_000
 
 
 class OrderArgs(msgspec.Struct, forbid_unknown_fields=True):
@@ -65,6 +79,24 @@ class CancelArgs(msgspec.Struct, forbid_unknown_fields=True):
     clOrdId: str = ""
 
 
+class AmendArgs(msgspec.Struct, forbid_unknown_fields=True):
+    """A change of a resting order; ``newSz`` counts what is filled."""
+
+    instIdCode: int | None = None
+    instId: str = ""
+    ordId: str = ""
+    clOrdId: str = ""
+    reqId: str = ""
+    newSz: str = ""
+    newPx: str = ""
+    cxlOnFail: bool = False
+    pxAmendType: str = "0"
+
+
+Form = OrderArgs | AmendArgs | CancelArgs
+KINDS = {OrderArgs: "order", AmendArgs: "amend", CancelArgs: "cancel"}
+
+
 class OkxTrading(Exchange):
     """Orders and private pushes of the simulated OKX."""
 
@@ -76,38 +108,68 @@ class OkxTrading(Exchange):
 
     # -- orders ----------------------------------------------------------------------------------
 
-    def place_or_cancel(self, form: OrderArgs | CancelArgs, rest: bool, exp_time: str | None = None
-                        ) -> tuple[dict[str, str], str]:
-        """Run one order request; return its result row and the top-level code."""
-        placing = isinstance(form, OrderArgs)
-        order_id, code, text, sub_code = "", 0, "", ""
+    def run(self, forms: Sequence[Form], rest: bool, exp_time: str | None = None,
+            batch: bool = False) -> tuple[list[dict[str, str]], str]:
+        """Run order requests; return their result rows and the top-level code.
+
+        Raises
+        ------
+        Refusal : a single request (not one of a batch) came too often.
+        """
+        rows = [self._run_one(form, rest, exp_time, batch) for form in forms]
+        failed = sum(row["sCode"] != "0" for row in rows)
+        return rows, "0" if not failed else "1" if failed == len(rows) else "2"
+
+    def _run_one(self, form: Form, rest: bool, exp_time: str | None, batch: bool
+                 ) -> dict[str, str]:
+        order_id = "" if isinstance(form, OrderArgs) else form.ordId
+        code, text, sub_code = 0, "", ""
         try:
             item = self._instrument(form, rest)
-            if exp_time and exp_time.isdigit() and int(exp_time) < self.now_ms():
-                raise Refusal(50036, "The expTime can't be earlier than the current system time.")
+            self._ask(form, item, batch)
+            if exp_time and not isinstance(form, CancelArgs):
+                if not exp_time.isdigit():
+                    raise Refusal(*BAD_EXPIRY)
+                if int(exp_time) < self.now_ms():
+                    raise Refusal(*EXPIRED)
             if isinstance(form, OrderArgs):
                 order_id = self._place(item, form)
                 text = "Order successfully placed." if not rest else ""
+            elif isinstance(form, AmendArgs):
+                order_id = self._amend(item, form)
             else:
                 order_id = self._cancel(item, form)
         except Refusal as refusal:
+            if refusal.code == TOO_OFTEN[0] and not batch:
+                raise
             code, text = refusal.code, refusal.text
             sub_code = "1000" if code == 51008 else ""
-        ts, status, top = str(self.now_ms()), str(code), "1" if code else "0"
-        client = form.clOrdId
-        if not placing:
-            ids = {"clOrdId": client, "ordId": order_id or form_order_id(form)}
-            if not rest:
-                return {"ts": ts, "ordId": ids["ordId"], "clOrdId": client, "sCode": status,
-                        "sMsg": text}, top
-            return {**ids, "ts": ts, "sCode": status, "sMsg": text}, top
-        tag = form.tag if isinstance(form, OrderArgs) else ""
-        tail = {"sCode": status, "sMsg": text, "subCode": sub_code}
+        ids = {"clOrdId": form.clOrdId, "ordId": order_id}
+        tail = {"sCode": str(code), "sMsg": text}
+        if not isinstance(form, CancelArgs):
+            tail["subCode"] = sub_code
+        ts = {"ts": str(self.now_ms())}
+        ours = {"tag": form.tag} if isinstance(form, OrderArgs) else {}
+        if isinstance(form, AmendArgs):
+            ours = {"reqId": form.reqId}
         if rest:
-            return {"clOrdId": client, "ordId": order_id, "tag": tag, "ts": ts, **tail}, top
-        return {"tag": tag, "ts": ts, "ordId": order_id, "clOrdId": client, **tail}, top
+            return ids | ts | ours | tail if ours.get("tag") is None else ids | ours | ts | tail
+        ids = {"ordId": order_id, "clOrdId": form.clOrdId}
+        return ours | ts | ids | tail if ours.get("tag") is not None else ts | ids | ours | tail
 
-    def _instrument(self, form: OrderArgs | CancelArgs, rest: bool) -> Instrument:
+    def _ask(self, form: Form, item: Instrument, batch: bool) -> None:
+        """Count one order of its kind and instrument, and of the sub-account."""
+        limits, now_ns, kind = self.config.limits, self.clock(), KINDS[type(form)]
+        limit = limits.okx_batch if batch else limits.okx_orders
+        name = f"{kind}{'s' if batch else ''}/{item.name}"
+        if not self.windows.of(name, limit, BUCKET_NS).take(now_ns):
+            raise Refusal(*TOO_OFTEN, 429)
+        if kind != "cancel":
+            account = self.windows.of("account", limits.okx_account, BUCKET_NS)
+            if not account.take(now_ns):
+                raise Refusal(*ACCOUNT_TOO_OFTEN)
+
+    def _instrument(self, form: Form, rest: bool) -> Instrument:
         if rest:
             item = self.by_name.get(form.instId)
         elif form.instIdCode is None:
@@ -169,6 +231,46 @@ class OkxTrading(Exchange):
         return Order(item, BUY if form.side == "buy" else SELL, kind, tif, ticks or 0, lots,
                      form.clOrdId, form.reduceOnly, form.tag)
 
+    def _amend(self, item: Instrument, form: AmendArgs) -> str:
+        """Accept the request; the orders channel tells how it ended (``amendResult``)."""
+        order = self.find(form.ordId, form.clOrdId)
+        if order is None or order.instrument.name != item.name:
+            raise Refusal(*UNKNOWN)
+        if not order.is_open:
+            raise Refusal(*GONE)
+        ticks: int | None = order.ticks
+        lots: int | None = order.lots
+        if form.newPx:
+            ticks = to_steps(form.newPx, item.tick)
+        if form.newSz:
+            lots = to_steps(form.newSz, item.lot)
+        if not ticks or not (form.newPx or form.newSz):
+            raise Refusal(51000, "Parameter newPx  error")
+        if lots is None or not item.min_lots <= lots <= item.max_lots:
+            raise Refusal(51000, "Parameter newSz  error")
+        order.amend = (form.reqId, "0", "0", "")
+        try:
+            self.matcher.amend(order, ticks, lots, self.clock())
+        except Reject as reject:
+            self._amend_failed(order, form, reject)
+        finally:
+            order.amend = None
+        self.flush_account()
+        return order.order_id
+
+    def _amend_failed(self, order: Order, form: AmendArgs, reject: Reject) -> None:
+        code, text = {
+            "SIZE": ("51000", "Parameter newSz  error"), "POST_CROSSES": POST_CROSSES,
+            "PRICE_BAND": ("51006", "Order price is not within the price limit"),
+        }.get(reject.reason, ("", ""))
+        if not code:
+            number, text = REJECTS[reject.reason]
+            code = str(number)
+        order.amend = (form.reqId, "-1", code, text)
+        self._push_order(order, None)
+        if form.cxlOnFail:
+            self.matcher.cancel(order, "amend", self.clock())
+
     def _cancel(self, item: Instrument, form: CancelArgs) -> str:
         order = self.find(form.ordId, form.clOrdId)
         if order is None or order.instrument.name != item.name or not order.is_open:
@@ -177,10 +279,12 @@ class OkxTrading(Exchange):
         self.flush_account()
         return order.order_id
 
-    def cancel_everything(self, reason: str) -> None:
+    def cancel_everything(self, reason: str, tag: str = "") -> None:
+        """Cancel all that rests, or what carries ``tag``."""
         for resting in self.matcher.resting:
             for order in list(resting.values()):
-                self.matcher.cancel(order, reason, self.clock())
+                if tag in ("", order.tag):
+                    self.matcher.cancel(order, reason, self.clock())
         self.flush_account()
 
     def find(self, order_id: str, client_id: str) -> Order | None:
@@ -209,6 +313,9 @@ class OkxTrading(Exchange):
                 conn.heard_ns = self.clock()
 
     def order_accepted(self, order: Order) -> None:
+        self._push_order(order, None)
+
+    def order_amended(self, order: Order) -> None:
         self._push_order(order, None)
 
     def order_filled(self, order: Order, fill: Fill) -> None:
@@ -242,7 +349,3 @@ class OkxTrading(Exchange):
     def arg_of(self, arg: dict[str, str]) -> dict[str, str]:
         keep = {key: value for key, value in arg.items() if key != "extraParams"}
         return {**keep, "uid": frames.UID}
-
-
-def form_order_id(form: OrderArgs | CancelArgs) -> str:
-    return form.ordId if isinstance(form, CancelArgs) else ""

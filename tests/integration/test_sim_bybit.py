@@ -169,7 +169,7 @@ def test_no_quote_means_not_live(venue: Venue, trade: Client) -> None:
 def test_request_form_is_checked(trade: Client) -> None:
     assert trade.send(op="order.create", args=[], nonsense=1)[0]["retCode"] == 10001
     assert json.loads(trade.raw(b"not json")[0])["retCode"] == 10001
-    assert trade.send(reqId="a", op="order.amend", args=[{}])[0]["retCode"] == 10404
+    assert trade.send(reqId="a", op="order.pause", args=[{}])[0]["retCode"] == 10404
     assert trade.order(op="order.cancel")["retCode"] == 110001
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 from sim_kit import Client, Venue
 
+from arbitrage.sim.limits import SimLimits
+
 BESIDE = Path(__file__).resolve().parents[3].joinpath("shared", "protocol", "fixtures")
 FIXTURES = Path(os.environ.get("ARB_FIXTURES", BESIDE))
 
@@ -77,6 +79,7 @@ TYPED: dict[str, Any] = {
                                           "sCode": "0", "sMsg": "", "subCode": ""}],
         "inTime": "", "outTime": ""},
 }
+AMENDED = {"category": "linear", "symbol": "BTCUSDT", "price": "83001.00"}
 # Objects whose keys are data (coins).
 OPEN_OBJECTS = {"cumFeeDetail"}
 
@@ -124,7 +127,14 @@ def bybit() -> Emitted:
     out["ws_trade_auth_ok_req_id"] = fresh.send(reqId="auth-1", op="auth", args=["no", 1, ""])[0]
     _bybit_orders(venue, trade, private, out)
     _bybit_rest(venue, out)
+    _bybit_limits(out)
     return out
+
+
+def _bybit_limits(out: Emitted) -> None:
+    venue = Venue("bybit", limits=SimLimits(bybit_orders=0))
+    out["ws_trade_order_create_reject_rate_limit"] = venue.client("trade").order()
+    out["rest_error_10006_rate_limit"] = venue.rest("POST", "/v5/order/create", body={})[1]
 
 
 def _bybit_public(venue: Venue, out: Emitted) -> None:
@@ -137,6 +147,10 @@ def _bybit_public(venue: Venue, out: Emitted) -> None:
     out["ws_subscribe_error_unknown_symbol_linear"] = public.send(
         req_id="1", op="subscribe", args=["orderbook.1.NOPEUSDT"])[0]
     out["ws_pong_linear"] = public.send(op="ping")[0]
+    out["ws_orderbook50_snapshot"] = public.send(op="subscribe", args=["orderbook.50.BTCUSDT"])[1]
+    venue.clock.sleep(0.02)
+    out["ws_orderbook50_delta"] = json.loads(venue.quote(bid_qty="2")[1][1])
+    public.send(op="unsubscribe", args=["orderbook.50.BTCUSDT"])
     (_, frame), = venue.quote(ask_qty="0")
     out["ws_orderbook1_one_side_empty"] = json.loads(frame)
     venue.clock.sleep(4)
@@ -169,6 +183,8 @@ def _bybit_orders(venue: Venue, trade: Client, private: Client, out: Emitted) ->
     pushes = private.pushes()
     out["ws_private_order_partially_filled"] = last(pushes, "order")
     out["ws_private_execution"] = last(pushes, "execution")
+    out["ws_trade_order_amend_ack"] = trade.order(
+        op="order.amend", orderLinkId="rest", price="83990.00")
     out["ws_trade_order_cancel_ack"] = trade.order(op="order.cancel", orderLinkId="rest")
     out["ws_private_order_cancelled_by_user"] = last(private.pushes(), "order")
     out["ws_trade_order_cancel_reject"] = trade.order(op="order.cancel", orderLinkId="rest")
@@ -201,6 +217,8 @@ def _bybit_rest(venue: Venue, out: Emitted) -> None:
     out["rest_error_110072_duplicate_link_id"] = venue.rest(
         "POST", "/v5/order/create", body=order)[1]
     cancel = {"category": "linear", "symbol": "BTCUSDT", "orderLinkId": "r1"}
+    out["rest_order_amend_ok"] = venue.rest(
+        "POST", "/v5/order/amend", body={**AMENDED, "orderLinkId": order["orderLinkId"]})[1]
     out["rest_order_cancel_ok"] = venue.rest("POST", "/v5/order/cancel", body=cancel)[1]
     out["rest_error_110001_order_not_exists"] = venue.rest(
         "POST", "/v5/order/cancel", body=cancel)[1]
@@ -238,10 +256,52 @@ def okx() -> Emitted:
     out["ws_subscribe_ack_no_id"], out["ws_channel_conn_count"] = replies[:2]
     out["ws_positions_snapshot_empty"], out["ws_account"] = replies[4], replies[7]
     _okx_orders(venue, private, out)
+    _okx_books(venue, public, out)
+    _okx_amends(venue, private, out)
     out["ws_positions_snapshot"] = venue.client("private").send(
         op="subscribe", args=[{"channel": "positions", "instType": "SWAP"}])[2]
     _okx_rest(venue, out)
+    _okx_limits(out)
     return out
+
+
+def _okx_limits(out: Emitted) -> None:
+    private = Venue("okx", limits=SimLimits(okx_orders=0)).client("private")
+    out["ws_order_reject_50011_rate_limit"] = private.okx_order()
+    venue = Venue("okx", limits=SimLimits(okx_account=0, okx_public=0))
+    out["ws_order_reject_50061_subaccount_rate"] = venue.client("private").okx_order()
+    out["rest_error_50011_rate_limit"] = venue.rest("GET", "/api/v5/public/time")[1]
+
+
+def _okx_amends(venue: Venue, private: Client, out: Emitted) -> None:
+    resting: dict[str, Any] = {"ordType": "post_only", "px": "83990", "clOrdId": "m1"}
+    private.okx_order(**resting)
+    private.pushes()
+    change = {"op": "amend-order", "clOrdId": "m1", "reqId": "a1"}
+    out["ws_amend_ack"] = private.okx_order(**change, newPx="83991")
+    out["ws_orders_amended"] = last(private.pushes(), "orders")
+    private.okx_order(**change, newPx="84001")
+    out["ws_orders_amend_failed"] = last(private.pushes(), "orders")
+    private.okx_order(op="cancel-order", clOrdId="m1")
+    out["ws_amend_reject_51503"] = private.okx_order(**change, newPx="83992")
+    private.pushes()
+    one = {"instIdCode": 10459, "tdMode": "cross", "side": "buy", "ordType": "ioc",
+           "px": "84000.1", "sz": "0.01"}
+    out["ws_batch_orders_partial"] = private.send(
+        id="1", op="batch-orders", args=[one, {**one, "sz": "0.001"}])[0]
+    private.pushes()
+
+
+def _okx_books(venue: Venue, public: Client, out: Emitted) -> None:
+    for channel in ("books", "books5"):
+        frame = public.send(op="subscribe", args=[
+            {"channel": channel, "instId": "BTC-USDT-SWAP"}])[1]
+        out["ws_books_snapshot" if channel == "books" else "ws_books5"] = frame
+    venue.clock.sleep(0.1)
+    out["ws_books_update"] = json.loads(venue.quote(bid_qty="2")[0][1])
+    venue.clock.sleep(60)
+    out["ws_books_update_keepalive"] = json.loads(venue.exchange.advance(venue.clock())[0][1])
+    venue.quote()
 
 
 def _okx_orders(venue: Venue, private: Client, out: Emitted) -> None:

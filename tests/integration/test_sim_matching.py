@@ -19,6 +19,7 @@ class Log:
         self.accepted: list[Order] = []
         self.fills: list[Fill] = []
         self.ended: list[Order] = []
+        self.amended: list[Order] = []
 
     def order_accepted(self, order: Order) -> None:
         self.accepted.append(order)
@@ -28,6 +29,9 @@ class Log:
 
     def order_ended(self, order: Order) -> None:
         self.ended.append(order)
+
+    def order_amended(self, order: Order) -> None:
+        self.amended.append(order)
 
 
 class Desk:
