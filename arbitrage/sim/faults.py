@@ -149,6 +149,8 @@ class FaultLayer:
             if refused is not None:
                 return refused
         conn = ex.connect(path)
+        if conn is None and role is not None:
+            return Refused(ex.refusal_status)  # too many lately
         if conn is not None:
             self.lines[conn.conn_id] = Line(conn, self._opened[conn.role], now_ns)
             self._opened[conn.role] += 1

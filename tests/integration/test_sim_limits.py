@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from picows import WSInvalidStatusError, WSListener, ws_connect
 from sim_kit import Client, Venue
 
+from arbitrage.sim.config import SimConfig
 from arbitrage.sim.limits import SECOND_NS, SimLimits, Window
+from arbitrage.sim.server import SimServer, make_exchange
 
 BTC = "BTC-USDT-SWAP"
 LIMIT, LEFT, RESET = ("X-Bapi-Limit", "X-Bapi-Limit-Status", "X-Bapi-Limit-Reset-Timestamp")
@@ -160,3 +164,20 @@ def test_okx_queries() -> None:
                        ("trade/fills", 4)):
         statuses = [venue.rest("GET", f"/api/v5/{path}")[0] for _ in range(most + 1)]
         assert statuses == [200] * most + [429]
+
+
+def test_one_socket_too_many_is_told_over_the_wire() -> None:
+    async def scenario() -> None:
+        config = SimConfig(venue="okx", symbols=("BTCUSDT",), ws_port=0, rest_port=0,
+                           limits=SimLimits(okx_connects=1))
+        server = SimServer(config, make_exchange(config))
+        await server.start()
+        try:
+            transport, _ = await ws_connect(WSListener, server.urls["public_ws_url"])
+            with pytest.raises(WSInvalidStatusError, match="429"):
+                await ws_connect(WSListener, server.urls["public_ws_url"])
+            transport.disconnect()
+        finally:
+            await server.stop()
+
+    asyncio.run(scenario())
