@@ -151,7 +151,7 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1000
     order_timeout_ms: Annotated[
         int, _env("ARB_ORDER_TIMEOUT_MS", "wait for an answer before asking", ge=10, le=60000)
-    ] = 1000
+    ] = 300
     cancel_all_after_s: Annotated[
         int,
         _env(

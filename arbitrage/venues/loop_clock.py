@@ -7,7 +7,7 @@ virtual clock runs hours of waiting in a moment. Stamps of frames and orders are
 import asyncio
 import time
 
-__all__ = ["loop_s"]
+__all__ = ["loop_ns", "loop_s"]
 
 
 def loop_s() -> float:
@@ -16,3 +16,8 @@ def loop_s() -> float:
         return asyncio.get_running_loop().time()
     except RuntimeError:
         return time.monotonic()
+
+
+def loop_ns() -> int:
+    """Return the running loop's time in nanoseconds."""
+    return int(loop_s() * 1e9)

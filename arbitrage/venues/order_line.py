@@ -6,7 +6,6 @@ and watches the deadline of every order.
 
 import asyncio
 import ssl
-import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -18,18 +17,16 @@ from arbitrage.venues.base import CLIENT_ID_NONE, Credentials, TradedSymbol, cli
 from arbitrage.venues.codes import Action
 from arbitrage.venues.connection import Connector
 from arbitrage.venues.executions import ExecutionTracker
+from arbitrage.venues.limits import OrderLimits, OrderRate
+from arbitrage.venues.loop_clock import loop_ns
 from arbitrage.venues.reconnect import ReconnectPolicy
-from arbitrage.venues.resolver import OrderResolver
-from arbitrage.venues.rest_client import RestClient
+from arbitrage.venues.resolver import ABSENT_AFTER_S, OrderResolver
+from arbitrage.venues.rest_client import ORDER_VALID_MS, RestClient
 from arbitrage.venues.signed import SignedConnection
 
 if TYPE_CHECKING:
     from arbitrage.core.gateway import OrderSender
 
-# How long an order frame is good for: the venue drops it when it arrives later. A stale order is
-# worse than none, and past this time "not found" is a final answer.
-ORDER_VALID_MS = 2_000
-ABSENT_AFTER_S = ORDER_VALID_MS / 1000 + 1.0
 WATCH_S = 0.02
 CLOCK_S = 60.0  # this machine's clock may drift
 CLOCK_SHOW_S = 1.0  # corrections of the clock are slewed, this machine's own may be set
@@ -56,6 +53,8 @@ class OrderLine(SignedConnection):
         An order not known to be over after so long is asked for.
     """
 
+    order_limits = OrderLimits()
+
     def __init__(
         self,
         url: str,
@@ -66,7 +65,7 @@ class OrderLine(SignedConnection):
         symbols: Iterable[TradedSymbol],
         *,
         on_stop: Callable[[ConnectorError], None] | None = None,
-        ack_timeout_s: float = 1.0,
+        ack_timeout_s: float = 0.3,
         absent_after_s: float = ABSENT_AFTER_S,
         ping_s: float = 15.0,
         policy: ReconnectPolicy | None = None,
@@ -85,26 +84,41 @@ class OrderLine(SignedConnection):
         )
         self.sender = sender
         self.tracker = tracker
-        self.resolver = OrderResolver(rest, tracker, sender.reject, absent_after_s=absent_after_s)
+        self.resolver = OrderResolver(
+            rest,
+            tracker,
+            sender.reject,
+            was_accepted=sender.was_acknowledged,
+            absent_after_s=absent_after_s,
+        )
         self._ack_timeout_ns = int(ack_timeout_s * 1e9)
         self._names: dict[int, str] = {}
+        self._symbols: dict[int, TradedSymbol] = {}
         self._over_rest = False
         self._on_stop = on_stop
         for item in symbols:
-            self._names[item.row] = item.instrument.venue_symbol
-            sender.add_instrument(
-                item.row,
-                item.instrument.tick,
-                item.instrument.lot,
-                self.order_texts(item),
-                ORDER_VALID_MS,
-            )
+            self.set_texts(item)
+        self.rate = OrderRate(sender, self.order_limits, self._names)
+        rest.on_order_told = self.rate.told
+        sender.set_fallback(self._place_over_rest, reducing_only=True)
         tracker.on_deficit = self.resolver.ask
         tracker.on_watched = self._on_watched
 
     @abstractmethod
     def order_texts(self, item: TradedSymbol) -> OrderTexts:
         """Return the marked texts: buy, sell, reduce-only buy, reduce-only sell, cancel."""
+
+    def set_texts(self, item: TradedSymbol) -> None:
+        """Give the sender a symbol's texts, or others in their place."""
+        self._symbols[item.row] = item
+        self._names[item.row] = item.instrument.venue_symbol
+        self.sender.add_instrument(
+            item.row,
+            item.instrument.tick,
+            item.instrument.lot,
+            self.order_texts(item),
+            ORDER_VALID_MS,
+        )
 
     async def run(self) -> None:
         """Hold the connection and watch the deadlines until stopped."""
@@ -127,11 +141,17 @@ class OrderLine(SignedConnection):
         """Log in; orders leave from then on."""
         await self.login()
         self._set_clock()
-        self.sender.attach(self._transport)
+        if not self._over_rest:
+            self.sender.attach(self._transport)
+        self.resolver.wake()
 
     def on_lost(self) -> None:
-        """Refuse orders until the next login."""
+        """Refuse entries until the next login; what reduces goes over REST.
+
+        Whether what was sent has arrived is not known: it is asked for.
+        """
         self.sender.detach()
+        self.ask_unsettled()
 
     def stop(self) -> None:
         """End `run`, and stop asking for orders."""
@@ -139,7 +159,8 @@ class OrderLine(SignedConnection):
         self.resolver.stop()
 
     def ask_unsettled(self) -> None:
-        """Ask for every order whose end is not known: after the private stream came back."""
+        """Ask for every order whose end is not known, now: after a line was lost or came back."""
+        self.resolver.wake()
         for client_id, row, sent_mono_ns in self.sender.unsettled():
             self.resolver.ask(client_id, self._names[row], sent_mono_ns)
 
@@ -183,6 +204,7 @@ class OrderLine(SignedConnection):
         """Do what a code asks for beyond the order that it answers."""
         row = self.codes.of(code)
         if row.action is Action.THROTTLE:
+            self.rate.pause(self.rest.throttle_s)
             self.rest.throttle()
         elif row.action is Action.STOP and self._on_stop is not None:
             text = self.codes.said(code, self.hide(said))
@@ -196,8 +218,9 @@ class OrderLine(SignedConnection):
             self.drop()
 
     def send_over_rest(self) -> None:
-        """Send orders over REST and open no socket: for demo venues without order entry."""
+        """Send orders over REST from now on: a demo venue takes none on its socket."""
         self._over_rest = True
+        self.sender.detach()
         self.sender.set_fallback(self._place_over_rest)
 
     def _place_over_rest(
@@ -223,11 +246,9 @@ class OrderLine(SignedConnection):
                 if doubted is not None:
                     self.resolver.ask(client_id, name, doubted[2])
             else:
-                self.answered(
-                    str(client_id), error.code, str(error), time.monotonic_ns()
-                )
+                self.answered(str(client_id), error.code, str(error), loop_ns())
         else:
-            self.sender.acknowledge(client_id, time.monotonic_ns())
+            self.sender.acknowledge(client_id, loop_ns())
 
     def _on_watched(self, is_watched: bool) -> None:
         # blind, a leg could stand alone unseen: only orders that reduce leave until pushes are back

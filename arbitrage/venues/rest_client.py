@@ -27,12 +27,17 @@ from arbitrage.venues.base import (
     Wallet,
 )
 from arbitrage.venues.codes import Action, CodeTable
+from arbitrage.venues.limits import EndpointLimits, Limit
+from arbitrage.venues.loop_clock import loop_ns
 from arbitrage.venues.rate_limit import TokenBucket
 from arbitrage.venues.rest_transport import Answer, HttpTransport, RestTransport
 from arbitrage.venues.venue_clock import SAMPLES, ClockSample
 
 # A request that would have to wait longer than this for the rate limit fails instead.
 PAUSE_WAIT_S = 10.0
+# How long an order is good for: the venue drops it when it arrives later. A stale order is worse
+# than none, and past this time "not found" is a final answer.
+ORDER_VALID_MS = 600
 # A question refused for a passing reason is asked once more after so long.
 ASK_AGAIN_S = 0.2
 
@@ -49,7 +54,7 @@ class RestClient(ABC):
     credentials : Credentials or None
         None: public endpoints only.
     requests_per_s, burst : float
-        The client's own limit, below the venue's.
+        The limit of all requests together, below what the venue allows an address.
     transport : RestTransport, optional
         Carries the requests instead of HTTP: a venue that is simulated without sockets.
     """
@@ -57,6 +62,10 @@ class RestClient(ABC):
     venue = ""
     codes: CodeTable
     throttle_s = 1.0  # the window in which the venue counts requests
+    endpoint_limits: Mapping[str, Limit] = {}
+    other_limit = Limit(20, 1.0)
+    # Orders are counted by the sender: path -> whether it is that of cancels.
+    order_paths: Mapping[str, bool] = {}
 
     def __init__(
         self,
@@ -64,8 +73,8 @@ class RestClient(ABC):
         credentials: Credentials | None,
         *,
         timeout_s: float = 5.0,
-        requests_per_s: float = 20.0,
-        burst: float = 20.0,
+        requests_per_s: float = 80.0,
+        burst: float = 50.0,
         ssl_context: ssl.SSLContext | None = None,
         transport: RestTransport | None = None,
     ) -> None:
@@ -73,7 +82,9 @@ class RestClient(ABC):
         self.clock = VenueClock()
         self._credentials = credentials
         self._timeout_s = timeout_s
-        self._bucket = TokenBucket(requests_per_s, burst, reserve=min(4.0, burst / 4))
+        self.on_order_told: Callable[[bool, int, int, float], None] | None = None
+        self._bucket = TokenBucket(requests_per_s, burst, reserve=burst / 4)
+        self._endpoints = EndpointLimits(self.endpoint_limits, self.other_limit)
         self._http = HttpTransport(self.base_url, timeout_s=timeout_s, ssl_context=ssl_context)
         self._transport = transport
         self._log = MaskedLog(logging.getLogger(f"arbitrage.venues.{self.venue}"), self.hide)
@@ -121,8 +132,10 @@ class RestClient(ABC):
     # ---- what a venue answers -------------------------------------------------------------------
 
     @abstractmethod
-    def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
-        """Return the headers of a signed request."""
+    def headers(
+        self, method: str, path: str, query: str, body: str, valid_ms: int = 0
+    ) -> dict[str, str]:
+        """Return the headers of a signed request, to be dropped after `valid_ms` if not 0."""
 
     @property
     def place(self) -> str:
@@ -220,7 +233,7 @@ class RestClient(ABC):
                 code=status,
             )
         if status == 429:
-            self._bucket.drain(2.0)
+            self.throttle(path)
         if status >= 400 and not body.lstrip().startswith(b"{"):
             raise ConnectorError(
                 f"{path} answered HTTP {status}; check the host, and that this address and region "
@@ -235,7 +248,7 @@ class RestClient(ABC):
         row = self.codes.of(code)
         action = row.action
         if action is Action.THROTTLE:
-            self.throttle()
+            self.throttle(path)
         text = self.codes.said(code, self.hide(said))
         if row.is_key and self._credentials is not None and self._credentials.variable:
             text += f"; {self._credentials.variable} is no key of {self.place}"
@@ -246,9 +259,19 @@ class RestClient(ABC):
             is_terminal=action is Action.STOP,
         )
 
-    def throttle(self) -> None:
-        """Hold back what is not urgent until the venue counts anew."""
-        self._bucket.pause(self.throttle_s)
+    def throttle(self, path: str = "") -> None:
+        """Hold back what is not urgent until the venue counts anew: one path's, or everything."""
+        if path:
+            self._endpoints.pause(path, self.throttle_s)
+        else:
+            self._bucket.pause(self.throttle_s)
+
+    def wait_s(self, path: str, *, is_urgent: bool = False) -> float:
+        """Return how long until a request to a path may leave; 0: now."""
+        return max(
+            self._bucket.wait_s(is_urgent=is_urgent),
+            self._endpoints.wait_s(path, is_urgent=is_urgent),
+        )
 
     async def ask_again_once(self, ask: Callable[[], Awaitable[T]], *, is_signed: bool) -> T:
         """Ask; once more when the table calls the refusal a passing one."""
@@ -274,8 +297,11 @@ class RestClient(ABC):
         body: bytes = b"",
         is_signed: bool = False,
         is_urgent: bool = False,
+        valid_ms: int = 0,
     ) -> bytes:
         """Send one request and return the answer's body.
+
+        `valid_ms` is how long the venue may take it for, where it can be told; 0: its own rule.
 
         Raises
         ------
@@ -286,7 +312,7 @@ class RestClient(ABC):
             raise ConnectorError("REST session is not open", venue=self.venue)
         text = urlencode(query or {})
         headers = self.public_headers()
-        await self._token(path, is_urgent)
+        await self._token(method, path, is_urgent)
         if is_signed:
             if self._credentials is None or not self._credentials.key:
                 raise ConnectorError(
@@ -294,7 +320,7 @@ class RestClient(ABC):
                     venue=self.venue,
                     is_terminal=True,
                 )
-            headers = self.headers(method, path, text, body.decode())
+            headers = self.headers(method, path, text, body.decode(), valid_ms)
         status, told, answer = await self._carry(
             method, path, f"{path}?{text}" if text else path, headers, body
         )
@@ -306,6 +332,16 @@ class RestClient(ABC):
         self, path: str, status: int, headers: Mapping[str, str]
     ) -> None:
         """Learn from an answer's headers, their names in lower case."""
+
+    def limit_told(self, path: str, limit: int, left: int, reset_after_s: float) -> None:
+        """Heed how many requests a path allows, how many are left, and for how long."""
+        is_cancel = self.order_paths.get(path)
+        if is_cancel is None:
+            now_ns = loop_ns()
+            reset_ns = now_ns + int(reset_after_s * 1e9) if reset_after_s > 0 else 0
+            self._endpoints.of(path).told(now_ns, limit, left, reset_ns)
+        elif self.on_order_told is not None:
+            self.on_order_told(is_cancel, limit, left, reset_after_s)
 
     async def _carry(
         self, method: str, path: str, path_with_query: str, headers: Mapping[str, str], body: bytes
@@ -328,11 +364,16 @@ class RestClient(ABC):
                 venue=self.venue,
             ) from None
 
-    async def _token(self, path: str, is_urgent: bool) -> None:
+    async def _token(self, method: str, path: str, is_urgent: bool) -> None:
+        is_order = method == "POST" and path in self.order_paths
         wait_s = self._bucket.wait_s(is_urgent=is_urgent)
+        if not is_order:
+            wait_s = max(wait_s, self._endpoints.wait_s(path, is_urgent=is_urgent))
         if wait_s > PAUSE_WAIT_S:
             raise ConnectorError(
                 f"{path} was not sent: the venue asked for a pause, {wait_s:.0f} s are left",
                 venue=self.venue,
             )
+        if not is_order:
+            await self._endpoints.take(path, is_urgent=is_urgent)
         await self._bucket.take(is_urgent=is_urgent)

@@ -89,7 +89,7 @@ def encoded(bench: Bench, **order) -> dict:
 def test_bybit_frame_has_the_documented_form() -> None:
     assert encoded(Bench("bybit")) == {
         "reqId": "42",
-        "header": {"X-BAPI-TIMESTAMP": "1790409770000", "X-BAPI-RECV-WINDOW": "2000"},
+        "header": {"X-BAPI-TIMESTAMP": "1790409770000", "X-BAPI-RECV-WINDOW": "600"},
         "op": "order.create",
         "args": [
             {

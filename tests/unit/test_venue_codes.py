@@ -47,6 +47,13 @@ class Sender:
 
     def show_clock(self, *_: Any) -> None: ...
 
+    def limit_rate(self, *_: Any) -> None: ...
+
+    def set_fallback(self, *_: Any, **__: Any) -> None: ...
+
+    def was_acknowledged(self, client_id: int) -> bool:
+        return False
+
     def acknowledge(self, *args: Any) -> bool:
         self.calls.append(("ack", *args))
         return True
@@ -234,9 +241,11 @@ def test_a_question_answered_with_a_code(
         assert caught.value.is_terminal == (row.action is Action.STOP)
         assert caught.value.code == str(code)
         assert row.advice in str(caught.value)
-        waits = rest.client._bucket.wait_s() > 0.5
+        path = str(caught.value).split(":")[1].strip()
+        waits = rest.client.wait_s(path) > 0.5
         assert waits == (row.action is Action.THROTTLE)
-        assert rest.client._bucket.wait_s(is_urgent=True) == 0.0
+        assert rest.client.wait_s(path, is_urgent=True) == 0.0
+        assert rest.client.wait_s("/another") == 0.0
 
     drive(main)
 

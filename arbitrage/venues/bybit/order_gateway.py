@@ -4,18 +4,18 @@ Source: bybit-exchange/docs, docs/v5/websocket/trade/guideline and order/create-
 """
 
 from arbitrage.venues.base import TradedSymbol
-from arbitrage.venues.bybit import wire
+from arbitrage.venues.bybit import limits, wire
 from arbitrage.venues.bybit.rest import CATEGORY, BybitRest
 from arbitrage.venues.bybit.session import BybitSession
 from arbitrage.venues.order_line import (
     CLIENT_ID,
-    ORDER_VALID_MS,
     PX,
     QTY,
     WALL_MS,
     OrderLine,
     OrderTexts,
 )
+from arbitrage.venues.rest_client import ORDER_VALID_MS
 
 _HEADER = (
     f'"header":{{"X-BAPI-TIMESTAMP":"{WALL_MS}","X-BAPI-RECV-WINDOW":"{ORDER_VALID_MS}"}}'
@@ -45,6 +45,7 @@ class BybitOrderGateway(OrderLine, BybitSession):
     """The trade connection of a Bybit account."""
 
     rest: BybitRest
+    order_limits = limits.ORDERS
 
     def order_texts(self, item: TradedSymbol) -> OrderTexts:
         """Return the marked texts of one symbol."""
@@ -61,8 +62,15 @@ class BybitOrderGateway(OrderLine, BybitSession):
         """Take an order's answer or a reply to login and ping."""
         reply = wire.decode(wire.order_reply, payload, "order reply")
         if reply.op == "order.create":
+            self._heed_header(reply, is_cancel=False)
             self.answered(reply.reqId, reply.retCode, reply.retMsg, recv_mono_ns)
         elif reply.op == "order.cancel":
+            self._heed_header(reply, is_cancel=True)
             self.cancel_answered(reply.reqId.removeprefix("c"), reply.retCode, reply.retMsg)
         elif reply.op == "auth":
             self.take_login(wire.control(payload))
+
+    def _heed_header(self, reply: wire.OrderReply, *, is_cancel: bool) -> None:
+        told = wire.rate_told(wire.header_of(reply), self.rest.clock.wall_ms())
+        if told is not None:
+            self.rate.told(is_cancel, *told)

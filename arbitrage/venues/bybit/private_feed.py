@@ -3,8 +3,6 @@
 Source: bybit-exchange/docs, docs/v5/websocket/private (July 2026).
 """
 
-import time
-
 import msgspec
 
 from arbitrage.errors import ConnectorError
@@ -20,6 +18,7 @@ from arbitrage.venues.bybit.rest import (
     position_of,
 )
 from arbitrage.venues.bybit.session import BybitSession
+from arbitrage.venues.loop_clock import loop_ns
 from arbitrage.venues.private_stream import PrivateStream
 
 TOPICS = ("order", "execution", "position", "wallet")
@@ -68,7 +67,7 @@ class BybitPrivateFeed(PrivateStream, BybitSession):
     async def executions_since(self, wall_ms: int) -> None:
         """Read the executions since then and hand them to the tracker."""
         for report in await self.rest.executions(since_wall_ms=wall_ms):
-            self.tracker.execution(report, time.monotonic_ns())
+            self.tracker.execution(report, loop_ns())
 
     def _on_executions(self, message: wire.Control, recv_mono_ns: int) -> None:
         for row in wire.decode(wire.executions, message.data, "execution push"):

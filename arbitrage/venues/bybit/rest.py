@@ -3,6 +3,7 @@
 Source: bybit-exchange/docs, docs/v5/{market,order,position,account} (July 2026).
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import unquote  # cursors come encoded, and requests encode what they send
@@ -27,9 +28,9 @@ from arbitrage.venues.base import (
     top_of,
     wall_ms_of,
 )
-from arbitrage.venues.bybit import auth, wire
+from arbitrage.venues.bybit import auth, limits, wire
 from arbitrage.venues.bybit.codes import CODES
-from arbitrage.venues.rest_client import RestClient
+from arbitrage.venues.rest_client import ORDER_VALID_MS, RestClient
 
 CATEGORY = "linear"
 SETTLE = "USDT"
@@ -84,12 +85,19 @@ class BybitRest(RestClient):
     venue = "bybit"
     codes = CODES
     throttle_s = 1.0  # limits count by the second
+    endpoint_limits = limits.ENDPOINTS
+    other_limit = limits.OTHER
+    order_paths = limits.ORDER_PATHS
 
-    def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
+    def headers(
+        self, method: str, path: str, query: str, body: str, valid_ms: int = 0
+    ) -> dict[str, str]:
         """Sign the raw query of a GET or the raw body of a POST."""
         assert self._credentials is not None
         payload = query if method == "GET" else body
-        return auth.rest_headers(self._credentials, payload, self.clock.stamp_ms())
+        return auth.rest_headers(
+            self._credentials, payload, self.clock.stamp_ms(), valid_ms or auth.RECV_WINDOW_MS
+        )
 
     def check_status(self, status: int, path: str, body: bytes) -> None:
         """Stop all HTTP for ten minutes when the venue says that it is too much."""
@@ -101,6 +109,12 @@ class BybitRest(RestClient):
                 code=status,
             )
         super().check_status(status, path, body)
+
+    def heed_headers(self, path: str, status: int, headers: Mapping[str, str]) -> None:
+        """Count with the venue: it tells the limit, what is left, and when it counts anew."""
+        told = wire.rate_told(headers, self.clock.wall_ms())
+        if told is not None:
+            self.limit_told(path, *told)
 
     async def server_time_ms(self) -> int:
         """Return the venue's wall clock."""
@@ -364,7 +378,12 @@ class BybitRest(RestClient):
 
     async def _post(self, path: str, fields: dict[str, object]) -> object:
         body = await self.request(
-            "POST", path, body=msgspec.json.encode(fields), is_signed=True, is_urgent=True
+            "POST",
+            path,
+            body=msgspec.json.encode(fields),
+            is_signed=True,
+            is_urgent=True,
+            valid_ms=ORDER_VALID_MS,
         )
         return msgspec.json.decode(self._result(path, body))
 

@@ -5,6 +5,7 @@ Bybit leaves out what did not change and changes the types of what we do not nee
 Source: bybit-exchange/docs, docs/v5/{websocket,market,order,position,account} (July 2026).
 """
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import msgspec
@@ -138,6 +139,7 @@ class OrderReply(msgspec.Struct, frozen=True):
     reqId: str = ""
     retCode: int = 0
     retMsg: str = ""
+    header: msgspec.Raw = msgspec.Raw(b"")
 
 
 class RestReply(msgspec.Struct, frozen=True):
@@ -204,6 +206,31 @@ class KeyInfo(msgspec.Struct, frozen=True):
 
     permissions: dict[str, list[str]] = {}
     ips: list[str] = []
+
+
+def header_of(reply: OrderReply) -> dict[str, str]:
+    """Return the texts of an order reply's `header`, names in lower case; none when unreadable."""
+    try:
+        header = msgspec.json.decode(reply.header)
+    except msgspec.MsgspecError:
+        return {}
+    if not isinstance(header, dict):
+        return {}
+    return {name.lower(): text for name, text in header.items() if isinstance(text, str)}
+
+
+def rate_told(headers: Mapping[str, str], now_wall_ms: int) -> tuple[int, int, float] | None:
+    """Return the limit, what is left of it, and for how many seconds; None when not told.
+
+    Names are in lower case. The reset time is that of the answer itself unless nothing is left.
+    """
+    limit, left = headers.get("x-bapi-limit", ""), headers.get("x-bapi-limit-status", "")
+    if not limit.isdecimal() or not left.isdecimal() or len(limit) > 9 or len(left) > 9:
+        return None
+    reset = headers.get("x-bapi-limit-reset-timestamp", "")
+    is_stated = reset.isdecimal() and len(reset) <= 16
+    reset_after_s = max(0, int(reset) - now_wall_ms) / 1000 if is_stated else 0.0
+    return int(limit), int(left), reset_after_s
 
 
 _control = msgspec.json.Decoder(Control)

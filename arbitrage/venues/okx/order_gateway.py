@@ -4,10 +4,12 @@ Source: OKX API guide v5, "WS / Place order" (July 2026), and its changelog of 2
 integer `instIdCode` replaces `instId` in WebSocket orders.
 """
 
-from arbitrage.errors import ConfigError
-from arbitrage.venues.base import TradedSymbol
-from arbitrage.venues.okx import wire
-from arbitrage.venues.okx.rest import OkxRest
+from msgspec import structs
+
+from arbitrage.errors import ConfigError, ConnectorError, WireError
+from arbitrage.venues.base import TradedSymbol, client_id_of
+from arbitrage.venues.okx import limits, wire
+from arbitrage.venues.okx.rest import NO_INSTRUMENT, OkxRest
 from arbitrage.venues.okx.session import PONG, OkxSession
 from arbitrage.venues.order_line import (
     CLIENT_ID,
@@ -45,6 +47,7 @@ class OkxOrderGateway(OrderLine, OkxSession):
     """The order connection of an OKX account: a private socket that subscribes nothing."""
 
     rest: OkxRest
+    order_limits = limits.ORDERS
 
     def order_texts(self, item: TradedSymbol) -> OrderTexts:
         """Return the marked texts of one symbol."""
@@ -89,3 +92,43 @@ class OkxOrderGateway(OrderLine, OkxSession):
             self.cancel_answered(client_id.removeprefix("c"), code, said)
         else:
             self.answered(client_id, code, said, recv_mono_ns)
+
+    def answered(
+        self, client_id_text: str, code: int | str, said: str, recv_mono_ns: int
+    ) -> None:
+        """Take the answer to one order; a code that the socket does not know is looked up again."""
+        row = None
+        if str(code) == NO_INSTRUMENT and not self._over_rest:
+            client_id = client_id_of(client_id_text)
+            row = next((at for id_, at, _ in self.sender.unsettled() if id_ == client_id), None)
+        super().answered(client_id_text, code, said, recv_mono_ns)
+        if row is not None:
+            self.spawn(self._look_up_code(self._symbols[row]))
+
+    async def _look_up_code(self, item: TradedSymbol) -> None:
+        """Load the contract's code anew; when it is what we sent, the socket is not to be trusted.
+
+        Codes differ between production and demo, and the demo's socket is known to refuse valid
+        ones while REST takes the order by name.
+        """
+        name = item.instrument.venue_symbol
+        try:
+            listed = await self.rest.instrument(name)
+        except (ConnectorError, WireError) as error:
+            self._log.error("okx: the code of %s could not be loaded: %s", name, error)
+            return
+        if listed is None or listed.inst_id_code is None:
+            self._log.error("okx: %s is not listed with a code: its orders are refused", name)
+        elif listed.inst_id_code != item.instrument.inst_id_code:
+            self._log.warning(
+                "okx: the code of %s went from %s to %d; orders carry the new one from now on",
+                name, item.instrument.inst_id_code, listed.inst_id_code,
+            )
+            changed = structs.replace(item.instrument, inst_id_code=listed.inst_id_code)
+            self.set_texts(TradedSymbol(row=item.row, instrument=changed))
+        elif not self._over_rest:
+            self._log.error(
+                "okx: the order socket refuses %s by its right code %d; orders go over REST from "
+                "now on", name, listed.inst_id_code,
+            )
+            self.send_over_rest()

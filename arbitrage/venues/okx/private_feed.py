@@ -6,7 +6,6 @@ Source: OKX API guide v5, "Order channel", "Positions channel", "Account channel
 """
 
 import asyncio
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +21,7 @@ from arbitrage.venues.base import (
     side_of,
     wall_ms_of,
 )
+from arbitrage.venues.loop_clock import loop_ns
 from arbitrage.venues.okx import wire
 from arbitrage.venues.okx.rest import INST_TYPE, SETTLE, OkxRest, order_report, position_of
 from arbitrage.venues.okx.session import PONG, OkxSession
@@ -103,7 +103,7 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
     async def executions_since(self, wall_ms: int) -> None:
         """Read the fills since then and hand them to the tracker."""
         for report in await self.rest.executions(since_wall_ms=wall_ms):
-            self.tracker.execution(report, time.monotonic_ns())
+            self.tracker.execution(report, loop_ns())
 
     def _on_order(self, row: wire.Order, recv_mono_ns: int) -> None:
         fill = fill_of(row)

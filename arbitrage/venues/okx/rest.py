@@ -26,9 +26,9 @@ from arbitrage.venues.base import (
     top_of,
     wall_ms_of,
 )
-from arbitrage.venues.okx import auth, wire
+from arbitrage.venues.okx import auth, limits, wire
 from arbitrage.venues.okx.codes import CODES, ORDER_NOT_FOUND
-from arbitrage.venues.rest_client import RestClient
+from arbitrage.venues.rest_client import ORDER_VALID_MS, RestClient
 
 INST_TYPE = "SWAP"
 SETTLE = "USDT"
@@ -82,19 +82,28 @@ class OkxRest(RestClient):
     venue = "okx"
     codes = CODES
     throttle_s = 2.0  # limits count by two seconds
+    endpoint_limits = limits.ENDPOINTS
+    other_limit = limits.OTHER
+    order_paths = limits.ORDER_PATHS
     is_simulated = False
 
-    def headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
+    def headers(
+        self, method: str, path: str, query: str, body: str, valid_ms: int = 0
+    ) -> dict[str, str]:
         """Sign the path with its query, and the body."""
         assert self._credentials is not None
-        return auth.rest_headers(
+        stamp_ms = self.clock.stamp_ms()
+        headers = auth.rest_headers(
             self._credentials,
             method,
             f"{path}?{query}" if query else path,
             body,
-            self.clock.stamp_ms(),
+            stamp_ms,
             is_simulated=self.is_simulated,
         )
+        if valid_ms:
+            headers["expTime"] = str(stamp_ms + valid_ms)
+        return headers
 
     @property
     def place(self) -> str:
@@ -315,7 +324,7 @@ class OkxRest(RestClient):
         }
         if reduce_only:
             fields["reduceOnly"] = True
-        return (await self._act("/api/v5/trade/order", fields)).ordId
+        return (await self._act("/api/v5/trade/order", fields, ORDER_VALID_MS)).ordId
 
     async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
         """Ask for an order's cancellation; accepted is not cancelled."""
@@ -334,9 +343,16 @@ class OkxRest(RestClient):
 
     # ---- requests -------------------------------------------------------------------------------
 
-    async def _act(self, path: str, fields: dict[str, object]) -> wire.OrderResult:
+    async def _act(
+        self, path: str, fields: dict[str, object], valid_ms: int = 0
+    ) -> wire.OrderResult:
         body = await self.request(
-            "POST", path, body=msgspec.json.encode(fields), is_signed=True, is_urgent=True
+            "POST",
+            path,
+            body=msgspec.json.encode(fields),
+            is_signed=True,
+            is_urgent=True,
+            valid_ms=valid_ms,
         )
         reply = wire.decode(wire.rest_reply, body, path)
         rows = wire.decode(wire.order_results, reply.data, path) if reply.data else []

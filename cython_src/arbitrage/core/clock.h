@@ -140,6 +140,15 @@ static inline void arb_clock_init(arb_clock_t *clock, int64_t calibrate_ns)
     arb_store_relaxed(&clock->uses_tsc, 1);
 }
 
+/* Stand still at a time, until the next: what reads the clock then lives in a virtual time. Owner
+ * only. */
+static inline void arb_clock_stand(arb_clock_t *clock, int64_t mono_ns)
+{
+    arb_clock_set(clock, 0, mono_ns, 0);
+    /* relaxed: a standing clock is read by its owner's thread */
+    arb_store_relaxed(&clock->uses_tsc, 1);
+}
+
 /* Follow CLOCK_MONOTONIC: continuous now, equal to it again after about period_ns. Owner only.
  * Returns how far the clock was off, ns (positive: ahead). */
 static inline int64_t arb_clock_anchor(arb_clock_t *clock, int64_t period_ns)

@@ -9,6 +9,7 @@ cdef extern from "clock.h" nogil:
     int64_t arb_wall_ns() noexcept
     int64_t arb_clock_now(const arb_clock_t *clock) noexcept  # any thread or process
     void arb_clock_init(arb_clock_t *clock, int64_t calibrate_ns) noexcept  # owner, before readers
+    void arb_clock_stand(arb_clock_t *clock, int64_t mono_ns) noexcept  # owner only
     int64_t arb_clock_anchor(arb_clock_t *clock, int64_t period_ns) noexcept  # owner only
 
 

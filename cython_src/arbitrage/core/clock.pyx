@@ -47,6 +47,10 @@ cdef class Clock:
         """Follow CLOCK_MONOTONIC again; return by how many ns this clock was ahead. Owner only."""
         return arb_clock_anchor(self.ptr, period_ns)
 
+    def stand(self, mono_ns: int) -> None:
+        """Show this time until told another: for what runs in virtual time. Owner only."""
+        arb_clock_stand(self.ptr, mono_ns)
+
     @property
     def uses_tsc(self) -> bool:
         """Whether reads come from the time-stamp counter."""

@@ -5,6 +5,7 @@ from picows.picows cimport WSTransport
 
 from arbitrage.core.clock cimport arb_clock_t
 from arbitrage.core.histogram cimport Histogram
+from arbitrage.core.rate cimport arb_rate_bucket_t
 from arbitrage.core.records cimport arb_exec_t, arb_order_t
 from arbitrage.core.ring cimport arb_mpsc_ring_t, arb_parker_t, arb_spsc_ring_t
 
@@ -81,6 +82,7 @@ cdef extern from "pending_orders.h" nogil:
         uint16_t row
         uint8_t side
         uint8_t state
+        uint32_t is_acked
 
     ctypedef struct arb_pending_orders_t:
         uint32_t capacity
@@ -134,7 +136,12 @@ cdef class OrderSender:
     cdef arb_clock_t *clock
     cdef object clock_owner
     cdef WSTransport transport              # None: not logged in
+    cdef object line                        # in place of the transport where it is not picows'
     cdef object fallback                    # sends by another way while there is no transport
+    cdef bint fallback_reduces              # and only what reduces
+    cdef arb_rate_bucket_t *all_rates[2]    # of all rows: orders, cancels; NULL: no limit
+    cdef arb_rate_bucket_t **rates          # two a row: orders, cancels
+    cdef dict rate_owners
     cdef int64_t wall_offset_ms
     cdef bint entries_held                  # only orders that reduce may leave
     cdef Histogram frame_to_sent
@@ -144,7 +151,9 @@ cdef class OrderSender:
     cpdef int poll(self) except -1
     cdef uint32_t send_c(self, arb_order_t *order) except? 0xFFFFFFFF
     cdef void publish_c(self, arb_order_t *order, uint8_t kind, uint32_t code) noexcept
-    cdef uint32_t _send_by_fallback(self, arb_order_t *order) except? 0xFFFFFFFF
+    cdef uint32_t _send_by_fallback(self, arb_order_t *order, int64_t now_ns) except? 0xFFFFFFFF
+    cdef bint _has_tokens(self, arb_order_t *order, int64_t now_ns) noexcept
+    cdef void _take_tokens(self, arb_order_t *order, int64_t now_ns) noexcept
     cdef bint _publish_pending(self, arb_pending_t *entry, uint8_t kind, uint32_t code,
                                int64_t recv_mono_ns) noexcept
     cdef int64_t now(self) noexcept

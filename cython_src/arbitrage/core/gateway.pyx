@@ -10,6 +10,9 @@ from posix.stdlib cimport posix_memalign
 
 from arbitrage.core.clock cimport Clock, arb_clock_now, arb_mono_ns, arb_wall_ns
 from arbitrage.core.histogram cimport Histogram, arb_histogram_record
+from arbitrage.core.rate cimport (
+    RateBucket, arb_rate_bucket_t, arb_rate_may, arb_rate_take,
+)
 from arbitrage.core.records cimport ARB_ORDER_REDUCE_ONLY
 from arbitrage.core.ring cimport (
     MpscRing, SpscRing, arb_mpsc_try_push, arb_parker_notify, arb_spsc_try_pop,
@@ -20,6 +23,7 @@ EXEC_SENT, EXEC_ACK, EXEC_REJECT, EXEC_FILL, EXEC_DONE, EXEC_TIMEOUT = range(6)
 # Why an order never left: venue_code of a REJECT that no venue wrote. Venues' own codes are larger.
 REJECT_NOT_CONNECTED, REJECT_NO_TEMPLATE, REJECT_NOT_ENCODABLE = 1, 2, 3
 REJECT_NO_BUFFER, REJECT_TOO_MANY_PENDING, REJECT_NOT_FOUND, REJECT_BLIND = 4, 5, 6, 7
+REJECT_RATE = 8
 ROWS_MAX = 8192
 POLL_ORDERS_MAX = 64
 
@@ -36,6 +40,7 @@ cdef enum:
     NO_BUFFER = 4
     TOO_MANY_PENDING = 5
     BLIND = 7
+    RATE = 8
     TEXT_BYTES = 640
     POLL_MAX = 64
 
@@ -281,6 +286,7 @@ cdef class OrderSender:
         self.pending = NULL
         self.templates = NULL
         self.grids = NULL
+        self.rates = NULL
         self.clock = NULL
         self.row_count = 0
 
@@ -318,7 +324,10 @@ cdef class OrderSender:
         self.pending = <arb_pending_orders_t *>malloc(arb_pending_orders_bytes(pending_capacity))
         self.templates = <arb_order_template_t **>calloc(ROWS_MAX, sizeof(arb_order_template_t *))
         self.grids = <arb_grid_t *>calloc(2 * ROWS_MAX, sizeof(arb_grid_t))
-        if self.pending == NULL or self.templates == NULL or self.grids == NULL:
+        self.rates = <arb_rate_bucket_t **>calloc(2 * ROWS_MAX, sizeof(arb_rate_bucket_t *))
+        self.rate_owners = {}
+        if self.pending == NULL or self.templates == NULL or self.grids == NULL or \
+                self.rates == NULL:
             raise MemoryError()
         arb_pending_orders_init(self.pending, pending_capacity)
         self.row_count = ROWS_MAX
@@ -329,6 +338,7 @@ cdef class OrderSender:
             free(self.templates[row])
         free(self.templates)
         free(self.grids)
+        free(self.rates)
         free(self.pending)
 
     # ---- set-up ---------------------------------------------------------------------------------
@@ -367,23 +377,42 @@ cdef class OrderSender:
         self.grids[2 * <int>row] = px
         self.grids[2 * <int>row + 1] = qty
 
-    def attach(self, transport: WSTransport) -> None:
-        """Send over this logged-in connection from now on."""
-        self.transport = transport
+    def attach(self, transport: object) -> None:
+        """Send over this logged-in connection from now on.
+
+        What is not picows' own transport, such as a line in memory, gets each frame by
+        `send(type, bytes)`.
+        """
+        if isinstance(transport, WSTransport):
+            self.transport, self.line = transport, None
+        else:
+            self.transport, self.line = None, transport
         self.publisher.counters.connected()
 
     def detach(self) -> None:
         """Send over no connection: orders are refused until the next `attach`."""
-        if self.transport is not None:
+        if self.transport is not None or self.line is not None:
             self.publisher.counters.disconnected()
-        self.transport = None
+        self.transport = self.line = None
 
-    def set_fallback(self, send: object) -> None:
+    def set_fallback(self, send: object, reducing_only: bool = False) -> None:
         """Hand orders to `send(client_id, row, action, side, reduce_only, px, qty)` while detached.
 
-        For venues whose demo environment takes orders over REST only; None removes it.
+        With `reducing_only` just cancels and orders that reduce: an entry would come too late by a
+        slower way. None removes it.
         """
         self.fallback = send
+        self.fallback_reduces = reducing_only
+
+    def limit_rate(self, bucket: RateBucket, is_cancel: bool = False, row: int = -1) -> None:
+        """Refuse orders (or cancels) for which a bucket has no token, of one row or of all."""
+        if bucket is None or not -1 <= row < ROWS_MAX:
+            raise ValueError(f"row was {row} and bucket {bucket!r}; rows end at {ROWS_MAX - 1}")
+        self.rate_owners[is_cancel, row] = bucket
+        if row < 0:
+            self.all_rates[1 if is_cancel else 0] = bucket.ptr
+        else:
+            self.rates[2 * <int>row + (1 if is_cancel else 0)] = bucket.ptr
 
     def hold_entries(self, held: bool) -> None:
         """Refuse orders that do not reduce, while their executions could not be seen."""
@@ -411,6 +440,8 @@ cdef class OrderSender:
     @property
     def is_attached(self) -> bool:
         """Whether orders can leave over a socket now."""
+        if self.line is not None:
+            return not self.line.is_disconnected
         return self.transport is not None and not self.transport.is_disconnected
 
     # ---- the way out ----------------------------------------------------------------------------
@@ -439,9 +470,15 @@ cdef class OrderSender:
             return NO_TEMPLATE
         if self.entries_held and order.action == 0 and not order.flags & ARB_ORDER_REDUCE_ONLY:
             return BLIND
-        if self.transport is None or self.transport.is_disconnected or \
+        now_ns = self.now()
+        if not self._has_tokens(order, now_ns):
+            return RATE
+        if self.line is not None:
+            if self.line.is_disconnected:
+                return self._send_by_fallback(order, now_ns)
+        elif self.transport is None or self.transport.is_disconnected or \
                 self.transport.is_close_frame_sent:
-            return self._send_by_fallback(order)
+            return self._send_by_fallback(order, now_ns)
         payload = arb_buffer_pool_take(self.pool.ptr)
         if payload == NULL:
             return NO_BUFFER
@@ -456,13 +493,18 @@ cdef class OrderSender:
             arb_buffer_pool_give(self.pool.ptr, payload)
             return NOT_ENCODABLE
         if order.action == 0:
-            entry = arb_pending_add(self.pending, order, self.now())
+            entry = arb_pending_add(self.pending, order, now_ns)
             if entry == NULL:
                 arb_buffer_pool_give(self.pool.ptr, payload)
                 return TOO_MANY_PENDING
+        self._take_tokens(order, now_ns)
         try:
-            # masks the payload and writes the header in front of it; copies what it cannot send now
-            self.transport.send_reuse_external_buffer(WSMsgType.TEXT, payload, frame_bytes)
+            if self.line is not None:
+                self.line.send(WSMsgType.TEXT, payload[:frame_bytes])
+            else:
+                # masks the payload and writes the header in front of it; copies what it cannot
+                # send now
+                self.transport.send_reuse_external_buffer(WSMsgType.TEXT, payload, frame_bytes)
         finally:
             arb_buffer_pool_give(self.pool.ptr, payload)
         now_ns = self.now()
@@ -479,19 +521,36 @@ cdef class OrderSender:
         self.publish_c(order, SENT, 0)
         return 0
 
+    cdef bint _has_tokens(self, arb_order_t *order, int64_t now_ns) noexcept:
+        cdef int is_cancel = order.action != 0
+        # cancels and orders that reduce may use the reserve and pass a pause
+        cdef bint is_urgent = is_cancel or order.flags & ARB_ORDER_REDUCE_ONLY
+        return arb_rate_may(self.all_rates[is_cancel], now_ns, is_urgent) and \
+            arb_rate_may(self.rates[2 * order.row + is_cancel], now_ns, is_urgent)
+
+    cdef void _take_tokens(self, arb_order_t *order, int64_t now_ns) noexcept:
+        cdef int is_cancel = order.action != 0
+        arb_rate_take(self.all_rates[is_cancel], now_ns)
+        arb_rate_take(self.rates[2 * order.row + is_cancel], now_ns)
+
     def _fallback_args(self, row: int, px_ticks: int, qty_lots: int) -> tuple[str, str]:
         return (grid_text(px_ticks, self.grids[2 * <int>row]).decode(),
                 grid_text(qty_lots, self.grids[2 * <int>row + 1]).decode())
 
-    cdef uint32_t _send_by_fallback(self, arb_order_t *order) except? 0xFFFFFFFF:
+    cdef uint32_t _send_by_fallback(self, arb_order_t *order,
+                                    int64_t now_ns) except? 0xFFFFFFFF:
         if self.fallback is None:
+            return NOT_CONNECTED
+        if self.fallback_reduces and order.action == 0 and \
+                not order.flags & ARB_ORDER_REDUCE_ONLY:
             return NOT_CONNECTED
         px, qty = self._fallback_args(order.row, order.px_ticks, order.qty_lots)
         if order.action == 0:
             if not px or not qty:
                 return NOT_ENCODABLE
-            if arb_pending_add(self.pending, order, self.now()) == NULL:
+            if arb_pending_add(self.pending, order, now_ns) == NULL:
                 return TOO_MANY_PENDING
+        self._take_tokens(order, now_ns)
         self.fallback(order.client_id, order.row, order.action, order.side,
                       bool(order.flags & ARB_ORDER_REDUCE_ONLY), px, qty)
         order.recv_mono_ns = self.now()
@@ -539,6 +598,7 @@ cdef class OrderSender:
             return False
         if self.sent_to_ack is not None:
             arb_histogram_record(self.sent_to_ack.ptr, <int64_t>recv_mono_ns - entry.sent_mono_ns)
+        entry.is_acked = 1
         # an expired order stays expired: it is being queried and its end will come from there
         if entry.state == ARB_PENDING_SENT:
             entry.state = ARB_PENDING_ACKED
@@ -584,6 +644,11 @@ cdef class OrderSender:
         entry.state = ARB_PENDING_EXPIRED
         self._publish_pending(entry, TIMEOUT, code, self.now())
         return (entry.client_id, entry.row, entry.sent_mono_ns)
+
+    def was_acknowledged(self, client_id: int) -> bool:
+        """Whether the venue accepted an order whose end is not known."""
+        cdef arb_pending_t *entry = arb_pending_find(self.pending, client_id)
+        return entry != NULL and entry.is_acked
 
     def unsettled(self) -> list[tuple[int, int, int]]:
         """Return (client_id, row, sent_mono_ns) of the orders whose end is not known."""

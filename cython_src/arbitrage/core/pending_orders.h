@@ -36,7 +36,7 @@ typedef struct arb_pending {
     uint16_t row;
     uint8_t side;
     uint8_t state;           /* arb_pending_state_t */
-    uint32_t reserved;
+    uint32_t is_acked;       /* the venue accepted it, whatever the state became since */
 } arb_pending_t;
 
 typedef struct arb_pending_orders {
@@ -107,6 +107,7 @@ static inline arb_pending_t *arb_pending_add(arb_pending_orders_t *orders, const
     entry->row = order->row;
     entry->side = order->side;
     entry->state = ARB_PENDING_SENT;
+    entry->is_acked = 0;
 
     const uint32_t mask = 2 * orders->capacity - 1;
     uint32_t *index = arb_pending_index(orders);
