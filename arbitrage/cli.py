@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "instruments",
         "List both venues' contracts and their common grid.",
     ),
+    "journal": ("arbitrage.cli_journal", "journal", "Show, verify and export the journals."),
     "bench": ("arbitrage.cli_bench", "bench", "Measure, beside the floors, in a clone."),
     "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),
     "mirror": ("arbitrage.cli_mirror", "mirror", "Mirror a trader's events into Redis."),

@@ -49,6 +49,7 @@ Stages = Literal["split", "fused", "inline"]
 StagesChoice = Literal["auto", "split", "fused", "inline"]
 Wait = Literal["spin", "yield", "adaptive"]
 Depth = Literal["full", "five", "off"]
+Durability = Literal["async", "interval", "every"]
 FeeMode = Literal["round_trip", "entry"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -189,8 +190,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int, _env("ARB_OPPORTUNITY_QUEUE_SIZE", "opportunities kept", ge=2, le=1 << 20)
     ] = 4096
     journal_records: Annotated[
-        int, _env("ARB_JOURNAL_RECORDS", "records a run's journal holds", ge=1024, le=1 << 26)
-    ] = 1 << 17  # 16 MiB, resident from the start
+        int,
+        _env("ARB_JOURNAL_RECORDS", "records in each file of the journal", ge=4096, le=1 << 26),
+    ] = 1 << 15  # 4 MiB; two of them are resident at most
+    journal_durability: Annotated[
+        Durability,
+        _env("ARB_JOURNAL_DURABILITY", "what a power cut may take: seconds, an interval, nothing"),
+    ] = "async"
+    journal_sync_ms: Annotated[
+        int, _env("ARB_JOURNAL_SYNC_MS", "interval: sync so often, in ms", ge=10, le=3600000)
+    ] = 1000
     strategy_core: Annotated[
         int | None, _env("STRATEGY_CORE", "core of the strategy thread", ge=0, le=CORE_LIMIT)
     ] = None

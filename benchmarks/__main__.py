@@ -15,6 +15,7 @@ from arbitrage.errors import ArbitrageError, ConfigError, run_guarded
 from benchmarks import (
     book,
     frame_to_opportunity,
+    journal,
     parse_frames,
     replay_frames,
     spread,
@@ -29,6 +30,7 @@ MODULES = (
     spread,
     spsc_ring,
     symbol_lookup,
+    journal,
     frame_to_opportunity,
     replay_frames,
 )

@@ -92,4 +92,46 @@ class PairEvent(NamedTuple):
     @classmethod
     def unpack(cls, payload: bytes) -> PairEvent: ...
 
+class RunBegun(NamedTuple):
+    started_wall_ns: int
+    started_mono_ns: int
+    pid: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> RunBegun: ...
+
+class PairPhase(NamedTuple):
+    opportunity_id: int
+    long_lots: int
+    short_lots: int
+    pair: int
+    buy_row: int
+    sell_row: int
+    symbol_index: int
+    phase: int
+    reason: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> PairPhase: ...
+
+class Contract(NamedTuple):
+    row: int
+    symbol_index: int
+    venue: int
+    symbol: str
+    venue_symbol: str
+    tick: str
+    lot: str
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> Contract: ...
+
+class ControlWords(NamedTuple):
+    kill: int
+    opening_off: int
+    flatten: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> ControlWords: ...
+
 def pair_event_dtype() -> Any: ...

@@ -7,6 +7,7 @@ Threads of a trader, with their roles as ``top -H`` shows them::
     gateway              event loop of the order gateways when the feeds do not share one
     detector, strategy   placement split;  fused: one thread for both;  inline: none
     instruments          event loop that reads the traded contracts again, now and then
+    journal              makes the journal's next file in time, syncs it where that is asked for
     main                 sleeps, beats the heart, keeps the clock, watches for signals
 """
 
@@ -17,6 +18,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
+from itertools import chain
 from types import FrameType
 from typing import Any
 
@@ -31,7 +33,7 @@ from arbitrage.runtime.instrument_watch import InstrumentWatch, pause_changed
 from arbitrage.runtime.report import build_report, write_report
 from arbitrage.runtime.row_watch import RowWatch
 from arbitrage.runtime.startup import Market, load_market
-from arbitrage.runtime.state import TraderState, open_state
+from arbitrage.runtime.state import TraderState, journal_contracts, open_state
 from arbitrage.runtime.stop_flag import StopFlag
 from arbitrage.runtime.threads import HotThread, LoopThread, run_together, spread_cores
 from arbitrage.runtime.wiring import Core, build_core, make_segment
@@ -88,6 +90,10 @@ class Trader:
         self.segment = make_segment(settings, lane_count, state.run)
         try:
             self.core: Core = build_core(settings, market, self.segment, state.journal)
+            traded = self.core.traded_symbols.values()
+            journal_contracts(
+                state.journal, chain.from_iterable(traded), self.segment.store.symbol_capacity
+            )
             self.gateways = Gateways(settings, self.core, self.ledger)
             self._sources = {venue: open_public_rest(settings, venue) for venue in VENUES}
             self.instruments = InstrumentWatch(
@@ -105,6 +111,7 @@ class Trader:
     def start(self) -> None:
         """Start every thread; return when orders can leave: from then on pairs may open."""
         self.segment.steer(opening_off=True)
+        self.state.keeper.start()
         self._start_stages()
         self._make_loops()
         for loop in self.loops:
@@ -232,6 +239,8 @@ class Trader:
         """Show that the trader lives, stop changed symbols, and keep the clock true."""
         self.segment.heartbeat()
         pause_changed(self.instruments, self.segment)
+        if self.state.keeper.lost is not None:
+            self.segment.steer(opening_off=True)
         self.core.stages.meter_allocations()
         if count % ANCHOR_EVERY == 0:
             self.segment.clock.anchor(int(ANCHOR_EVERY * HEARTBEAT_S * 1e9))

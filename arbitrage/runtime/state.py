@@ -1,17 +1,22 @@
 """What a trader keeps between runs: run number and journals, in one folder it holds alone."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 
 from arbitrage.config import Settings
-from arbitrage.core.journal import Journal
+from arbitrage.core.journal import TYPE_NAMES, Journal
+from arbitrage.core.messages import Contract
 from arbitrage.errors import JournalError
+from arbitrage.runtime.journal_keeper import JournalKeeper
 from arbitrage.trading.reconcile import read_recovery
 from arbitrage.trading.runs import StateFolder
+from arbitrage.venues.base import TradedSymbol
 
-__all__ = ["TraderState", "open_state"]
+__all__ = ["TraderState", "journal_contracts", "open_state"]
 
+JOURNAL_CONTRACT = TYPE_NAMES.index("CONTRACT")
 
 _log = logging.getLogger(__name__)
 
@@ -23,9 +28,11 @@ class TraderState:
     folder: StateFolder
     run: int
     journal: Journal
+    keeper: JournalKeeper
 
     def close(self) -> None:
         """Write the journal out and let another trader have the folder."""
+        self.keeper.stop()
         self.journal.sync()
         self.journal.close()
         self.folder.close()
@@ -43,12 +50,44 @@ def open_state(settings: Settings) -> TraderState:
     try:
         run = folder.next_run()
         report_last_run(folder, run)
-        path: Path = folder.journal_path(run)
-        journal = Journal.create(path, settings.journal_records, run)
+        journal = Journal.create(
+            folder.journal_path(run),
+            settings.journal_records,
+            run,
+            durable=settings.journal_durability == "every",
+        )
     except (OSError, ValueError) as error:
         folder.close()
         raise JournalError(f"{settings.state_path}: {error}") from None
-    return TraderState(folder, run, journal)
+    sync_s = settings.journal_sync_ms / 1000 if settings.journal_durability == "interval" else None
+    keeper = JournalKeeper(journal, partial(folder.journal_path, run), sync_s)
+    return TraderState(folder, run, journal, keeper)
+
+
+def journal_contracts(journal: Journal, traded: Iterable[TradedSymbol], capacity: int) -> None:
+    """Write down what each row's ticks and lots mean, before any order counts in them.
+
+    Raises
+    ------
+    JournalError
+        The journal has no room for them.
+    """
+    for item in traded:
+        contract = item.instrument
+        record = Contract(
+            item.row,
+            item.row % capacity,
+            item.row // capacity,
+            contract.symbol,
+            contract.venue_symbol,
+            f"{contract.tick:f}",
+            f"{contract.lot:f}",
+        )
+        if not journal.append(JOURNAL_CONTRACT, record.pack()):
+            raise JournalError(
+                f"the journal's {journal.capacity} records do not hold the contracts; "
+                "raise ARB_JOURNAL_RECORDS"
+            )
 
 
 def report_last_run(folder: StateFolder, run: int) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
-from arbitrage.core.journal import Journal, OpenIntent
 from arbitrage.errors import JournalError
-from arbitrage.trading.runs import StateFolder, latest_journal
+from arbitrage.trading.run_journal import OpenIntent, RunJournal, open_intents
+from arbitrage.trading.runs import StateFolder
 
 __all__ = ["Recovery", "read_recovery"]
 
@@ -17,7 +17,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     Parameters
     ----------
     path : Path
-        The journal.
+        The journal's last part.
     run : int
         Its run number.
     record_count : int
@@ -49,26 +49,20 @@ def read_recovery(folder: StateFolder, before_run: int) -> Recovery | None:
         The file is no journal, or has whole records behind a damaged one: something but a crash
         has changed it, and a person must look before anything trades.
     """
-    path = latest_journal(folder, before_run)
-    if path is None:
+    paths = folder.last_journal(before_run)
+    if not paths:
         return None
-    try:
-        journal = Journal.open_readonly(path)
-    except (OSError, ValueError) as error:
-        raise JournalError(f"the last run's journal cannot be read: {error}") from None
-    try:
+    with RunJournal(paths) as journal:
         report = journal.verify()
         if report.stray:
             raise JournalError(
-                f"{path} is damaged after record {report.valid}: {report.stray} whole records "
+                f"{paths[0]} is damaged after record {report.valid}: {report.stray} whole records "
                 "follow; compare it with the venues' order history, then move it away"
             )
         return Recovery(
-            path=path,
+            path=paths[-1],
             run=journal.run,
             record_count=report.valid,
             torn=report.torn,
-            open_intents=journal.open_intents(),
+            open_intents=open_intents(journal),
         )
-    finally:
-        journal.close()

@@ -1,4 +1,4 @@
-"""The state folder: one trader at a time, run numbers never used twice, one journal a run."""
+"""The state folder: one trader at a time, run numbers never used twice, a journal in each run."""
 
 import fcntl
 import os
@@ -8,7 +8,7 @@ from types import TracebackType
 
 from arbitrage.errors import JournalError
 
-__all__ = ["RUN_EPOCH_S", "StateFolder", "latest_journal"]
+__all__ = ["RUN_EPOCH_S", "StateFolder", "journal_parts"]
 
 RUN_EPOCH_S = 1_767_225_600  # 2026-01-01 UTC: run numbers are also bounded below by the clock
 RUN_SECONDS = 4
@@ -83,13 +83,14 @@ class StateFolder:
             raise JournalError(f"{path} was {text[:40]!r}; accepted is one whole number of 28 bits")
         return int(text)
 
-    def journal_path(self, run: int) -> Path:
-        """Return where a run's journal lies."""
-        return self.path / f"orders-{run:09d}.journal"
+    def journal_path(self, run: int, part: int = 0) -> Path:
+        """Return where a part of a run's journal lies."""
+        return self.path / f"orders-{run:09d}-{part:05d}.journal"
 
-    def journals(self) -> list[Path]:
-        """Return the journals of all runs, oldest first."""
-        return sorted(self.path.glob("orders-?????????.journal"))
+    def last_journal(self, before_run: int) -> list[Path]:
+        """Return the parts of the newest run's journal below `before_run`: what recovery reads."""
+        earlier = [run for run in journal_parts(self.path) if run < before_run]
+        return journal_parts(self.path)[earlier[-1]] if earlier else []
 
     def close(self) -> None:
         """Let another trader have the folder."""
@@ -128,7 +129,11 @@ class StateFolder:
         self.close()
 
 
-def latest_journal(folder: StateFolder, before_run: int) -> Path | None:
-    """Return the newest journal of a run below `before_run`: what recovery reads."""
-    earlier = [path for path in folder.journals() if int(path.stem.split("-")[1]) < before_run]
-    return earlier[-1] if earlier else None
+def journal_parts(folder: Path) -> dict[int, list[Path]]:
+    """Return the journals in a folder: run -> its parts, oldest first, all sorted by number."""
+    found: dict[int, list[Path]] = {}
+    for path in sorted(folder.glob("orders-?????????-?????.journal")):
+        run = path.name.split("-")[1]
+        if run.isdigit():
+            found.setdefault(int(run), []).append(path)
+    return found

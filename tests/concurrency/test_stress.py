@@ -52,6 +52,13 @@ ORDERED = [
     if not site.function.endswith("_recover")
 ]
 
+# The same for the journal's parts; the record's own checksum is for readers of other processes.
+JOURNAL_ORDERED = [
+    site
+    for site in sites("journal.h", "arb_load_acquire|arb_store_release")
+    if site.function != "arb_journal_append"
+]
+
 NO_RECHECK = (
     (
         "return (begun & 1) == 0 && arb_load_relaxed(version) == begun;",
@@ -101,6 +108,23 @@ MUTANTS = [
             (
                 "return arb_load_relaxed(&tap->intent) - cursor <= tap->capacity;",
                 "(void)tap, (void)cursor; return true;",
+            ),
+        ),
+    ),
+    Mutant(
+        "journal-takes-a-part-twice",
+        "journal",
+        "journal.h",
+        (("    arb_store_release(&journal->spare, 0);", "    ;"),),
+    ),
+    Mutant(
+        "journal-gives-a-part-back-one-record-early",
+        "journal",
+        "journal.h",
+        (
+            (
+                "journal->count - journal->base == journal->capacity",
+                "journal->count - journal->base + 1 >= journal->capacity",
             ),
         ),
     ),
@@ -163,13 +187,14 @@ def test_thread_sanitizer_is_silent_about_real_headers(name: str, tmp_path: Path
 def test_every_order_of_the_plain_payload_rings_is_known() -> None:
     """Four hand-offs each: producer acquires and releases, consumer acquires and releases."""
     assert len(ORDERED) == 8, [str(site) for site in ORDERED]
+    assert len(JOURNAL_ORDERED) == 5, [str(site) for site in JOURNAL_ORDERED]
 
 
 @needs_tsan
-@pytest.mark.parametrize("site", ORDERED, ids=str)
+@pytest.mark.parametrize("site", [*ORDERED, *JOURNAL_ORDERED], ids=str)
 def test_a_weakened_order_is_reported(site: Site, tmp_path: Path) -> None:
     weaken = (f"-DARB_WEAKEN_FIRST={site.first}", f"-DARB_WEAKEN_LAST={site.last}")
-    name = site.header.split("_")[0]
+    name = Path(site.header).stem.split("_")[0]
     binary = compile_harness(name, tmp_path / name, *TSAN_FLAGS, *weaken, optimise="-O1")
     for seed in range(1, 6):
         code, output = run(binary, 20_000, seed)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from arbitrage.core.journal import Journal
 from arbitrage.core.messages import Execution, Order
+from arbitrage.trading.run_journal import open_intents
 
 HEADER, RECORD = 4096, 128
 INTENT, EXEC = 2, 3
@@ -113,7 +114,7 @@ def test_open_intents_are_those_without_an_end(tmp_path: Path) -> None:
     journal.append(EXEC, told(3, 3, last=2, cum=6))
     journal.append(EXEC, told(4, 5))
     journal.append(EXEC, told(99, 3, last=1))
-    opened = Journal.open_readonly(tmp_path / "j").open_intents()
+    opened = open_intents(Journal.open_readonly(tmp_path / "j"))
     assert [(one.order.client_id, one.filled_lots, one.timed_out) for one in opened] == [
         (3, 6, False),
         (4, 0, True),

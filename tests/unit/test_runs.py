@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from arbitrage.errors import JournalError
-from arbitrage.trading.runs import RUN_EPOCH_S, StateFolder, latest_journal
+from arbitrage.trading.runs import RUN_EPOCH_S, StateFolder, journal_parts
 
 
 def test_run_numbers_rise_and_follow_the_clock(tmp_path: Path) -> None:
@@ -52,5 +52,9 @@ def test_the_newest_earlier_journal_is_what_recovery_reads(tmp_path: Path) -> No
     with StateFolder(tmp_path) as folder:
         for run in (3, 12, 2_000_000):
             folder.journal_path(run).touch()
-        assert latest_journal(folder, 2_000_000) == folder.journal_path(12)
-        assert latest_journal(folder, 3) is None
+        folder.journal_path(12, part=1).touch()
+        assert folder.last_journal(2_000_000) == [
+            folder.journal_path(12), folder.journal_path(12, part=1)
+        ]  # fmt: skip
+        assert folder.last_journal(3) == []
+        assert list(journal_parts(tmp_path)) == [3, 12, 2_000_000]

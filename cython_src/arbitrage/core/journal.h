@@ -1,17 +1,27 @@
-/* Journal: what this trader meant to do and what came of it, in a file that outlives the process.
+/* Journal: what this trader meant to do and what came of it, in files that outlive the process.
  *
- *   [ header: one page ][ record 0: 128 bytes ][ record 1 ] ...       append-only, fixed size
+ *   part 0: [ header: one page ][ record 1: 128 bytes ][ record 2 ] ... [ record n ]
+ *   part 1: [ header ][ record n + 1 ] ...             append-only, fixed size
  *   record: [ checksum 8 | sequence 8 | wall 8 | mono 8 | run 4 | type 2 | bytes 2 | payload 88 ]
  *
- * The file is memory-mapped and its pages are written once at creation, so that an append is a copy and a
- * checksum, without a system call. A killed process loses nothing that was appended (the pages are the
- * kernel's); a power cut may lose the tail, which the checksum finds. Sequence counts from 1 without holes:
- * the journal ends at the first record that is not the next valid one of its run.
- * The checksum is a chain of xor, odd multiply and rotate over 64-bit words: each step is a bijection of
- * the running value, so a change confined to one word is always found, others with 1 - 2^-64.
+ * A part is memory-mapped and its pages are written once at creation, so that an append is a copy
+ * and a checksum, without a system call. A killed process loses nothing that was appended (the
+ * pages are the kernel's); a power cut may lose the tail, which the checksum finds. Sequence counts
+ * from 1 without holes through all parts of a run: the journal ends at the first record that is not
+ * the next valid one.
+ * The checksum is a chain of xor, odd multiply and rotate over 64-bit words: each step is a
+ * bijection of the running value, so a change confined to one word is always found, others with
+ * 1 - 2^-64.
  *
- * Threads: the strategy's appends; anyone may read a whole record it finds valid. Limit: when capacity is
- * used up an append returns false, and the order it stood for must not leave.
+ * Rotation. The owner offers the next part, mapped and touched, while the present one fills; the
+ * appender takes it when the present one is full. Where no part was offered in time an append is
+ * refused, and the order it stood for must not leave.
+ *
+ * Durability. flush, when there is one, is called with each intent before its append returns; it
+ * must bring the record to the disk. Without it the owner syncs now and then, or the kernel does.
+ *
+ * Threads: the strategy's appends; a cold one of the owner offers parts; anyone may read a whole
+ * record it finds valid.
  */
 #ifndef ARB_JOURNAL_H
 #define ARB_JOURNAL_H
@@ -25,7 +35,7 @@
 #define ARB_JOURNAL_MAGIC 0x314c4e524a425241ull /* "ARBJRNL1" */
 
 enum {
-    ARB_JOURNAL_VERSION = 1,
+    ARB_JOURNAL_VERSION = 2,
     ARB_JOURNAL_HEADER_BYTES = 4096,
     ARB_JOURNAL_RECORD_BYTES = 128,
     ARB_JOURNAL_PAYLOAD_BYTES = 88
@@ -38,22 +48,24 @@ typedef enum arb_journal_type {
     ARB_JOURNAL_EXEC = 3,   /* arb_exec_t: what the venue said, when the strategy took it */
     ARB_JOURNAL_PAIR = 4,   /* arb_journal_pair_t: a pair changed its phase */
     ARB_JOURNAL_KILL = 5,   /* arb_journal_kill_t: a control word changed */
-    ARB_JOURNAL_TYPE_COUNT = 6
+    ARB_JOURNAL_CONTRACT = 6, /* arb_journal_contract_t: what a row's ticks and lots mean */
+    ARB_JOURNAL_TYPE_COUNT = 7
 } arb_journal_type_t;
 
 typedef struct arb_journal_header {
     uint64_t magic;
     uint32_t version;
     uint32_t record_bytes;
-    uint64_t capacity;       /* records */
+    uint64_t capacity;       /* records of this part */
+    uint64_t first_sequence; /* of its first record */
     int64_t created_wall_ns;
     uint32_t run;
-    uint32_t reserved;
+    uint32_t part;           /* from 0 */
 } arb_journal_header_t;
 
 typedef struct arb_journal_record {
     uint64_t checksum;       /* over the other 120 bytes; written last */
-    uint64_t sequence;       /* from 1, no holes */
+    uint64_t sequence;       /* from 1 in a run, no holes */
     int64_t wall_ns;
     int64_t mono_ns;
     uint32_t run;
@@ -62,7 +74,7 @@ typedef struct arb_journal_record {
     unsigned char payload[ARB_JOURNAL_PAYLOAD_BYTES];
 } arb_journal_record_t;
 
-_Static_assert(sizeof(arb_journal_record_t) == ARB_JOURNAL_RECORD_BYTES, "two cache lines a record");
+_Static_assert(sizeof(arb_journal_record_t) == ARB_JOURNAL_RECORD_BYTES, "two cache lines");
 _Static_assert(sizeof(arb_journal_header_t) <= ARB_JOURNAL_HEADER_BYTES, "the header is one page");
 _Static_assert(sizeof(arb_order_t) <= ARB_JOURNAL_PAYLOAD_BYTES, "an intent fits a record");
 _Static_assert(sizeof(arb_exec_t) <= ARB_JOURNAL_PAYLOAD_BYTES, "an execution fits a record");
@@ -85,20 +97,41 @@ typedef struct arb_journal_pair {
     uint8_t reason;     /* arb_exit_reason_t */
 } arb_journal_pair_t;
 
+/* Texts are ASCII, zero-padded; one of full length has no zero at its end. */
+typedef struct arb_journal_contract {
+    uint16_t row;
+    uint16_t symbol_index;
+    uint8_t venue;
+    uint8_t reserved[3];
+    char symbol[16];
+    char venue_symbol[24];
+    char tick[16]; /* price step, decimal */
+    char lot[16];  /* quantity step in the venue's units, decimal */
+} arb_journal_contract_t;
+
 typedef struct arb_journal_kill {
     uint64_t kill;
     uint64_t opening_off;
     uint64_t flatten;
 } arb_journal_kill_t;
 
-/* The appender's handle: private to its thread, points into the mapping. */
+/* Bring a record to the disk; not 0: it is not there. */
+typedef int (*arb_journal_flush_t)(const arb_journal_record_t *record);
+
+/* The handle of appender and owner: private to their process, points into the mappings. */
 typedef struct arb_journal {
-    arb_journal_record_t *records; /* NULL: closed, every append refused */
-    uint64_t capacity;
-    uint64_t count;                /* records appended; readers load it relaxed for display */
-    uint64_t refused;              /* appends refused because the journal was full */
-    int64_t wall_offset_ns;        /* wall - mono; another thread may refresh it */
+    /* the appender's */
+    arb_journal_record_t *records; /* of the part that fills; NULL: closed, every append refused */
+    uint64_t capacity;             /* of that part */
+    uint64_t base;                 /* records in the parts before it */
+    uint64_t count;                /* records in all parts; readers load it relaxed for display */
+    uint64_t refused;              /* appends that did not reach the journal, or not the disk */
     uint32_t run;
+    /* the owner's */
+    int64_t wall_offset_ns;        /* wall - mono */
+    uint64_t spare;                /* address of the next part's records; 0: none, or taken */
+    uint64_t spare_capacity;
+    arb_journal_flush_t flush;     /* NULL: an append is done when the kernel has it */
 } arb_journal_t;
 
 static inline uint64_t arb_journal_checksum(const arb_journal_record_t *record)
@@ -118,31 +151,81 @@ static inline uint64_t arb_journal_checksum(const arb_journal_record_t *record)
 static inline bool arb_journal_record_valid(const arb_journal_record_t *record, uint32_t run,
                                             uint64_t sequence)
 {
-    return record->sequence == sequence && record->run == run && record->type != ARB_JOURNAL_EMPTY &&
-           record->type < ARB_JOURNAL_TYPE_COUNT && record->payload_bytes <= ARB_JOURNAL_PAYLOAD_BYTES &&
+    return record->sequence == sequence && record->run == run &&
+           record->type != ARB_JOURNAL_EMPTY && record->type < ARB_JOURNAL_TYPE_COUNT &&
+           record->payload_bytes <= ARB_JOURNAL_PAYLOAD_BYTES &&
            record->checksum == arb_journal_checksum(record);
 }
 
-/* Records from the start that are valid: where the journal ends. */
-static inline uint64_t arb_journal_valid_count(const arb_journal_record_t *records, uint64_t capacity,
-                                               uint32_t run)
+/* Records of a part from its start that are valid: where the journal ends. */
+static inline uint64_t arb_journal_valid_count(const arb_journal_record_t *records,
+                                               uint64_t capacity, uint32_t run,
+                                               uint64_t first_sequence)
 {
     uint64_t count = 0;
-    while (count < capacity && arb_journal_record_valid(records + count, run, count + 1))
+    while (count < capacity &&
+           arb_journal_record_valid(records + count, run, first_sequence + count))
         count++;
     return count;
 }
 
-static inline uint64_t arb_journal_room(const arb_journal_t *journal)
+/* ---- owner, a cold thread ------------------------------------------------------------------- */
+
+/* Is there no part in waiting? Also true once it was taken: then the one before it is finished. */
+static inline bool arb_journal_wants_part(const arb_journal_t *journal)
 {
-    return journal->records == NULL ? 0 : journal->capacity - journal->count;
+    /* acquire: all records of the finished part are written; pairs with
+     * journal.h:arb_journal_turn */
+    return arb_load_acquire(&journal->spare) == 0;
 }
 
-/* Append one record. Strategy thread only. false: no room, nothing written. */
-static inline bool arb_journal_append(arb_journal_t *journal, arb_journal_type_t type, const void *payload,
-                                      uint32_t payload_bytes, int64_t now_mono_ns)
+/* Offer the next part: its pages are mapped, touched and zero. Only when one is wanted. */
+static inline void arb_journal_offer(arb_journal_t *journal, arb_journal_record_t *records,
+                                     uint64_t capacity)
 {
-    if (ARB_UNLIKELY(arb_journal_room(journal) == 0 || payload_bytes > ARB_JOURNAL_PAYLOAD_BYTES)) {
+    journal->spare_capacity = capacity;
+    /* release: capacity and pages are ready; pairs with journal.h:arb_journal_turn and
+     * arb_journal_room */
+    arb_store_release(&journal->spare, (uint64_t)(uintptr_t)records);
+}
+
+/* ---- appender ------------------------------------------------------------------------------- */
+
+/* Records that can surely be appended now. */
+static inline uint64_t arb_journal_room(const arb_journal_t *journal)
+{
+    if (journal->records == NULL)
+        return 0;
+    uint64_t left = journal->capacity - (journal->count - journal->base);
+    /* acquire: the capacity belongs to that part; pairs with journal.h:arb_journal_offer */
+    return left + (arb_load_acquire(&journal->spare) != 0 ? journal->spare_capacity : 0);
+}
+
+/* Begin the part that was offered. false: none was. */
+static inline bool arb_journal_turn(arb_journal_t *journal)
+{
+    /* acquire: its capacity and pages are ready; pairs with journal.h:arb_journal_offer */
+    uint64_t spare = arb_load_acquire(&journal->spare);
+    if (spare == 0)
+        return false;
+    journal->records = (arb_journal_record_t *)(uintptr_t)spare;
+    journal->base += journal->capacity;
+    journal->capacity = journal->spare_capacity;
+    /* release: nothing is written to the finished part any more; pairs with
+     * journal.h:arb_journal_wants_part */
+    arb_store_release(&journal->spare, 0);
+    return true;
+}
+
+/* Append one record. Strategy thread only. false: it did not reach the journal, or not the disk
+ * where that is asked for; what it stood for must not happen. */
+static inline bool arb_journal_append(arb_journal_t *journal, arb_journal_type_t type,
+                                      const void *payload, uint32_t payload_bytes,
+                                      int64_t now_mono_ns)
+{
+    if (ARB_UNLIKELY(journal->records == NULL || payload_bytes > ARB_JOURNAL_PAYLOAD_BYTES ||
+                     (journal->count - journal->base == journal->capacity &&
+                      !arb_journal_turn(journal)))) {
         arb_count(&journal->refused, 1);
         return false;
     }
@@ -157,11 +240,18 @@ static inline bool arb_journal_append(arb_journal_t *journal, arb_journal_type_t
     memset(local.payload, 0, sizeof local.payload);
     memcpy(local.payload, payload, payload_bytes);
     local.checksum = arb_journal_checksum(&local);
-    arb_journal_record_t *record = journal->records + journal->count;
-    arb_copy_words_in((uint64_t *)record + 1, (const char *)&local + 8, ARB_JOURNAL_RECORD_BYTES - 8);
-    /* release: the record is whole before its checksum stands; pairs with the reader's acquire load */
+    arb_journal_record_t *record = journal->records + (journal->count - journal->base);
+    arb_copy_words_in((uint64_t *)record + 1, (const char *)&local + 8,
+                      ARB_JOURNAL_RECORD_BYTES - 8);
+    /* release: the record is whole before its checksum stands; pairs with the reader's acquire
+     * load */
     arb_store_release(&record->checksum, local.checksum);
     arb_count(&journal->count, 1);
+    if (ARB_UNLIKELY(journal->flush != NULL) && type == ARB_JOURNAL_INTENT &&
+        journal->flush(record) != 0) {
+        arb_count(&journal->refused, 1);
+        return false;
+    }
     return true;
 }
 

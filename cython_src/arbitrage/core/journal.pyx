@@ -1,96 +1,94 @@
-"""Journal: what the trader meant to do and what came of it, in a file that outlives the process."""
+"""Journal: what the trader meant to do and what came of it, in files that outlive the process."""
 
 import os
 from collections import namedtuple
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 from posix.mman cimport (
     MAP_FAILED, MAP_SHARED, MS_SYNC, PROT_READ, PROT_WRITE, mmap, msync, munmap,
 )
-
-from arbitrage.core.messages import Execution, Order
+from posix.unistd cimport _SC_PAGESIZE, sysconf
 
 cdef extern from "clock.h" nogil:
     int64_t arb_mono_ns() noexcept
     int64_t arb_wall_ns() noexcept
 
-TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL")
-_TERMINAL = (2, 4)  # ARB_EXEC_REJECT, ARB_EXEC_DONE
+TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT")
+CAPACITY_MAX = 1 << 26
 
 JournalRecord = namedtuple("JournalRecord", "sequence wall_ns mono_ns run type payload")
 JournalReport = namedtuple("JournalReport", "valid torn stray")
-OpenIntent = namedtuple("OpenIntent", "order wall_ns filled_lots timed_out")
+
+cdef size_t page_bytes = sysconf(_SC_PAGESIZE)
+
+
+cdef int flush_record(const arb_journal_record_t *record) noexcept nogil:
+    cdef uintptr_t page = <uintptr_t>record & ~<uintptr_t>(page_bytes - 1)
+    return msync(<void *>page, page_bytes, MS_SYNC)
 
 
 cdef class Journal:
-    """Append fixed records to a memory-mapped, pre-faulted file; read them back after a crash.
+    """Append fixed records to memory-mapped, pre-faulted files; read one back after a crash.
 
-    Threads: one appender (the strategy; :meth:`append` is for tests and before the threads start).
-    Any thread or process may open the file read-only meanwhile. Appending costs no system call.
+    A run's journal is a chain of parts, each a file. Where :meth:`tend` is called now and then the
+    chain grows as it fills; else it ends with its first part.
+
+    Threads: one appender (the strategy; :meth:`append` is for tests and before the threads start);
+    one cold thread for :meth:`tend` and :meth:`sync`. Any thread or process may open a part
+    read-only meanwhile. Appending costs no system call, unless made `durable`.
     Make one with :meth:`create` or :meth:`open_readonly`.
 
     Examples
     --------
-    >>> journal = Journal.create("/tmp/orders-7.journal", 1024, run=7)
+    >>> journal = Journal.create("/tmp/orders-7-0000.journal", 1024, run=7)
     >>> journal.verify().valid
     1
     """
+
+    def __cinit__(self):
+        self.filling.mapping = self.spare.mapping = NULL
 
     def __init__(self) -> None:
         raise TypeError("use Journal.create(path, capacity_records, run) or Journal.open_readonly")
 
     def __dealloc__(self):
-        if self.mapping != NULL:
-            munmap(self.mapping, self.mapping_bytes)
+        unmap_part(&self.filling)
+        unmap_part(&self.spare)
 
     @staticmethod
-    def create(path: str | os.PathLike[str], capacity_records: int, run: int) -> Journal:
-        """Create a journal of a run and write its RUN record.
+    def create(
+        path: str | os.PathLike[str], capacity_records: int, run: int, *, durable: bool = False
+    ) -> Journal:
+        """Create the first part of a run's journal and write its RUN record.
 
         Parameters
         ----------
         path : path
             Must not exist; the file gets mode 0600 and its full size at once.
         capacity_records : int
-            Records of 128 bytes; when they are used up no order may leave.
+            Records of 128 bytes in each part.
         run : int
             Run number of the client ids, 28 bits.
+        durable : bool
+            Each intent is on the disk before its append returns: one disk write an order.
         """
-        if not 1 <= capacity_records <= 1 << 26:
+        if not 1 <= capacity_records <= CAPACITY_MAX:
             raise ValueError(f"capacity_records was {capacity_records}; accepted values are 1 to "
-                             f"{1 << 26}")
+                             f"{CAPACITY_MAX}")
         if not 0 <= run < 1 << 28:
             raise ValueError(f"run was {run}; accepted values are 0 to {(1 << 28) - 1}")
         cdef Journal self = Journal.__new__(Journal)
-        cdef arb_journal_header_t header
         cdef arb_journal_run_t started
-        byte_count = ARB_JOURNAL_HEADER_BYTES + capacity_records * ARB_JOURNAL_RECORD_BYTES
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            # blocks are reserved now, so that a full disk is an error here and no bus error later
-            os.posix_fallocate(file, 0, byte_count)
-            _map(self, file, byte_count, True)
-        except BaseException:
-            os.unlink(path)
-            raise
-        finally:
-            os.close(file)
         self.path = os.fspath(path)
-        memset(self.mapping, 0, self.mapping_bytes)  # touches every page: no fault while trading
-        memset(&header, 0, sizeof(header))
-        header.magic = ARB_JOURNAL_MAGIC
-        header.version = ARB_JOURNAL_VERSION
-        header.record_bytes = ARB_JOURNAL_RECORD_BYTES
-        header.capacity = capacity_records
-        header.created_wall_ns = arb_wall_ns()
-        header.run = run
-        memcpy(self.mapping, &header, sizeof(header))
-        self.handle.records = <arb_journal_record_t *>(self.mapping + ARB_JOURNAL_HEADER_BYTES)
+        make_part(&self.filling, self.path, capacity_records, run, 1, 0)
+        self.handle.records = part_records(&self.filling)
         self.handle.capacity = capacity_records
         self.handle.run = run
+        if durable:
+            self.handle.flush = flush_record
         self.refresh_wall_offset()
-        started.started_wall_ns = header.created_wall_ns
+        started.started_wall_ns = self.header().created_wall_ns
         started.started_mono_ns = arb_mono_ns()
         started.pid = os.getpid()
         arb_journal_append(&self.handle, ARB_JOURNAL_RUN, &started, sizeof(started),
@@ -99,7 +97,7 @@ cdef class Journal:
 
     @staticmethod
     def open_readonly(path: str | os.PathLike[str]) -> Journal:
-        """Map an existing journal for reading.
+        """Map one part of an existing journal for reading.
 
         Raises
         ------
@@ -115,7 +113,7 @@ cdef class Journal:
             byte_count = os.fstat(file).st_size
             if byte_count < ARB_JOURNAL_HEADER_BYTES:
                 raise ValueError(f"{self.path} is no journal: it has only {byte_count} bytes")
-            _map(self, file, byte_count, False)
+            map_part(&self.filling, file, byte_count, False)
         finally:
             os.close(file)
         header = self.header()
@@ -124,34 +122,53 @@ cdef class Journal:
         if header.version != ARB_JOURNAL_VERSION:
             raise ValueError(f"{self.path} is a journal of version {header.version}; this program "
                              f"reads version {ARB_JOURNAL_VERSION}")
-        self.handle.records = <arb_journal_record_t *>(self.mapping + ARB_JOURNAL_HEADER_BYTES)
+        self.handle.records = part_records(&self.filling)
         held = (byte_count - ARB_JOURNAL_HEADER_BYTES) // ARB_JOURNAL_RECORD_BYTES
         self.handle.capacity = min(<uint64_t>header.capacity, <uint64_t>held)
+        self.handle.base = header.first_sequence - 1
         self.handle.run = header.run
-        self.handle.count = self.handle.capacity  # nothing may be appended
         return self
 
     cdef arb_journal_header_t header(self) noexcept:
         cdef arb_journal_header_t header
-        memcpy(&header, self.mapping, sizeof(header))
+        memcpy(&header, self.filling.mapping, sizeof(header))
         return header
 
     @property
     def capacity(self) -> int:
-        """Records the file has room for."""
+        """Records that this part has room for."""
         return self.handle.capacity
 
     @property
+    def room(self) -> int:
+        """Records that can surely be appended now."""
+        return arb_journal_room(&self.handle)
+
+    @property
     def count(self) -> int:
-        """Records appended by this object, or held whole by a file opened for reading."""
+        """Records of the run that the parts up to this one hold whole."""
         if self.read_only:
-            return arb_journal_valid_count(self.handle.records, self.handle.capacity,
-                                           self.handle.run)
+            return self.handle.base + len(self)
         return self.handle.count
 
     @property
+    def first_sequence(self) -> int:
+        """Sequence of this part's first record; 1 for a run's first part."""
+        return self.header().first_sequence if self.filling.mapping != NULL else 0
+
+    @property
+    def part(self) -> int:
+        """Which part of the run's journal this is, from 0."""
+        return self.header().part if self.filling.mapping != NULL else 0
+
+    @property
+    def created_wall_ns(self) -> int:
+        """When this part was made, UTC epoch."""
+        return self.header().created_wall_ns if self.filling.mapping != NULL else 0
+
+    @property
     def refused(self) -> int:
-        """Appends refused because the file was full."""
+        """Appends that did not reach the journal, or not the disk where that is asked for."""
         return self.handle.refused
 
     @property
@@ -175,37 +192,86 @@ cdef class Journal:
         now = arb_mono_ns() if now_mono_ns is None else now_mono_ns
         return arb_journal_append(&self.handle, type, <const char *>payload, len(payload), now)
 
+    def tend(self, path_of_part) -> bool:
+        """Let go of a part that is full; have the next one ready when the present is half full.
+
+        Cold thread only. Call it often enough that half a part cannot fill in between.
+
+        Parameters
+        ----------
+        path_of_part : callable
+            Takes a part's number, returns where its file is to lie.
+
+        Returns
+        -------
+        bool
+            Whether a part was made.
+
+        Raises
+        ------
+        OSError
+            The next file cannot be made: no room, no right. The present part goes on.
+        """
+        cdef arb_journal_header_t header
+        cdef uint64_t appended
+        self._check_open()
+        if self.spare.mapping != NULL and arb_journal_wants_part(&self.handle):
+            unmap_part(&self.filling)
+            self.filling = self.spare
+            self.path = self.spare_path
+            self.spare.mapping = NULL
+        appended = self.handle.count - self.handle.base
+        if self.spare.mapping != NULL or 2 * appended < self.handle.capacity:
+            return False
+        header = self.header()
+        path = os.fspath(path_of_part(header.part + 1))
+        make_part(&self.spare, path, header.capacity, header.run,
+                  header.first_sequence + header.capacity, header.part + 1)
+        self.spare_path = path
+        arb_journal_offer(&self.handle, part_records(&self.spare), header.capacity)
+        return True
+
     def sync(self) -> None:
-        """Write the pages to the disk and wait for it. For a cold thread; releases the GIL."""
+        """Write the pages to the disk and wait for it. For the cold thread; releases the GIL."""
         self._check_open()
         cdef int failed
         with nogil:
-            failed = msync(self.mapping, self.mapping_bytes, MS_SYNC)
+            failed = msync(self.filling.mapping, self.filling.mapping_bytes, MS_SYNC)
+            if self.spare.mapping != NULL:
+                failed |= msync(self.spare.mapping, self.spare.mapping_bytes, MS_SYNC)
         if failed:
             raise OSError(f"{self.path} could not be written to its disk")
 
     def close(self) -> None:
-        """Unmap the file and cut it to the records it holds; later appends are refused.
+        """Unmap the files; cut the last to the records it holds; later appends are refused.
 
-        No strategy thread may use it any more.
+        No strategy thread may use it any more, and no thread tends it.
         """
-        if self.mapping == NULL:
+        if self.filling.mapping == NULL:
             return
-        held = ARB_JOURNAL_HEADER_BYTES + self.handle.count * ARB_JOURNAL_RECORD_BYTES
+        if self.spare.mapping != NULL and arb_journal_wants_part(&self.handle):
+            unmap_part(&self.filling)
+            self.filling, self.path, self.spare.mapping = self.spare, self.spare_path, NULL
+        held = self.handle.count - self.handle.base
         self.handle.records = NULL
         self.handle.capacity = 0
-        munmap(self.mapping, self.mapping_bytes)
-        self.mapping = NULL
-        if not self.read_only:
-            os.truncate(self.path, held)
+        unmap_part(&self.filling)
+        if self.read_only:
+            return
+        os.truncate(self.path, ARB_JOURNAL_HEADER_BYTES + held * ARB_JOURNAL_RECORD_BYTES)
+        if self.spare.mapping != NULL:
+            unmap_part(&self.spare)
+            os.unlink(self.spare_path)
 
     def __iter__(self):
-        """Yield the valid records in order; ends at the first that is not whole."""
-        for index in range(self.count):
+        """Yield this part's valid records in order; ends at the first that is not whole."""
+        for index in range(len(self)):
             yield self[index]
 
     def __len__(self) -> int:
-        return self.count
+        self._check_open()
+        return arb_journal_valid_count(self.handle.records, self.handle.capacity, self.handle.run,
+                                       self.handle.base + 1)
 
     def __getitem__(self, index: int) -> JournalRecord:
         """Return one record, valid or not, by its place from 0."""
@@ -219,69 +285,101 @@ cdef class Journal:
                              (<char *>record.payload)[:size])
 
     def verify(self) -> JournalReport:
-        """Check every record.
+        """Check every record of this part.
 
         Returns
         -------
         JournalReport
-            `valid`: records up to the journal's end; `torn`: the record at the end is there but
+            `valid`: records up to the part's end; `torn`: the record at the end is there but
             not whole; `stray`: whole records behind the end, which a healthy file never has.
         """
         self._check_open()
         cdef arb_journal_record_t *records = self.handle.records
-        cdef uint64_t capacity = self.handle.capacity, index
-        cdef uint64_t valid = arb_journal_valid_count(records, capacity, self.handle.run)
-        cdef uint64_t stray = 0
+        cdef uint64_t capacity = self.handle.capacity, index, valid, stray
+        cdef uint64_t first = self.handle.base + 1
         cdef char *end
+        while True:
+            valid = arb_journal_valid_count(records, capacity, self.handle.run, first)
+            stray = 0
+            with nogil:
+                for index in range(valid + 1, capacity):
+                    stray += arb_journal_record_valid(records + index, self.handle.run,
+                                                      first + index)
+            # a writer may have gone on meanwhile: then the end that we saw is none any more
+            if stray == 0 or not arb_journal_record_valid(records + valid, self.handle.run,
+                                                          first + valid):
+                break
         torn = False
         if valid < capacity:
             end = <char *>(records + valid)
             torn = any(end[:ARB_JOURNAL_RECORD_BYTES])
-        with nogil:
-            for index in range(valid + 1, capacity):
-                stray += arb_journal_record_valid(records + index, self.handle.run, index + 1)
         return JournalReport(valid, torn, stray)
 
-    def open_intents(self) -> list[OpenIntent]:
-        """Return the intents without a terminal execution: what to ask the venues about.
-
-        Returns
-        -------
-        list of OpenIntent
-            In journal order: the `order`, when it was journaled, what is known to be filled, and
-            whether it had timed out.
-        """
-        intents = {}
-        for record in self:
-            if record.type == "INTENT":
-                order = Order.unpack(record.payload)
-                intents[order.client_id] = [order, record.wall_ns, 0, False]
-            elif record.type == "EXEC":
-                told = Execution.unpack(record.payload)
-                known = intents.get(told.client_id)
-                if known is None:
-                    continue
-                if told.kind in _TERMINAL:
-                    del intents[told.client_id]
-                elif told.kind == 3:
-                    known[2] = max(known[2] + told.last_qty_lots, told.cum_qty_lots)
-                elif told.kind == 5:
-                    known[3] = True
-        return [OpenIntent(*known) for known in intents.values()]
-
     def _check_open(self) -> None:
-        if self.mapping == NULL:
+        if self.filling.mapping == NULL:
             raise ValueError(f"the journal {self.path} is closed")
 
     def __repr__(self) -> str:
-        return f"Journal({self.path!r}, run={self.run}, {self.count} of {self.capacity} records)"
+        return f"Journal({self.path!r}, run={self.run}, {self.count} records)"
 
 
-cdef int _map(Journal journal, int file, size_t byte_count, bint writable) except -1:
+cdef arb_journal_record_t *part_records(part_t *part) noexcept:
+    return <arb_journal_record_t *>(part.mapping + ARB_JOURNAL_HEADER_BYTES)
+
+
+cdef void unmap_part(part_t *part) noexcept:
+    if part.mapping != NULL:
+        munmap(part.mapping, part.mapping_bytes)
+        part.mapping = NULL
+
+
+cdef int map_part(part_t *part, int file, size_t byte_count, bint writable) except -1:
     cdef int protection = PROT_READ | PROT_WRITE if writable else PROT_READ
     cdef void *mapping = mmap(NULL, byte_count, protection, MAP_SHARED, file, 0)
     if mapping == MAP_FAILED:
         raise OSError(f"a journal of {byte_count} bytes could not be mapped into memory")
-    journal.mapping = <char *>mapping
-    journal.mapping_bytes = byte_count
+    part.mapping = <char *>mapping
+    part.mapping_bytes = byte_count
     return 0
+
+
+cdef int make_part(part_t *part, str path, uint64_t capacity, uint32_t run,
+                   uint64_t first_sequence, uint32_t number) except -1:
+    """Create, reserve, map and touch one part; nothing is left of it when that fails."""
+    cdef arb_journal_header_t header
+    cdef part_t made
+    byte_count = ARB_JOURNAL_HEADER_BYTES + capacity * ARB_JOURNAL_RECORD_BYTES
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        # blocks are reserved now, so that a full disk is an error here and no bus error later
+        os.posix_fallocate(file, 0, byte_count)
+        map_part(&made, file, byte_count, True)
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(file)
+    with nogil:
+        memset(made.mapping, 0, made.mapping_bytes)  # touches every page: no fault while trading
+    memset(&header, 0, sizeof(header))
+    header.magic = ARB_JOURNAL_MAGIC
+    header.version = ARB_JOURNAL_VERSION
+    header.record_bytes = ARB_JOURNAL_RECORD_BYTES
+    header.capacity = capacity
+    header.first_sequence = first_sequence
+    header.created_wall_ns = arb_wall_ns()
+    header.run = run
+    header.part = number
+    memcpy(made.mapping, &header, sizeof(header))
+    part[0] = made
+    sync_folder(path)
+    return 0
+
+
+def sync_folder(str path) -> None:
+    """Bring a new file's name to the disk."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

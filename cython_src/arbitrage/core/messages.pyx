@@ -11,6 +11,14 @@ from arbitrage.core.records cimport arb_exec_t, arb_opportunity_t, arb_order_t
 cdef extern from "pair.h" nogil:
     ctypedef struct arb_pair_event_t:
         pass
+    ctypedef struct arb_journal_run_t:
+        pass
+    ctypedef struct arb_journal_pair_t:
+        pass
+    ctypedef struct arb_journal_kill_t:
+        pass
+    ctypedef struct arb_journal_contract_t:
+        pass
 
 # record -> "name:code" of each field in order; codes as in the struct module
 _FIELDS = {
@@ -26,10 +34,18 @@ _FIELDS = {
                   "sell_px:d buy_exit_px:d sell_exit_px:d base_qty:d gross_bps:d pair_bps:d "
                   "fees_bps:f funding_bps:f naked_us:I pair:I order_count:I buy_row:H sell_row:H "
                   "symbol_index:H event:B reason:B run:I",
+    "run": "started_wall_ns:q started_mono_ns:q pid:q",
+    "pair": "opportunity_id:Q long_lots:q short_lots:q pair:I buy_row:H sell_row:H "
+            "symbol_index:H phase:B reason:B reserved_0:I",
+    "kill": "kill:Q opening_off:Q flatten:Q",
+    "contract": "row:H symbol_index:H venue:B reserved_0:3x symbol:16s venue_symbol:24s tick:16s "
+                "lot:16s",
 }
 _SIZES = {
     "opportunity": sizeof(arb_opportunity_t), "order": sizeof(arb_order_t),
     "exec": sizeof(arb_exec_t), "pair_event": sizeof(arb_pair_event_t),
+    "run": sizeof(arb_journal_run_t), "pair": sizeof(arb_journal_pair_t),
+    "kill": sizeof(arb_journal_kill_t), "contract": sizeof(arb_journal_contract_t),
 }
 RECORDS = tuple(_FIELDS)
 
@@ -58,9 +74,14 @@ _OpportunityTuple = _tuple("Opportunity", "opportunity")
 _OrderTuple = _tuple("Order", "order")
 _ExecutionTuple = _tuple("Execution", "exec")
 _PairEventTuple = _tuple("PairEvent", "pair_event")
+_RunBegunTuple = _tuple("RunBegun", "run")
+_PairPhaseTuple = _tuple("PairPhase", "pair")
+_ContractTuple = _tuple("Contract", "contract")
+_ControlWordsTuple = _tuple("ControlWords", "kill")
 
 
 cdef int EXEC_FIELDS = 11  # without the reserved bytes at its end
+cdef int PAIR_FIELDS = 9
 
 
 class _Packed:
@@ -112,6 +133,57 @@ class PairEvent(_Packed, _PairEventTuple):
 
     __slots__ = ()
     _record = "pair_event"
+
+
+class RunBegun(_Packed, _RunBegunTuple):
+    """A run began: the first record of its journal."""
+
+    __slots__ = ()
+    _record = "run"
+
+
+class PairPhase(_Packed, _PairPhaseTuple):
+    """A pair changed its phase; lots are each leg's position, short ones positive when short."""
+
+    __slots__ = ()
+    _record = "pair"
+
+    def pack(self) -> bytes:
+        """Return the record's bytes, as they lie in a journal."""
+        return _STRUCTS["pair"].pack(*self, 0)
+
+    @classmethod
+    def unpack(cls, payload: bytes):
+        """Return the tuple of a record's bytes; trailing bytes are ignored."""
+        return cls(*_STRUCTS["pair"].unpack_from(payload)[:PAIR_FIELDS])
+
+
+class Contract(_Packed, _ContractTuple):
+    """What a row's ticks and lots mean; its texts are str here."""
+
+    __slots__ = ()
+    _record = "contract"
+
+    def pack(self) -> bytes:
+        """Return the record's bytes, as they lie in a journal."""
+        texts = [text.encode("ascii") for text in self[3:]]
+        for text, room in zip(texts, (16, 24, 16, 16), strict=True):
+            if len(text) > room:
+                raise ValueError(f"{text.decode()!r} is longer than {room} characters")
+        return _STRUCTS["contract"].pack(*self[:3], *texts)
+
+    @classmethod
+    def unpack(cls, payload: bytes):
+        """Return the tuple of a record's bytes; trailing bytes are ignored."""
+        held = _STRUCTS["contract"].unpack_from(payload)
+        return cls(*held[:3], *(text.rstrip(b"\0").decode("ascii", "replace") for text in held[3:]))
+
+
+class ControlWords(_Packed, _ControlWordsTuple):
+    """A control word changed: kill switch, no openings, flatten."""
+
+    __slots__ = ()
+    _record = "kill"
 
 
 def pair_event_dtype():

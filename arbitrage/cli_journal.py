@@ -1,0 +1,219 @@
+"""``arb journal``: what a trader meant to do and what came of it, read from its journal."""
+
+import csv
+import io
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import msgspec
+
+from arbitrage.cli import OutputFile, write_text
+from arbitrage.errors import ConfigError, JournalError
+from arbitrage.trading.journal_rows import COLUMNS, Row, iso_time, rows, sentence
+from arbitrage.trading.run_journal import RunJournal, open_intents
+from arbitrage.trading.runs import StateFolder, journal_parts
+
+__all__ = ["journal"]
+
+TYPES = ("run", "contract", "intent", "exec", "pair", "kill")
+
+
+def _folder(path: str | None) -> Path:
+    from arbitrage.config import load_settings
+
+    overrides = {"ARB_STATE_DIR": path} if path else {}
+    folder = load_settings(overrides=overrides, needs_keys=False).state_path
+    if not folder.is_dir():
+        raise ConfigError(f"there is no state folder {folder}; give --state-dir")
+    return folder
+
+
+def _runs(path: str | None) -> dict[int, list[Path]]:
+    folder = _folder(path)
+    found = journal_parts(folder)
+    if not found:
+        raise ConfigError(f"{folder} holds no journal; give --state-dir, or run a trader first")
+    return found
+
+
+def _parts(path: str | None, run: int | None) -> list[Path]:
+    """Return the parts of a run's journal; the newest run's for None."""
+    found = _runs(path)
+    if run is None:
+        return found[max(found)]
+    if run not in found:
+        newest = ", ".join(str(known) for known in sorted(found)[-5:])
+        raise ConfigError(f"there is no journal of run {run}; the newest are {newest}")
+    return found[run]
+
+
+state_option = click.option(
+    "--state-dir", metavar="FOLDER", help="Folder of the journals; default: ARB_STATE_DIR."
+)
+run_argument = click.argument("run", type=click.IntRange(0), required=False)
+
+
+@click.group(no_args_is_help=True)
+def journal() -> None:
+    """Show, verify and export the journals of a trader. Also while it runs."""
+
+
+@journal.command("list")
+@state_option
+def list_(state_dir: str | None) -> int:
+    """List the runs: when they began, their records, and orders whose end is not known."""
+    lines = [f"{'run':>10}  {'began':<27}  {'files':>5}  {'records':>9}  {'open':>5}  state"]
+    for run, paths in _runs(state_dir).items():
+        try:
+            with RunJournal(paths) as held:
+                report = held.verify()
+                left = len(open_intents(held))
+                state = "damaged" if report.stray else "torn end" if report.torn else "whole"
+                lines.append(
+                    f"{run:>10}  {iso_time(held.started_wall_ns):<27}  {report.parts:>5}  "
+                    f"{report.valid:>9,}  {left:>5}  {state}"
+                )
+        except JournalError as error:
+            lines.append(f"{run:>10}  {'':<27}  {len(paths):>5}  {'':>9}  {'':>5}  {error}")
+    write_text("-", "\n".join(lines) + "\n")
+    return 0
+
+
+def _chosen(
+    held: RunJournal, types: tuple[str, ...], pair: int | None, last: int | None
+) -> list[Row] | Iterator[Row]:
+    found = (
+        row
+        for row in rows(held)
+        if (not types or row["type"] in types) and (pair is None or row.get("pair") == pair)
+    )
+    return found if last is None else list(deque(found, maxlen=last))
+
+
+def _filters(command: Callable[..., int]) -> Callable[..., int]:
+    for option in (
+        click.option(
+            "--type", "types", type=click.Choice(TYPES), multiple=True, help="Only such records."
+        ),
+        click.option("--pair", type=click.IntRange(0), help="Only this pair of the run."),
+        click.option("--last", type=click.IntRange(1), help="Only the last so many."),
+    ):
+        command = option(command)
+    return command
+
+
+@journal.command()
+@run_argument
+@state_option
+@_filters
+def show(
+    run: int | None,
+    state_dir: str | None,
+    types: tuple[str, ...],
+    pair: int | None,
+    last: int | None,
+) -> int:
+    """Show the records of a run, the newest one unless a number is given."""
+    with RunJournal(_parts(state_dir, run)) as held:
+        for row in _chosen(held, types, pair, last):
+            sys.stdout.write(sentence(row) + "\n")
+    return 0
+
+
+@journal.command()
+@run_argument
+@state_option
+def verify(run: int | None, state_dir: str | None) -> int:
+    """Check every record of every run, or of one; exit 1 when a journal is damaged.
+
+    A torn record at the end is what a power cut leaves and no damage.
+    """
+    found = _runs(state_dir) if run is None else {run: _parts(state_dir, run)}
+    bad = 0
+    for number, paths in found.items():
+        try:
+            with RunJournal(paths) as held:
+                report, left = held.verify(), open_intents(held)
+        except JournalError as error:
+            write_text("-", f"run {number}: {error}\n")
+            bad += 1
+            continue
+        text = f"run {number}: {report.valid} records in {report.parts} files"
+        if report.torn:
+            text += ", the one after them is not whole"
+        if report.stray:
+            text += f"; damaged: {report.stray} whole records follow behind the end"
+            bad += 1
+        for one in left:
+            text += f"\n  order {one.order.client_id}: its end is not known"
+        write_text("-", text + "\n")
+    if bad:
+        raise JournalError(f"{bad} of {len(found)} journals are damaged")
+    return 0
+
+
+@journal.command()
+@run_argument
+@state_option
+@_filters
+@click.option("--csv", "csv_path", type=OutputFile(), metavar="FILE", help="Write CSV, or -.")
+@click.option(
+    "--json", "json_path", type=OutputFile(), metavar="FILE", help="Write JSON lines, or -."
+)
+def export(
+    run: int | None,
+    state_dir: str | None,
+    types: tuple[str, ...],
+    pair: int | None,
+    last: int | None,
+    csv_path: str | None,
+    json_path: str | None,
+) -> int:
+    """Write the records of a run, the newest one unless a number is given, for other programs."""
+    if (csv_path is None) == (json_path is None):
+        raise ConfigError("give one of --csv FILE and --json FILE; - is stdout")
+    with RunJournal(_parts(state_dir, run)) as held:
+        found = _chosen(held, types, pair, last)
+        if json_path is not None:
+            write_text(json_path, "".join(msgspec.json.encode(r).decode() + "\n" for r in found))
+        elif csv_path is not None:
+            out = io.StringIO()
+            writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(found)
+            write_text(csv_path, out.getvalue())
+    return 0
+
+
+@journal.command()
+@state_option
+@click.option(
+    "--keep", type=click.IntRange(1), required=True, help="How many of the newest runs stay."
+)
+@click.option("--dry-run", is_flag=True, help="Only name what would go.")
+def prune(state_dir: str | None, keep: int, dry_run: bool) -> int:
+    """Delete old runs' journals, no trader running; one left open or damaged stays."""
+    with StateFolder(_folder(state_dir)):
+        found = _runs(state_dir)
+        for run in sorted(found)[:-keep]:
+            try:
+                with RunJournal(found[run]) as held:
+                    left = open_intents(held)
+                    reason = "damaged" if held.verify().stray else ""
+            except JournalError:
+                left, reason = [], "damaged"
+            if left:
+                reason = f"the end of {len(left)} orders is not known"
+            if reason:
+                write_text("-", f"run {run} stays: {reason}\n")
+                continue
+            # the last part first: what an interrupted deletion leaves is still a journal
+            for path in reversed(found[run]):
+                if not dry_run:
+                    path.unlink()
+            done = "would go" if dry_run else "gone"
+            write_text("-", f"run {run}: {len(found[run])} files {done}\n")
+    return 0

@@ -1,0 +1,168 @@
+"""A journal's records in a person's words: names, prices and quantities, not rows and lots."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from arbitrage.core.journal import JournalRecord
+from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase, RunBegun
+from arbitrage.core.records import ExecKind, Leg, OrderAction, Side, Venue, split_client_id
+from arbitrage.core.strategy import EXIT_REASONS, PHASES
+from arbitrage.trading.run_journal import RunJournal, decode
+
+__all__ = ["COLUMNS", "Row", "rows", "sentence"]
+
+COLUMNS = (
+    "sequence", "time", "type", "pair", "leg", "attempt", "client_id", "venue", "symbol", "what",
+    "side", "qty", "px", "cum_qty", "fee_bps", "code", "phase", "reason", "opportunity_id",
+    "mono_ns",
+)  # fmt: skip
+Row = dict[str, Any]
+_REDUCE_ONLY = 1  # ARB_ORDER_REDUCE_ONLY
+
+
+def iso_time(wall_ns: int) -> str:
+    """Write a UTC epoch in nanoseconds with its microseconds."""
+    seconds, ns = divmod(wall_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{ns // 1000:06d}Z"
+
+
+def plain(value: Decimal) -> str:
+    """Write a decimal without exponent and without needless zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def name_of(kinds: Any, value: int) -> str:
+    """Return an enum's name in lower case; the number of one that this build does not know."""
+    return kinds(value).name.lower() if value in set(kinds) else str(value)
+
+
+def rows(journal: RunJournal) -> Iterator[Row]:
+    """Yield a row a record, in order: values by column, only those that the record has."""
+    contracts: dict[int, Contract] = {}
+    for record in journal:
+        row = _head(record)
+        held = decode(record)
+        if isinstance(held, Contract):
+            contracts[held.row] = held
+        row.update(_body(held, contracts))
+        yield row
+
+
+def _head(record: JournalRecord) -> Row:
+    return {
+        "sequence": record.sequence,
+        "time": iso_time(record.wall_ns),
+        "mono_ns": record.mono_ns,
+        "type": record.type.lower(),
+    }
+
+
+def _body(held: Any, contracts: dict[int, Contract]) -> Row:
+    if isinstance(held, Order):
+        return _order(held, contracts)
+    if isinstance(held, Execution):
+        return _execution(held, contracts)
+    if isinstance(held, PairPhase):
+        return {
+            "pair": held.pair,
+            "symbol": _symbol(held.symbol_index, contracts),
+            "phase": PHASES[held.phase] if held.phase < len(PHASES) else str(held.phase),
+            "reason": (
+                EXIT_REASONS[held.reason] if held.reason < len(EXIT_REASONS) else str(held.reason)
+            ),
+            "what": f"holds {_lots(held.long_lots, held.buy_row, contracts)} long, "
+            f"{_lots(held.short_lots, held.sell_row, contracts)} short",
+            "opportunity_id": held.opportunity_id,
+        }
+    if isinstance(held, ControlWords):
+        words = [name for name, value in held._asdict().items() if value]
+        return {"what": ", ".join(words) or "trading"}
+    if isinstance(held, RunBegun):
+        return {"what": f"process {held.pid}"}
+    return {
+        "venue": name_of(Venue, held.venue),
+        "symbol": held.symbol,
+        "what": f"{held.venue_symbol}, tick {held.tick}, lot {held.lot}",
+    }
+
+
+def _ids(client_id: int) -> Row:
+    parts = split_client_id(client_id)
+    return {
+        "client_id": client_id,
+        "pair": parts.pair,
+        "leg": name_of(Leg, parts.leg),
+        "attempt": parts.attempt,
+    }
+
+
+def _order(order: Order, contracts: dict[int, Contract]) -> Row:
+    contract = contracts.get(order.row)
+    found = _ids(order.client_id) | {
+        "venue": name_of(Venue, order.venue),
+        "symbol": contract.symbol if contract else f"row {order.row}",
+        "what": name_of(OrderAction, order.action)
+        + (" reduce-only" if order.flags & _REDUCE_ONLY else ""),
+        "side": name_of(Side, order.side),
+        "qty": _lots(order.qty_lots, order.row, contracts),
+        "opportunity_id": order.opportunity_id,
+    }
+    if contract:
+        found["px"] = plain(order.px_ticks * Decimal(contract.tick))
+    else:
+        found["px"] = f"{order.px_ticks} ticks"
+    return found
+
+
+def _execution(told: Execution, contracts: dict[int, Contract]) -> Row:
+    contract = contracts.get(told.row)
+    found = _ids(told.client_id) | {
+        "venue": name_of(Venue, told.venue),
+        "symbol": contract.symbol if contract else f"row {told.row}",
+        "what": name_of(ExecKind, told.kind),
+    }
+    if told.kind == ExecKind.FILL:
+        found["side"] = name_of(Side, told.side)
+        found["qty"] = _lots(told.last_qty_lots, told.row, contracts)
+        found["px"] = f"{told.px:.10g}"
+        found["fee_bps"] = round(told.fee_bps, 4)
+    if told.cum_qty_lots >= 0 and told.kind in (ExecKind.FILL, ExecKind.DONE):
+        found["cum_qty"] = _lots(told.cum_qty_lots, told.row, contracts)
+    if told.venue_code:
+        found["code"] = told.venue_code
+    return found
+
+
+def _lots(lots: int, row: int, contracts: dict[int, Contract]) -> str:
+    contract = contracts.get(row)
+    return plain(lots * Decimal(contract.lot)) if contract else f"{lots} lots"
+
+
+def _symbol(symbol_index: int, contracts: dict[int, Contract]) -> str:
+    for contract in contracts.values():
+        if contract.symbol_index == symbol_index:
+            return contract.symbol
+    return f"symbol {symbol_index}"
+
+
+def sentence(row: Row) -> str:
+    """Write a row as one line of text."""
+    text = f"{row['sequence']:>8}  {row['time']}  {row['type']:<8}"
+    if "pair" in row:
+        leg = f" {row['leg']}#{row['attempt']}" if "leg" in row else ""
+        text += f"  pair {row['pair']}{leg}"
+    for key in ("venue", "symbol", "phase", "what", "side", "qty"):
+        if key in row:
+            text += f"  {row[key]}"
+    if "px" in row:
+        text += f" at {row['px']}"
+    for key, word in (("cum_qty", "in all"), ("fee_bps", "fee bps"), ("code", "code")):
+        if key in row:
+            text += f"  {word} {row[key]}"
+    if row.get("reason", "none") != "none":
+        text += f"  ({row['reason']})"
+    return text
