@@ -165,11 +165,24 @@ def test_killed_demo_leaves_no_program(demo: Any, delay_s: float) -> None:
     assert not Path(f"/dev/shm/arbitrage.arbitrage-demo-{process.pid}").exists()
 
 
+def wait_until_caught(pid: int, number: int) -> None:
+    """Wait until a process has a handler for a signal: before, its interpreter is not even up."""
+    end_s = time.monotonic() + 20
+    while time.monotonic() < end_s:
+        status = Path(f"/proc/{pid}/status").read_text()
+        caught = next(line for line in status.splitlines() if line.startswith("SigCgt"))
+        if int(caught.split()[1], 16) >> (number - 1) & 1:
+            return
+        time.sleep(0.005)
+    raise AssertionError(f"process {pid} handles no signal {number}")
+
+
 @pytest.mark.parametrize("delay_s", [0.1, 0.3, 0.6, 0.9, 1.2, 1.5])
 def test_ctrl_c_at_the_start_is_quiet_and_leaves_nothing(
     demo: Any, tmp_path: Path, delay_s: float
 ) -> None:
     process = demo("--seconds", "600")
+    wait_until_caught(process.pid, signal.SIGINT)
     time.sleep(delay_s)
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process, 20)
