@@ -7,6 +7,7 @@
  *
  *   gross_bps = (bid - ask) / ask * 1e4                         in the common quotation
  *   net_bps   = gross_bps - fees_bps - slippage_bps + funding_bps
+ *   slippage_bps is what a position pays beyond the touch, where depth is known (depth_walk.h)
  *   open when net and gross reach their thresholds and all gates hold; UPDATE when that ask or that bid
  *   changes while open; CLOSE at the first gate that fails, in the order of arb_life_judge.
  *
@@ -17,6 +18,7 @@
 #ifndef ARB_OPPORTUNITY_LIFE_H
 #define ARB_OPPORTUNITY_LIFE_H
 
+#include "depth_walk.h"
 #include "row_silence.h"
 
 /* ---- the life of a pair ---------------------------------------------------------------------------- */
@@ -32,7 +34,9 @@ typedef struct arb_life_quote {
     uint32_t buy_row, sell_row;
     double ask_px, bid_px;       /* venues' quotations */
     double ask, bid;             /* common quotation */
-    double gross_bps, net_bps, funding_bps;
+    double gross_bps, net_bps, funding_bps, slippage_bps;
+    bool walked;                 /* a ladder was known: */
+    bool deep;                   /* and what still pays holds depth_factor positions */
 } arb_life_quote_t;
 
 static inline bool arb_detector_leg_is_old(const arb_detector_t *det, uint32_t row, int64_t now_mono_ns)
@@ -40,9 +44,11 @@ static inline bool arb_detector_leg_is_old(const arb_detector_t *det, uint32_t r
     return now_mono_ns - det->recv_mono_ns[row] > det->config.max_age_ns;
 }
 
-/* Does each touch hold the wanted multiple of a position? */
+/* Does each touch, or what still pays behind it, hold the wanted multiple of a position? */
 static inline bool arb_detector_is_deep(const arb_detector_t *det, const arb_life_quote_t *quote)
 {
+    if (quote->walked)
+        return quote->deep;
     double wanted_qty = det->wanted_notional / quote->ask;
     return det->ask_qty[quote->buy_row] * det->qty_mult[quote->buy_row] >= wanted_qty &&
            det->bid_qty[quote->sell_row] * det->qty_mult[quote->sell_row] >= wanted_qty;
@@ -93,7 +99,7 @@ static inline void arb_life_emit(arb_detector_t *det, arb_life_slot_t *slot, con
         .gross_bps = quote->gross_bps,
         .net_bps = quote->net_bps,
         .fees_bps = (float)slot->fees_bps,
-        .slippage_bps = (float)det->config.slippage_bps,
+        .slippage_bps = (float)quote->slippage_bps,
         .funding_bps = (float)quote->funding_bps,
         .close_bps = (float)arb_spread_bps(close_bid, close_ask),
         .peak_net_bps = (float)slot->peak_net_bps,
@@ -112,6 +118,38 @@ static inline void arb_life_emit(arb_detector_t *det, arb_life_slot_t *slot, con
     };
 }
 
+/* The gross edge that a slice must exceed: what thresholds, fees and funding ask for. */
+static inline double arb_life_floor_bps(const arb_detector_t *det, const arb_life_slot_t *slot,
+                                        const arb_life_quote_t *quote)
+{
+    const arb_detector_config_t *config = &det->config;
+    double needed_bps =
+        config->min_net_bps + slot->fees_bps + config->slippage_bps - quote->funding_bps;
+    return config->min_gross_bps > needed_bps ? config->min_gross_bps : needed_bps;
+}
+
+/* Walk both ladders for a position. Only candidates come here. */
+static inline void arb_life_walk(const arb_detector_t *det, const arb_life_slot_t *slot,
+                                 arb_life_quote_t *quote)
+{
+    arb_walk_side_t buy, sell;
+    arb_walk_t walk;
+    double position = det->config.position_notional / quote->ask;
+    arb_walk_touch(&buy, det->store, quote->buy_row, quote->ask_px, det->ask_qty[quote->buy_row]);
+    arb_walk_touch(&sell, det->store, quote->sell_row, quote->bid_px, det->bid_qty[quote->sell_row]);
+    bool buy_deep = arb_walk_deepen(&buy, det->store, quote->buy_row, ARB_DEPTH_ASK);
+    bool sell_deep = arb_walk_deepen(&sell, det->store, quote->sell_row, ARB_DEPTH_BID);
+    if (!buy_deep && !sell_deep)
+        return;
+    double floor_bps = arb_life_floor_bps(det, slot, quote);
+    arb_walk_both(&buy, &sell, floor_bps, position, &walk);
+    quote->slippage_bps += walk.slippage_bps;
+    quote->walked = true;
+    if (det->wanted_notional != det->config.position_notional)
+        arb_walk_both(&buy, &sell, floor_bps, det->wanted_notional / quote->ask, &walk);
+    quote->deep = !(walk.left > 0);
+}
+
 static inline void arb_life_quote_fill(const arb_detector_t *det, const arb_life_slot_t *slot,
                                        uint32_t buy_row, uint32_t sell_row, arb_life_quote_t *quote)
 {
@@ -123,7 +161,12 @@ static inline void arb_life_quote_fill(const arb_detector_t *det, const arb_life
     quote->bid = quote->bid_px * det->px_mult[sell_row];
     quote->gross_bps = arb_spread_bps(quote->bid, quote->ask);
     quote->funding_bps = arb_detector_funding_bps(det, buy_row, sell_row);
-    quote->net_bps = quote->gross_bps - slot->fees_bps - det->config.slippage_bps + quote->funding_bps;
+    quote->slippage_bps = det->config.slippage_bps;
+    quote->walked = quote->deep = false;
+    if (det->config.position_notional > 0 && quote->ask > 0 && quote->bid > 0 &&
+        det->store->ladders_offset != 0)
+        arb_life_walk(det, slot, quote);
+    quote->net_bps = quote->gross_bps - slot->fees_bps - quote->slippage_bps + quote->funding_bps;
 }
 
 static inline void arb_life_close(arb_detector_t *det, arb_life_slot_t *slot, const arb_life_quote_t *quote,

@@ -1,4 +1,4 @@
-/* Pair orders: price, size, journal and push. The only place where an order leaves the strategy.
+/* Pair orders: price, journal and push. The only place where an order leaves the strategy.
  *
  * The order of things is fixed: the gate passes it, the journal holds it, the leg remembers it, and only
  * then does its venue's ring get it. Threads: the strategy's. After: design of the two legs, limit-IOC only.
@@ -6,7 +6,7 @@
 #ifndef ARB_PAIR_ORDERS_H
 #define ARB_PAIR_ORDERS_H
 
-#include "pair.h"
+#include "pair_size.h"
 
 enum {
     ARB_NEVER_SENT = 0xFFFFFFFF,       /* venue_code of a reject made here: the order ring was full */
@@ -43,59 +43,6 @@ static inline int64_t arb_notional_micro(const arb_market_store_t *store, uint32
 {
     double base = (double)lots * arb_row_lot_base(store, row);
     return arb_risk_micro(px * arb_store_px_mult(store)[row], base);
-}
-
-/* What one leg may cost: the wanted size or the gate's limit of an order or a row. */
-static inline double arb_pair_budget_usd(const arb_strategy_t *strat)
-{
-    const arb_risk_limits_t *limits = &strat->wire.risk->limits;
-    int64_t micro = limits->order_micro_max < limits->position_micro_max ? limits->order_micro_max
-                                                                         : limits->position_micro_max;
-    double budget = (double)micro / ARB_RISK_MICRO;
-    return strat->config.position_usd < budget ? strat->config.position_usd : budget;
-}
-
-/* Steps of the common grid to trade at these quotes; 0: too small for a limit, a grid or a book. */
-static inline int64_t arb_pair_size(const arb_strategy_t *strat, uint32_t symbol_index,
-                                    const uint32_t rows[2], const arb_top_view_t tops[2])
-{
-    const arb_market_store_t *store = strat->wire.store;
-    const arb_strategy_symbol_t *grid = &strat->wire.symbols[symbol_index];
-    double step_base = grid->step_base;
-    if (!(step_base > 0))
-        return 0;
-    double ask = tops[ARB_PAIR_BUY].ask_px * arb_store_px_mult(store)[rows[ARB_PAIR_BUY]];
-    double buy_depth = tops[ARB_PAIR_BUY].ask_qty * arb_store_qty_mult(store)[rows[ARB_PAIR_BUY]];
-    double sell_depth = tops[ARB_PAIR_SELL].bid_qty * arb_store_qty_mult(store)[rows[ARB_PAIR_SELL]];
-    double depth = (buy_depth < sell_depth ? buy_depth : sell_depth) / strat->config.depth_factor;
-    double bid = tops[ARB_PAIR_SELL].bid_px * arb_store_px_mult(store)[rows[ARB_PAIR_SELL]];
-    /* at the dearer of both limits: neither leg may pass a limit that the size was made to fit */
-    double dearest = (ask > bid ? ask : bid) * (1 + strat->config.entry_slip_bps * 1e-4);
-    dearest += arb_store_px_tick(store)[rows[ARB_PAIR_BUY]] * arb_store_px_mult(store)[rows[ARB_PAIR_BUY]];
-    double wanted = arb_pair_budget_usd(strat) / dearest;
-    double base = wanted < depth ? wanted : depth;
-    if (!(base > 0)) /* NaN: a side has no quote */
-        return 0;
-    double steps_wide = floor(base / step_base * (1 + 1e-12) + 1e-9);
-    int64_t steps = steps_wide < 9e15 ? (int64_t)steps_wide : 0;
-    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
-        uint32_t row = rows[leg_index];
-        int64_t step_lots = grid->step_lots[row / store->symbol_capacity];
-        int64_t max_lots = arb_store_max_lots(store)[row];
-        if (step_lots <= 0)
-            return 0;
-        if (max_lots > 0 && steps > max_lots / step_lots)
-            steps = max_lots / step_lots;
-    }
-    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
-        uint32_t row = rows[leg_index];
-        int64_t lots = steps * grid->step_lots[row / store->symbol_capacity];
-        double px = leg_index == ARB_PAIR_BUY ? tops[leg_index].ask_px : tops[leg_index].bid_px;
-        double notional = px * arb_store_px_mult(store)[row] * (double)lots * arb_row_lot_base(store, row);
-        if (lots < arb_store_min_lots(store)[row] || notional < arb_store_min_notional(store)[row])
-            return 0;
-    }
-    return steps;
 }
 
 /* Bring the gate's picture of a row up to what the leg holds and may still fill. */

@@ -152,20 +152,23 @@ static inline void arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair
           arb_basis_excess_bps(&pair->basis, gross_bps, rows[ARB_PAIR_BUY] < rows[ARB_PAIR_SELL]) >=
               config->min_excess_bps))
         return;
-    int64_t steps = arb_pair_size(strat, opp->symbol_index, rows, tops);
-    if (steps <= 0) {
+    /* what fees less funding cost, as the detector had it, and our own thresholds on top */
+    double floor_bps = opp->gross_bps - opp->net_bps - opp->slippage_bps + config->min_net_bps;
+    floor_bps = config->min_gross_bps > floor_bps ? config->min_gross_bps : floor_bps;
+    arb_pair_plan_t plan = arb_pair_size(strat, opp->symbol_index, rows, tops, floor_bps);
+    if (plan.steps <= 0) {
         arb_count(&counters->too_small, 1);
         return;
     }
     arb_order_t orders[2] = {{0}, {0}};
     for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
         uint8_t side = leg_index == ARB_PAIR_BUY ? ARB_SIDE_BUY : ARB_SIDE_SELL;
-        double px = side == ARB_SIDE_BUY ? tops[leg_index].ask_px : tops[leg_index].bid_px;
         uint32_t venue = rows[leg_index] / store->symbol_capacity;
         orders[leg_index].side = side;
-        orders[leg_index].qty_lots = steps * strat->wire.symbols[opp->symbol_index].step_lots[venue];
-        orders[leg_index].px_ticks = arb_limit_ticks(px, arb_store_px_tick(store)[rows[leg_index]], side,
-                                                     config->entry_slip_bps);
+        orders[leg_index].qty_lots = plan.steps * strat->wire.symbols[opp->symbol_index].step_lots[venue];
+        orders[leg_index].px_ticks =
+            arb_limit_ticks(plan.px[leg_index], arb_store_px_tick(store)[rows[leg_index]], side,
+                            config->entry_slip_bps);
     }
     arb_risk_reason_t reason = arb_strategy_gate(strat, opp, rows, tops, orders);
     if (reason != ARB_RISK_OK) {
