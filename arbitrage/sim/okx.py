@@ -1,8 +1,8 @@
 """OKX V5 as a state machine: public and private sockets, orders on the private one.
 
 Source: OKX V5 documentation, websocket overview, trade, trading account, error codes; read in
-2026. Market data lives in `okx_public`, orders and pushes in `okx_trading`, REST in `okx_rest`,
-bodies in `okx_frames`.
+2026. Market data lives in `okx_public`, orders and pushes in `okx_trading`, snapshots of the
+private channels in `okx_private`, REST in `okx_rest`, bodies in `okx_frames`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 
 import msgspec
 
-from arbitrage.sim import okx_frames as frames
 from arbitrage.sim.exchange import (
     HOUR_NS,
     QUOTED,
@@ -27,13 +26,18 @@ from arbitrage.sim.exchange import (
     same,
 )
 from arbitrage.sim.limits import SECOND_NS
+from arbitrage.sim.okx_private import (
+    OF_INSTRUMENTS,
+    PRIVATE_CHANNELS,
+    OkxPrivate,
+    interval_ms,
+)
 from arbitrage.sim.okx_public import CHANNELS, OkxPublic
 from arbitrage.sim.okx_rest import OkxRest
 from arbitrage.sim.okx_trading import (
     BATCH_MAX,
     AmendArgs,
     CancelArgs,
-    OkxTrading,
     OrderArgs,
 )
 
@@ -61,7 +65,7 @@ class Request(msgspec.Struct, forbid_unknown_fields=True):
 _request = msgspec.json.Decoder(Request)
 
 
-class OkxExchange(OkxPublic, OkxTrading):
+class OkxExchange(OkxPublic, OkxPrivate):
     """Simulated OKX."""
 
     venue = "okx"
@@ -84,6 +88,7 @@ class OkxExchange(OkxPublic, OkxTrading):
         for tag in [tag for tag, due_ns in self.dead_men.items() if now_ns >= due_ns]:
             del self.dead_men[tag]
             self.cancel_everything("dead_man", tag)
+        self.repeat_channels(now_ns)
         self._close_idle(now_ns)
         if now_ns >= self._funding_due_ns:
             self._funding_due_ns = now_ns + FUNDING_PERIOD_NS
@@ -174,42 +179,24 @@ class OkxExchange(OkxPublic, OkxTrading):
             conn.streams = conn.streams | bit if adding else conn.streams & ~bit
             self.watch()
             return [ack, *first]
-        known = {"orders": {"channel", "instType", "instFamily", "instId"},
-                 "positions": {"channel", "instType", "instFamily", "instId", "extraParams"},
-                 "account": {"channel", "ccy", "extraParams"}}.get(channel)
+        known = PRIVATE_CHANNELS.get(channel)
         if known is None or not set(arg) <= known or (arg.get("instId") and item is None):
             return [self._no_channel(conn, arg, request.id)]
-        if channel != "account" and arg.get("instType") not in ("SWAP", "ANY"):
+        if channel in OF_INSTRUMENTS and arg.get("instType") not in ("SWAP", "ANY"):
             return [self._no_channel(conn, arg, request.id)]
         if not conn.authed:
             return [self._event_error(conn, 60011, "Please log in", request.id)]
+        if interval_ms(arg) is None:
+            return [self._event_error(conn, 60013, "Invalid args extraParams", request.id)]
         if not adding:
-            conn.topics.pop(channel, None)
+            self.leave(conn, channel)
             return [ack]
-        conn.topics[channel] = arg
-        count = encode({"event": "channel-conn-count", "channel": channel,
-                        "connCount": str(sum(channel in c.topics
-                                             for c in self.connections.values())),
-                        "connId": conn.conn_id})
-        return [ack, count, *self._snapshot(channel, arg)]
+        return [ack, *self.join(conn, channel, arg)]
 
     def _no_channel(self, conn: Connection, arg: dict[str, str], request_id: str | None) -> bytes:
         text = ",".join(f"{key}:{value}" for key, value in arg.items())
         return self._event_error(
             conn, 60018, f"Subscribe failed, wrong URL or {text} doesn't exist."[:300], request_id)
-
-    def _snapshot(self, channel: str, arg: dict[str, str]) -> list[bytes]:
-        if channel == "orders":
-            return []
-        now = self.now_ms()
-        if channel == "account":
-            rows = [frames.account(self.matcher, now, rest=False)]
-        else:
-            rows = [frames.position(p, self.matcher, now, rest=False)
-                    for p in self.matcher.positions
-                    if p.lots and arg.get("instId", "") in ("", p.instrument.name)]
-        return [encode({"arg": self.arg_of(arg), "eventType": "snapshot", "curPage": 1,
-                        "lastPage": True, "data": rows})]
 
     def _login(self, conn: Connection, args: list[Any]) -> bytes:
         wanted = {"apiKey", "passphrase", "timestamp", "sign"}

@@ -6,6 +6,7 @@ contracts; a negative fee is a charge; the REST rows carry the same facts in ano
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from arbitrage.sim.instruments import LIVE, SUSPENDED, Instrument
 from arbitrage.sim.matching import LEVERAGE, Book, Fill, Matcher, Order, Position, plain
 
 UID = "44705892343619584"
+POSITION_ID_BASE = 3_970_112_233_445_560_000
 TRADE_ID_BASE = 2_953_620_000
 SIDE_TEXT = {1: "buy", -1: "sell"}
 STATE_TEXT = {"new": "live", "partial": "partially_filled", "filled": "filled",
@@ -185,7 +187,7 @@ def position(held: Position, matcher: Matcher, now_ms: int, rest: bool) -> dict[
         "last": plain(item.px(matcher.books[item.index].last_ticks)), "lever": str(LEVERAGE),
         "liqPenalty": "0", "markPx": plain(mark), "mgnMode": "cross", "pTime": str(now_ms),
         "pnl": plain(held.profit), "pos": plain(item.qty(held.lots)),
-        "posId": str(3_970_112_233_445_560_000 + item.index), "posSide": "net",
+        "posId": str(POSITION_ID_BASE + item.index), "posSide": "net",
         "realizedPnl": plain(held.profit - held.fees + held.funding),
         "tradeId": trade_id(held.fill_id) if held.fill_id else "",
         "uTime": str(held.updated_ns // 1_000_000),
@@ -259,6 +261,25 @@ def account(matcher: Matcher, now_ms: int, rest: bool) -> dict[str, Any]:
         "details": [{key: detail[key] for key in (_REST_DETAIL if rest else _PUSH_DETAIL)}],
     }
     return {key: facts[key] for key in (_REST_ACCOUNT if rest else _PUSH_ACCOUNT)}
+
+
+def balance_and_position(matcher: Matcher, held: Sequence[Position], event: str, now_ms: int
+                         ) -> dict[str, Any]:
+    """Row of the light channel: the balance, and those positions that are meant."""
+    now = str(now_ms)
+    cash = plain(matcher.equity() - matcher.unrealised())
+    return {
+        "balData": [{"cashBal": cash, "ccy": "USDT", "uTime": now}], "eventType": event,
+        "pTime": now,
+        "posData": [{
+            "avgPx": plain(p.average_px) if p.lots else "", "baseBal": "", "ccy": "USDT",
+            "instId": p.instrument.name, "instType": "SWAP", "mgnMode": "cross",
+            "pos": plain(p.instrument.qty(p.lots)), "posCcy": "",
+            "posId": str(POSITION_ID_BASE + p.instrument.index), "posSide": "net",
+            "quoteBal": "", "tradeId": trade_id(p.fill_id) if p.fill_id else "",
+            "uTime": str(p.updated_ns // 1_000_000),
+        } for p in held],
+    }
 
 
 def funding(item: Instrument, rate: Decimal, next_ns: int, now_ms: int, rest: bool

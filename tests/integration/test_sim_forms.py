@@ -258,8 +258,12 @@ def okx() -> Emitted:
     _okx_orders(venue, private, out)
     _okx_books(venue, public, out)
     _okx_amends(venue, private, out)
-    out["ws_positions_snapshot"] = venue.client("private").send(
+    venue.clock.sleep(1)
+    other = venue.client("private")
+    out["ws_positions_snapshot"] = other.send(
         op="subscribe", args=[{"channel": "positions", "instType": "SWAP"}])[2]
+    out["ws_balance_and_position"] = other.send(
+        op="subscribe", args=[{"channel": "balance_and_position"}])[2]
     _okx_rest(venue, out)
     _okx_limits(out)
     return out
