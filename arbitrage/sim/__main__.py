@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from arbitrage.sim.config import DEFAULT_PORTS, DEFAULT_SYMBOLS, SimConfig, SimError
+from arbitrage.sim.config import DEFAULT_PORTS, DEFAULT_SYMBOLS, DRESSES, SimConfig, SimError
 from arbitrage.sim.fault_plan import read_plan
 
 
@@ -38,6 +38,15 @@ def number(text: str) -> Decimal:
               help="Taker fee; default 5.5 bybit, 5.0 okx.")
 @click.option("--balance", type=number, default="1000000", show_default=True,
               help="USDT at the start, on each venue.")
+@click.option("--dress", type=click.Choice(DRESSES), default="plain", show_default=True,
+              help="Which of the venues' environments to be; plain takes clients of any. "
+              "Bybit demo has no public and no trade socket, OKX demo (its testnet too) wants "
+              "x-simulated-trading on REST and has other codes and grids, Bybit testnet has thin "
+              "books.")
+@click.option("--ws-code-bug", is_flag=True, help="OKX demo refuses orders on the socket with "
+              "51001, REST takes them.")
+@click.option("--depth-levels", type=int, default=400, show_default=True,
+              help="Levels a side that a book has; 1 = the touch only.")
 @click.option("--tls", is_flag=True, help="Serve wss and https with a throw-away authority.")
 @click.option("--tls-dir", default="", help="Where ca.pem is written.")
 @click.option("--host", default="127.0.0.1", show_default=True)

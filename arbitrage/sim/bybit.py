@@ -50,6 +50,8 @@ class BybitExchange(BybitPublic, BybitTrading):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        if self.config.environment == "demo":
+            self.closed_roles = ("public", "trade")  # public data come from the mainnet's stream
         self.leverage = {i.name: "10" for i in self.instruments}
         self._rest = BybitRest(self)
 

@@ -23,6 +23,8 @@ SIGNED_TEXT = (
 )
 
 
+# Not in the list of calls that demo trading has.
+DEMO_LACKS = ("/v5/account/fee-rate", "/v5/user/query-api")
 BAN_NS = 600 * SECOND_NS
 
 
@@ -94,6 +96,8 @@ class BybitRest:
     def answer(self, method: str, path: str, query: str, headers: Mapping[str, str],
                body: bytes) -> Any:
         self._count_http()
+        if path in DEMO_LACKS and self._ex.config.environment == "demo":
+            raise Refusal(10001, "Demo trading are not supported.")
         if method == "GET" and path in self._get:
             signed, allowed, handler = self._get[path]
             if signed:

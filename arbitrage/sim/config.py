@@ -9,6 +9,7 @@ from decimal import Decimal
 from arbitrage.sim.limits import SimLimits
 
 VENUES = ("bybit", "okx")
+DRESSES = ("plain", "mainnet", "testnet", "demo")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 DEFAULT_PORTS = {"bybit": (7701, 7702), "okx": (7711, 7712)}
@@ -28,13 +29,18 @@ class SimKeys:
     passphrase: str = field(default="sim-pass", repr=False)
 
     @classmethod
-    def from_env(cls, venue: str) -> SimKeys:
-        """Read the same variables as the trader, so that both sides agree without a flag."""
-        prefix = venue.upper()
+    def from_env(cls, venue: str, environment: str = "mainnet") -> SimKeys:
+        """Read the same variables as the trader, so that both sides agree without a flag.
+
+        A key of testnet or demo has variables of its own; the plain ones do as well.
+        """
+        plain = f"{venue.upper()}_API"
+        own = plain if environment == "mainnet" else f"{venue.upper()}_{environment.upper()}_API"
+        prefix = own if os.environ.get(f"{own}_KEY") else plain
         return cls(
-            key=os.environ.get(f"{prefix}_API_KEY") or "sim-key",
-            secret=os.environ.get(f"{prefix}_API_SECRET") or "sim-secret",
-            passphrase=os.environ.get(f"{prefix}_API_PASSPHRASE") or "sim-pass",
+            key=os.environ.get(f"{prefix}_KEY") or "sim-key",
+            secret=os.environ.get(f"{prefix}_SECRET") or "sim-secret",
+            passphrase=os.environ.get(f"{prefix}_PASSPHRASE") or "sim-pass",
         )
 
 
@@ -55,6 +61,14 @@ class SimConfig:
         at ``speed`` times its own timing, instead of the seeded market.
     depth_levels : levels a side that a book has; 1 keeps the touch only, so that a larger order
         is filled in part.
+    dress : ``plain`` has every socket and takes clients of any environment. ``mainnet``,
+        ``testnet`` and ``demo`` are what the venue's environments do differently. Bybit demo has
+        no public and no trade socket and answers some calls with 10001; Bybit testnet has thin
+        books and grids of its own; OKX demo (its testnet too) wants the header
+        ``x-simulated-trading: 1`` on REST, which its mainnet refuses, and has codes and grids of
+        its own.
+    foreign_keys : API keys of the venue's other environments: 10003 on Bybit, 50101 on OKX.
+    ws_code_bug : OKX demo refuses orders on the socket with 51001 though the code is right.
     limits : how much a client may ask; the venues' own numbers.
     admin : answer the calls of `arbitrage.sim.admin` and `fault_calls`, for tests.
     faults : TOML file of the fault plan that is armed at the start; see `arbitrage.sim.fault_plan`.
@@ -78,6 +92,9 @@ class SimConfig:
     tls: bool = False
     tls_dir: str = ""
     ready_file: str = ""
+    dress: str = "plain"
+    foreign_keys: tuple[str, ...] = ()
+    ws_code_bug: bool = False
     limits: SimLimits = field(default_factory=SimLimits)
     keys: SimKeys | None = None
     admin: bool = False
@@ -88,6 +105,8 @@ class SimConfig:
     def __post_init__(self) -> None:
         if self.venue not in VENUES:
             raise SimError(f"venue was {self.venue!r}; accepted: {', '.join(VENUES)}")
+        if self.dress not in DRESSES:
+            raise SimError(f"dress was {self.dress!r}; accepted: {', '.join(DRESSES)}")
         if not 1 <= self.rate <= 100_000:
             raise SimError(f"rate was {self.rate}; accepted: 1 to 100000 updates a second")
         if not 0 < self.speed <= 1000:
@@ -119,4 +138,11 @@ class SimConfig:
 
     @property
     def api_keys(self) -> SimKeys:
-        return self.keys or SimKeys.from_env(self.venue)
+        return self.keys or SimKeys.from_env(self.venue, self.environment)
+
+    @property
+    def environment(self) -> str:
+        """Where the venue's keys belong: OKX calls its testnet demo trading."""
+        if self.dress == "plain":
+            return "mainnet"
+        return "demo" if self.venue == "okx" and self.dress == "testnet" else self.dress

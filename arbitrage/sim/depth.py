@@ -47,14 +47,14 @@ class Depth:
     """Levels behind the touch of every symbol of one venue; ``levels`` a side with the touch."""
 
     def __init__(self, instruments: Sequence[Instrument], venue: str, seed: int, t0_ns: int,
-                 levels: int) -> None:
+                 levels: int, size_share: float = 1.0) -> None:
         rng = Random(f"{seed}/{venue}/depth")
         self.levels = levels
         self._t0_ns = t0_ns
         self._phase = np.array([rng.randrange(TURN_MS) for _ in range(TABLE_SIZE)])
         self._usd = np.array([
             0.0 if rng.random() < EMPTY_SHARE
-            else min(MOST_USD, MEDIAN_USD * math.exp(rng.gauss(0.0, SIGMA)))
+            else size_share * min(MOST_USD, MEDIAN_USD * math.exp(rng.gauss(0.0, SIGMA)))
             for _ in range(TABLE_SIZE)
         ])
         self._salt = [Random(f"{seed}/{item.canonical}/{venue}/depth").getrandbits(31)

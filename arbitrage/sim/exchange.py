@@ -22,7 +22,7 @@ from arbitrage.sim.config import SimConfig
 from arbitrage.sim.depth import Depth
 from arbitrage.sim.instruments import DELISTED, LIVE, Instrument
 from arbitrage.sim.limits import Windows
-from arbitrage.sim.market import Market
+from arbitrage.sim.market import THIN, Market
 from arbitrage.sim.matching import Fill, Matcher, Order
 
 HOUR_NS = 3_600_000_000_000
@@ -77,6 +77,7 @@ class Exchange(ABC):
 
     venue: str
     quote_repeat_ns = REPEAT_NS
+    closed_roles: tuple[str, ...] = ()  # sockets that this environment does not have
     public_path: str
     private_path: str
     trade_path: str
@@ -90,7 +91,9 @@ class Exchange(ABC):
         self.instruments = instruments
         self.by_name = {item.name: item for item in instruments}
         self.market = market
-        self.depth = Depth(instruments, self.venue, config.seed, config.t0_ns, config.depth_levels)
+        self.depth = Depth(
+            instruments, self.venue, config.seed, config.t0_ns, config.depth_levels,
+            THIN if config.environment == "testnet" else 1.0)
         self.matcher = Matcher(
             instruments, self, config.balance, config.taker_bps, depth=self.depth)
         self.connections: dict[str, Connection] = {}
@@ -119,6 +122,8 @@ class Exchange(ABC):
         """A client has opened ``path``; None when the venue refuses: see ``refusal_status``."""
         roles = {self.public_path: "public", self.trade_path: "trade", self.private_path: "private"}
         role = roles.get(path.partition("?")[0])
+        if role in self.closed_roles:
+            role = None
         if role is None or not self.may_connect():
             self.refusal_status = 404 if role is None else 429
             return None

@@ -20,9 +20,10 @@ def environment(ready: dict[str, dict[str, Any]]) -> dict[str, str]:
         if venue == "okx":
             lines[f"{prefix}_API_PASSPHRASE"] = keys.passphrase
         lines[f"{prefix}_REST_URL"] = urls["rest_url"]
-        lines[f"{prefix}_PUBLIC_WS_URL"] = urls["public_ws_url"]
+        if urls["public_ws_url"]:
+            lines[f"{prefix}_PUBLIC_WS_URL"] = urls["public_ws_url"]
         lines[f"{prefix}_PRIVATE_WS_URL"] = urls["private_ws_url"]
-        if venue == "bybit":
+        if venue == "bybit" and urls["trade_ws_url"]:
             lines[f"{prefix}_TRADE_WS_URL"] = urls["trade_ws_url"]
         if "ca_file" in urls:
             lines["SSL_CERT_FILE"] = urls["ca_file"]

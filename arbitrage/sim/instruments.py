@@ -137,7 +137,25 @@ def canonical_of(symbol: str) -> str:
     return text
 
 
-def listed(venue: str, symbols: tuple[str, ...]) -> tuple[Instrument, ...]:
+# What the lists of other environments say differently: other grids, and other codes on OKX.
+_OTHER_GRIDS = {("okx", "demo", "BTCUSDT"): ("0.01", "0.01"),
+                ("bybit", "testnet", "ETHUSDT"): ("0.05", "0.01")}
+DEMO_CODE_BASE = 2_021_032_601_090_000
+
+
+def _dressed(item: Instrument, venue: str, environment: str) -> Instrument:
+    grid = _OTHER_GRIDS.get((venue, environment, item.canonical))
+    if grid is not None:
+        item = item.with_grid(*grid)
+    if (venue, environment) == ("okx", "demo"):
+        item = replace(item, code=DEMO_CODE_BASE + item.code)
+    return item
+
+
+def listed(
+    venue: str, symbols: tuple[str, ...], environment: str = "mainnet"
+) -> tuple[Instrument, ...]:
     """Contracts of ``venue`` for ``symbols``, in that order, duplicates dropped."""
     names = dict.fromkeys(canonical_of(symbol) for symbol in symbols)
-    return tuple(_make(index, name, venue) for index, name in enumerate(names))
+    return tuple(_dressed(_make(index, name, venue), venue, environment)
+                 for index, name in enumerate(names))

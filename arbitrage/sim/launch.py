@@ -1,7 +1,8 @@
-"""Both venues at once: two processes with one seed and epoch, and what a trader must know."""
+"""Both venues at once: processes with one seed and epoch, and what a trader must know."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from arbitrage.sim.config import VENUES, SimError
 from arbitrage.sim.exports import print_exports
 
 START_TIMEOUT_S = 20.0
+PUBLIC = "bybit-public"
 
 
 def wait_ready(path: Path, child: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
@@ -38,14 +40,17 @@ def run_both(arguments: list[str]) -> int:
     children: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="arb-sim-") as folder:
         try:
-            for venue in VENUES:
-                children[venue] = subprocess.Popen(
-                    [sys.executable, "-m", "arbitrage.sim", "--venue", venue,
-                     "--ready-file", str(Path(folder) / venue), "--exit-with-parent", *arguments],
+            for name, venue, more in _processes(arguments):
+                children[name] = subprocess.Popen(
+                    [sys.executable, "-m", "arbitrage.sim", "--venue", venue, "--ready-file",
+                     str(Path(folder) / name), "--exit-with-parent", *arguments, *more],
                     stdout=subprocess.DEVNULL)  # said below, of both at once
             deadline = time.monotonic() + START_TIMEOUT_S
             ready = {venue: wait_ready(Path(folder) / venue, child, deadline)
                      for venue, child in children.items()}
+            public = ready.pop(PUBLIC, None)
+            if public is not None:
+                ready["bybit"]["public_ws_url"] = public["public_ws_url"]
             print_exports(ready)
             while not stopping and all(c.poll() is None for c in children.values()):
                 time.sleep(0.05)
@@ -55,6 +60,14 @@ def run_both(arguments: list[str]) -> int:
             return 0
         finally:
             _end(list(children.values()))
+
+
+def _processes(arguments: list[str]) -> list[tuple[str, str, list[str]]]:
+    """(name, venue, more arguments): Bybit demo trades on the mainnet's public stream."""
+    found: list[tuple[str, str, list[str]]] = [(venue, venue, []) for venue in VENUES]
+    if ("--dress", "demo") in itertools.pairwise(arguments):
+        found.append((PUBLIC, "bybit", ["--dress", "mainnet"]))
+    return found
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:

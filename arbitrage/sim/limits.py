@@ -29,7 +29,8 @@ class SimLimits:
     okx_queries : private GETs in 2 s and endpoint, but okx_fills for the fills.
     okx_public : public GETs in 2 s and endpoint.
     okx_socket : subscribe, unsubscribe and login in one hour of one connection (60014).
-    okx_connects : sockets opened in one second.
+    okx_connects : sockets opened in one second. The venue takes 3; the default is wider, because
+        clients on one machine with the venue do not space their attempts.
     """
 
     bybit_orders: int = 10
@@ -43,7 +44,7 @@ class SimLimits:
     okx_fills: int = 60
     okx_public: int = 20
     okx_socket: int = 480
-    okx_connects: int = 3
+    okx_connects: int = 50
 
 
 class Window:

@@ -34,6 +34,7 @@ SLOT_S = 3.0
 GAP_BPS_MIN, GAP_BPS_MAX = 30.0, 60.0
 TAIL_SHARE = 0.05
 TOUCH_USD_MIN, TOUCH_USD_MAX = 20_000.0, 120_000.0
+THIN = 0.1  # sizes of a testnet, relative to those of the mainnet
 TABLE_SIZE = 4096
 # After a stall longer than this the missed updates are skipped, not sent in one burst.
 CATCH_UP_S = 0.05
@@ -182,7 +183,8 @@ class SeededMarket:
     """
 
     def __init__(
-        self, instruments: Sequence[Instrument], venue: str, seed: int, rate: int, t0_ns: int
+        self, instruments: Sequence[Instrument], venue: str, seed: int, rate: int, t0_ns: int,
+        size_share: float = 1.0,
     ) -> None:
         self._prices = [SymbolPrice(seed, item, venue) for item in instruments]
         self._tick = [0.0] * len(instruments)
@@ -196,7 +198,8 @@ class SeededMarket:
         self._last_lots = [(0, 0)] * self._count
         rng = Random(f"{seed}/{venue}/sizes")
         span = TOUCH_USD_MAX - TOUCH_USD_MIN
-        self._usd = [TOUCH_USD_MIN + span * rng.random() ** 2 for _ in range(TABLE_SIZE)]
+        self._usd = [size_share * (TOUCH_USD_MIN + span * rng.random() ** 2)
+                     for _ in range(TABLE_SIZE)]
         self._spread = [rng.choices((1, 2, 3), (7, 2, 1))[0] for _ in range(TABLE_SIZE)]
 
     def regrid(self, item: Instrument) -> None:

@@ -33,7 +33,7 @@ from arbitrage.sim.okx_private import (
     interval_ms,
 )
 from arbitrage.sim.okx_public import CHANNELS, OkxPublic
-from arbitrage.sim.okx_rest import OkxRest
+from arbitrage.sim.okx_rest import OTHER_ENVIRONMENT, OkxRest
 from arbitrage.sim.okx_trading import (
     BATCH_MAX,
     AmendArgs,
@@ -206,6 +206,8 @@ class OkxExchange(OkxPublic, OkxPrivate):
         stamp = form["timestamp"]
         if not stamp.isdigit() or abs(self.clock() // 1_000_000_000 - int(stamp)) > LOGIN_WINDOW_S:
             return self._event_error(conn, 60006, "Timestamp request expired")
+        if form["apiKey"] in self.config.foreign_keys:
+            return self._event_error(conn, *OTHER_ENVIRONMENT)
         if form["apiKey"] != self.keys.key:
             return self._event_error(conn, 60032, "API key doesn't exist")
         if not same(form["passphrase"], self.keys.passphrase):

@@ -10,7 +10,7 @@ import msgspec
 
 from arbitrage.sim import okx_frames as frames
 from arbitrage.sim.exchange import Refusal, query_of, same
-from arbitrage.sim.instruments import DELISTED, Instrument
+from arbitrage.sim.instruments import DELISTED, Instrument, listed
 from arbitrage.sim.limits import SECOND_NS
 from arbitrage.sim.matching import plain
 from arbitrage.sim.okx_trading import (
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from arbitrage.sim.okx import OkxExchange
 
 WINDOW_MS = 30_000
+DEMO_HEADER = "x-simulated-trading"
+OTHER_ENVIRONMENT = (50101, "APIKey does not match current environment.")
 # These have windows as wide as that of the fills: they are asked for order by order.
 OWN_LIMITS = ("/api/v5/trade/fills", "/api/v5/trade/order", "/api/v5/trade/orders-pending")
 OUTCOMES = {"0": "", "1": "All operations failed", "2": "Bulk operation partially succeeded."}
@@ -61,6 +63,7 @@ class OkxRest:
     def __init__(self, exchange: OkxExchange) -> None:
         self._ex = exchange
         self._exp_time: str | None = None  # of the call being answered
+        self._elsewhere = False  # its header means another environment than this one
         # path: (signed, allowed query keys, "code,data,msg" (True) or "code,msg,data", handler)
         self._get: dict[str, tuple[bool, str, bool, Callable[[dict[str, str]], Rows]]] = {
             "/api/v5/public/time": (False, "", False, self._time),
@@ -105,6 +108,8 @@ class OkxRest:
     def answer(self, method: str, path: str, query: str, headers: Mapping[str, str],
                body: bytes) -> Any:
         target = f"{path}?{query}" if query else path
+        config, simulated = self._ex.config, headers.get(DEMO_HEADER, "") == "1"
+        self._elsewhere = config.dress != "plain" and simulated != (config.environment == "demo")
         if method == "GET" and path in self._get:
             signed, allowed, data_first, handler = self._get[path]
             if signed:
@@ -128,6 +133,8 @@ class OkxRest:
         key, stamp = headers.get("OK-ACCESS-KEY", ""), headers.get("OK-ACCESS-TIMESTAMP", "")
         if not key:
             raise Refusal(50103, "Request header OK-ACCESS-KEY can not be empty.", 401)
+        if key in ex.config.foreign_keys or (key == ex.keys.key and self._elsewhere):
+            raise Refusal(*OTHER_ENVIRONMENT, 401)
         if key != ex.keys.key:
             raise Refusal(50119, "API key doesn't exist", 401)
         try:
@@ -161,6 +168,9 @@ class OkxRest:
         if not query.get("instType"):
             raise Refusal(50014, "Parameter instType can not be empty.", 400)
         found = [item for item in self._items(query) if item.state != DELISTED]
+        if self._elsewhere:  # the header chooses whose list it is
+            environment = "mainnet" if self._ex.config.environment == "demo" else "demo"
+            found = list(listed("okx", tuple(item.canonical for item in found), environment))
         if query.get("instId") and not found:
             raise Refusal(*NO_INSTRUMENT)
         return [frames.instrument_row(item) for item in found]

@@ -44,7 +44,7 @@ from arbitrage.sim.exports import print_exports
 from arbitrage.sim.fault_plan import FaultPlan, read_plan
 from arbitrage.sim.faults import NOTHING, Cut, FaultLayer, NoAnswer, Refused
 from arbitrage.sim.instruments import listed
-from arbitrage.sim.market import Market, SeededMarket
+from arbitrage.sim.market import THIN, Market, SeededMarket
 from arbitrage.sim.okx import OkxExchange
 from arbitrage.sim.playback import FramesMarket, frames_path, symbols_in
 
@@ -62,12 +62,13 @@ def make_exchange(config: SimConfig, clock: Any = time.time_ns) -> Exchange:
     t0_ns = config.t0_ns or clock()
     path = frames_path(config.frames, config.venue) if config.frames else None
     symbols = config.symbols or (symbols_in(path, config.venue) if path else ())
-    instruments = listed(config.venue, symbols)
+    instruments = listed(config.venue, symbols, config.environment)
     market: Market
     if path is not None:
         market = FramesMarket(path, config.venue, instruments, config.speed, t0_ns)
     else:
-        market = SeededMarket(instruments, config.venue, config.seed, config.rate, t0_ns)
+        market = SeededMarket(instruments, config.venue, config.seed, config.rate, t0_ns,
+                              THIN if config.environment == "testnet" else 1.0)
     kind = BybitExchange if config.venue == "bybit" else OkxExchange
     return kind(replace(config, t0_ns=t0_ns), instruments, market, clock)
 
@@ -185,10 +186,11 @@ class SimServer:
         self.urls = {
             "venue": self.config.venue,
             "rest_url": f"{http}://{host}:{rest_port}",
-            "public_ws_url": f"{ws}://{host}:{ws_port}{ex.public_path}",
-            "private_ws_url": f"{ws}://{host}:{ws_port}{ex.private_path}",
-            "trade_ws_url": f"{ws}://{host}:{ws_port}{ex.trade_path}",
         }
+        for role, path in (("public", ex.public_path), ("private", ex.private_path),
+                           ("trade", ex.trade_path)):
+            is_open = role not in ex.closed_roles
+            self.urls[f"{role}_ws_url"] = f"{ws}://{host}:{ws_port}{path}" if is_open else ""
 
     def _accept(
         self, request: WSUpgradeRequest

@@ -61,7 +61,7 @@ class Venue:
         self.market = ManualMarket()
         kind = BybitExchange if venue == "bybit" else OkxExchange
         self.exchange: Exchange = kind(
-            self.config, listed(venue, symbols), self.market, self.clock)
+            self.config, listed(venue, symbols, self.config.environment), self.market, self.clock)
         self.name = venue
         self.reply_headers: dict[str, str] = {}  # of the last REST answer
         self.quote()
@@ -99,7 +99,9 @@ class Venue:
         stamp = datetime.fromtimestamp(now / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
         stamp += f"{now % 1000:03d}Z"
         target = f"{path}?{query}" if query else path
-        return {"OK-ACCESS-KEY": KEYS.key, "OK-ACCESS-TIMESTAMP": stamp,
+        demo = self.config.environment == "demo"
+        return {**({"x-simulated-trading": "1"} if demo else {}),
+                "OK-ACCESS-KEY": KEYS.key, "OK-ACCESS-TIMESTAMP": stamp,
                 "OK-ACCESS-PASSPHRASE": KEYS.passphrase,
                 "OK-ACCESS-SIGN": base64_sign(f"{stamp}{method}{target}{body}")}
 

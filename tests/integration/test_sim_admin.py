@@ -43,7 +43,6 @@ def place(venue: Venue, px: str, qty: str, side: str = "buy", **more: Any) -> st
         reply = client.order(
             side=side.capitalize(), price=px, qty=qty, orderLinkId=own, **more)
         return str(reply["retCode"])
-    venue.clock.sleep(0.4)  # the venue lets three sockets a second in
     reply = venue.client("private").okx_order(side=side, px=px, sz=qty, clOrdId=own, **more)
     return str(reply["data"][0]["sCode"])
 

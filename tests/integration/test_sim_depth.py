@@ -11,7 +11,6 @@ from sim_kit import KEYS, START_NS, Client, Clock, Venue
 
 from arbitrage.sim.config import SimConfig
 from arbitrage.sim.exchange import Connection, Exchange
-from arbitrage.sim.limits import SimLimits
 from arbitrage.sim.server import make_exchange
 
 SYMBOLS = ("BTCUSDT", "SOLUSDT", "PEPEUSDT")
@@ -160,7 +159,7 @@ def test_every_book_equals_the_venues_own_level_by_level(venue: str) -> None:
 
 
 def test_each_subscriber_gets_a_snapshot_and_then_the_shared_pushes(venue: str) -> None:
-    feed = Feed(venue, limits=SimLimits(okx_connects=9))
+    feed = Feed(venue)
     feed.exchange.advance(feed.clock())
     depth = CHANNELS[venue][1:2]
     conns = [feed.join(depth)]

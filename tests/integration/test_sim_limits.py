@@ -148,7 +148,7 @@ def test_okx_socket_requests_an_hour() -> None:
 
 @pytest.mark.parametrize(("name", "most", "window_s"), [("okx", 3, 1), ("bybit", 500, 300)])
 def test_sockets_opened(name: str, most: int, window_s: int) -> None:
-    exchange = (venue := Venue(name)).exchange
+    exchange = (venue := Venue(name, limits=SimLimits(okx_connects=3))).exchange
     assert all(exchange.connect(exchange.public_path) for _ in range(most))
     assert exchange.connect(exchange.public_path) is None
     assert exchange.refusal_status == 429
