@@ -96,11 +96,12 @@ def venues(
     folder: Path,
     *,
     rate: int = 1000,
+    rates: Mapping[str, int] | None = None,
     seed: int = 7,
     symbols: str = SYMBOLS,
     extra: Sequence[str] = (),
 ) -> Iterator[Venues]:
-    """Run both simulated venues on free ports, with further arguments if any."""
+    """Run both simulated venues on free ports; `rates` are those that differ from `rate`."""
     t0_ns = time.time_ns()
     children, ready = {}, {}
     environment = os.environ | KEYS
@@ -108,7 +109,8 @@ def venues(
         for venue in VENUES:
             path = folder / f"{venue}.ready"
             arguments = ["-m", "arbitrage.sim", "--venue", venue, "--symbols", symbols]
-            arguments += ["--seed", str(seed), "--rate", str(rate), "--t0-ns", str(t0_ns)]
+            arguments += ["--seed", str(seed), "--t0-ns", str(t0_ns)]
+            arguments += ["--rate", str((rates or {}).get(venue, rate))]
             arguments += ["--ws-port", "0", "--rest-port", "0", "--ready-file", str(path), *extra]
             children[venue] = Child(f"sim {venue}", arguments, environment, folder)
         for venue, child in children.items():
