@@ -1,6 +1,6 @@
 """Detector and strategy as threads: split, fused, or inline in the feed callback."""
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from arbitrage.core.alloc_meter cimport arb_alloc_counters_t, thread_alloc_counters
 from arbitrage.core.clock cimport arb_clock_now, arb_clock_t
@@ -185,10 +185,15 @@ cdef class Stages:
                 ARB_SECTION_PARKERS, 1 if self.placement == "split" else 0), self.segment)
         return publisher
 
-    def turn(self) -> int:
-        """Run detector and strategy once, on this thread (inline); return what they handled."""
-        return arb_stages_both(&self.stages, arb_clock_now(<arb_clock_t *>self.segment.block(
-            ARB_SECTION_CLOCK, 0)))
+    def turn(self, now_mono_ns: int = 0) -> int:
+        """Run detector and strategy once, on this thread (inline); return what they handled.
+
+        `now_mono_ns` is for those whose ticks carry another clock's stamps; 0: the segment's clock.
+        """
+        cdef int64_t now = now_mono_ns
+        if now == 0:
+            now = arb_clock_now(<arb_clock_t *>self.segment.block(ARB_SECTION_CLOCK, 0))
+        return arb_stages_both(&self.stages, now)
 
     def run_detector(self, core: int | None = None) -> None:
         """Run the detector until stop."""
