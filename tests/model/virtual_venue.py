@@ -242,10 +242,12 @@ class LaneFace:
 
     def __init__(self, lane: FeedLane, after: Callable[[], None] = lambda: None) -> None:
         self.lane = lane
+        self.on_state: Callable[[int, int], None] = lambda row, state: None
         self._after = after
 
     def push_state(self, row: int, state: int) -> None:
         self.lane.push_state(row, state, virtual_ns())
+        self.on_state(row, state)
         self._after()
 
     def push_funding(self, row: int, rate: float, interval_h: float, next_wall_ns: int) -> None:

@@ -1,0 +1,206 @@
+"""Both venues' market data in virtual time, from the simulated exchange to the compiled detector.
+
+The connectors, feed lane, detector and row watch are the trader's own; the exchanges misbehave by
+a plan. A `Witness` of its own reads the same frames with a plain JSON decoder and keeps what the
+protocols say about each row, so that the trader can be judged by something that is not the trader.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from virtual_loop import NS, virtual_ns
+from virtual_venue import LaneFace, LaneListener, VirtualVenue
+from witness import Witness
+
+from arbitrage.core.detector import OpportunityDetector
+from arbitrage.core.feed import FeedLane
+from arbitrage.core.records import OPPORTUNITY_DTYPE, OppEvent, RowState
+from arbitrage.core.segment import Segment
+from arbitrage.core.stages import Stages
+from arbitrage.runtime.row_watch import RowWatch
+from arbitrage.sim.fault_plan import FaultPlan
+from arbitrage.venues.base import MarketSymbol
+from arbitrage.venues.bybit.market_feed import BybitMarketFeed
+from arbitrage.venues.bybit.rest import BybitRest
+from arbitrage.venues.okx.market_feed import OkxMarketFeed
+from arbitrage.venues.okx.rest import OkxRest
+
+VENUES = ("bybit", "okx")
+NAMES = {
+    "BTCUSDT": {"bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP"},
+    "ETHUSDT": {"bybit": "ETHUSDT", "okx": "ETH-USDT-SWAP"},
+}
+FEEDS = {"bybit": BybitMarketFeed, "okx": OkxMarketFeed}
+RESTS = {"bybit": BybitRest, "okx": OkxRest}
+
+
+@contextlib.contextmanager
+def segment_of(symbols: tuple[str, ...]) -> Iterator[Segment]:
+    """A small segment of this process, with the symbols entered."""
+    segment = Segment.create(f"world-{os.getpid()}", symbol_capacity=2, tick_capacity=1024)
+    try:
+        for symbol in symbols:
+            index = segment.symbols.add(symbol, NAMES[symbol])
+            for venue in VENUES:
+                segment.store.set_instrument(segment.store.row(venue, index), taker_bps=0.0)
+        yield segment
+    finally:
+        segment.close()
+
+
+class World:
+    """Both venues and the trader's market data path, wired for one run on a virtual loop."""
+
+    def __init__(self, segment: Segment, seed: int, *, rate: int = 60, turn_s: float = 0.005):
+        self.segment = segment
+        self.symbols = tuple(segment.symbols)
+        self.lane = FeedLane(segment, 0)
+        detector = OpportunityDetector(segment.store, min_net_bps=-1000.0, min_gross_bps=None)
+        self.stages = Stages(segment, detector, placement="inline")
+        self.events = segment.opportunities.reader()
+        self.witness = Witness()
+        self.venues: dict[str, VirtualVenue] = {}
+        self.feeds: dict[str, Any] = {}
+        self.tasks: list[asyncio.Task[None]] = []
+        self.published = 0
+        self.faulty: list[str] = []  # what the witness contradicts
+        for number, venue in enumerate(VENUES):
+            exchange = VirtualVenue(venue, symbols=self.symbols, seed=seed, rate=rate,
+                                    turn_s=turn_s, depth_levels=60)
+            rows = [MarketSymbol(segment.store.row(number, index), NAMES[symbol][venue], symbol)
+                    for index, symbol in enumerate(self.symbols)]
+            face = LaneFace(self.lane, self._after_word)
+            face.on_state = partial(self.witness.state_said)
+            feed = FEEDS[venue](
+                exchange.url(), number, face, rows, connector=exchange.connector,
+                listener_factory=partial(LaneListener, self._after_frame))
+            rest = RESTS[venue](f"http://{venue}.virtual", None, transport=exchange.rest)
+            watch = RowWatch(feed, self.lane, segment.store, rest.top_of_book)
+            self.venues[venue], self.feeds[venue] = exchange, feed
+            self.tasks += [asyncio.ensure_future(feed.run()), asyncio.ensure_future(watch.run())]
+            self.witness.rows |= {(number, row.venue_symbol): row.row for row in rows}
+            exchange.start()
+
+    # -- the trader's path, watched --------------------------------------------------------------
+
+    def _after_frame(self, listener: LaneListener, payload: bytes, status: int) -> None:
+        gap_rows = self.witness.frame(listener.venue, listener, payload, virtual_ns())
+        self._turn()
+        for row in gap_rows:
+            if self.state(row) != RowState.GAP:
+                self.faulty.append(f"{virtual_ns() / NS:.3f} s: row {row} lost an update unnoticed:"
+                                   f" {RowState(self.state(row)).name} after {payload[:160]!r}")
+
+    def _after_word(self) -> None:
+        self._turn()
+
+    def _turn(self) -> None:
+        now_ns = virtual_ns()
+        self.stages.turn(now_ns)
+        for event in self.events.drain(dtype=OPPORTUNITY_DTYPE):
+            if event["event"] == OppEvent.CLOSE:
+                continue
+            self.published += 1
+            for leg in ("buy_row", "sell_row"):
+                problem = self.witness.problem(int(event[leg]), now_ns)
+                if problem:
+                    self.faulty.append(f"{now_ns / NS:.3f} s: published from row {event[leg]} "
+                                       f"({problem})")
+
+    def state(self, row: int) -> int:
+        return self.segment.store.read_row(*divmod(row, self.segment.store.symbol_capacity)).state
+
+    @property
+    def rows(self) -> list[int]:
+        return list(self.witness.rows.values())
+
+    def is_live(self) -> bool:
+        return all(self.state(row) == RowState.LIVE for row in self.rows)
+
+    # -- what a test does with it ----------------------------------------------------------------
+
+    async def live(self, limit_s: float) -> float:
+        """Wait until every row is LIVE; return how long it took."""
+        begun_ns = virtual_ns()
+        while not self.is_live():
+            if virtual_ns() - begun_ns > limit_s * NS:
+                states = {row: RowState(self.state(row)).name for row in self.rows}
+                raise AssertionError(f"not all rows LIVE within {limit_s} s: {states}")
+            await self.pass_time(0.05)
+        return (virtual_ns() - begun_ns) / NS
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass; the detector looks at it now and then, as it does when idle."""
+        end_ns = virtual_ns() + int(seconds * NS)
+        while virtual_ns() < end_ns:
+            await asyncio.sleep(min(0.05, (end_ns - virtual_ns()) / NS))
+            self._turn()
+            for task in self.tasks:
+                if task.done():
+                    task.result()
+
+    def arm(self, plan: FaultPlan) -> None:
+        for venue in self.venues.values():
+            venue.layer.arm(plan)
+
+    def struck(self) -> dict[str, int]:
+        """How many faults of each kind struck so far, on both venues."""
+        total: dict[str, int] = {}
+        for venue in self.venues.values():
+            for what, count in venue.layer.counts.items():
+                total[what] = total.get(what, 0) + count
+        return total
+
+    async def settle(self, limit_s: float) -> None:
+        """End every fault, wait until all rows live, then let the markets stand still."""
+        for venue in self.venues.values():
+            venue.layer.disarm()
+        await self.live(limit_s)
+        # what was under way when the faults ended arrives, and every symbol speaks once more: until
+        # then nobody can know of a quote that was the last one and was lost
+        await self.pass_time(1.5)
+        await self.live(limit_s)
+        for venue in self.venues.values():
+            venue.exchange.market = StillMarket()
+        await self.pass_time(0.25)
+
+    def differences(self) -> list[str]:
+        """Where what we hold is not what the venue has; empty when all is equal."""
+        found = []
+        for venue, exchange in self.venues.items():
+            for item in exchange.exchange.instruments:
+                index = self.symbols.index(item.canonical)
+                row = self.segment.store.read_row(venue, index)
+                book = exchange.exchange.matcher.books[item.index]
+                top = (float(item.px(book.bid_ticks)), float(item.px(book.ask_ticks)),
+                       float(item.qty(book.bid_lots)), float(item.qty(book.ask_lots)))
+                if row[:4] != top:
+                    found.append(f"{venue} {item.canonical}: top {row[:4]}, venue {top}")
+        return found
+
+    async def close(self) -> None:
+        for feed in self.feeds.values():
+            feed.stop()
+        for venue in self.venues.values():
+            venue.stop()
+        for task in self.tasks[1::2]:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+class StillMarket:
+    """No quote comes any more; the last ones stand."""
+
+    ended = False
+
+    def advance(self, now_ns: int, sink: Any) -> None:
+        """Nothing is due."""
+
+    def regrid(self, item: Any) -> None:
+        """Nothing is kept in units."""

@@ -1,0 +1,98 @@
+"""Market data of both venues under random faults, in virtual time, judged by a witness.
+
+Whatever the lines and the venues do: nothing is ever published from a row that is not LIVE on both
+legs, every update that is missing is noticed when the next one comes, and when the faults end all
+rows come back and hold exactly what the venues hold.
+"""
+
+from __future__ import annotations
+
+import logging
+from random import Random
+from typing import Any
+
+import pytest
+from market_world import World, segment_of
+from virtual_loop import run_virtual
+
+from arbitrage.core.segment import Segment
+from arbitrage.sim.fault_plan import FaultPlan, checked
+
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+SEEDS = 200
+FAULTY_S = 5.0
+# After a symbol's last resubscription without success the next may be this far away.
+SETTLE_S = 30.0
+
+
+def random_plan(rng: Random) -> FaultPlan:
+    """Some of all that may befall market data."""
+    rules: list[dict[str, Any]] = []
+
+    def maybe(chance: float, **rule: Any) -> None:
+        if rng.random() < chance:
+            rules.append(rule | {"venue": rng.choice(["", "bybit", "okx"]), "role": "public"})
+
+    def times(most: int) -> list[float]:
+        return sorted(rng.uniform(0, FAULTY_S) for _ in range(rng.randint(1, most)))
+
+    maybe(0.7, what="drop", probability=rng.uniform(0.002, 0.1))
+    maybe(0.5, what="duplicate", probability=rng.uniform(0.002, 0.1), copies=rng.randint(1, 3),
+          after_ms=rng.choice([0.0, rng.uniform(1, 200)]))
+    maybe(0.5, what="reorder", probability=rng.uniform(0.002, 0.1), frames=rng.randint(1, 4))
+    maybe(0.5, what="delay", probability=rng.uniform(0.002, 0.1), ms=rng.uniform(0, 100),
+          jitter_ms=rng.uniform(1, 200), is_overtaken=rng.random() < 0.5)
+    maybe(0.4, what="reset", every_s=rng.uniform(1, 6))
+    maybe(0.4, what="close", every_s=rng.uniform(1, 6), code=rng.choice([1001, 1006, 4006]))
+    maybe(0.3, what="silent", at_s=times(2), for_s=rng.uniform(0.1, 6),
+          symbol=rng.choice(["", *SYMBOLS]))
+    maybe(0.2, what="half_open", at_s=times(1), for_s=rng.uniform(0.1, 4))
+    for what, chance in (("skip", 0.3), ("restart", 0.3)):
+        if rng.random() < chance:
+            rules.append({"what": what, "at_s": times(3), "symbol": rng.choice(["", *SYMBOLS])})
+    if rng.random() < 0.2:
+        rules.append({"what": "refuse", "role": "public", "at_s": times(1),
+                      "for_s": rng.uniform(0.1, 2)})
+    return checked({"seed": rng.getrandbits(32), "rule": rules})
+
+
+async def run_faults(segment: Segment, seed: int) -> World:
+    world = World(segment, seed)
+    try:
+        await world.live(3.0)
+        world.arm(random_plan(Random(seed)))
+        await world.pass_time(FAULTY_S)
+        await world.settle(SETTLE_S)
+        world.faulty += world.differences()
+        return world
+    finally:
+        await world.close()
+
+
+def check_seed(seed: int) -> World:
+    with segment_of(SYMBOLS) as segment:
+        world = run_virtual(run_faults(segment, seed), 300.0)
+        assert world.faulty == [], f"seed {seed}: {world.faulty[:3]}"
+        return world
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_random_faults_of_market_data(block: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    struck: dict[str, int] = {}
+    published = 0
+    for seed in range(block, SEEDS, 8):
+        world = check_seed(seed)
+        published += world.published
+        for what, count in world.struck().items():
+            struck[what] = struck.get(what, 0) + count
+    assert published > 1000
+    for what in ("drop", "duplicate", "reorder", "delay", "reset", "close", "silent"):
+        assert struck.get(what, 0) > 0, what
+
+
+@pytest.mark.long
+def test_ten_thousand_seeds(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    for seed in range(SEEDS, SEEDS + 10_000):
+        check_seed(seed)
