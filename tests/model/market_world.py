@@ -57,14 +57,15 @@ def segment_of(symbols: tuple[str, ...]) -> Iterator[Segment]:
 class World:
     """Both venues and the trader's market data path, wired for one run on a virtual loop."""
 
-    def __init__(self, segment: Segment, seed: int, *, rate: int = 60, turn_s: float = 0.005):
+    def __init__(self, segment: Segment, seed: int, *, depth: str = "full", rate: int = 60,
+                 turn_s: float = 0.005) -> None:
         self.segment = segment
         self.symbols = tuple(segment.symbols)
         self.lane = FeedLane(segment, 0)
         detector = OpportunityDetector(segment.store, min_net_bps=-1000.0, min_gross_bps=None)
         self.stages = Stages(segment, detector, placement="inline")
         self.events = segment.opportunities.reader()
-        self.witness = Witness()
+        self.witness = Witness(has_books=depth != "off")
         self.venues: dict[str, VirtualVenue] = {}
         self.feeds: dict[str, Any] = {}
         self.tasks: list[asyncio.Task[None]] = []
@@ -76,42 +77,48 @@ class World:
             rows = [MarketSymbol(segment.store.row(number, index), NAMES[symbol][venue], symbol)
                     for index, symbol in enumerate(self.symbols)]
             face = LaneFace(self.lane, self._after_word)
-            face.on_state = partial(self.witness.state_said)
+            face.on_state = self.witness.state_said
             feed = FEEDS[venue](
                 exchange.url(), number, face, rows, connector=exchange.connector,
-                listener_factory=partial(LaneListener, self._after_frame))
+                listener_factory=partial(LaneListener, self._after_frame), depth=depth)
             rest = RESTS[venue](f"http://{venue}.virtual", None, transport=exchange.rest)
             watch = RowWatch(feed, self.lane, segment.store, rest.top_of_book)
             self.venues[venue], self.feeds[venue] = exchange, feed
             self.tasks += [asyncio.ensure_future(feed.run()), asyncio.ensure_future(watch.run())]
-            self.witness.rows |= {(number, row.venue_symbol): row.row for row in rows}
+            for row in rows:
+                self.witness.add(number, row.venue_symbol, row.row)
             exchange.start()
 
     # -- the trader's path, watched --------------------------------------------------------------
 
     def _after_frame(self, listener: LaneListener, payload: bytes, status: int) -> None:
-        gap_rows = self.witness.frame(listener.venue, listener, payload, virtual_ns())
+        row = self.witness.frame(listener.venue, payload, virtual_ns())
         self._turn()
-        for row in gap_rows:
-            if self.state(row) != RowState.GAP:
-                self.faulty.append(f"{virtual_ns() / NS:.3f} s: row {row} lost an update unnoticed:"
-                                   f" {RowState(self.state(row)).name} after {payload[:160]!r}")
+        if row is not None and self.state(row) != RowState.GAP:
+            self.faulty.append(f"{virtual_ns() / NS:.3f} s: row {row} lost an update unnoticed: "
+                               f"{RowState(self.state(row)).name} after {payload[:160]!r}")
 
     def _after_word(self) -> None:
         self._turn()
 
     def _turn(self) -> None:
         now_ns = virtual_ns()
+        before = {row: self.state(row) for row in self.rows}
         self.stages.turn(now_ns)
         for event in self.events.drain(dtype=OPPORTUNITY_DTYPE):
             if event["event"] == OppEvent.CLOSE:
                 continue
             self.published += 1
             for leg in ("buy_row", "sell_row"):
-                problem = self.witness.problem(int(event[leg]), now_ns)
+                row = int(event[leg])
+                problem = self.witness.problem(row, now_ns)
+                # a quote is taken before silence is looked for, in one turn: a row that becomes
+                # SUSPECT in it was LIVE when its price was published
+                after = self.state(row)
+                if not problem and after != RowState.LIVE and before[row] != RowState.LIVE:
+                    problem = RowState(after).name
                 if problem:
-                    self.faulty.append(f"{now_ns / NS:.3f} s: published from row {event[leg]} "
-                                       f"({problem})")
+                    self.faulty.append(f"{now_ns / NS:.3f} s: published from row {row}: {problem}")
 
     def state(self, row: int) -> int:
         return self.segment.store.read_row(*divmod(row, self.segment.store.symbol_capacity)).state
@@ -182,7 +189,28 @@ class World:
                        float(item.qty(book.bid_lots)), float(item.qty(book.ask_lots)))
                 if row[:4] != top:
                     found.append(f"{venue} {item.canonical}: top {row[:4]}, venue {top}")
+                if self.witness.has_books:
+                    found += self._book_differences(venue, item)
         return found
+
+    def _book_differences(self, venue: str, item: Any) -> list[str]:
+        index = self.symbols.index(item.canonical)
+        held = self.lane.book(self.segment.store.row(venue, index))
+        if held is None:
+            return [f"{venue} {item.canonical}: no book is held"]
+        view = self.venues[venue].exchange.book(item.name)
+        for what, ours, theirs in (("bids", held[0], view.bids), ("asks", held[1], view.asks)):
+            levels = [(float(px), float(qty)) for px, qty in theirs]
+            if ours != levels:
+                where = next((n for n, (a, b) in enumerate(zip(ours, levels, strict=False))
+                              if a != b), min(len(ours), len(levels)))
+                return [f"{venue} {item.canonical}: {what} differ from level {where} on: "
+                        f"{ours[where:where + 2]}, venue {levels[where:where + 2]}"]
+        ladder = self.segment.store.depth(venue, index)
+        for ours, side in ((held[0], ladder.bids), (held[1], ladder.asks)):
+            if [tuple(level) for level in side] != ours[: len(side)] or len(side) < 10:
+                return [f"{venue} {item.canonical}: the published ladder differs"]
+        return []
 
     async def close(self) -> None:
         for feed in self.feeds.values():

@@ -250,6 +250,14 @@ class LaneFace:
         self.on_state(row, state)
         self._after()
 
+    def hold_book(self, row: int, channel: str) -> None:
+        self.lane.hold_book(row, channel)
+
+    def drop_line(self, venue: int, line: int) -> int:
+        lost = self.lane.drop_line(venue, line, virtual_ns())
+        self._after()
+        return lost
+
     def push_funding(self, row: int, rate: float, interval_h: float, next_wall_ns: int) -> None:
         self.lane.push_funding(row, rate, interval_h, next_wall_ns, virtual_ns())
         self._after()
@@ -259,15 +267,16 @@ class LaneListener:
     """What the compiled `FeedListener` does, with virtual stamps; `on_taken(listener, payload,
     status)` is called after each frame.
 
-    Use ``functools.partial(LaneListener, on_taken)`` as a feed's `listener_factory`.
+    Use ``functools.partial(LaneListener, on_taken, line=line)`` as a feed's `listener_factory`.
     """
 
     def __init__(
         self, on_taken: Callable[[LaneListener, bytes, int], None], face: LaneFace, venue: int,
         on_slow: Callable[[bytes], None], on_connected: Callable[[Any], None],
-        on_disconnected: Callable[[Any], None],
+        on_disconnected: Callable[[Any], None], line: int = 0,
     ) -> None:
         self.face = face
+        self.line = line
         self.venue = venue
         self.transport: Any = None
         self._on_taken = on_taken
@@ -284,7 +293,7 @@ class LaneListener:
             transport.disconnect()
             return
         payload = frame.get_payload_as_bytes()
-        status = self.face.lane.on_frame(self.venue, payload, virtual_ns())
+        status = self.face.lane.on_frame(self.venue, payload, virtual_ns(), self.line)
         self._on_taken(self, payload, status)
         if status in (FrameStatus.CONTROL, FrameStatus.OTHER_TOPIC):
             self._on_slow(payload)

@@ -1,8 +1,13 @@
 """What the protocols say about each row, read from the frames that reached the trader.
 
 Independent of the compiled path: a JSON decoder and a few rules. A row may be traded from only
-while its connection is up, a quote came since it was (re)subscribed, no update of its book is
-missing, and its venue has not been silent for longer than it ever is.
+while its connection is up, its quote or book came since it was (re)subscribed, no update of its
+book is missing, and its venue has not been silent for longer than it ever is.
+
+An update is missing for certain when a later one names a predecessor that never came: Bybit's `u`
+does not step by one while `seq` rises, OKX' `prevSeqId` is none of the ids that came since the
+snapshot. A copy of what came before, on time or late, proves no loss, and a lost quote of a channel
+of snapshots is known to nobody before the next one comes.
 """
 
 from __future__ import annotations
@@ -16,48 +21,109 @@ NS = 1_000_000_000
 SILENT_NS = (4_500_000_000, 90_000_000_000)
 SWEEP_NS = 100_000_000  # the detector notices silence by looking now and then
 LOST = {RowState.SYNCING, RowState.GAP, RowState.STALE, RowState.EMPTY}
+QUOTES = {"orderbook.1", "bbo-tbt"}
+BOOKS = {"orderbook.50", "books"}
+
+
+class Heard:
+    """What was heard of one row since it was last taken out of service."""
+
+    def __init__(self, venue: int) -> None:
+        self.venue = venue
+        self.is_quoted = False
+        self.heard_ns = 0
+        self.last_id = self.last_seq = 0
+        self.last_ms = 0
+        self.ids: set[int] = set()  # of the snapshot and what followed; empty: no book is held
+
+    def forget(self) -> None:
+        self.is_quoted = False
+        self.ids.clear()
 
 
 class Witness:
-    """Rows by what was heard of them."""
+    """Rows by what was heard of them; `has_books` says whether depth is subscribed."""
 
-    def __init__(self) -> None:
+    def __init__(self, has_books: bool) -> None:
+        self.has_books = has_books
         self.rows: dict[tuple[int, str], int] = {}
-        self.quoted: dict[int, bool] = {}
-        self.heard_ns: dict[int, int] = {}
-        self.venue_of: dict[int, int] = {}
+        self.heard: dict[int, Heard] = {}
+        self.gaps = 0
+
+    def add(self, venue: int, venue_symbol: str, row: int) -> None:
+        self.rows[venue, venue_symbol] = row
+        self.heard[row] = Heard(venue)
 
     def state_said(self, row: int, state: int) -> None:
         """The connector itself took a row out of service, or vouched for it."""
         if state in LOST:
-            self.quoted[row] = False
+            self.heard[row].forget()
 
-    def frame(self, venue: int, listener: Any, payload: bytes, now_ns: int) -> list[int]:
-        """Take one frame; return the rows of which an update is missing, by the protocol."""
+    def frame(self, venue: int, payload: bytes, now_ns: int) -> int | None:
+        """Take one frame; return the row of which an update is now known to be missing."""
         if payload[:1] != b"{":
-            return []
+            return None
         frame = json.loads(payload)
         if venue == 0:
-            name = frame.get("topic", "")
-            if not name.startswith("orderbook.1."):
-                return []
-            row = self.rows.get((0, frame["data"]["s"]))
+            channel, _, name = frame.get("topic", "").rpartition(".")
         else:
             arg = frame.get("arg") or {}
-            if arg.get("channel") != "bbo-tbt" or "data" not in frame:
-                return []
-            row = self.rows.get((1, arg["instId"]))
-        if row is not None:
-            self.quoted[row] = True
-            self.heard_ns[row] = now_ns
-            self.venue_of[row] = venue
-        return []
+            channel, name = arg.get("channel", ""), arg.get("instId", "")
+        row = self.rows.get((venue, name))
+        if row is None or channel not in QUOTES | BOOKS or "data" not in frame:
+            return None
+        heard = self.heard[row]
+        heard.heard_ns = now_ns
+        if channel in QUOTES:
+            heard.is_quoted = True
+            return None
+        is_gap = self._bybit(heard, frame) if venue == 0 else self._okx(heard, frame)
+        if not is_gap:
+            return None
+        self.gaps += 1
+        heard.forget()
+        return row
+
+    @staticmethod
+    def _bybit(heard: Heard, frame: Any) -> bool:
+        number, seq, made_ms = frame["data"]["u"], frame["data"]["seq"], frame["cts"]
+        if frame["type"] == "snapshot":
+            is_late = made_ms <= heard.last_ms and seq < heard.last_seq and number != 1
+            if not heard.ids or not is_late:
+                heard.ids = {number}
+                heard.last_id, heard.last_seq, heard.last_ms = number, seq, made_ms
+            return False
+        if not heard.ids or (number <= heard.last_id and seq <= heard.last_seq):
+            return False
+        is_gap = number != heard.last_id + 1
+        heard.last_id, heard.last_seq, heard.last_ms = number, seq, made_ms
+        return is_gap
+
+    @staticmethod
+    def _okx(heard: Heard, frame: Any) -> bool:
+        (data,) = frame["data"]
+        number, previous, made_ms = data["seqId"], data["prevSeqId"], int(data["ts"])
+        if previous == -1:
+            if not heard.ids or made_ms > heard.last_ms:
+                heard.ids = {number}
+                heard.last_id, heard.last_ms = number, made_ms
+            return False
+        if not heard.ids:
+            return False
+        if previous == heard.last_id:
+            heard.ids.add(number)
+            heard.last_id, heard.last_ms = number, made_ms
+            return False
+        return previous not in heard.ids
 
     def problem(self, row: int, now_ns: int) -> str:
         """Why nothing may be traded from a row now; empty when it may."""
-        if not self.quoted.get(row):
+        heard = self.heard[row]
+        if self.has_books and not heard.ids:
+            return "no whole book since it was subscribed or lost"
+        if not self.has_books and not heard.is_quoted:
             return "no quote since it was subscribed or lost"
-        silent_ns = now_ns - self.heard_ns[row]
-        if silent_ns > SILENT_NS[self.venue_of[row]] + SWEEP_NS:
+        silent_ns = now_ns - heard.heard_ns
+        if silent_ns > SILENT_NS[heard.venue] + SWEEP_NS:
             return f"silent for {silent_ns / NS:.3f} s"
         return ""

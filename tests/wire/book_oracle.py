@@ -182,7 +182,7 @@ class OracleBook:
             return "waiting"
         link = depth.update_id, depth.prev_update_id
         if self.venue == "bybit":
-            if depth.update_id <= self.update_id:
+            if depth.update_id <= self.update_id and depth.seq <= self.seq:
                 return "older"
             if depth.update_id != self.update_id + 1:
                 return "gap"

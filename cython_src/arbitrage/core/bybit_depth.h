@@ -182,6 +182,13 @@ static inline arb_frame_status_t arb_bybit_parse_depth(const char *frame, size_t
     return arb_bybit_scan_depth(frame, bytes, out, &offset);
 }
 
+/* Is the update a copy of what the book has passed? A lower id of a later state is none: the ids
+ * began anew, and the snapshot that would have said so was lost. */
+static inline bool arb_bybit_depth_passed(const arb_book_t *book, const arb_depth_t *depth)
+{
+    return depth->update_id <= book->update_id && depth->seq <= book->seq;
+}
+
 /* Bring the book up to date with an update of its symbol. */
 static inline arb_book_result_t arb_bybit_book_apply(arb_book_t *book, const arb_depth_t *depth)
 {
@@ -189,10 +196,8 @@ static inline arb_book_result_t arb_bybit_book_apply(arb_book_t *book, const arb
         return arb_book_take_snapshot(book, depth);
     if (ARB_UNLIKELY(!book->held))
         return ARB_BOOK_WAITING;
-    if (depth->update_id <= book->update_id)
-        return ARB_BOOK_OLDER;
     if (ARB_UNLIKELY(depth->update_id != book->update_id + 1))
-        return arb_book_lose(book);
+        return arb_bybit_depth_passed(book, depth) ? ARB_BOOK_OLDER : arb_book_lose(book);
     if (ARB_UNLIKELY(!arb_book_fits(book, depth)))
         return (arb_book_result_t)ARB_FRAME_TOO_LONG;
     return arb_book_take_update(book, depth);

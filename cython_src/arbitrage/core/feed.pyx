@@ -10,13 +10,17 @@ from arbitrage.core.book cimport (
     ARB_BOOK_BYBIT_50,
     ARB_BOOK_OKX_5,
     ARB_BOOK_OKX_400,
+    ARB_DEPTH_ASK,
+    ARB_DEPTH_BID,
     ARB_DEPTH_BYBIT_50,
     ARB_DEPTH_OKX_BOOKS,
     ARB_DEPTH_OKX_BOOKS5,
     arb_book_bytes,
     arb_book_init,
     arb_book_t,
+    arb_book_top,
     arb_depth_t,
+    arb_level_t,
 )
 from arbitrage.core.clock cimport arb_clock_now
 from arbitrage.core.loop cimport LoopPoller
@@ -172,6 +176,24 @@ cdef class FeedLane:
         held.channel = channel_id
         held.ladder = self.segment.block(ARB_SECTION_LADDERS, row)
         held.book = <arb_book_t *>memory.ptr
+
+    def book(self, row: int):
+        """Return a row's whole book (bids, asks, seq), levels as (px, qty) and best first.
+
+        None while no book is held. It makes objects: for tests and looking, not for each frame.
+        """
+        cdef const arb_book_t *book
+        cdef const arb_level_t *levels
+        cdef uint32_t side, found, index
+        self.check_row(row)
+        book = self.feed.rows[<int>row].book
+        if book == NULL or not book.held:
+            return None
+        sides = []
+        for side in (ARB_DEPTH_BID, ARB_DEPTH_ASK):
+            levels = arb_book_top(book, side, book.count[side], &found)
+            sides.append([(levels[index].px, levels[index].qty) for index in range(found)])
+        return sides[0], sides[1], book.seq
 
     def attach_loop(self, poller: LoopPoller | None, stages: Stages | None = None) -> None:
         """Name the poller of this lane's loop; inline: also the stages to run in the callback."""

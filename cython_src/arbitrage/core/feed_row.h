@@ -236,7 +236,7 @@ static inline bool arb_depth_is_passed(const arb_book_t *book, const arb_depth_t
                                        bool others)
 {
     if (depth->channel == ARB_DEPTH_BYBIT_50)
-        return depth->update_id <= book->update_id;
+        return arb_bybit_depth_passed(book, depth);
     if (depth->prev_update_id == book->update_id)
         return false;
     return arb_okx_link_known(book, depth) ||
