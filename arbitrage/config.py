@@ -153,6 +153,15 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     order_timeout_ms: Annotated[
         int, _env("ARB_ORDER_TIMEOUT_MS", "wait for an answer before asking", ge=10, le=60000)
     ] = 300
+    leverage_max: Annotated[
+        float,
+        _env(
+            "ARB_LEVERAGE_MAX",
+            "refuse to start where a symbol's leverage is set higher at a venue; 0: any",
+            ge=0,
+            le=1000,
+        ),
+    ] = 0.0
     cancel_all_after_s: Annotated[
         int,
         _env(

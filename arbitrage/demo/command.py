@@ -1,16 +1,30 @@
-"""``arb demo``: the whole system against two simulated venues, with no keys and no network."""
+"""``arb demo``: the whole system against two simulated venues, with no keys and no network.
+
+With --testnet against the venues' own practice environments instead.
+"""
 
 import math
 import sys
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from arbitrage.cli import OutputFile, fees_option, symbols_option, write_text
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule
 
 __all__ = ["demo"]
+
+
+def _given_options() -> set[str]:
+    """Return the options that stood on the command line."""
+    context = click.get_current_context()
+    return {
+        name
+        for name in context.params
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    }
 
 
 @click.command()
@@ -73,6 +87,11 @@ __all__ = ["demo"]
 )
 @click.option("--tls", is_flag=True, help="Speak TLS with the simulated venues.")
 @click.option(
+    "--testnet",
+    is_flag=True,
+    help="Trade Bybit's testnet (or its demo trading) and OKX's demo trading, with their keys.",
+)
+@click.option(
     "--json",
     "json_path",
     type=OutputFile(),
@@ -90,6 +109,7 @@ def demo(
     fees: FeeSchedule,
     max_hold_s: float,
     tls: bool,
+    testnet: bool,
     json_path: str | None,
 ) -> int:
     """Trade two simulated venues and report: no keys, no network, no money.
@@ -100,26 +120,38 @@ def demo(
     opens no more, flattens within 5 s and the report follows.
       arb demo --seconds 30 --rate 10000
       arb demo --frames FOLDER --speed 10 --fees bybit=0,okx=0 --min-net-bps 4
+      arb demo --testnet --seconds 300 --symbols BTCUSDT
     """
     if not math.isfinite(min_net_bps):
         raise ConfigError(f"--min-net-bps was {min_net_bps}; accepted is a finite number")
     from arbitrage.demo.report import render, to_json
     from arbitrage.demo.run import DemoOptions, run_demo
 
-    report = run_demo(
-        DemoOptions(
-            seconds=seconds,
-            symbols=symbols,
-            seed=seed,
-            rate=rate,
-            frames=frames,
-            speed=speed,
-            min_net_bps=min_net_bps,
-            fees=fees,
-            max_hold_s=max_hold_s,
-            tls=tls,
-        )
+    options = DemoOptions(
+        seconds=seconds,
+        symbols=symbols,
+        seed=seed,
+        rate=rate,
+        frames=frames,
+        speed=speed,
+        min_net_bps=min_net_bps,
+        fees=fees,
+        max_hold_s=max_hold_s,
+        tls=tls,
     )
+    if testnet:
+        given = _given_options()
+        wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls"})
+        if wrong:
+            raise ConfigError(
+                f"{', '.join(f'--{name}' for name in wrong)} belongs to the simulated venues; "
+                "leave it out with --testnet"
+            )
+        from arbitrage.demo.practice import run_practice
+
+        report = run_practice(options, fees_given="fees" in given)
+    else:
+        report = run_demo(options)
     if json_path is not None:
         write_text(json_path, to_json(report))
     if json_path != "-":

@@ -150,7 +150,12 @@ def make_report(
             net=ledger.total,
         ),
         identity_error_usd=abs(change - ledger.total),
-        open_legs_at_exit=sum(len(account.positions) for account in after.values()),
+        # what was held before, in symbols that are not traded, is not ours
+        open_legs_at_exit=sum(
+            qty != before[venue].positions.get(symbol)
+            for venue, account in after.items()
+            for symbol, qty in account.positions.items()
+        ),
     )
 
 

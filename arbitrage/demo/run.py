@@ -25,7 +25,16 @@ from arbitrage.hosts import HOST_VARIABLES
 from arbitrage.instruments import VENUES, canonical_symbol
 from arbitrage.secret import Secret
 
-__all__ = ["DemoOptions", "run_demo", "symbols_of_frames"]
+__all__ = [
+    "DemoOptions",
+    "StopWish",
+    "clear_segment",
+    "read_report",
+    "run_demo",
+    "stop_signals",
+    "symbols_of_frames",
+    "watch_trader",
+]
 
 READY_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 30.0
@@ -55,7 +64,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     tls: bool = False
 
 
-class _Stop:
+class StopWish:
     """Set by Ctrl-C and SIGTERM; a second one is the same wish."""
 
     def __init__(self) -> None:
@@ -71,8 +80,8 @@ class _Stop:
 
 
 @contextmanager
-def _signals() -> Iterator[_Stop]:
-    stop = _Stop()
+def stop_signals() -> Iterator[StopWish]:
+    stop = StopWish()
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
@@ -199,7 +208,7 @@ def _start_venues(
     symbols: tuple[str, ...],
     folder: Path,
     stack: ExitStack,
-    stop: _Stop,
+    stop: StopWish,
 ) -> list[Child]:
     t0_ns = time.time_ns() + LEAD_NS
     children: list[Child] = []
@@ -215,11 +224,11 @@ def _start_venues(
     return children
 
 
-def _watch(
-    trader: Child, venues: list[Child], options: DemoOptions, stop: _Stop, line: LiveLine
+def watch_trader(
+    trader: Child, venues: list[Child], seconds: float, stop: StopWish, line: LiveLine
 ) -> None:
     """Show the trader's figures until it has ended; pass on the wish to stop."""
-    deadline = time.monotonic() + START_TIMEOUT_S + options.seconds + FLATTEN_TIMEOUT_S
+    deadline = time.monotonic() + START_TIMEOUT_S + seconds + FLATTEN_TIMEOUT_S
     told = False
     while (code := trader.poll()) is None:
         for venue in venues:
@@ -260,7 +269,7 @@ def run_demo(options: DemoOptions) -> Report:
     name = os.environ.get("ARB_NAME") or f"arbitrage-demo-{os.getpid()}"
 
     with ExitStack() as stack:
-        stop = stack.enter_context(_signals())
+        stop = stack.enter_context(stop_signals())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arb-demo-")))
         line = stack.enter_context(LiveLine(name, arbitrage.attach))
         venues = [_Venue(venue, folder, options) for venue in VENUES]
@@ -269,7 +278,7 @@ def run_demo(options: DemoOptions) -> Report:
         before = {venue.name: venue.account() for venue in venues}
         stop.look()
 
-        stack.callback(_clear_segment, name)
+        stack.callback(clear_segment, name)
         report_file = folder / "trader.json"
         args = ["-m", "arbitrage.trader", "--mode", "demo", "--seconds", f"{options.seconds:g}"]
         trader = Child(
@@ -280,13 +289,13 @@ def run_demo(options: DemoOptions) -> Report:
             orphan_signal=signal.SIGTERM,
         )
         stack.callback(trader.stop, FLATTEN_TIMEOUT_S)
-        _watch(trader, children, options, stop, line)
+        watch_trader(trader, children, options.seconds, stop, line)
 
         after = {venue.name: venue.account() for venue in venues}
-        return make_report(_read(report_file), before, after)
+        return make_report(read_report(report_file), before, after)
 
 
-def _clear_segment(name: str) -> None:
+def clear_segment(name: str) -> None:
     """Take away the segment of a trader that was killed; a living one's stays."""
     from arbitrage.core.segment import remove_stale
 
@@ -294,7 +303,7 @@ def _clear_segment(name: str) -> None:
         remove_stale(name)
 
 
-def _read(path: Path) -> TraderReport:
+def read_report(path: Path) -> TraderReport:
     try:
         return msgspec.json.decode(path.read_bytes(), type=TraderReport)
     except (OSError, msgspec.DecodeError) as error:

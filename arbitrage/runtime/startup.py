@@ -4,6 +4,7 @@ import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import NamedTuple
 
 from arbitrage.config import Settings
@@ -116,6 +117,9 @@ async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _Ve
                 fees[symbol] = rate.taker_bps
     checks = [await client.check_account(item.venue_symbol) for item in wanted.values()]
     _require_safe_key(settings, venue, checks[0].key)
+    for item in wanted.values():
+        leverage = await client.leverage(item.venue_symbol)
+        _require_leverage(settings, venue, item.venue_symbol, leverage)
     names = {item.venue_symbol for item in wanted.values()}
     standing = tuple(
         f"{position.qty_venue} {position.venue_symbol} at {venue}"
@@ -134,6 +138,19 @@ def _require_safe_key(settings: Settings, venue: str, key: KeyRights | None) -> 
         raise refusal
     if not key.is_bound:
         _log.warning("%s: the API key is bound to no address", venue)
+
+
+def _require_leverage(settings: Settings, venue: str, name: str, leverage: Decimal) -> None:
+    """Refuse a leverage above the limit: it is never changed from here."""
+    limit = settings.risk.leverage_max
+    _log.info("%s: %s leverage %s", venue, name, leverage.normalize() if leverage else "not told")
+    if limit and leverage > Decimal(str(limit)):
+        raise ConnectorError(
+            f"{name} is set to leverage {leverage.normalize():f}, above ARB_LEVERAGE_MAX "
+            f"{limit:g}; lower it on the venue's site",
+            venue=venue,
+            is_terminal=True,
+        )
 
 
 def _require_flat(settings: Settings, said: dict[str, _VenueFacts]) -> None:

@@ -229,7 +229,8 @@ class BybitRest:
         limit, start = _page(query, 200, 200)
         part, cursor = frames.page(chosen, limit, start)
         rows = [frames.rest_position(frames.position_facts(
-            p, matcher.mark(p.instrument.index), matcher.taker_rate)) for p in part]
+            p, matcher.mark(p.instrument.index), matcher.taker_rate))
+            | {"leverage": self._ex.leverage[p.instrument.name]} for p in part]
         return {"list": rows, "nextPageCursor": cursor, "category": "linear"}
 
     def _set_leverage(self, body: Any) -> Any:

@@ -79,6 +79,7 @@ class OkxRest:
             "/api/v5/account/config": (True, "", True, self._config),
             "/api/v5/account/balance": (True, "ccy", True, self._balance),
             "/api/v5/account/positions": (True, "instType instId posId", False, self._positions),
+            "/api/v5/account/leverage-info": (True, "instId mgnMode ccy", True, self._leverage),
             "/api/v5/account/trade-fee":
                 (True, "instType instId instFamily uly ruleType", True, self._trade_fee),
             "/api/v5/trade/order": (True, "instId ordId clOrdId", True, self._order),
@@ -227,6 +228,13 @@ class OkxRest:
                  "instType": query.get("instType", "SWAP"), "level": "Lv1", "maker": maker,
                  "makerU": maker, "makerUSDC": maker, "ruleType": "normal", "taker": taker,
                  "takerU": taker, "takerUSDC": taker, "ts": str(self._ex.now_ms())}]
+
+    def _leverage(self, query: dict[str, str]) -> Rows:
+        item = self._item(query)
+        if query.get("mgnMode") not in ("cross", "isolated"):
+            raise Refusal(51000, "Parameter mgnMode  error", 400)
+        return [{"ccy": "", "instId": item.name, "mgnMode": query["mgnMode"], "posSide": "net",
+                 "lever": self._ex.leverage[item.name]}]
 
     def _set_leverage(self, body: Any) -> Any:
         form = msgspec.convert(body, LeverageBody)

@@ -5,6 +5,7 @@ import logging
 import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlencode
@@ -181,6 +182,10 @@ class RestClient(ABC):
     @abstractmethod
     async def check_account(self, venue_symbol: str) -> AccountCheck:
         """Assert one position per symbol and cross margin; ConnectorError says what to change."""
+
+    @abstractmethod
+    async def leverage(self, venue_symbol: str) -> Decimal:
+        """Return the leverage set for a symbol in cross margin; 0 when the venue names none."""
 
     @abstractmethod
     async def order_by_client_id(self, client_id: int, venue_symbol: str) -> OrderReport | None:

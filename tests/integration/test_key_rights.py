@@ -1,6 +1,7 @@
 """Keys that could lose the account are refused before the first order."""
 
 import logging
+from typing import Any
 
 import pytest
 from venue_kit import VENUES, run, simulated
@@ -19,7 +20,7 @@ KEYS = {
 }
 
 
-def settings_of(servers: dict[str, SimServer], allow: str) -> Settings:
+def settings_of(servers: dict[str, SimServer], allow: str, **more: str) -> Settings:
     hosts = {
         f"{venue.upper()}_{name.upper()}": url
         for venue, server in servers.items()
@@ -27,7 +28,7 @@ def settings_of(servers: dict[str, SimServer], allow: str) -> Settings:
         if name.endswith("_url") and (venue, name) != ("okx", "trade_ws_url")
     }
     flags = {"ARB_SYMBOLS": "BTCUSDT", "ARB_ALLOW_UNBOUND_KEY": allow}
-    return load_settings(KEYS | hosts | flags, dotenv=None, cores=range(2))
+    return load_settings(KEYS | hosts | flags | more, dotenv=None, cores=range(2))
 
 
 def start(venue: str, allow: str = "", **key: object) -> Market:
@@ -73,3 +74,36 @@ def test_the_flag_is_true_or_false() -> None:
     with pytest.raises(ConfigError, match="was 'maybe'; accepted values are true, false"):
         settings_of({}, "maybe")
     assert not settings_of({}, "False").allow_unbound_key
+
+
+# ---- leverage -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_leverage_above_the_limit_is_refused(venue: str) -> None:
+    """It is read for each symbol, from the venue that holds it, and never changed."""
+
+    async def main() -> None:
+        async with simulated("bybit") as bybit, simulated("okx") as okx:
+            servers = {"bybit": bybit, "okx": okx}
+            exchange: Any = servers[venue].exchange
+            leverage: dict[str, str] = exchange.leverage
+            (name,) = leverage
+            for text, limit, is_refused in (
+                ("25", "0", False),
+                ("25", "20", True),
+                ("12.5", "12", True),
+                ("12.5", "12.5", False),
+            ):
+                leverage[name] = text
+                settings = settings_of(servers, "", ARB_LEVERAGE_MAX=limit)
+                if not is_refused:
+                    await load_market(settings)
+                    continue
+                with pytest.raises(ConnectorError) as caught:
+                    await load_market(settings)
+                assert f"{venue}: {name} is set to leverage {text}, above" in str(caught.value)
+                assert caught.value.is_terminal
+            assert leverage[name] == "12.5"
+
+    run(main)

@@ -32,6 +32,9 @@ class Client:
     async def check_account(self, venue_symbol: str) -> AccountCheck:
         return AccountCheck("one-way", "cross", KeyRights(may_withdraw=False, is_bound=False))
 
+    async def leverage(self, venue_symbol: str) -> Decimal:
+        return Decimal(10)
+
     async def positions(self) -> list[Any]:
         return []
 

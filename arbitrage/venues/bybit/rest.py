@@ -234,6 +234,17 @@ class BybitRest(RestClient):
             position_mode="one-way", margin_mode=info.marginMode, key=await self._key_rights()
         )
 
+    async def leverage(self, venue_symbol: str) -> Decimal:
+        """Return the leverage set for a symbol in cross margin; 0 when the venue names none."""
+        page = await self._get(
+            "/v5/position/list",
+            wire.page,
+            {"category": CATEGORY, "symbol": venue_symbol},
+            is_signed=True,
+        )
+        rows = wire.decode(wire.positions, page.list, "position list")
+        return max((decimal_of(row.leverage) for row in rows), default=Decimal(0))
+
     async def _key_rights(self) -> KeyRights | None:
         try:
             key = await self._get("/v5/user/query-api", wire.key_info, is_signed=True)

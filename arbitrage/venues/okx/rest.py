@@ -33,6 +33,7 @@ from arbitrage.venues.rest_client import ORDER_VALID_MS, RestClient
 INST_TYPE = "SWAP"
 SETTLE = "USDT"
 FILLS_PER_PAGE = 100
+SWAP_LEVELS = {"2", "3", "4"}  # futures, multi-currency and portfolio margin; 1 is spot
 FUNDING_BILL = 8  # a bill's type
 NO_INSTRUMENT = "51001"
 
@@ -225,9 +226,10 @@ class OkxRest(RestClient):
                 venue=self.venue,
                 is_terminal=True,
             )
-        if config.acctLv == "1":
+        if config.acctLv not in SWAP_LEVELS:
             raise ConnectorError(
-                "the account is in spot mode and cannot trade swaps; switch it to futures mode",
+                f"the account's level is {config.acctLv or 'not told'!r}, which cannot trade "
+                "swaps in cross margin; switch it from spot mode to futures mode",
                 venue=self.venue,
                 is_terminal=True,
             )
@@ -238,6 +240,16 @@ class OkxRest(RestClient):
                 may_withdraw="withdraw" in config.perm.split(","), is_bound=bool(config.ip)
             ),
         )
+
+    async def leverage(self, venue_symbol: str) -> Decimal:
+        """Return the leverage set for a symbol in cross margin; 0 when the venue names none."""
+        rows = await self._get(
+            "/api/v5/account/leverage-info",
+            wire.leverages,
+            {"instId": venue_symbol, "mgnMode": "cross"},
+            is_signed=True,
+        )
+        return max((decimal_of(row.lever) for row in rows), default=Decimal(0))
 
     async def order_by_client_id(self, client_id: int, venue_symbol: str) -> OrderReport | None:
         """Return an order's state; None when the venue does not know it."""

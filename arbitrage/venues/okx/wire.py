@@ -179,6 +179,12 @@ class AccountConfig(msgspec.Struct, frozen=True):
     uid: str = ""
 
 
+class Leverage(msgspec.Struct, frozen=True):
+    """One row of `/api/v5/account/leverage-info`."""
+
+    lever: str = ""
+
+
 class TradeFee(msgspec.Struct, frozen=True):
     """Fee rates; negative is a charge. USDT-margined contracts have their own fields."""
 
@@ -210,6 +216,7 @@ orders = msgspec.json.Decoder(list[Order])
 fills = msgspec.json.Decoder(list[FillRow])
 bills = msgspec.json.Decoder(list[Bill])
 positions = msgspec.json.Decoder(list[PositionRow])
+leverages = msgspec.json.Decoder(list[Leverage])
 accounts = msgspec.json.Decoder(list[Account])
 funding_rates = msgspec.json.Decoder(list[FundingRate])
 instruments = msgspec.json.Decoder(list[InstrumentRow])
