@@ -115,6 +115,8 @@ async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _Ve
             rate = await client.fee_rate(instrument.venue_symbol)
             if rate is not None:
                 fees[symbol] = rate.taker_bps
+            else:
+                _log.info("%s names no fee of %s; taking %g bps", venue, symbol, default_bps)
     checks = [await client.check_account(item.venue_symbol) for item in wanted.values()]
     _require_safe_key(settings, venue, checks[0].key)
     for item in wanted.values():

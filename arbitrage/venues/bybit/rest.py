@@ -162,12 +162,13 @@ class BybitRest(RestClient):
 
     async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
         """Return the account's fees for a symbol; None when the venue names none."""
-        page = await self._get(
-            "/v5/account/fee-rate",
-            wire.page,
-            {"category": CATEGORY, "symbol": venue_symbol},
-            is_signed=True,
-        )
+        query: dict[str, str | int] = {"category": CATEGORY, "symbol": venue_symbol}
+        try:
+            page = await self._get("/v5/account/fee-rate", wire.page, query, is_signed=True)
+        except ConnectorError as error:
+            if _is_left_out(error):
+                return None
+            raise
         for row in wire.decode(wire.fee_rates, page.list, "fee rate"):
             if row.symbol in {venue_symbol, ""} and row.takerFeeRate:
                 return FeeRate(
@@ -249,8 +250,8 @@ class BybitRest(RestClient):
         try:
             key = await self._get("/v5/user/query-api", wire.key_info, is_signed=True)
         except ConnectorError as error:
-            if error.code in {"404", "10001"}:
-                return None  # demo trading leaves such questions out
+            if _is_left_out(error):
+                return None
             raise
         return KeyRights(
             may_withdraw="Withdraw" in key.permissions.get("Wallet", ()),
@@ -403,6 +404,12 @@ class BybitRest(RestClient):
         if reply.retCode == 0:
             return reply.result
         raise self.refused(path, reply.retCode, reply.retMsg)
+
+
+def _is_left_out(error: ConnectorError) -> bool:
+    """Whether demo trading refuses a question because it does not take it at all."""
+    is_refused = error.code == BAD_PARAMETER and "demo trading" in str(error).lower()
+    return error.code == "404" or is_refused
 
 
 def position_of(row: wire.PositionRow) -> Position:
