@@ -16,8 +16,12 @@ from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_conn
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.secret import MaskedLog
 from arbitrage.venues.connect_budget import ConnectBudget, connect_budget
+from arbitrage.venues.host_gate import host_gate
 from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
+
+# Who probes a host that does not answer keeps that part for so long: a pause, a turn, an attempt.
+PROBE_S = 25.0
 
 MessageHandler = Callable[[bytes, int], None]
 Connector = Callable[..., Awaitable[tuple[WSTransport, WSListener]]]
@@ -167,6 +171,12 @@ class Connection(ABC):
         ConnectorError
             A terminal one: wrong key, unknown symbol, banned address. Anything else is retried.
         """
+        try:
+            await self._keep()
+        finally:
+            host_gate(self.url).leave(self)
+
+    async def _keep(self) -> None:
         self._backoff.first_attempt(loop_s())
         while not self._stopping.is_set():
             if await self._stopped_within(self._turn_s()):
@@ -182,15 +192,20 @@ class Connection(ABC):
                     raise
             if self._stopping.is_set():
                 return
-            now_s = loop_s()
-            self._backoff.connected_for(now_s - started_s)
-            delay_s = self._backoff.next_delay_s(now_s)
-            self._log.warning(
-                "%s: %s connection to %s lost (%s); trying again in %.2f s",
-                self.venue, self.label, self.url, self._reason(), delay_s,
-            )
-            if await self._stopped_within(delay_s):
-                return
+            self._backoff.connected_for(loop_s() - started_s)
+            await self._pause()
+
+    async def _pause(self) -> None:
+        """Wait before the next attempt; shorter when the host lets another connection in."""
+        now_s, gate = loop_s(), host_gate(self.url)
+        is_patient = not gate.may_probe(self, now_s, now_s + PROBE_S)
+        delay_s = self._backoff.next_delay_s(now_s, is_patient=is_patient)
+        self._log.warning(
+            "%s: %s connection to %s lost (%s); trying again in %s%.2f s",
+            self.venue, self.label, self.url, self._reason(),
+            "at most " if is_patient else "", delay_s,
+        )
+        await gate.wait(delay_s, self._stopping)
 
     def _turn_s(self) -> float:
         """Take part of what the venue allows in connections; return how long to wait for it."""
@@ -238,6 +253,7 @@ class Connection(ABC):
             self._transport, _ = await self._connector(
                 self.make_listener, self.url, ssl_context=self._ssl_context
             )
+        host_gate(self.url).answered()
         self._heard_s = loop_s()
         closed = asyncio.ensure_future(self._transport.wait_disconnected())
         closed.add_done_callback(_retrieve)

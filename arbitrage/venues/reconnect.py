@@ -1,4 +1,7 @@
-"""When to try again: full-jitter backoff with a cap, and a budget of attempts per window.
+"""When to try again: full-jitter backoff with caps, and a budget of attempts per window.
+
+Short pauses while the outage is young, so that a venue's restart costs seconds; longer ones after
+that, and for those that wait while another connection probes the host (see `host_gate`).
 
 Full jitter (uniform between zero and the exponential bound) spreads the reconnects of many clients
 after a venue's restart; see "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
@@ -16,7 +19,11 @@ class ReconnectPolicy:
     Parameters
     ----------
     base_s, cap_s : float
-        Upper bound of the first delay, and of any delay.
+        Upper bound of the first delay, and of any delay in the first `brisk_s` of an outage.
+    brisk_s, slow_cap_s : float
+        How long an outage counts as young, and the upper bound of delays after that.
+    patient_cap_s : float
+        Upper bound of delays while another connection probes the host.
     stable_s : float
         A connection that lived this long resets the backoff; one that did not was no success.
     attempts_max : int
@@ -25,9 +32,12 @@ class ReconnectPolicy:
     """
 
     base_s: float = 0.25
-    cap_s: float = 20.0
+    cap_s: float = 1.5
+    brisk_s: float = 75.0
+    slow_cap_s: float = 10.0
+    patient_cap_s: float = 30.0
     stable_s: float = 10.0
-    attempts_max: int = 60
+    attempts_max: int = 150
     window_s: float = 300.0
 
 
@@ -37,6 +47,7 @@ class Backoff:
     def __init__(self, policy: ReconnectPolicy, rng: random.Random | None = None) -> None:
         self.policy = policy
         self.failure_count = 0
+        self._failing_since_s = 0.0
         self._rng = rng or random.Random()
         self._attempts: deque[float] = deque()
 
@@ -45,11 +56,20 @@ class Backoff:
         if seconds >= self.policy.stable_s:
             self.failure_count = 0
 
-    def next_delay_s(self, now_s: float) -> float:
-        """Return how long to wait before the next attempt, and count that attempt."""
+    def next_delay_s(self, now_s: float, *, is_patient: bool = False) -> float:
+        """Return how long to wait before the next attempt, and count that attempt.
+
+        `is_patient`: another connection tries the host meanwhile.
+        """
         policy = self.policy
+        if self.failure_count == 0:
+            self._failing_since_s = now_s
+        is_young = now_s - self._failing_since_s < policy.brisk_s
+        cap_s = policy.cap_s if is_young else max(policy.cap_s, policy.slow_cap_s)
         # 2**30 bounds the exponent: beyond it the cap has long decided
-        bound = min(policy.cap_s, policy.base_s * 2.0 ** min(self.failure_count, 30))
+        bound = min(cap_s, policy.base_s * 2.0 ** min(self.failure_count, 30))
+        if is_patient:
+            bound = max(cap_s, policy.patient_cap_s)
         delay = self._rng.uniform(0.0, bound)
         self.failure_count += 1
         start = now_s + delay

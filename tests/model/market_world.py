@@ -30,6 +30,7 @@ from arbitrage.venues.bybit.market_feed import BybitMarketFeed
 from arbitrage.venues.bybit.rest import BybitRest
 from arbitrage.venues.okx.market_feed import OkxMarketFeed
 from arbitrage.venues.okx.rest import OkxRest
+from arbitrage.venues.parallel_feed import ParallelFeed
 
 VENUES = ("bybit", "okx")
 NAMES = {
@@ -58,14 +59,16 @@ class World:
     """Both venues and the trader's market data path, wired for one run on a virtual loop."""
 
     def __init__(self, segment: Segment, seed: int, *, depth: str = "full", rate: int = 60,
-                 turn_s: float = 0.005) -> None:
+                 turn_s: float = 0.005, connections: int = 1) -> None:
         self.segment = segment
         self.symbols = tuple(segment.symbols)
         self.lane = FeedLane(segment, 0)
         detector = OpportunityDetector(segment.store, min_net_bps=-1000.0, min_gross_bps=None)
         self.stages = Stages(segment, detector, placement="inline")
         self.events = segment.opportunities.reader()
-        self.witness = Witness(has_books=depth != "off")
+        self.has_books = depth != "off"
+        # what one of several connections lost another may bring: no single chain to judge by
+        self.witness = Witness(has_books=self.has_books and connections == 1)
         self.venues: dict[str, VirtualVenue] = {}
         self.feeds: dict[str, Any] = {}
         self.tasks: list[asyncio.Task[None]] = []
@@ -78,9 +81,13 @@ class World:
                     for index, symbol in enumerate(self.symbols)]
             face = LaneFace(self.lane, self._after_word)
             face.on_state = self.witness.state_said
-            feed = FEEDS[venue](
-                exchange.url(), number, face, rows, connector=exchange.connector,
-                listener_factory=partial(LaneListener, self._after_frame), depth=depth)
+            feed = ParallelFeed([
+                FEEDS[venue](
+                    exchange.url(), number, face, rows, connector=exchange.connector, depth=depth,
+                    line=line,
+                    listener_factory=partial(LaneListener, self._after_frame, line=line))
+                for line in range(connections)
+            ])
             rest = RESTS[venue](f"http://{venue}.virtual", None, transport=exchange.rest)
             watch = RowWatch(feed, self.lane, segment.store, rest.top_of_book)
             self.venues[venue], self.feeds[venue] = exchange, feed
@@ -189,7 +196,7 @@ class World:
                        float(item.qty(book.bid_lots)), float(item.qty(book.ask_lots)))
                 if row[:4] != top:
                     found.append(f"{venue} {item.canonical}: top {row[:4]}, venue {top}")
-                if self.witness.has_books:
+                if self.has_books:
                     found += self._book_differences(venue, item)
         return found
 

@@ -152,7 +152,9 @@ def test_a_storm_of_connections_stays_below_the_cap(venue: str, url: str) -> Non
         raise ConnectionRefusedError
 
     async def main() -> None:
-        policy = ReconnectPolicy(base_s=0.01, cap_s=0.05, attempts_max=10**6)
+        policy = ReconnectPolicy(
+            base_s=0.01, cap_s=0.05, slow_cap_s=0.05, patient_cap_s=0.05, attempts_max=10**6
+        )
         lines = [
             Refused(
                 venue=venue, label="market data", url=url, ping=b"", policy=policy,
