@@ -17,7 +17,8 @@ import msgspec
 from arbitrage.sim.bybit_public import BybitPublic, SocketRequest
 from arbitrage.sim.bybit_rest import BybitRest
 from arbitrage.sim.bybit_trading import Batch, BybitTrading
-from arbitrage.sim.exchange import Connection, Refusal, encode, same
+from arbitrage.sim.exchange import Connection, Refusal, encode
+from arbitrage.sim.forms import same
 from arbitrage.sim.limits import SECOND_NS
 
 PRIVATE_TOPICS = ("order", "execution", "position", "wallet")

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from arbitrage.sim.instruments import LIVE, SUSPENDED, Instrument
-from arbitrage.sim.matching import BAND, LEVERAGE, Fill, Matcher, Order, Position, plain
+from arbitrage.sim.matching import BAND, LEVERAGE, Fill, Matcher, Order, plain
 
 UID = "74199870"
 SIDE_TEXT = {1: "Buy", -1: "Sell"}
@@ -26,9 +26,13 @@ ENDS = {
     "fok": ("UNKNOWN", "EC_NoImmediateQtyToFill"),
     "price_cap": ("UNKNOWN", "EC_ReachRiskPriceLimit"),
     "post_only": ("UNKNOWN", "EC_PostOnlyWillTakeLiquidity"),
+    "liquidation": ("CancelAllBeforeLiq", "EC_NoError"),
     "user": ("CancelByUser", "EC_PerCancelRequest"),
     "reduce_only": ("CancelByReduceOnly", "EC_NoError"),
 }
+MAINTENANCE_RATE = Decimal("0.005")
+# who sent an order: (createType, execType of its fills)
+ORIGINS = {"user": ("CreateByUser", "Trade"), "liquidation": ("CreateByLiq", "BustTrade")}
 CREATED_MS = "1760000000000"
 
 
@@ -80,7 +84,7 @@ _PUSH_ORDER: tuple[tuple[str, Any], ...] = (
     ("slTriggerBy", ""), ("triggerDirection", 0), ("placeType", ""),
     ("lastPriceOnCreated", None), ("closeOnTrigger", False), ("reduceOnly", None),
     ("smpGroup", 0), ("smpType", "None"), ("smpOrderId", ""), ("slLimitPrice", "0"),
-    ("tpLimitPrice", "0"), ("tpslMode", "UNKNOWN"), ("createType", "CreateByUser"),
+    ("tpLimitPrice", "0"), ("tpslMode", "UNKNOWN"), ("createType", None),
     ("marketUnit", ""), ("createdTime", None), ("updatedTime", None), ("feeCurrency", ""),
     ("closedPnl", None), ("slippageTolerance", ""), ("slippageToleranceType", "UNKNOWN"),
     ("cumFeeDetail", None), ("rpiTakerAccess", False), ("rpiMatchedQty", "0"),
@@ -103,6 +107,7 @@ _REST_ORDER: tuple[tuple[str, Any], ...] = (
 def push_order(order: Order) -> dict[str, Any]:
     facts = order_facts(order)
     facts["closedPnl"] = plain(order.profit)
+    facts["createType"] = ORIGINS[order.origin][0]
     return {key: facts[key] if value is None else value for key, value in _PUSH_ORDER}
 
 
@@ -117,7 +122,7 @@ def fill_facts(fill: Fill, exec_id: str, leaves_lots: int, rate: Decimal) -> dic
     return {
         "category": "linear", "symbol": item.name, "closedSize": plain(item.qty(fill.closed_lots)),
         "execFee": plain(fill.fee), "execId": exec_id, "execPrice": item.px_text(fill.ticks),
-        "execQty": item.qty_text(fill.lots), "execType": "Trade",
+        "execQty": item.qty_text(fill.lots), "execType": ORIGINS[order.origin][1],
         "execValue": plain(fill.notional), "feeRate": plain(rate), "tradeIv": "", "markIv": "",
         "blockTradeId": "", "markPrice": plain(fill.mark), "indexPrice": "",
         "underlyingPrice": "", "leavesQty": item.qty_text(leaves_lots),
@@ -126,7 +131,7 @@ def fill_facts(fill: Fill, exec_id: str, leaves_lots: int, rate: Decimal) -> dic
         "stopOrderType": "UNKNOWN", "side": SIDE_TEXT[order.side],
         "execTime": str(fill.wall_ns // 1_000_000), "isLeverage": "0", "isMaker": fill.maker,
         "seq": fill.seq, "marketUnit": "", "execPnl": plain(fill.profit),
-        "createType": "CreateByUser", "extraFees": [], "feeCurrency": "USDT",
+        "createType": ORIGINS[order.origin][0], "extraFees": [], "feeCurrency": "USDT",
     }
 
 
@@ -161,8 +166,10 @@ def rest_fill(facts: dict[str, Any]) -> dict[str, Any]:
     return {key: "" if key == "extraFees" else facts[key] for key in _REST_FILL}
 
 
-def position_facts(position: Position, mark: Decimal, taker_rate: Decimal) -> dict[str, Any]:
+def position_facts(matcher: Matcher, index: int) -> dict[str, Any]:
+    position, mark, taker_rate = matcher.positions[index], matcher.mark(index), matcher.taker_rate
     item = position.instrument
+    liquidation = matcher.liquidation_px(index)
     flat = position.lots == 0
     value = abs(position.basis)
     side = 1 if position.lots > 0 else -1
@@ -175,7 +182,8 @@ def position_facts(position: Position, mark: Decimal, taker_rate: Decimal) -> di
         "size": "0" if flat else item.qty_text(abs(position.lots)),
         "entryPrice": plain(entry), "leverage": str(LEVERAGE), "breakEvenPrice": plain(even),
         "positionValue": plain(value), "positionBalance": "0", "markPrice": plain(mark),
-        "positionIM": money(value / LEVERAGE), "positionMM": money(value / 200),
+        "positionIM": money(value / LEVERAGE), "positionMM": money(value * MAINTENANCE_RATE),
+        "liqPrice": "" if liquidation is None else plain(liquidation),
         "unrealisedPnl": plain(position.value_at(mark) - position.basis),
         "curRealisedPnl": plain(realised), "cumRealisedPnl": plain(realised),
         "updatedTime": str(position.updated_ns // 1_000_000), "seq": position.seq,
@@ -195,7 +203,8 @@ def push_position(facts: dict[str, Any]) -> dict[str, Any]:
         "trailingStop": "0", "unrealisedPnl": f["unrealisedPnl"],
         "curRealisedPnl": f["curRealisedPnl"], "cumRealisedPnl": f["cumRealisedPnl"],
         "sessionAvgPrice": "0", "createdTime": CREATED_MS, "updatedTime": f["updatedTime"],
-        "tpslMode": "Full", "liqPrice": "", "bustPrice": "", "category": "linear",
+        "tpslMode": "Full", "liqPrice": f["liqPrice"], "bustPrice": "",
+        "category": "linear",
         "positionStatus": "Normal", "adlRankIndicator": 0, "autoAddMargin": 0,
         "leverageSysUpdatedTime": "", "mmrSysUpdatedTime": "", "seq": f["seq"],
         "isReduceOnly": False,
@@ -215,8 +224,8 @@ def rest_position(facts: dict[str, Any]) -> dict[str, Any]:
         "positionValue": held("positionValue"), "tradeMode": 0, "positionStatus": "Normal",
         "autoAddMargin": 0, "adlRankIndicator": 0 if flat else 2, "leverage": f["leverage"],
         "breakEvenPrice": held("breakEvenPrice"), "positionBalance": "0",
-        "markPrice": f["markPrice"], "liqPrice": "", "bustPrice": "",
-        "positionMM": held("positionMM"), "positionMMByMp": held("positionMM"),
+        "markPrice": f["markPrice"], "liqPrice": f["liqPrice"],
+        "bustPrice": "", "positionMM": held("positionMM"), "positionMMByMp": held("positionMM"),
         "positionIM": held("positionIM"), "positionIMByMp": held("positionIM"),
         "tpslMode": "Full", "takeProfit": "", "stopLoss": "", "trailingStop": "0",
         "unrealisedPnl": held("unrealisedPnl"), "curRealisedPnl": f["curRealisedPnl"],
@@ -251,7 +260,7 @@ def wallet(matcher: Matcher, rest: bool) -> dict[str, Any]:
     """The unified account with its one coin; equity is exact, to the last digit."""
     equity, open_profit, margin = matcher.equity(), matcher.unrealised(), matcher.margin_used()
     balance = equity - open_profit
-    kept = margin / 20
+    kept = matcher.maintenance()
     coin: dict[str, Any] = dict.fromkeys(_COIN_PUSH, "0")
     coin |= {
         "coin": "USDT", "equity": plain(equity), "usdValue": plain(equity),

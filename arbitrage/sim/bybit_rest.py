@@ -9,7 +9,8 @@ import msgspec
 
 from arbitrage.sim import bybit_frames as frames
 from arbitrage.sim.bybit_trading import Batch
-from arbitrage.sim.exchange import Refusal, query_of, same
+from arbitrage.sim.exchange import Refusal
+from arbitrage.sim.forms import query_of, same
 from arbitrage.sim.instruments import Instrument
 from arbitrage.sim.limits import SECOND_NS
 from arbitrage.sim.matching import plain
@@ -228,9 +229,8 @@ class BybitRest:
                   if (p.instrument.name == name if name else p.lots != 0)]
         limit, start = _page(query, 200, 200)
         part, cursor = frames.page(chosen, limit, start)
-        rows = [frames.rest_position(frames.position_facts(
-            p, matcher.mark(p.instrument.index), matcher.taker_rate))
-            | {"leverage": self._ex.leverage[p.instrument.name]} for p in part]
+        rows = [frames.rest_position(frames.position_facts(matcher, p.instrument.index))
+                | {"leverage": self._ex.leverage[p.instrument.name]} for p in part]
         return {"list": rows, "nextPageCursor": cursor, "category": "linear"}
 
     def _set_leverage(self, body: Any) -> Any:

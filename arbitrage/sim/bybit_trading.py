@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from arbitrage.sim import bybit_frames as frames
-from arbitrage.sim.exchange import Exchange, Refusal, encode, to_steps
+from arbitrage.sim.exchange import Exchange, Refusal, encode
+from arbitrage.sim.forms import to_steps
 from arbitrage.sim.instruments import Instrument
 from arbitrage.sim.limits import SECOND_NS, Window
 from arbitrage.sim.matching import BUY, SELL, Fill, Order, Reject
@@ -93,6 +94,8 @@ class CancelArgs(msgspec.Struct, forbid_unknown_fields=True):
 class BybitTrading(Exchange):
     """Orders and private pushes of the simulated Bybit."""
 
+    maintenance_rate = frames.MAINTENANCE_RATE
+
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.executions: list[dict[str, Any]] = []
@@ -145,7 +148,7 @@ class BybitTrading(Exchange):
         self.ask(bucket)
         form = _form(args, CreateArgs)
         order = self._order_of(form)
-        order_id = self._uuid()
+        order_id = self.new_order_id()
         try:
             self.matcher.submit(order, order_id, self.clock())
         except Reject as reject:
@@ -242,6 +245,9 @@ class BybitTrading(Exchange):
             raise Refusal(10001, f"params error: symbol invalid {symbol}"[:100])
         return item
 
+    def new_order_id(self) -> str:
+        return self._uuid()
+
     def _uuid(self) -> str:
         h = self.hex_id()
         return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-9{h[17:20]}-{h[20:]}"
@@ -295,15 +301,21 @@ class BybitTrading(Exchange):
         if len(self.executions) > EXECUTIONS_KEPT_MAX:
             del self.executions[: EXECUTIONS_KEPT_MAX // 10]
 
+    def on_liquidation(self, indexes: list[int]) -> None:
+        for index in indexes:
+            self._push_position(index, "Liq")
+
+    def _push_position(self, index: int, status: str = "Normal") -> None:
+        facts = frames.position_facts(self.matcher, index)
+        row = frames.push_position(facts) | {"positionStatus": status}
+        self.push("position", encode({
+            "id": f"{frames.UID}{self._uuid()}", "topic": "position",
+            "creationTime": self.now_ms(), "data": [row]}))
+
     def push_account(self, indexes: list[int]) -> None:
         now = self.now_ms()
         for index in indexes:
-            frame_id = f"{frames.UID}{self._uuid()}"
-            facts = frames.position_facts(self.matcher.positions[index], self.matcher.mark(index),
-                                          self.matcher.taker_rate)
-            self.push("position", encode({
-                "id": frame_id, "topic": "position", "creationTime": now,
-                "data": [frames.push_position(facts)]}))
+            self._push_position(index)
         self.push("wallet", encode({
             "id": f"{frames.UID}{self._uuid()}", "topic": "wallet", "creationTime": now,
             "data": [frames.wallet(self.matcher, rest=False)]}))

@@ -7,14 +7,13 @@ reads a clock of its own or knows about asyncio.
 
 from __future__ import annotations
 
-import hmac
+import contextlib
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
-from typing import Any, NamedTuple, NoReturn
-from urllib.parse import parse_qsl
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -23,7 +22,7 @@ from arbitrage.sim.depth import Depth
 from arbitrage.sim.instruments import DELISTED, LIVE, Instrument
 from arbitrage.sim.limits import Windows
 from arbitrage.sim.market import THIN, Market
-from arbitrage.sim.matching import Fill, Matcher, Order
+from arbitrage.sim.matching import BUY, SELL, Fill, Matcher, Order, Reject
 
 HOUR_NS = 3_600_000_000_000
 TICKER_PERIOD_NS = 200_000_000
@@ -77,6 +76,7 @@ class Exchange(ABC):
 
     venue: str
     quote_repeat_ns = REPEAT_NS
+    maintenance_rate: Decimal  # of a position's value
     closed_roles: tuple[str, ...] = ()  # sockets that this environment does not have
     public_path: str
     private_path: str
@@ -95,7 +95,8 @@ class Exchange(ABC):
             instruments, self.venue, config.seed, config.t0_ns, config.depth_levels,
             THIN if config.environment == "testnet" else 1.0)
         self.matcher = Matcher(
-            instruments, self, config.balance, config.taker_bps, depth=self.depth)
+            instruments, self, config.balance, config.taker_bps, depth=self.depth,
+            maintenance_rate=self.maintenance_rate)
         self.connections: dict[str, Connection] = {}
         self.watched = 0
         self._rng = Random(f"{config.seed}/{self.venue}/ids")
@@ -157,6 +158,7 @@ class Exchange(ABC):
             self._ticker_due_ns = now_ns + TICKER_PERIOD_NS
             self._repeat_quotes(now_ns)
             self._settle_funding(now_ns)
+            self._watch_margin(now_ns)
             self.on_ticker_time(now_ns)
         frames, self._public = self._public, []
         self.frames_sent += len(frames)
@@ -317,6 +319,36 @@ class Exchange(ABC):
             self.funding_rates[index] = self._draw_rate(item, due_ns // HOUR_NS)
         self.flush_account()
 
+    # -- liquidation -----------------------------------------------------------------------------
+
+    def _watch_margin(self, now_ns: int) -> None:
+        """Close what is held when equity no longer carries it: all orders first, then all
+        positions at the market, as far as the price band lets; what is left in the next turn."""
+        held = [p for p in self.matcher.positions if p.lots]
+        if not held or self.matcher.equity() >= self.matcher.maintenance():
+            return
+        for resting in self.matcher.resting:
+            for order in list(resting.values()):
+                self.matcher.cancel(order, "liquidation", now_ns)
+        self.on_liquidation([position.instrument.index for position in held])
+        for position in held:
+            side = SELL if position.lots > 0 else BUY
+            item = self.instruments[position.instrument.index]
+            order = Order(item, side, "market", "IOC", 0, abs(position.lots), "", True)
+            order.origin = "liquidation"
+            with contextlib.suppress(Reject):  # not quoted now: in the next turn
+                self.matcher.submit(order, self.new_order_id(), now_ns)
+            self.touch(item.index)
+        self.matcher.cover_loss()
+        self.flush_account()
+
+    @abstractmethod
+    def new_order_id(self) -> str: ...
+
+    @abstractmethod
+    def on_liquidation(self, indexes: list[int]) -> None:
+        """Say that these positions are being taken over."""
+
     # -- private pushes --------------------------------------------------------------------------
 
     def touch(self, index: int) -> None:
@@ -348,28 +380,3 @@ class Exchange(ABC):
 
     def hex_id(self, bits: int = 128) -> str:
         return f"{self._rng.getrandbits(bits):0{bits // 4}x}"
-
-
-def same(left: str, right: str) -> bool:
-    """Compare secrets without telling where they differ."""
-    return hmac.compare_digest(left.encode(), right.encode())
-
-
-def query_of(
-    query: str, allowed: frozenset[str], refuse: Callable[[str], NoReturn]
-) -> dict[str, str]:
-    """Query parameters; a name outside ``allowed`` is refused."""
-    pairs = dict(parse_qsl(query, keep_blank_values=True))
-    for name in pairs:
-        if name not in allowed:
-            refuse(name)
-    return pairs
-
-
-def to_steps(text: str, step: Decimal) -> int | None:
-    """Number of steps in a decimal text; None when it is no number or off the grid."""
-    if not text or len(text) > 24 or not text.replace(".", "", 1).isdigit() or not text.isascii():
-        return None
-    steps = Decimal(text) / step
-    whole = int(steps)
-    return whole if whole == steps else None

@@ -63,7 +63,8 @@ class Matcher:
 
     def __init__(self, instruments: Sequence[Instrument], listener: Listener, balance: Decimal,
                  taker_bps: Decimal, maker_bps: Decimal = Decimal(2),
-                 depth: DepthSource | None = None) -> None:
+                 depth: DepthSource | None = None,
+                 maintenance_rate: Decimal = Decimal("0.005")) -> None:
         self.books = [Book() for _ in instruments]
         self.positions = [Position(item) for item in instruments]
         self.start = balance
@@ -77,6 +78,7 @@ class Matcher:
         self.resting: list[dict[str, Order]] = [{} for _ in instruments]
         self._listener = listener
         self._depth = depth
+        self.maintenance_rate = maintenance_rate
         self.lots_max: int | None = None  # an order takes at most so many, while set
 
     # -- money ---------------------------------------------------------------------------------
@@ -100,6 +102,27 @@ class Matcher:
     def margin_used(self) -> Decimal:
         held = (abs(p.value_at(self.mark(i))) for i, p in enumerate(self.positions) if p.lots)
         return sum(held, ZERO) / LEVERAGE
+
+    def maintenance(self) -> Decimal:
+        """Margin that must remain, or the venue closes what is held."""
+        return self.margin_used() * LEVERAGE * self.maintenance_rate
+
+    def liquidation_px(self, index: int) -> Decimal | None:
+        """Mark price of this symbol at which the account would be liquidated; None: at none."""
+        position, mark = self.positions[index], self.mark(index)
+        item = position.instrument
+        size = item.qty(position.lots) * item.contract_value
+        value, rate = abs(size), self.maintenance_rate
+        others = self.maintenance() - value * mark * rate
+        if not size:
+            return None
+        px = (others - self.equity() + size * mark) / (size - rate * value)
+        return px.quantize(item.tick) if px > 0 else None
+
+    def cover_loss(self) -> None:
+        """The venue's fund pays what a liquidated, flat account owes."""
+        if not any(position.lots for position in self.positions) and self.equity() < 0:
+            self.cash -= self.equity()
 
     def settle_funding(self, index: int, rate: Decimal, wall_ns: int) -> Decimal:
         """Pay or receive one funding interval; positive rates cost longs. Returns the flow."""

@@ -15,16 +15,8 @@ from typing import Any
 
 import msgspec
 
-from arbitrage.sim.exchange import (
-    HOUR_NS,
-    QUOTED,
-    STREAMS,
-    TICKER,
-    Connection,
-    Refusal,
-    encode,
-    same,
-)
+from arbitrage.sim.exchange import HOUR_NS, QUOTED, STREAMS, TICKER, Connection, Refusal, encode
+from arbitrage.sim.forms import same
 from arbitrage.sim.limits import SECOND_NS
 from arbitrage.sim.okx_private import (
     OF_INSTRUMENTS,

@@ -16,12 +16,15 @@ from arbitrage.sim.matching import LEVERAGE, Book, Fill, Matcher, Order, Positio
 
 UID = "44705892343619584"
 POSITION_ID_BASE = 3_970_112_233_445_560_000
+MAINTENANCE_RATE = Decimal("0.004")
+CATEGORIES = {"user": "normal", "liquidation": "full_liquidation"}
 TRADE_ID_BASE = 2_953_620_000
 SIDE_TEXT = {1: "buy", -1: "sell"}
 STATE_TEXT = {"new": "live", "partial": "partially_filled", "filled": "filled",
               "cancelled": "canceled"}
-CANCEL_SOURCE = {"": "", "user": "1", "fok": "13", "ioc": "14", "price_cap": "15",
-                 "post_only": "31", "reduce_only": "0", "amend": "0", "dead_man": "20"}
+CANCEL_SOURCE = {"": "", "user": "1", "liquidation": "3", "fok": "13", "ioc": "14",
+                 "price_cap": "15", "post_only": "31", "reduce_only": "0", "amend": "0",
+                 "dead_man": "20"}
 
 
 def money(value: Decimal, places: str = "0.0001") -> str:
@@ -78,7 +81,8 @@ def order_facts(order: Order, fill: Fill | None, mark: Decimal) -> dict[str, Any
         "tdMode": "cross", "accFillSz": plain(item.qty(order.filled_lots)),
         "avgPx": plain(order.average_px), "state": STATE_TEXT[order.state],
         "lever": str(LEVERAGE), "pnl": plain(order.profit), "feeCcy": "USDT",
-        "fee": plain(-order.fee), "rebateCcy": "USDT", "rebate": "0", "category": "normal",
+        "fee": plain(-order.fee), "rebateCcy": "USDT", "rebate": "0",
+        "category": CATEGORIES[order.origin],
         "uTime": str(order.updated_ns // 1_000_000), "cTime": str(order.created_ns // 1_000_000),
         "reduceOnly": "true" if order.reduce_only else "false",
         "cancelSource": CANCEL_SOURCE[order.reason], "stpMode": "cancel_maker",
@@ -133,6 +137,12 @@ def rest_order(order: Order, last_fill: Fill | None, mark: Decimal) -> dict[str,
     return {key: facts[key] for key in _REST_ORDER}
 
 
+def sub_type(fill: Fill) -> str:
+    if fill.order.origin == "liquidation":
+        return "105" if fill.order.side > 0 else "104"  # of a short, of a long
+    return {(1, 0): "3", (-1, 0): "4"}.get((fill.order.side, fill.closed_lots), "5")
+
+
 def rest_fill(fill: Fill, rate: Decimal) -> dict[str, Any]:
     order = fill.order
     item = order.instrument
@@ -144,7 +154,7 @@ def rest_fill(fill: Fill, rate: Decimal) -> dict[str, Any]:
         "feeRate": plain(-rate), "instType": "SWAP", "fillPxUsd": "", "instId": item.name,
         "clOrdId": order.client_id, "posSide": "net",
         "billId": str(bill_id(fill.fill_id)),
-        "subType": {(1, 0): "3", (-1, 0): "4"}.get((order.side, fill.closed_lots), "5"),
+        "subType": sub_type(fill),
         "fillMarkVol": "", "tag": order.tag, "fillTime": now,
         "execType": "M" if fill.maker else "T", "fillIdxPx": plain(fill.mark),
         "tradeId": trade_id(fill.fill_id), "fillMarkPx": plain(fill.mark), "feeCcy": "USDT",
@@ -195,12 +205,15 @@ def position(held: Position, matcher: Matcher, now_ms: int, rest: bool) -> dict[
     if held.lots:
         value, upl = abs(held.value_at(mark)), held.value_at(mark) - held.basis
         side = 1 if held.lots > 0 else -1
+        liquidation = matcher.liquidation_px(item.index)
         even = held.average_px * (1 + side * 2 * matcher.taker_rate)
         share = money(upl * LEVERAGE / value, "0.000001")
         facts |= {
             "avgPx": plain(held.average_px), "bePx": money(even, "0.0000000001"),
-            "imr": money(value / LEVERAGE), "liqPx": "", "mgnRatio": money(
-                matcher.equity() / (value / 250), "0.01"), "mmr": money(value / 250),
+            "imr": money(value / LEVERAGE),
+            "liqPx": "" if liquidation is None else plain(liquidation),
+            "mgnRatio": money(matcher.equity() / matcher.maintenance(), "0.01"),
+            "mmr": money(value * MAINTENANCE_RATE),
             "notionalUsd": plain(value), "upl": plain(upl), "uplLastPx": plain(upl),
             "uplRatio": share, "uplRatioLastPx": share,
         }
@@ -251,11 +264,11 @@ def account(matcher: Matcher, now_ms: int, rest: bool) -> dict[str, Any]:
         "disEq": eq, "eq": eq, "eqUsd": eq, "frozenBal": plain(margin), "uTime": now,
         "upl": plain(upl),
     }
-    notional = plain(margin * LEVERAGE)
+    notional, kept = plain(margin * LEVERAGE), matcher.maintenance()
     facts: dict[str, Any] = dict.fromkeys(_PUSH_ACCOUNT, "0")
     facts |= {
-        "adjEq": eq, "availEq": free, "imr": money(margin), "mmr": money(margin / 25),
-        "mgnRatio": money(equity / (margin / 25), "0.01") if margin else "",
+        "adjEq": eq, "availEq": free, "imr": money(margin), "mmr": money(kept),
+        "mgnRatio": money(equity / kept, "0.01") if kept else "",
         "notionalUsd": notional, "notionalUsdForSwap": notional, "totalEq": eq, "uTime": now,
         "upl": plain(upl),
         "details": [{key: detail[key] for key in (_REST_DETAIL if rest else _PUSH_DETAIL)}],

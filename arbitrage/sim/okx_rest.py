@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import msgspec
 
 from arbitrage.sim import okx_frames as frames
-from arbitrage.sim.exchange import Refusal, query_of, same
+from arbitrage.sim.exchange import Refusal
+from arbitrage.sim.forms import query_of, same
 from arbitrage.sim.instruments import DELISTED, Instrument, listed
 from arbitrage.sim.limits import SECOND_NS
 from arbitrage.sim.matching import plain

@@ -15,7 +15,8 @@ from typing import Any
 import msgspec
 
 from arbitrage.sim import okx_frames as frames
-from arbitrage.sim.exchange import Exchange, Refusal, encode, to_steps
+from arbitrage.sim.exchange import Exchange, Refusal, encode
+from arbitrage.sim.forms import to_steps
 from arbitrage.sim.instruments import Instrument
 from arbitrage.sim.matching import BAND, BUY, SELL, Fill, Order, Reject, plain
 
@@ -99,6 +100,8 @@ KINDS = {OrderArgs: "order", AmendArgs: "amend", CancelArgs: "cancel"}
 
 class OkxTrading(Exchange):
     """Orders and private pushes of the simulated OKX."""
+
+    maintenance_rate = frames.MAINTENANCE_RATE
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -184,7 +187,7 @@ class OkxTrading(Exchange):
 
     def _place(self, item: Instrument, form: OrderArgs) -> str:
         order = self._order_of(item, form)
-        order_id = str(3_970_112_233_445_566_000 + next(self._ids))
+        order_id = self.new_order_id()
         try:
             self.matcher.submit(order, order_id, self.clock())
         except Reject as reject:
@@ -195,6 +198,9 @@ class OkxTrading(Exchange):
             raise Refusal(*REJECTS[reject.reason]) from None
         self.flush_account()
         return order_id
+
+    def new_order_id(self) -> str:
+        return str(3_970_112_233_445_566_000 + next(self._ids))
 
     def _order_of(self, item: Instrument, form: OrderArgs) -> Order:
         def wrong(name: str) -> Refusal:
@@ -335,6 +341,9 @@ class OkxTrading(Exchange):
         held, number = self.matcher.positions[item.index], len(self.funding_bills)
         self.funding_bills.append(
             frames.funding_bill(held, flow, self.matcher, number, self.now_ms()))
+
+    def on_liquidation(self, indexes: list[int]) -> None:
+        """Shows in the orders that close the positions: their ``category``."""
 
     def push_account(self, indexes: list[int]) -> None:
         now = self.now_ms()
