@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "journal": ("arbitrage.cli_journal", "journal", "Show, verify and export the journals."),
     "bench": ("arbitrage.cli_bench", "bench", "Measure, beside the floors, in a clone."),
     "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),
+    "record": ("arbitrage.cli_record", "record", "Record a trader's raw market frames."),
     "mirror": ("arbitrage.cli_mirror", "mirror", "Mirror a trader's events into Redis."),
 }
 

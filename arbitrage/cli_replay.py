@@ -44,8 +44,8 @@ def _table(result: dict[str, Any]) -> str:
 
 
 @click.command()
-@click.option("--bybit", type=_FILE, required=True, help="Frames of Bybit, plain or .gz.")
-@click.option("--okx", type=_FILE, required=True, help="Frames of OKX, plain or .gz.")
+@click.option("--bybit", type=_FILE, required=True, help="Frames of Bybit: .gz, .zst, plain.")
+@click.option("--okx", type=_FILE, required=True, help="Frames of OKX: .gz, .zst, plain.")
 @click.option(
     "--min-net-bps", type=float, default=0.0, show_default=True, help="Least net edge to open."
 )

@@ -226,6 +226,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         _env("ARB_CONNECTIONS_PER_VENUE", "parallel market connections, first wins", ge=1, le=4),
     ] = 1
+    tap_mb: Annotated[
+        int,
+        _env("ARB_TAP_MB", "MB of raw frames kept for `arb record`, 0: off", ge=0, le=1024),
+    ] = 0
     loop_mode: Annotated[LoopMode, _env("ARB_LOOP_MODE", "how a feed loop waits")] = "adaptive"
     stages: Annotated[
         StagesChoice, _env("ARB_STAGES", "threads of detector and strategy; auto: by cores")

@@ -6,6 +6,7 @@ from arbitrage.core.histogram import Histogram, LatencyTracker
 from arbitrage.core.ring import BroadcastRing, Lane, MpscRing, OpportunityQueue, SpscRing
 from arbitrage.core.store import MarketStore
 from arbitrage.core.symbols import SymbolMap
+from arbitrage.core.tap import FrameTap
 
 LAYOUT_VERSION: int
 VENUES: tuple[str, ...]
@@ -67,6 +68,7 @@ class Segment:
     @property
     def store(self) -> MarketStore: ...
     def lane(self, index: int) -> Lane: ...
+    def tap(self, index: int) -> FrameTap: ...
     @property
     def opportunities(self) -> OpportunityQueue: ...
     @property

@@ -1,6 +1,5 @@
 """The demo's run: two simulated venues and the trader, each the separate program it is."""
 
-import gzip
 import os
 import re
 import secrets
@@ -21,6 +20,7 @@ from arbitrage.demo.processes import Child
 from arbitrage.demo.report import Report, TraderReport, make_report
 from arbitrage.errors import ArbitrageError, ConfigError
 from arbitrage.fees import FeeSchedule
+from arbitrage.frame_files import find_frames, open_frames
 from arbitrage.hosts import HOST_VARIABLES
 from arbitrage.instruments import VENUES, canonical_symbol
 from arbitrage.secret import Secret
@@ -94,9 +94,9 @@ def stop_signals() -> Iterator[StopWish]:
 
 
 def _frames_file(folder: Path, venue: str) -> Path:
-    path = folder / f"{venue}.frames.gz"
-    if not path.is_file():
-        raise ConfigError(f"--frames was {str(folder)!r}, which holds no {path.name}")
+    path = find_frames(folder, venue)
+    if path is None:
+        raise ConfigError(f"--frames was {str(folder)!r}, which holds no {venue}.frames.gz")
     return path
 
 
@@ -107,12 +107,12 @@ def symbols_of_frames(folder: Path) -> tuple[str, ...]:
         path, pattern = _frames_file(folder, venue), _SYMBOL_PATTERN[venue]
         names: dict[bytes, None] = {}
         try:
-            with gzip.open(path, "rb") as lines:
+            with open_frames(path) as lines:
                 for line in lines:
                     match = pattern.search(line)
                     if match:
                         names[match[1]] = None
-        except (OSError, EOFError) as error:
+        except OSError as error:
             raise ConfigError(f"{path} cannot be read: {error}") from None
         found.append({canonical_symbol(venue, name.decode()): None for name in names})
     shared = tuple(symbol for symbol in found[0] if symbol in found[1])

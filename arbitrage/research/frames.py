@@ -1,22 +1,18 @@
-"""Recorded frames: files of ``recv_ns TAB frame`` lines, plain or gzip.
+"""Recorded frames: files of ``recv_ns TAB frame`` lines, plain, gzip or zstd.
 
 ``recv_ns`` is the receive time in nanoseconds of any one clock, ``frame`` the bytes as the venue
 sent them. One file holds one venue. Files are read in chunks, so their size does not matter.
 """
 
-import gzip
-import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO
 
 from arbitrage.errors import ConfigError
+from arbitrage.frame_files import DamagedError, decompressed
 
 __all__ = ["FrameFile", "read_frames"]
-
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 class FrameFile:
@@ -25,33 +21,28 @@ class FrameFile:
     Parameters
     ----------
     path : str or Path
-        Plain text, or gzip (by its first bytes; a name that ends in ``.gz`` must be gzip).
+        Plain text, gzip or zstd (by its first bytes; a name that ends in ``.gz`` must be gzip, in
+        ``.zst`` zstd).
 
     Raises
     ------
     ConfigError
-        The file is missing, unreadable, not gzip though its name says so, or its gzip ends early.
+        The file is missing, unreadable, not of the form its name says, or ends early.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         try:
             self._raw: BinaryIO = open(self.path, "rb")  # noqa: SIM115  closed by close()
-            self.size_bytes = self.path.stat().st_size
-            magic = self._raw.read(2)
-            self._raw.seek(0)
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigError(f"frames file {self.path} could not be read: {reason}") from None
-        if magic == GZIP_MAGIC:
-            self._bytes = cast(BinaryIO, io.BufferedReader(gzip.GzipFile(fileobj=self._raw)))
-        elif self.path.suffix == ".gz" and self.size_bytes > 0:
+        self.size_bytes = self.path.stat().st_size
+        try:
+            self._bytes = decompressed(self._raw, self.path)
+        except DamagedError as error:
             self._raw.close()
-            raise ConfigError(
-                f"frames file {self.path} is named .gz but is not gzip; rename it if it is text"
-            )
-        else:
-            self._bytes = self._raw
+            raise ConfigError(f"frames file {self.path} {error}") from None
 
     def read_into(self, room: memoryview) -> int:
         """Fill ``room`` as far as the file goes; return how many bytes, 0 at the end."""
@@ -62,12 +53,8 @@ class FrameFile:
                 if not count:
                     break
                 filled += count
-        except EOFError:
-            raise ConfigError(
-                f"frames file {self.path} ends in the middle of its gzip data; copy it again"
-            ) from None
-        except (gzip.BadGzipFile, zlib.error) as error:
-            raise ConfigError(f"frames file {self.path} has damaged gzip data: {error}") from None
+        except DamagedError as error:
+            raise ConfigError(f"frames file {self.path} {error}") from None
         except OSError as error:
             reason = error.strerror or str(error)
             raise ConfigError(f"frames file {self.path} could not be read: {reason}") from None

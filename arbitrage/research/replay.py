@@ -161,7 +161,7 @@ def replay(
     Parameters
     ----------
     bybit, okx : str or Path
-        Files of ``recv_ns TAB frame`` lines, plain or gzip.
+        Files of ``recv_ns TAB frame`` lines, plain, gzip or zstd.
     min_net_bps : float
         An opportunity opens when its net edge reaches this, basis points.
     fees : mapping

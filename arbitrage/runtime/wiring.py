@@ -15,6 +15,7 @@ from arbitrage.venues.base import MarketSymbol, TradedSymbol
 
 __all__ = ["Core", "build_core", "make_segment"]
 
+TAP_BYTES_OFF = 4096  # of a tap that nobody writes
 ENTRY_SLIP_SHARE = 0.5  # entries may slip half as far as exits: a missed entry costs nothing
 
 
@@ -34,19 +35,23 @@ def make_segment(settings: Settings, lane_count: int, run: int) -> Segment:
     """Make the trader's segment; one clear line when the name is taken or there is no room."""
     symbol_capacity = max(8, 1 << (len(settings.symbols) - 1).bit_length())
     try:
-        return Segment.create(
+        segment = Segment.create(
             settings.name,
             symbol_capacity=min(symbol_capacity, 2047),
             lane_count=lane_count,
             tick_capacity=settings.market_queue_size,
             opportunity_capacity=settings.opportunity_queue_size,
             order_capacity=settings.order_queue_size,
+            tap_bytes=max(TAP_BYTES_OFF, settings.tap_mb << 20),
             parking=settings.wait == "adaptive",
             mode=settings.mode,
             run=run,
         )
     except (OSError, ValueError) as error:
         raise SegmentError(str(error)) from None
+    for index in range(lane_count):
+        segment.tap(index).enable(settings.tap_mb > 0)
+    return segment
 
 
 def describe_market(

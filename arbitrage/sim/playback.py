@@ -1,4 +1,4 @@
-"""Recorded frames as a market: `recv_ns TAB frame` lines, plain or gzip.
+"""Recorded frames as a market: `recv_ns TAB frame` lines, plain, gzip or zstd.
 
 Frames go out byte for byte, at ``speed`` times their own timing; the book follows them. After the
 end the last quotes stay. Two venues stay aligned because both count from the earliest first line
@@ -7,12 +7,13 @@ among the files of the folder.
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
+from arbitrage.errors import ConfigError
+from arbitrage.frame_files import SUFFIXES, find_frames, open_frames
 from arbitrage.sim.config import VENUES, SimError
 from arbitrage.sim.instruments import Instrument, listed
 from arbitrage.sim.market import QuoteSink
@@ -82,31 +83,31 @@ def parse_quote(venue: str, frame: bytes) -> Quote | None:
 
 
 def frames_path(text: str, venue: str) -> Path:
-    """The venue's file: ``text`` itself, or ``VENUE.frames.gz`` (``.frames``) in that folder."""
+    """The venue's file: ``text`` itself, or ``VENUE.frames.gz`` (``.zst``, none) in that folder."""
     path = Path(text)
-    if not path.is_dir():
-        choices = [path]
-    else:
-        choices = [path / f"{venue}.frames.gz", path / f"{venue}.frames"]
-    for choice in choices:
-        if choice.is_file():
-            return choice
-    raise SimError(f"frames file was not found: {' or '.join(map(str, choices))}")
+    if path.is_file():
+        return path
+    found = find_frames(path, venue)
+    if found is None:
+        wanted = str(path)
+        if path.is_dir():
+            wanted = " or ".join(str(path / f"{venue}.frames{end}") for end in SUFFIXES.values())
+        raise SimError(f"frames file was not found: {wanted}")
+    return found
 
 
 def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
     """(recv_ns, frame) of each line; a line that is not one is an error naming it."""
-    opener = gzip.open if path.suffix == ".gz" else open
     number = 0
     try:
-        with opener(path, "rb") as lines:
+        with open_frames(path) as lines:
             for number, line in enumerate(lines, 1):
                 stamp, tab, frame = line.rstrip(b"\r\n").partition(b"\t")
                 if tab and stamp.isdigit():
                     yield int(stamp), frame
                 elif line.strip():
                     raise SimError(f"{path}:{number} was not 'recv_ns TAB frame'")
-    except (OSError, EOFError) as error:
+    except (OSError, ConfigError) as error:
         raise SimError(f"{path}: reading stopped after line {number}: {error}") from error
 
 

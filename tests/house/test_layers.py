@@ -13,10 +13,11 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-BASE = {"errors", "config", "config_values", "fees", "hosts", "instruments", "keys"}
+BASE = {"errors", "config", "config_values", "fees", "frame_files", "hosts", "instruments", "keys"}
 BASE |= {"secret"}
 PROGRAMS = {"cli", "trader", "monitor", "demo"}
-PROGRAMS |= {"cli_bench", "cli_instruments", "cli_journal", "cli_mirror", "cli_replay"}
+PROGRAMS |= {"cli_bench", "cli_instruments", "cli_journal", "cli_mirror", "cli_record"}
+PROGRAMS |= {"cli_replay"}
 ROOMS = {"core", "venues", "trading", "sim", "research", "cold", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core"},

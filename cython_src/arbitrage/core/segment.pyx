@@ -75,6 +75,7 @@ from arbitrage.core.segment_layout cimport (
 )
 from arbitrage.core.store cimport MarketStore_wrap, arb_market_store_t
 from arbitrage.core.symbols cimport SymbolMap_wrap, arb_symbol_map_t
+from arbitrage.core.tap cimport FrameTap_wrap, arb_frame_tap_t
 
 LAYOUT_VERSION = ARB_LAYOUT_VERSION
 VENUES = ("bybit", "okx")
@@ -357,6 +358,13 @@ cdef class Segment:
             raise IndexError(f"lane was {index}; the segment has {self.ptr.spec.lane_count}")
         return self.view(f"lane{index}", lambda: Lane_wrap(
             <arb_lane_t *>self.block(ARB_SECTION_LANES, index), self, not self.readonly))
+
+    def tap(self, index: int):
+        """The :class:`FrameTap` of one lane: raw frames, when the trader keeps them."""
+        if not 0 <= index < self.ptr.spec.lane_count:
+            raise IndexError(f"lane was {index}; the segment has {self.ptr.spec.lane_count}")
+        return self.view(f"tap{index}", lambda: FrameTap_wrap(
+            <arb_frame_tap_t *>self.block(ARB_SECTION_TAPS, index), self, not self.readonly))
 
     @property
     def opportunities(self):

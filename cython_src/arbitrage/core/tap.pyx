@@ -129,6 +129,11 @@ cdef class TapReader:
                 PyBytes_FromStringAndSize(self.scratch, header.bytes))
 
     @property
+    def position(self) -> int:
+        """Frames written before the next one that this reader expects."""
+        return self.reader.frame_index
+
+    @property
     def lost_frames(self) -> int:
         """Frames overwritten before this reader came to them."""
         return self.reader.lost_frames

@@ -1,0 +1,148 @@
+"""``arb record``: write a running trader's raw market frames to files."""
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from arbitrage.config import load_settings
+from arbitrage.errors import ConfigError
+
+if TYPE_CHECKING:
+    from arbitrage.cold.recorder import Recorder
+
+__all__ = ["record"]
+
+SHOW_S = 0.25
+TELL_S = 60.0
+
+
+def _venues_option(text: str) -> tuple[str, ...]:
+    known = ("bybit", "okx")
+    named = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
+    if not named or set(named) - set(known):
+        raise ConfigError(f"--venues was {text!r}; accepted are {', '.join(known)}")
+    return named
+
+
+def line_of(recorder: "Recorder") -> str:
+    """Write how far a recording is, in one line."""
+    frames = "   ".join(f"{venue} {count:,}" for venue, count in recorder.frames.items())
+    lost = f"   lost {recorder.lost_frames:,}" if recorder.lost_frames else ""
+    return f"{frames} frames   {recorder.written_bytes / 1e6:,.1f} MB{lost}"
+
+
+@contextmanager
+def _progress(recorder: "Recorder") -> Iterator[Callable[[], None]]:
+    """Show a live line on a terminal; else log one a minute."""
+    log = logging.getLogger("arbitrage.record")
+    next_s = time.monotonic() + TELL_S
+    if not sys.stderr.isatty():
+
+        def tell() -> None:
+            nonlocal next_s
+            if time.monotonic() >= next_s:
+                next_s += TELL_S
+                log.info("%s", line_of(recorder))
+
+        yield tell
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("recording") as status:
+
+        def show() -> None:
+            nonlocal next_s
+            if time.monotonic() >= next_s:
+                next_s = time.monotonic() + SHOW_S
+                status.update(f"recording   {line_of(recorder)}")
+
+        next_s = 0.0
+        yield show
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Where the files go; it is made when it is not there.",
+)
+@click.option(
+    "--compress",
+    type=click.Choice(["gzip", "zstd", "none"]),
+    default="gzip",
+    show_default=True,
+    help="zstd needs pip install 'arbitrage[zstd]'.",
+)
+@click.option(
+    "--venues",
+    type=_venues_option,
+    metavar="LIST",
+    default="bybit,okx",
+    show_default=True,
+    help="Whose frames to keep.",
+)
+@click.option(
+    "--rotate-mb", type=click.FloatRange(0), default=0, help="Begin new files at this size."
+)
+@click.option(
+    "--rotate-s", type=click.FloatRange(0), default=0, help="Begin new files after this time."
+)
+def record(
+    name: str | None,
+    out: Path,
+    compress: str,
+    venues: tuple[str, ...],
+    rotate_mb: float,
+    rotate_s: float,
+) -> int:
+    """Record the market frames of the trader NAME until Ctrl-C or until it ends.
+
+    \b
+    NAME is the trader's ARB_NAME, arbitrage by default; start it with ARB_TAP_MB=64.
+      arb record --out FOLDER                     # bybit.frames.gz and okx.frames.gz
+      arb replay --bybit FOLDER/bybit.frames.gz --okx FOLDER/okx.frames.gz
+      arb demo --frames FOLDER
+    """
+    from arbitrage.cold.log import setup_logging
+
+    setup_logging("WARNING")
+    settings = load_settings(overrides={"ARB_NAME": name} if name else {}, needs_keys=False)
+    setup_logging(settings.log_level)
+
+    import arbitrage
+    from arbitrage.cold.recorder import Recorder
+    from arbitrage.frame_files import zstd_module
+    from arbitrage.runtime.stop_flag import StopFlag
+
+    if compress == "zstd":
+        zstd_module()
+    stop = StopFlag()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    recorder = Recorder(
+        arbitrage.attach(settings.name),
+        out,
+        venues=venues,
+        compress=compress,
+        rotate_bytes=rotate_mb * 1e6,
+        rotate_s=rotate_s,
+    )
+    recorder.open()
+    log = logging.getLogger("arbitrage.record")
+    log.info("recording %s to %s", settings.name, out)
+    with _progress(recorder) as tell:
+        why = recorder.run(stop.is_set, tell)
+    log.info("%s: %s in %s", why, line_of(recorder), out)
+    if recorder.lost_frames:
+        log.warning("%d frames are missing; recording.json says where", recorder.lost_frames)
+    return 0
