@@ -175,8 +175,12 @@ def _market(venue: str, events: list[str]) -> Any:
 
 
 def _shown(error: BaseException) -> str:
-    terminal = ", terminal" if isinstance(error, ConnectorError) and error.is_terminal else ""
-    return f"{error}{terminal}"
+    """What the venue said and which code it was; what to do about it is ours to reword."""
+    said, code = str(error).split("; ")[0], ""
+    if isinstance(error, ConnectorError):
+        code = f" (code {error.code})" if error.code and "(code" not in said else ""
+        code += ", terminal" if error.is_terminal else ""
+    return said + code
 
 
 # ---- REST ------------------------------------------------------------------------------------

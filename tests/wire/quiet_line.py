@@ -48,6 +48,10 @@ class QuietSender:
 
     def add_instrument(self, *_: Any) -> None: ...
 
+    def limit_rate(self, *_: Any) -> None: ...
+
+    def set_fallback(self, *_: Any, **__: Any) -> None: ...
+
     def acknowledge(self, client_id: int, mono_ns: int) -> bool:
         self.events.append(f"order {client_id} accepted")
         return True
@@ -58,6 +62,9 @@ class QuietSender:
 
     def doubt(self, client_id: int, code: int) -> None:
         self.events.append(f"order {client_id} in doubt, code {code}")
+
+    def was_acknowledged(self, client_id: int) -> bool:
+        return False
 
     def unsettled(self) -> list[tuple[int, int, int]]:
         self.events.append("looks for the order to ask for")

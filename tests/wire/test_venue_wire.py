@@ -57,6 +57,10 @@ class Sender:
 
     def add_instrument(self, *_: Any) -> None: ...
 
+    def limit_rate(self, *_: Any) -> None: ...
+
+    def set_fallback(self, *_: Any, **__: Any) -> None: ...
+
     def acknowledge(self, *args: Any) -> bool:
         self.calls.append(("ack", *args))
         return True
@@ -70,6 +74,9 @@ class Sender:
 
     def settle(self, client_id: int) -> bool:
         return True
+
+    def was_acknowledged(self, client_id: int) -> bool:
+        return False
 
 
 class Desk:
