@@ -14,6 +14,7 @@ from arbitrage.core.threads import available_cores
 from arbitrage.errors import ArbitrageError, ConfigError, run_guarded
 from benchmarks import (
     book,
+    feed_lane,
     frame_to_opportunity,
     journal,
     parse_frames,
@@ -27,6 +28,7 @@ from benchmarks.harness import Question, Row, Setup, ask
 MODULES = (
     parse_frames,
     book,
+    feed_lane,
     spread,
     spsc_ring,
     symbol_lookup,
