@@ -12,6 +12,7 @@ the top of book with the same id are the same state.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from decimal import Decimal
 from random import Random
 
 import numpy as np
+import numpy.typing as npt
 
 from arbitrage.sim.account import Book
 from arbitrage.sim.instruments import Instrument
@@ -30,6 +32,8 @@ EMPTY_SHARE = 0.125
 MEDIAN_USD, SIGMA, MOST_USD = 6000.0, 1.2, 400_000.0
 CELL_SHARE = 0.025e-4  # of the price: how far levels are apart at least
 Levels = list[tuple[int, int]]
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +47,29 @@ class BookView:
     asks: tuple[tuple[Decimal, Decimal], ...]
 
 
+@functools.cache
+def tables() -> tuple[IntArray, FloatArray]:
+    """When a level changes within its turn, and what it is worth; drawn once for all seeds.
+
+    A seed decides where in these tables a symbol's cells look.
+    """
+    rng = Random("depth")
+    phase = [rng.randrange(TURN_MS) for _ in range(TABLE_SIZE)]
+    usd = [0.0 if rng.random() < EMPTY_SHARE
+           else min(MOST_USD, MEDIAN_USD * math.exp(rng.gauss(0.0, SIGMA)))
+           for _ in range(TABLE_SIZE)]
+    return np.array(phase), np.array(usd)
+
+
 class Depth:
     """Levels behind the touch of every symbol of one venue; ``levels`` a side with the touch."""
 
     def __init__(self, instruments: Sequence[Instrument], venue: str, seed: int, t0_ns: int,
                  levels: int, size_share: float = 1.0) -> None:
-        rng = Random(f"{seed}/{venue}/depth")
         self.levels = levels
         self._t0_ns = t0_ns
-        self._phase = np.array([rng.randrange(TURN_MS) for _ in range(TABLE_SIZE)])
-        self._usd = np.array([
-            0.0 if rng.random() < EMPTY_SHARE
-            else size_share * min(MOST_USD, MEDIAN_USD * math.exp(rng.gauss(0.0, SIGMA)))
-            for _ in range(TABLE_SIZE)
-        ])
+        self._phase, usd = tables()
+        self._usd = usd * size_share
         self._salt = [Random(f"{seed}/{item.canonical}/{venue}/depth").getrandbits(31)
                       for item in instruments]
         self._stride = [1] * len(instruments)

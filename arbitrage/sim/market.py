@@ -200,7 +200,7 @@ class SeededMarket:
         span = TOUCH_USD_MAX - TOUCH_USD_MIN
         self._usd = [size_share * (TOUCH_USD_MIN + span * rng.random() ** 2)
                      for _ in range(TABLE_SIZE)]
-        self._spread = [rng.choices((1, 2, 3), (7, 2, 1))[0] for _ in range(TABLE_SIZE)]
+        self._spread = rng.choices((1, 2, 3), (7, 2, 1), k=TABLE_SIZE)
 
     def regrid(self, item: Instrument) -> None:
         self._tick[item.index] = item.tick_float
