@@ -295,7 +295,9 @@ class BybitRest(RestClient):
             query["orderLinkId"] = str(client_id)
         if since_wall_ms is not None:
             query["startTime"] = self._start_ms(since_wall_ms)
-        rows = await self._pages("/v5/execution/list", wire.executions, query, "execution list")
+        rows = await self._pages(
+            "/v5/execution/list", wire.executions, query, "execution list", is_urgent=True
+        )
         reports = [execution_report(row) for row in rows if row.execType in wire.TRADE_EXEC_TYPES]
         if client_id is not None:
             reports = [report for report in reports if report.client_id == client_id]
@@ -360,11 +362,13 @@ class BybitRest(RestClient):
         decoder: "msgspec.json.Decoder[list[T]]",
         query: dict[str, str | int],
         what: str,
+        *,
+        is_urgent: bool = False,
     ) -> list[T]:
         found: list[T] = []
         limit = int(query["limit"])
         while True:
-            page = await self._get(path, wire.page, query, is_signed=True)
+            page = await self._get(path, wire.page, query, is_signed=True, is_urgent=is_urgent)
             rows = wire.decode(decoder, page.list, what)
             found += rows
             if not page.nextPageCursor or len(rows) < limit:

@@ -283,7 +283,9 @@ class OkxRest(RestClient):
             query["ordId"] = order_id
         if since_wall_ms is not None:
             query["begin"] = since_wall_ms
-        rows = await self._get("/api/v5/trade/fills", wire.fills, query, is_signed=True)
+        rows = await self._get(
+            "/api/v5/trade/fills", wire.fills, query, is_signed=True, is_urgent=True
+        )
         page = rows
         while len(page) == FILLS_PER_PAGE and page[-1].billId:
             page = await self._get(
@@ -291,6 +293,7 @@ class OkxRest(RestClient):
                 wire.fills,
                 query | {"after": page[-1].billId},
                 is_signed=True,
+                is_urgent=True,
             )
             rows = rows + page
         reports = [fill_report(row) for row in rows if row.tradeId]
