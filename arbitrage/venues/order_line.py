@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from arbitrage.core.gateway import OrderSender
 
 WATCH_S = 0.02
+HTTP_STATUS_END = 1000  # the venues' own codes begin above those of HTTP
 CLOCK_S = 60.0  # this machine's clock may drift
 CLOCK_SHOW_S = 1.0  # corrections of the clock are slewed, this machine's own may be set
 
@@ -240,8 +241,10 @@ class OrderLine(SignedConnection):
         except ConnectorError as error:
             if action:
                 self.cancel_answered(str(client_id), error.code or "", str(error))
-            # without the venue's own code nothing is known: no answer, or an answer of the network
-            elif error.code is None or code_of(error.code) < 1000:
+            # without a code of the venue's own nothing is known: no answer, or one of the network
+            elif error.code is None or not (
+                error.code in self.codes or code_of(error.code) >= HTTP_STATUS_END
+            ):
                 doubted = self.sender.doubt(client_id, 0)
                 if doubted is not None:
                     self.resolver.ask(client_id, name, doubted[2])

@@ -209,21 +209,25 @@ class Desk:
 
     def order(self) -> None:
         """Send one order: near the touch or beyond it, an entry or one that reduces."""
-        rng, (client_id, self._next_id) = self.rng, (self._next_id, self._next_id + 1)
-        book = self.venue.exchange.matcher.books[0]
-        side, lots = rng.randrange(2), rng.randint(1, 40)
-        touch = book.ask_ticks if side == 0 else book.bid_ticks
+        rng = self.rng
         slip = Decimal(rng.choice(("0.003", "0.003", "0.0001", "-0.004")))
+        self.send(rng.randrange(2), rng.randint(10, 40), slip, reduces=rng.random() < 0.3)
+
+    def send(self, side: int, lots: int, slip: Decimal, *, reduces: bool) -> int:
+        """Send one limit-IOC order so far through the touch; return its client id."""
+        client_id, self._next_id = self._next_id, self._next_id + 1
+        book = self.venue.exchange.matcher.books[0]
+        touch = book.ask_ticks if side == 0 else book.bid_ticks
         ticks = steps_floor(
             self.instrument.tick * touch * (1 + (1 - 2 * side) * slip), self.instrument.tick
         )
-        lots = max(lots, 10)
         self.sent_s[client_id] = self._loop.time()
         assert self._producer.try_push(
             ORDER.pack(client_id, virtual_ns(), ticks, lots, 0, 0, 0, self.sender.venue, side, 0,
-                       rng.random() < 0.3, 0, 0)
+                       reduces, 0, 0)
         )
         self.sender.send_all()
+        return client_id
 
 
 # ---- a schedule ---------------------------------------------------------------------------------
