@@ -254,6 +254,9 @@ class Connection(ABC):
                 self.make_listener, self.url, ssl_context=self._ssl_context
             )
         host_gate(self.url).answered()
+        if self._stopping.is_set():  # said while the line was being opened
+            self.drop()
+            return
         self._heard_s = loop_s()
         closed = asyncio.ensure_future(self._transport.wait_disconnected())
         closed.add_done_callback(_retrieve)

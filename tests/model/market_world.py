@@ -12,6 +12,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 from functools import partial
+from random import Random
 from typing import Any
 
 from virtual_loop import NS, virtual_ns
@@ -28,6 +29,7 @@ from arbitrage.sim.fault_plan import FaultPlan
 from arbitrage.venues.base import MarketSymbol
 from arbitrage.venues.bybit.market_feed import BybitMarketFeed
 from arbitrage.venues.bybit.rest import BybitRest
+from arbitrage.venues.host_gate import host_gate
 from arbitrage.venues.okx.market_feed import OkxMarketFeed
 from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.parallel_feed import ParallelFeed
@@ -88,6 +90,9 @@ class World:
                     listener_factory=partial(LaneListener, self._after_frame, line=line))
                 for line in range(connections)
             ])
+            host_gate(exchange.url())._rng = Random(f"{seed}/{venue}")
+            for line in feed.feeds:  # the same run for the same seed
+                line._backoff._rng = Random(f"{seed}/{venue}/{line.line}")
             rest = RESTS[venue](f"http://{venue}.virtual", None, transport=exchange.rest)
             watch = RowWatch(feed, self.lane, segment.store, rest.top_of_book)
             self.venues[venue], self.feeds[venue] = exchange, feed

@@ -4,7 +4,9 @@ import asyncio
 import random
 
 from virtual_loop import run_virtual
+from virtual_venue import VirtualVenue
 
+from arbitrage.venues.connection import Connection
 from arbitrage.venues.host_gate import WAKE_SPREAD_S, HostGate, host_gate
 from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
@@ -65,6 +67,30 @@ def test_gates_are_by_host_and_port_and_loop() -> None:
         return gate
 
     assert run_virtual(main()) is not run_virtual(main())
+
+
+class Deaf(Connection):
+    """A connection that wants nothing."""
+
+    async def on_open(self) -> None: ...
+
+    def on_message(self, payload: bytes, recv_mono_ns: int) -> None: ...
+
+
+def test_a_connection_that_is_stopped_while_it_opens_ends() -> None:
+    async def main() -> int:
+        venue = VirtualVenue("okx", latency_s=0.5)
+        line = Deaf(venue="okx", label="test", url=venue.url(), ping=b"ping",
+                    connector=venue.connector)
+        running = asyncio.ensure_future(line.run())
+        await asyncio.sleep(0.9)
+        line.stop()
+        async with asyncio.timeout(2.0):
+            await running
+        await asyncio.sleep(1.0)
+        return len(venue.layer.lines)
+
+    assert run_virtual(main()) == 0
 
 
 def test_pauses_grow_when_an_outage_is_old_or_another_probes() -> None:
