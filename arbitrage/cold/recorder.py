@@ -5,9 +5,10 @@ started with ``ARB_TAP_MB``; a recorder reads the taps from the trader's segment
 never slow it. A recorder that is too slow is lapped: what it lost is counted exactly, told in the
 log and listed in ``recording.json``.
 
-A venue's frames go to one file of ``recv_ns TAB frame`` lines, in the order of their arrival,
-whichever lane and line they came by. ``recv_ns`` is the wall clock: the trader's monotonic stamp
-plus an offset that is measured once for all, so that distances stay what they were.
+A file holds what one connection of a venue said, as ``recv_ns TAB frame`` lines in the order of
+their arrival; the copies of parallel connections go to files of their own. ``recv_ns`` is the wall
+clock: the trader's monotonic stamp plus an offset that is measured once for all, so that distances
+stay what they were.
 """
 
 import logging
@@ -41,7 +42,7 @@ GAPS_MAX = 1_000  # listed one by one
 WARN_S = 1.0
 _log = logging.getLogger("arbitrage.record")
 
-Frame = tuple[int, int, bytes]  # recv_mono_ns, venue, payload
+Frame = tuple[int, int, int, bytes]  # recv_mono_ns, venue, line, payload
 
 
 class _Lane:
@@ -60,7 +61,7 @@ class _Lane:
             found = self.reader.read()
             if found is None:
                 return True, gaps
-            mono_ns, venue, _, payload = found
+            mono_ns = found[0]
             if self.reader.lost_frames != self.lost_frames:
                 lost = self.reader.lost_frames - self.lost_frames
                 lost_bytes = self.reader.lost_bytes - self.lost_bytes
@@ -68,7 +69,7 @@ class _Lane:
                 self.lost_frames += lost
                 self.lost_bytes += lost_bytes
             self.last_mono_ns = mono_ns
-            into.append((mono_ns, venue, payload))
+            into.append(found)
         return False, gaps
 
 
@@ -106,7 +107,7 @@ class Recorder:
         self._compress = compress
         self._rotate_bytes, self._rotate_s = rotate_bytes, rotate_s
         self._rotates = rotate_bytes > 0 or rotate_s > 0
-        self._files: dict[int, FramesWriter] = {}
+        self._files: dict[tuple[int, int], FramesWriter] = {}  # by venue and line
         self._whole: list[dict[str, Any]] = []
         self._held: list[Frame] = []
         self._gaps: list[dict[str, int]] = []
@@ -135,7 +136,7 @@ class Recorder:
         counts = dict.fromkeys(self._venues.values(), 0)
         for row in self._whole:
             counts[row["venue"]] += row["frames"]
-        for venue, file in self._files.items():
+        for (venue, _), file in self._files.items():
             counts[self._venues[venue]] += file.frames
         return counts
 
@@ -217,19 +218,20 @@ class Recorder:
             count -= 1
         if count == 0:
             return
-        lines: dict[int, list[tuple[int, bytes]]] = {venue: [] for venue in self._files}
-        for recv_mono_ns, venue, payload in self._held[:count]:
-            if venue not in lines:
+        lines: dict[tuple[int, int], list[tuple[int, bytes]]] = {}
+        for recv_mono_ns, venue, line, payload in self._held[:count]:
+            if venue not in self._venues:
                 continue
             if b"\n" in payload or b"\r" in payload:
                 payload = payload.replace(b"\n", b" ").replace(b"\r", b" ")
                 self.reshaped += 1
-            lines[venue].append((recv_mono_ns + self._offset_ns, payload))
+            lines.setdefault((venue, line), []).append((recv_mono_ns + self._offset_ns, payload))
         del self._held[:count]
-        for venue, file in self._files.items():
-            if lines[venue] and lines[venue][0][0] < file.last_recv_ns:
+        for key, taken in lines.items():
+            file = self._files.get(key) or self._open_file(*key)
+            if taken[0][0] < file.last_recv_ns:
                 self.unordered += 1
-            file.write(lines[venue])
+            file.write(taken)
 
     def _keep_time(self, now_s: float) -> None:
         if now_s - self._flush_s >= FLUSH_S:
@@ -272,21 +274,27 @@ class Recorder:
 
     def _open_files(self) -> None:
         self._piece += 1
-        number = f".{self._piece:04d}" if self._rotates else ""
-        for index, venue in self._venues.items():
-            name = f"{venue}{number}.frames{SUFFIXES[self._compress]}"
-            self._files[index] = FramesWriter(self._folder / name, self._compress)
+        for venue in self._venues:
+            self._open_file(venue, 0)
         self._piece_s = self._flush_s = time.monotonic()
 
+    def _open_file(self, venue: int, line: int) -> FramesWriter:
+        name = self._venues[venue] + (f"-line{line}" if line else "")
+        number = f".{self._piece:04d}" if self._rotates else ""
+        path = self._folder / f"{name}{number}.frames{SUFFIXES[self._compress]}"
+        self._files[venue, line] = FramesWriter(path, self._compress)
+        return self._files[venue, line]
+
     def _close_files(self) -> None:
-        for index in list(self._files):
-            file = self._files[index]
+        for key in list(self._files):
+            file = self._files[key]
             file.close()
-            del self._files[index]
+            del self._files[key]
             self._whole.append(
                 {
                     "file": file.path.name,
-                    "venue": self._venues[index],
+                    "venue": self._venues[key[0]],
+                    "line": key[1],
                     "frames": file.frames,
                     "frame_bytes": file.frame_bytes,
                     "file_bytes": file.written_bytes,

@@ -20,7 +20,7 @@ import arbitrage
 from arbitrage.cold import recorder as recorder_module
 from arbitrage.cold.recorder import SUMMARY, Recorder
 from arbitrage.core.messages import Opportunity
-from arbitrage.core.segment import Segment
+from arbitrage.core.segment import Segment, remove_stale
 from arbitrage.errors import ArbitrageError, ConfigError
 from arbitrage.frame_files import find_frames
 from arbitrage.research.frames import read_frames
@@ -257,6 +257,13 @@ def wait_for(what: Callable[[], bool], program: "subprocess.Popen[str]") -> None
         time.sleep(0.02)
 
 
+def is_ready(name: str) -> bool:
+    try:
+        return bool(arbitrage.attach(name).tap(0).enabled)
+    except ArbitrageError:
+        return False
+
+
 def opened(segment: Segment, reader: Any) -> list[Opportunity]:
     found = []
     while (record := reader.try_pop()) is not None:
@@ -267,11 +274,17 @@ def opened(segment: Segment, reader: Any) -> list[Opportunity]:
     return found
 
 
-@pytest.mark.parametrize(("depth", "lines_each"), [("off", 1), ("full", 2)])
-def test_a_recorded_trader_is_replayed(tmp_path: Path, depth: str, lines_each: int) -> None:
+@pytest.mark.parametrize(
+    ("depth", "lines_each", "mode"), [("off", 1, "loop"), ("full", 2, "processes")]
+)
+def test_a_recorded_trader_is_replayed(
+    tmp_path: Path, depth: str, lines_each: int, mode: str
+) -> None:
+    """Quotes alone on one line each; books as well, on parallel lines of two processes."""
     out = tmp_path / "out"
     settings = {
         "ARB_TAP_MB": "16", "ARB_DEPTH": depth, "ARB_CONNECTIONS_PER_VENUE": str(lines_each),
+        "ARB_FEED_MODE": mode,
         "ARB_FEES": "bybit=0,okx=0", "ARB_MIN_NET_BPS": str(MIN_NET_BPS),
         "ARB_MIN_GROSS_BPS": "-1000", "ARB_MAX_ORDER_USD": "10", "ARB_MAX_AGE_MS": "0",
         "ARB_SUSPECT_MS": "0", "ARB_OPPORTUNITY_QUEUE_SIZE": "262144",
@@ -299,6 +312,8 @@ def test_a_recorded_trader_is_replayed(tmp_path: Path, depth: str, lines_each: i
     assert (b"orderbook.50" in kinds["bybit"]) == (depth != "off")
     assert (b'"books"' in kinds["okx"]) == (depth != "off")
     assert b"tickers" in kinds["bybit"]
+    names = {row["file"] for row in found["files"]}
+    assert ("okx-line1.frames.gz" in names) == (lines_each == 2)
     if depth == "off":
         compare(out, found, live, [name for name in SYMBOLS.split(",")])
 
@@ -324,6 +339,43 @@ def compare(out: Path, found: dict[str, Any], live: list[Opportunity], symbols: 
     }  # fmt: skip
     assert len(published) >= 5
     assert replayed == published
+
+
+TRADER = """
+import sys, time
+from arbitrage.core.segment import Segment
+segment = Segment.create(sys.argv[1], tap_bytes=1 << 16)
+tap = segment.tap(0)
+tap.enable(True)
+segment.mark_ready()
+for number in range(10**9):
+    tap.write(segment.clock.now(), number % 2, 0, b'{"n":%d}' % number)
+    time.sleep(0.001)
+"""
+
+
+def test_a_trader_that_is_killed_ends_its_recording(tmp_path: Path) -> None:
+    name, out = f"rec-killed-{os.getpid()}", tmp_path / "out"
+    made = subprocess.Popen([sys.executable, "-c", TRADER, name])
+    try:
+        wait_for(lambda: is_ready(name), made)
+        program = arb("record", name, "--out", str(out))
+        part = out / "okx.frames.gz.part"
+        wait_for(lambda: part.exists() and part.stat().st_size > 100, program)
+    finally:
+        made.kill()
+        made.wait()
+    try:
+        assert program.wait(20) == 0
+        found = summary(out)
+        assert found["why"] == "the trader ended"
+        numbers = sorted(
+            json.loads(frame)["n"] for venue in VENUES for _, frame in lines(out, venue)
+        )
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        assert numbers[0] == found["frames_before"][0]
+    finally:
+        remove_stale(name)
 
 
 def test_a_killed_recorder_leaves_parts_that_can_be_read(
