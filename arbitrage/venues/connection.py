@@ -6,12 +6,11 @@ The market feeds, the private feeds and the order gateways are this loop with di
 import asyncio
 import logging
 import ssl
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from picows import WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+from picows import WSError, WSListener, WSMsgType, WSTransport, ws_connect
 
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.secret import MaskedLog
@@ -19,50 +18,30 @@ from arbitrage.venues.connect_budget import ConnectBudget, connect_budget
 from arbitrage.venues.host_gate import host_gate
 from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
+from arbitrage.venues.socket_listener import MessageHandler, SocketListener
 
 # Who probes a host that does not answer keeps that part for so long: a pause, a turn, an attempt.
 PROBE_S = 25.0
 
-MessageHandler = Callable[[bytes, int], None]
+__all__ = ["Connection", "Connector", "MessageHandler", "SocketListener"]
+
 Connector = Callable[..., Awaitable[tuple[WSTransport, WSListener]]]
 """`await connector(listener_factory, url, ssl_context=...)` -> (transport, listener)."""
+
+
+LINGER_S = 1.0  # a line that was left is read on for so long
+
+
+def _leave(transport: WSTransport) -> None:
+    if not transport.is_disconnected:
+        transport.send_close()
+        transport.disconnect(graceful=False)
 
 
 def _retrieve(future: "asyncio.Future[Any]") -> None:
     # an error nobody waits for any more is not worth a message at exit
     if not future.cancelled():
         future.exception()
-
-
-class SocketListener(WSListener):
-    """Hand every text message to one function, with the time at which it arrived."""
-
-    def __init__(self, on_message: MessageHandler) -> None:
-        self._on_message = on_message
-        self._parts: list[bytes] = []
-
-    def on_ws_connected(self, transport: WSTransport) -> None:
-        """Nothing to do: the connection waits for the handshake itself."""
-
-    def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """Nothing to do: the connection waits for the end itself."""
-
-    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        recv_mono_ns = time.monotonic_ns()
-        if frame.msg_type == WSMsgType.TEXT or (
-            frame.msg_type == WSMsgType.CONTINUATION and self._parts
-        ):
-            payload = frame.get_payload_as_bytes()
-            if self._parts or not frame.fin:
-                self._parts.append(payload)
-                if not frame.fin:
-                    return
-                payload = b"".join(self._parts)
-                self._parts.clear()
-            self._on_message(payload, recv_mono_ns)
-        elif frame.msg_type == WSMsgType.CLOSE:
-            transport.send_close(frame.get_close_code(), frame.get_close_message())
-            transport.disconnect()
 
 
 class Connection(ABC):
@@ -118,6 +97,8 @@ class Connection(ABC):
         self._ready = asyncio.Event()
         self._stopping = asyncio.Event()
         self._failure: asyncio.Future[None] | None = None
+        self._closed: asyncio.Future[Any] | None = None
+        self._move_asked = asyncio.Event()
         self._heard_s = 0.0
         self._log = MaskedLog(logging.getLogger(f"arbitrage.venues.{venue}"), self.hide)
 
@@ -228,9 +209,12 @@ class Connection(ABC):
 
     def drop(self) -> None:
         """Close the present line; `run` opens a new one unless stopped."""
-        if self._transport is not None and not self._transport.is_disconnected:
-            self._transport.send_close()
-            self._transport.disconnect(graceful=False)
+        if self._transport is not None:
+            _leave(self._transport)
+
+    def move(self) -> None:
+        """Open a new line beside the present one, then leave that: it is about to be closed."""
+        self._move_asked.set()
 
     def fail(self, error: ConnectorError) -> None:
         """End the present attempt with an error; a terminal one ends `run`."""
@@ -246,35 +230,74 @@ class Connection(ABC):
     # ---- one attempt ----------------------------------------------------------------------------
 
     async def _attempt(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._failure = loop.create_future()
+        self._failure = asyncio.get_running_loop().create_future()
         self._failure.add_done_callback(_retrieve)
-        async with asyncio.timeout(self._open_timeout_s):
-            self._transport, _ = await self._connector(
-                self.make_listener, self.url, ssl_context=self._ssl_context
-            )
-        host_gate(self.url).answered()
+        self._move_asked.clear()
+        self._transport = await self._open_line()
         if self._stopping.is_set():  # said while the line was being opened
             self.drop()
             return
         self._heard_s = loop_s()
-        closed = asyncio.ensure_future(self._transport.wait_disconnected())
-        closed.add_done_callback(_retrieve)
+        self._closed = self._end_of(self._transport)
         try:
-            opening = asyncio.ensure_future(self.on_open())
-            await self._first(opening, closed, timeout_s=self._open_timeout_s)
-            self.connect_count += 1
+            await self._begin()
             self.last_error = None
             self._ready.set()
-            await self._watch(closed)
+            await self._watch()
         finally:
             self._ready.clear()
             self.drop()
-            closed.cancel()
+            self._closed.cancel()
             self._failure.cancel()
             self.disconnect_count += 1
             self._transport = None
             self.on_lost()
+
+    async def _open_line(self) -> WSTransport:
+        async with asyncio.timeout(self._open_timeout_s):
+            transport, _ = await self._connector(
+                self.make_listener, self.url, ssl_context=self._ssl_context
+            )
+        host_gate(self.url).answered()
+        return transport
+
+    @staticmethod
+    def _end_of(transport: WSTransport) -> "asyncio.Future[Any]":
+        closed = asyncio.ensure_future(transport.wait_disconnected())
+        closed.add_done_callback(_retrieve)
+        return closed
+
+    async def _begin(self) -> None:
+        assert self._closed is not None
+        opening = asyncio.ensure_future(self.on_open())
+        await self._first(opening, self._closed, timeout_s=self._open_timeout_s)
+        self.connect_count += 1
+
+    async def _move(self) -> None:
+        """Take a new line into use, then leave the old one, which serves until then."""
+        assert self._closed is not None
+        old, old_closed = self._transport, self._closed
+        self._move_asked.clear()
+        if old is None or await self._stopped_within(self._turn_s()):
+            return
+        try:
+            self._transport = await self._open_line()
+        except (OSError, WSError, TimeoutError) as error:
+            self._log.warning(
+                "%s: no new %s connection beside the old one: %s", self.venue, self.label, error
+            )
+            return  # the old one goes on until the venue ends it
+        self._closed = self._end_of(self._transport)
+        try:
+            if not self._stopping.is_set():
+                await self._begin()
+        except BaseException:
+            _leave(old)
+            raise
+        finally:
+            old_closed.cancel()
+        # answers to what was sent on the old line are still to come
+        asyncio.get_running_loop().call_later(LINGER_S, _leave, old)
 
     async def _first(
         self, wanted: "asyncio.Future[Any]", closed: "asyncio.Future[Any]", timeout_s: float
@@ -301,26 +324,31 @@ class Connection(ABC):
         finally:
             wanted.cancel()
 
-    async def _watch(self, closed: "asyncio.Future[Any]") -> None:
+    async def _watch(self) -> None:
         assert self._failure is not None
-        assert self._transport is not None
         while True:
+            assert self._closed is not None
+            asked = asyncio.ensure_future(self._move_asked.wait())
             await asyncio.wait(
-                {closed, self._failure},
+                {self._closed, self._failure, asked},
                 timeout=self._ping_s,
                 return_when=asyncio.FIRST_COMPLETED,
             )
+            asked.cancel()
             if self._failure.done():
                 self._failure.result()
-            if closed.done():
+            if self._closed.done():
                 raise self._closed_error()
+            if self._move_asked.is_set():
+                await self._move()
+                continue
             silent_s = loop_s() - self._heard_s
             if silent_s > 2 * self._ping_s:
                 raise ConnectorError(
                     f"{self.label} connection was silent for {silent_s:.1f} s, pings included",
                     venue=self.venue,
                 )
-            self._transport.send(WSMsgType.TEXT, self._ping)
+            self.send(self._ping)
 
     def _receive(self, payload: bytes, recv_mono_ns: int) -> None:
         self._heard_s = loop_s()

@@ -1,9 +1,11 @@
 """A venue's public market data on one connection; the venues' modules supply the words."""
 
+import asyncio
 import ssl
 import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from picows import ws_connect
@@ -17,6 +19,7 @@ from arbitrage.venues.base import (
 )
 from arbitrage.venues.connect_budget import Cap, RequestBudget
 from arbitrage.venues.connection import Connection, Connector
+from arbitrage.venues.hand_over import hand_over
 from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.reconnect import ReconnectPolicy
 
@@ -95,8 +98,57 @@ class PublicFeed(Connection):
         self._venue_index = venue_index
         self._listener_factory = listener_factory
         self._funding: dict[int, tuple[float, float, int]] = {}
+        self.is_stand_in = False
+        self.is_away = False  # left its line and does not serve all rows yet
+        self._depth = depth
+        self._handing: asyncio.Task[None] | None = None
         self._requests: RequestBudget | None = None
         self._is_refusing = False
+
+    async def run(self) -> None:
+        """Hold the connection until `stop`; see `Connection.run`."""
+        try:
+            await super().run()
+        finally:
+            if self._handing is not None:
+                self._handing.cancel()
+                await asyncio.wait({self._handing})
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether this connection is about to be left, or has not come back yet."""
+        return self._handing is not None and not self._handing.done()
+
+    def move(self) -> None:
+        """Leave the line that is about to be closed; meanwhile another one serves the rows."""
+        if not self.is_leaving and not self.is_stand_in:
+            self._handing = asyncio.ensure_future(hand_over(self))
+            self._handing.add_done_callback(self._handed)
+
+    def _handed(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self._log.error("%s: market data was not handed over: %s", self.venue, task.exception())
+            self.drop()
+
+    def make_stand_in(self, line: int) -> "PublicFeed":
+        """Return a second connection for the same rows, of another number."""
+        factory: Any = self._listener_factory
+        made = type(self)(
+            self.url,
+            self._venue_index,
+            self.lane,
+            list(self.symbols.values()),
+            depth=self._depth,
+            line=line,
+            listener_factory=partial(factory, line=line),
+            ping_s=self._ping_s,
+            policy=self._backoff.policy,
+            ssl_context=self._ssl_context,
+            connector=self._connector,
+        )
+        made.connect_budget = self.connect_budget
+        made.is_stand_in = True
+        return made
 
     @abstractmethod
     def subscribe_frames(self, venue_symbols: Sequence[str]) -> list[bytes]:

@@ -152,7 +152,7 @@ async def _socket(venue: str, kind: str, frames: list[bytes]) -> list[str]:
     else:
         receiver = _market(venue, events)
     receiver.fail = lambda error: events.append(f"fails: {_shown(error)}")
-    receiver.drop = lambda: events.append("reconnects")
+    receiver.drop = receiver.move = lambda: events.append("reconnects")
     if LINE.match(kind) or PRIVATE.match(kind):
         receiver._login = asyncio.get_running_loop().create_future()
         if "login" not in kind and "auth" not in kind:

@@ -357,12 +357,12 @@ def test_refused_symbols_are_named() -> None:
     assert errors[0].venue == "okx"
 
 
-def test_a_service_notice_ends_the_line() -> None:
+def test_a_service_notice_has_the_line_left() -> None:
     feed, _, _ = market("okx", "X")
-    dropped = []
-    feed.drop = lambda: dropped.append(1)  # type: ignore[method-assign]
+    left = []
+    feed.move = lambda: left.append(1)  # type: ignore[method-assign]
     feed.on_message(frames.OKX_NOTICE, 1)
-    assert dropped == [1]
+    assert left == [1]
 
 
 # ---- frames that are broken ---------------------------------------------------------------------

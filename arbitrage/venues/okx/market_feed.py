@@ -63,8 +63,8 @@ class OkxMarketFeed(PublicFeed):
         elif message.event == "notice":
             self._log.warning("okx: notice %s: %s", message.code, message.msg)
             if CODES.of(message.code).is_reconnect:
-                # the venue closes this line within a minute; coming back now costs a snapshot
-                self.drop()
+                # the venue closes this line within a minute
+                self.move()
         elif message.arg.channel == "funding-rate" and message.data:
             for rate in wire.decode(wire.funding_rates, message.data, "funding rate"):
                 self._on_funding(rate)

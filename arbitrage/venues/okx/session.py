@@ -46,6 +46,6 @@ class OkxSession(SignedConnection):
         elif message.event == "notice":
             self._log.warning("okx: notice %s: %s", message.code, message.msg)
             if self.codes.of(message.code).is_reconnect:
-                self.drop()
+                self.move()
         elif message.event.startswith("channel-conn-count-error"):
             self.fail(ConnectorError("too many connections subscribe this channel", venue="okx"))
