@@ -19,7 +19,7 @@ RTT_FACTOR = 1.5
 RTT_SLACK_MS = 2.0
 # Beyond this a correction is a step. Bybit refuses a time one second ahead of its own: what is
 # still to be slewed, less `LATE_MS`, stays well below that.
-STEP_MS = 400.0
+STEP_MS = 150.0
 SLEW_MS_PER_S = 20.0
 
 
