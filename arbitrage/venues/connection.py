@@ -20,16 +20,14 @@ from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
 from arbitrage.venues.socket_listener import MessageHandler, SocketListener
 
+__all__ = ["Connection", "Connector", "MessageHandler", "SocketListener"]
+
 # Who probes a host that does not answer keeps that part for so long: a pause, a turn, an attempt.
 PROBE_S = 25.0
-
-__all__ = ["Connection", "Connector", "MessageHandler", "SocketListener"]
+LINGER_S = 1.0  # a line that was left is read on for so long
 
 Connector = Callable[..., Awaitable[tuple[WSTransport, WSListener]]]
 """`await connector(listener_factory, url, ssl_context=...)` -> (transport, listener)."""
-
-
-LINGER_S = 1.0  # a line that was left is read on for so long
 
 
 def _leave(transport: WSTransport) -> None:
