@@ -118,6 +118,22 @@ def test_a_book_that_never_comes_is_asked_for_again(rig: Rig) -> None:
     assert rig.view.state == GAP
 
 
+def test_a_book_that_is_silent_while_l1_moves_away_is_asked_for_again(rig: Rig) -> None:
+    opened(rig)
+    rig.send(l1(rig.venue, 99.9, 100.1, 11), later_ms=60_000)
+    rig.send(l1(rig.venue, 99.8, 100.1, 12), later_ms=900)
+    assert rig.view.state == LIVE
+    rig.send(rig.update([(100.0, 0), (99.9, 0)], [], 12, 10, 101), later_ms=50)
+    rig.send(l1(rig.venue, 99.8, 100.1, 13), later_ms=900)
+    assert rig.view.state == LIVE, "the book has followed"
+    rig.send(l1(rig.venue, 99.5, 100.1, 14), later_ms=500)
+    rig.send(l1(rig.venue, 99.5, 100.1, 15), later_ms=900)
+    assert rig.view.state == LIVE
+    rig.send(l1(rig.venue, 99.5, 100.1, 16), later_ms=200)
+    assert rig.view.state == GAP
+    assert rig.counted["depth_gaps"] == 1
+
+
 def test_a_crossed_book_is_not_believed(rig: Rig) -> None:
     opened(rig)
     rig.send(rig.update([(100.2, 5)], [], 12, 10, 101))

@@ -214,9 +214,9 @@ def test_two_lines_that_lose_and_lag_keep_the_book_right(rig: Rig, seed: int) ->
                 arrivals.append((clocks[line], index, line, depth))
             if rng.random() < 0.7:
                 arrivals.append((clocks[line], index, line, top))
-    last_seq = 0
+    last_seq, begun_ns = 0, time.monotonic_ns()
     for at, _, line, frame in sorted(arrivals, key=lambda item: (item[0], item[1])):
-        rig.now_ns = time.monotonic_ns() // 10**9 * 10**9 + int(at * 1e6)
+        rig.now_ns = begun_ns + int(at * 1e6)
         rig.send(frame, line, later_ms=0)
         view, depth_now = rig.view, rig.depth
         if view.state == LIVE:

@@ -40,6 +40,7 @@ def test_defaults() -> None:
     assert settings.mode == "paper"
     assert settings.feed_mode == "loop"
     assert settings.wait == "adaptive"
+    assert (settings.depth, settings.connections_per_venue) == ("full", 1)
     assert settings.strategy.min_gross_bps == 10.0
     assert settings.fees == FeeSchedule()
     assert not settings.fees_given
@@ -57,7 +58,10 @@ def test_every_value_is_read() -> None:
         ARB_MAX_ORDERS_PER_S="7",
         ARB_FEES="okx=2",
         ARB_STAGES="split",
+        ARB_DEPTH="five",
+        ARB_CONNECTIONS_PER_VENUE="2",
     )
+    assert (settings.depth, settings.connections_per_venue) == ("five", 2)
     assert settings.market_queue_size == 64
     assert (settings.strategy_core, settings.detector_core) == (0, 3)
     assert settings.websocket_cores == (2, 3, 4, 1)
@@ -76,6 +80,8 @@ def test_every_value_is_read() -> None:
         ("MARKET_QUEUE_SIZE", "many", "accepted is a whole number from 2 to 4194304"),
         ("MARKET_QUEUE_SIZE", "1", "accepted is a whole number from 2"),
         ("ORDER_QUEUE_SIZE", "1.5", "accepted is a whole number"),
+        ("ARB_CONNECTIONS_PER_VENUE", "5", "accepted is a whole number from 1 to 4"),
+        ("ARB_DEPTH", "400", "full"),
         ("STRATEGY_CORE", "-1", "accepted is a whole number from 0 to 1023"),
         ("WEBSOCKET_CORES", "2-", "a range such as 2-7 or a list such as 2,3"),
         ("WEBSOCKET_CORES", "7-2", "a range such as 2-7"),

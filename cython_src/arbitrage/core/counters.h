@@ -24,7 +24,6 @@
     X(ticks_overflowed)  /* ticks written to an overflow row because the ring was full */ \
     X(connects)                                                                        \
     X(disconnects)                                                                     \
-    X(resubscribes)                                                                    \
     X(quotes_held_back)  /* quotes of rows whose book had not come yet */              \
     X(depth_frames)      /* frames of a book channel, all kinds */                     \
     X(depth_updates)     /* of them snapshots and updates that were applied */         \

@@ -126,6 +126,15 @@ static inline void arb_feed_count_line(arb_feed_t *feed, uint32_t venue, uint32_
     }
 }
 
+/* Continuity is gone: GAP; a book that was held is given up with it. */
+static inline void arb_feed_lose_row(arb_feed_t *feed, uint32_t venue, uint32_t row,
+                                     int64_t recv_mono_ns)
+{
+    if (feed->rows[row].book != NULL)
+        arb_count(&feed->counters[venue]->depth_gaps, 1);
+    arb_feed_push_state(feed, venue, row, ARB_ROW_GAP, recv_mono_ns);
+}
+
 /* A quote of a row that we hold. */
 static inline void arb_feed_take_quote(arb_feed_t *feed, uint32_t venue, uint32_t line,
                                        uint32_t row, const arb_quote_t *quote,
@@ -144,14 +153,7 @@ static inline void arb_feed_take_quote(arb_feed_t *feed, uint32_t venue, uint32_
         arb_count(&counters->repeats, 1);
     arb_feed_count_line(feed, venue, line, &news);
     if (ARB_UNLIKELY(news.lost))
-        arb_feed_push_state(feed, venue, row, ARB_ROW_GAP, recv_mono_ns);
-}
-
-static inline void arb_feed_lose_book(arb_feed_t *feed, uint32_t venue, uint32_t row,
-                                      int64_t recv_mono_ns)
-{
-    arb_count(&feed->counters[venue]->depth_gaps, 1);
-    arb_feed_push_state(feed, venue, row, ARB_ROW_GAP, recv_mono_ns);
+        arb_feed_lose_row(feed, venue, row, recv_mono_ns);
 }
 
 /* A depth update of a row that has a book for it. */
@@ -179,7 +181,7 @@ static inline void arb_feed_take_update(arb_feed_t *feed, uint32_t venue, uint32
     }
     arb_feed_count_line(feed, venue, line, &news);
     if (ARB_UNLIKELY(news.lost))
-        arb_feed_lose_book(feed, venue, row, recv_mono_ns);
+        arb_feed_lose_row(feed, venue, row, recv_mono_ns);
 }
 
 /* A depth frame that cannot be read: the book behind it is not to be believed any longer. */
@@ -191,7 +193,7 @@ static inline void arb_feed_spoil_book(arb_feed_t *feed, uint32_t venue, uint32_
     arb_count(&feed->counters[venue]->depth_malformed, 1);
     if (row < feed->row_count && feed->rows[row].book != NULL &&
         arb_feed_row_break(&feed->rows[row], line, recv_mono_ns))
-        arb_feed_lose_book(feed, venue, row, recv_mono_ns);
+        arb_feed_lose_row(feed, venue, row, recv_mono_ns);
 }
 
 /* A frame of a depth channel, or one that may be. */

@@ -12,7 +12,10 @@
  * Several lines. There is one book, fed by all: an update that another line has brought already is
  * a copy; one that does not continue the book has a line that lost something, and while another
  * line's chain is sound, what is missing comes from there. A line joins again as soon as a frame of
- * it continues the book or is known. A row in doubt for ARB_DOUBT_NS is given up: GAP.
+ * it continues the book or is known.
+ *
+ * Doubt. A book that does not come, does not go on while a line has lost something of it, or stays
+ * silent while L1 has left its best price, is in doubt; after ARB_DOUBT_NS the row is given up: GAP.
  * With one line every rule is the venue's own (top_of_book.h, bybit_depth.h, okx_depth.h).
  *
  * Threads: one owner. Memory: the book is given by the owner; nothing allocates.
@@ -37,7 +40,7 @@ typedef struct arb_feed_row {
     arb_top_t top;           /* as L1 last said */
     arb_book_t *book;        /* NULL: no depth is subscribed */
     arb_ladder_t *ladder;    /* where the book's best levels are published */
-    int64_t doubt_mono_ns;   /* a line lost something, or a book is waited for, since; 0: no */
+    int64_t doubt_mono_ns;   /* since when a book is waited for, lags, or a line lost of it; 0: no */
     arb_arrival_t top_first; /* of the state in top */
     arb_arrival_t book_first;
     uint8_t top_lines;       /* bit a line: has brought L1 since the reset */
@@ -170,6 +173,16 @@ static inline bool arb_quote_speaks(const arb_feed_row_t *row, arb_top_result_t 
            arb_same_value(arb_book_best(row->book, ARB_DEPTH_ASK).px, row->top.ask_px);
 }
 
+/* Does L1 stand at another price than a book that should have followed by now? */
+static inline bool arb_book_lags(arb_feed_row_t *row, int64_t recv_mono_ns)
+{
+    if (ARB_LIKELY(
+            arb_same_value(arb_book_best(row->book, ARB_DEPTH_BID).px, row->top.bid_px) &&
+            arb_same_value(arb_book_best(row->book, ARB_DEPTH_ASK).px, row->top.ask_px)))
+        return false;
+    return arb_feed_row_doubt(row, recv_mono_ns);
+}
+
 /* Bring the row up to date with an L1 quote that came on a line. */
 static inline arb_row_news_t arb_feed_row_take_quote(arb_feed_row_t *row, const arb_quote_t *quote,
                                                      uint32_t line, int64_t recv_mono_ns)
@@ -215,7 +228,8 @@ static inline arb_row_news_t arb_feed_row_take_quote(arb_feed_row_t *row, const 
         news.lost = arb_feed_row_doubt(row, recv_mono_ns);
         return news;
     }
-    news.tick = arb_quote_speaks(row, result);
+    news.lost = !arb_feed_row_book_leads(row) && arb_book_lags(row, recv_mono_ns);
+    news.tick = !news.lost && arb_quote_speaks(row, result);
     return news;
 }
 
