@@ -61,7 +61,7 @@ class World:
     """Both venues and the trader's market data path, wired for one run on a virtual loop."""
 
     def __init__(self, segment: Segment, seed: int, *, depth: str = "full", rate: int = 60,
-                 turn_s: float = 0.005, connections: int = 1) -> None:
+                 turn_s: float = 0.01, connections: int = 1) -> None:
         self.segment = segment
         self.symbols = tuple(segment.symbols)
         self.lane = FeedLane(segment, 0)
@@ -70,11 +70,12 @@ class World:
         self.events = segment.opportunities.reader()
         self.has_books = depth != "off"
         # what one of several connections lost another may bring: no single chain to judge by
-        self.witness = Witness(has_books=self.has_books and connections == 1)
+        self.witness = Witness(has_books=depth == "full" and connections == 1)
         self.venues: dict[str, VirtualVenue] = {}
         self.feeds: dict[str, Any] = {}
         self.tasks: list[asyncio.Task[None]] = []
         self.published = 0
+        self._states = dict.fromkeys(range(2 * segment.store.symbol_capacity), RowState.EMPTY)
         self.faulty: list[str] = []  # what the witness contradicts
         for number, venue in enumerate(VENUES):
             exchange = VirtualVenue(venue, symbols=self.symbols, seed=seed, rate=rate,
@@ -87,7 +88,8 @@ class World:
                 FEEDS[venue](
                     exchange.url(), number, face, rows, connector=exchange.connector, depth=depth,
                     line=line,
-                    listener_factory=partial(LaneListener, self._after_frame, line=line))
+                    listener_factory=partial(LaneListener, self._after_frame, line=line,
+                                             on_gone=self._line_gone))
                 for line in range(connections)
             ])
             host_gate(exchange.url())._rng = Random(f"{seed}/{venue}")
@@ -104,19 +106,22 @@ class World:
     # -- the trader's path, watched --------------------------------------------------------------
 
     def _after_frame(self, listener: LaneListener, payload: bytes, status: int) -> None:
-        row = self.witness.frame(listener.venue, payload, virtual_ns())
+        row = self.witness.frame(listener.venue, payload, virtual_ns(), listener.line)
         self._turn()
         if row is not None and self.state(row) != RowState.GAP:
             self.faulty.append(f"{virtual_ns() / NS:.3f} s: row {row} lost an update unnoticed: "
                                f"{RowState(self.state(row)).name} after {payload[:160]!r}")
+
+    def _line_gone(self, listener: LaneListener) -> None:
+        self.witness.line_gone(listener.venue, listener.line)
 
     def _after_word(self) -> None:
         self._turn()
 
     def _turn(self) -> None:
         now_ns = virtual_ns()
-        before = {row: self.state(row) for row in self.rows}
         self.stages.turn(now_ns)
+        before, self._states = self._states, {row: self.state(row) for row in self.rows}
         for event in self.events.drain(dtype=OPPORTUNITY_DTYPE):
             if event["event"] == OppEvent.CLOSE:
                 continue
@@ -126,7 +131,7 @@ class World:
                 problem = self.witness.problem(row, now_ns)
                 # a quote is taken before silence is looked for, in one turn: a row that becomes
                 # SUSPECT in it was LIVE when its price was published
-                after = self.state(row)
+                after = self._states[row]
                 if not problem and after != RowState.LIVE and before[row] != RowState.LIVE:
                     problem = RowState(after).name
                 if problem:
@@ -208,19 +213,22 @@ class World:
     def _book_differences(self, venue: str, item: Any) -> list[str]:
         index = self.symbols.index(item.canonical)
         held = self.lane.book(self.segment.store.row(venue, index))
+        levels = len(held[0]) if held else 0  # books5 has five
         if held is None:
             return [f"{venue} {item.canonical}: no book is held"]
-        view = self.venues[venue].exchange.book(item.name)
+        if levels not in (5, 50, 60):
+            return [f"{venue} {item.canonical}: {levels} levels are held"]
+        view = self.venues[venue].exchange.book(item.name, levels)
         for what, ours, theirs in (("bids", held[0], view.bids), ("asks", held[1], view.asks)):
-            levels = [(float(px), float(qty)) for px, qty in theirs]
-            if ours != levels:
-                where = next((n for n, (a, b) in enumerate(zip(ours, levels, strict=False))
-                              if a != b), min(len(ours), len(levels)))
+            true = [(float(px), float(qty)) for px, qty in theirs]
+            if ours != true:
+                where = next((n for n, (a, b) in enumerate(zip(ours, true, strict=False))
+                              if a != b), min(len(ours), len(true)))
                 return [f"{venue} {item.canonical}: {what} differ from level {where} on: "
-                        f"{ours[where:where + 2]}, venue {levels[where:where + 2]}"]
+                        f"{ours[where:where + 2]}, venue {true[where:where + 2]}"]
         ladder = self.segment.store.depth(venue, index)
         for ours, side in ((held[0], ladder.bids), (held[1], ladder.asks)):
-            if [tuple(level) for level in side] != ours[: len(side)] or len(side) < 10:
+            if [tuple(level) for level in side] != ours[:10]:
                 return [f"{venue} {item.canonical}: the published ladder differs"]
         return []
 

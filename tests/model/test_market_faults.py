@@ -15,6 +15,7 @@ import pytest
 from market_world import World, segment_of
 from virtual_loop import run_virtual
 
+from arbitrage.core.records import RowState
 from arbitrage.core.segment import Segment
 from arbitrage.sim.fault_plan import FaultPlan, checked
 
@@ -56,8 +57,8 @@ def random_plan(rng: Random) -> FaultPlan:
     return checked({"seed": rng.getrandbits(32), "rule": rules})
 
 
-async def run_faults(segment: Segment, seed: int) -> World:
-    world = World(segment, seed)
+async def run_faults(segment: Segment, seed: int, **options: Any) -> World:
+    world = World(segment, seed, **options)
     try:
         await world.live(3.0)
         world.arm(random_plan(Random(seed)))
@@ -69,9 +70,9 @@ async def run_faults(segment: Segment, seed: int) -> World:
         await world.close()
 
 
-def check_seed(seed: int) -> World:
+def check_seed(seed: int, **options: Any) -> World:
     with segment_of(SYMBOLS) as segment:
-        world = run_virtual(run_faults(segment, seed), 300.0)
+        world = run_virtual(run_faults(segment, seed, **options), 300.0)
         assert world.faulty == [], f"seed {seed}: {world.faulty[:3]}"
         return world
 
@@ -89,6 +90,59 @@ def test_random_faults_of_market_data(block: int, caplog: pytest.LogCaptureFixtu
     assert published > 1000
     for what in ("drop", "duplicate", "reorder", "delay", "reset", "close", "silent"):
         assert struck.get(what, 0) > 0, what
+
+
+@pytest.mark.parametrize(
+    "options", [{"depth": "off"}, {"depth": "five"}, {"connections": 2}], ids=str
+)
+def test_the_same_of_other_subscriptions(
+    options: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    for seed in range(10):
+        check_seed(seed, **options)
+
+
+CHANNELS = {"bybit": ("orderbook.1", "orderbook.50"), "okx": ("bbo-tbt", "books")}
+
+
+@pytest.mark.parametrize(
+    ("venue", "what"), [("bybit", "drop"), ("okx", "drop"), ("bybit", "skip"), ("okx", "skip")]
+)
+def test_one_lost_update_is_noticed_by_the_next(venue: str, what: str) -> None:
+    """Only the book's channel tells: a lost quote is followed by a whole one."""
+
+    async def main(segment: Segment) -> None:
+        world = World(segment, 1)
+        row = segment.store.row(venue, 0)
+        layer = world.venues[venue].layer
+        try:
+            await world.live(3.0)
+            quotes, books = CHANNELS[venue]
+            layer.arm(checked({"rule": [{"what": "drop", "channel": quotes, "count": 5}]}))
+            await world.pass_time(0.5)
+            assert layer.counts["drop"] == 5
+            assert world.state(row) == RowState.LIVE
+            where = {"channel": books} if what == "drop" else {}
+            layer.arm(checked({"rule": [
+                {"what": what, "symbol": "BTCUSDT", "count": 1, **where}]}))
+            gaps, struck = world.witness.gaps, layer.counts[what]
+            while layer.counts[what] == struck:
+                await world.pass_time(0.005)
+            for _ in range(60):  # the row is subscribed again within a quarter of a second
+                await world.pass_time(0.005)
+                if world.state(row) == RowState.GAP:
+                    break
+            assert world.state(row) == RowState.GAP
+            assert world.witness.gaps == gaps + 1
+            assert world.lane.book(row) is None
+            assert await world.live(2.0) > 0
+            assert world.faulty == []
+        finally:
+            await world.close()
+
+    with segment_of(SYMBOLS) as segment:
+        run_virtual(main(segment))
 
 
 @pytest.mark.long

@@ -274,12 +274,14 @@ class LaneListener:
         self, on_taken: Callable[[LaneListener, bytes, int], None], face: LaneFace, venue: int,
         on_slow: Callable[[bytes], None], on_connected: Callable[[Any], None],
         on_disconnected: Callable[[Any], None], line: int = 0,
+        on_gone: Callable[[LaneListener], None] = lambda listener: None,
     ) -> None:
         self.face = face
         self.line = line
         self.venue = venue
         self.transport: Any = None
         self._on_taken = on_taken
+        self._on_gone = on_gone
         self._on_slow = on_slow
         self._on_connected = on_connected
         self._on_disconnected = on_disconnected
@@ -299,4 +301,5 @@ class LaneListener:
             self._on_slow(payload)
 
     def on_ws_disconnected(self, transport: Any) -> None:
+        self._on_gone(self)
         self._on_disconnected(self)

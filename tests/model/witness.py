@@ -21,7 +21,7 @@ NS = 1_000_000_000
 SILENT_NS = (4_500_000_000, 90_000_000_000)
 SWEEP_NS = 100_000_000  # the detector notices silence by looking now and then
 LOST = {RowState.SYNCING, RowState.GAP, RowState.STALE, RowState.EMPTY}
-QUOTES = {"orderbook.1", "bbo-tbt"}
+QUOTES = {"orderbook.1", "bbo-tbt", "books5"}  # each frame is the whole of it
 BOOKS = {"orderbook.50", "books"}
 
 
@@ -48,6 +48,7 @@ class Witness:
         self.has_books = has_books
         self.rows: dict[tuple[int, str], int] = {}
         self.heard: dict[int, Heard] = {}
+        self.lines: set[tuple[int, int]] = set()  # connections that brought anything
         self.gaps = 0
 
     def add(self, venue: int, venue_symbol: str, row: int) -> None:
@@ -59,8 +60,17 @@ class Witness:
         if state in LOST:
             self.heard[row].forget()
 
-    def frame(self, venue: int, payload: bytes, now_ns: int) -> int | None:
+    def line_gone(self, venue: int, line: int) -> None:
+        """A connection ended: with the last one of a venue all that was heard there is void."""
+        self.lines.discard((venue, line))
+        if all(open_venue != venue for open_venue, _ in self.lines):
+            for heard in self.heard.values():
+                if heard.venue == venue:
+                    heard.forget()
+
+    def frame(self, venue: int, payload: bytes, now_ns: int, line: int = 0) -> int | None:
         """Take one frame; return the row of which an update is now known to be missing."""
+        self.lines.add((venue, line))
         if payload[:1] != b"{":
             return None
         frame = json.loads(payload)
@@ -76,6 +86,10 @@ class Witness:
         heard.heard_ns = now_ns
         if channel in QUOTES:
             heard.is_quoted = True
+            return None
+        is_snapshot = "snapshot" in (frame.get("type"), frame.get("action"))
+        heard.is_quoted |= is_snapshot
+        if not self.has_books:
             return None
         is_gap = self._bybit(heard, frame) if venue == 0 else self._okx(heard, frame)
         if not is_gap:
