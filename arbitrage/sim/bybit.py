@@ -21,7 +21,8 @@ from arbitrage.sim.exchange import Connection, Refusal, encode
 from arbitrage.sim.forms import same
 from arbitrage.sim.limits import SECOND_NS
 
-PRIVATE_TOPICS = ("order", "execution", "position", "wallet")
+PRIVATE_TOPICS = ("order", "execution", "execution.fast", "position", "wallet")
+TRADE_SOCKET_MAX = 3000  # requests a second
 REQUEST_IDS_MAX = 1_000_000
 RECV_WINDOW_MS = 5000
 AHEAD_MS = 1000
@@ -170,6 +171,8 @@ class BybitExchange(BybitPublic, BybitTrading):
     def _trade_order(self, conn: Connection, request: TradeRequest) -> dict[str, str] | Batch:
         if not conn.authed:
             raise Refusal(10005, "Permission denied, please check your API key permissions.")
+        if not conn.windows.of("orders", TRADE_SOCKET_MAX, SECOND_NS).take(self.clock()):
+            raise Refusal(10403, "Exceeded the API Rate Limit of this IP.")
         kind, _, form = request.op.removeprefix("order.").partition("-")
         if kind not in ("create", "amend", "cancel") or form not in ("", "batch") or (
                 not request.op.startswith("order.")):

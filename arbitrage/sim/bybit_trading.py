@@ -99,6 +99,8 @@ class BybitTrading(Exchange):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.executions: list[dict[str, Any]] = []
+        self._fills: list[dict[str, Any]] = []  # of the match going on
+        self._fast_fills: list[dict[str, Any]] = []
 
     # -- orders (trade socket and REST) ----------------------------------------------------------
 
@@ -278,12 +280,23 @@ class BybitTrading(Exchange):
         rate = self.matcher.maker_rate if fill.maker else self.matcher.taker_rate
         row = frames.fill_facts(fill, self._uuid(), order.open_lots, rate)
         self._keep(row)
+        self._fills.append(row)
+        if order.origin == "user":
+            self._fast_fills.append(frames.fast_fill(row))
+        self.touch(order.instrument.index)
+
+    def order_matched(self, order: Order) -> None:
+        """One frame for all executions of a match, then the order."""
         index = order.instrument.index
-        self._push_rows("execution", index, [row])
+        rows, self._fills = self._fills, []
+        lean, self._fast_fills = self._fast_fills, []
+        self._push_rows("execution", index, rows)
+        if lean:
+            self.push("execution.fast", encode({
+                "topic": "execution.fast", "creationTime": self.now_ms(), "data": lean}))
         # What an IOC could not fill is cancelled at once; only the final state is pushed then.
-        if order.state == "filled" or order.tif == "GTC" or fill.maker:
+        if order.state == "filled" or order.tif == "GTC" or rows[-1]["isMaker"]:
             self._push_rows("order", index, [frames.push_order(order)])
-        self.touch(index)
 
     def order_ended(self, order: Order) -> None:
         self._push_rows("order", order.instrument.index, [frames.push_order(order)])

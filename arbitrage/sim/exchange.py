@@ -216,6 +216,10 @@ class Exchange(ABC):
     def order_filled(self, order: Order, fill: Fill) -> None: ...
 
     @abstractmethod
+    def order_matched(self, order: Order) -> None:
+        """All fills of one match have been reported."""
+
+    @abstractmethod
     def order_ended(self, order: Order) -> None: ...
 
     @abstractmethod

@@ -44,6 +44,7 @@ class Listener(Protocol):
 
     def order_accepted(self, order: Order) -> None: ...
     def order_filled(self, order: Order, fill: Fill) -> None: ...
+    def order_matched(self, order: Order) -> None: ...  # all fills of one match were said
     def order_ended(self, order: Order) -> None: ...
     def order_amended(self, order: Order) -> None: ...
 
@@ -211,6 +212,8 @@ class Matcher:
         for ticks, lots in takes:
             self._take(order.side, book, ticks, lots)
             self._fill(order, lots, ticks, maker=False, now_ns=now_ns)
+        if takes:
+            self._listener.order_matched(order)
         if not order.is_open:
             return
         if order.tif == "GTC":
@@ -263,6 +266,7 @@ class Matcher:
             else:
                 book.bid_left -= take
             self._fill(order, take, order.ticks, maker=True, now_ns=now_ns)
+            self._listener.order_matched(order)
 
     def _check(self, order: Order, book: Book, position: Position) -> None:
         item = order.instrument

@@ -90,6 +90,9 @@ class OkxRest:
             "/api/v5/account/bills":
                 (True, "instType instId ccy mgnMode ctType type subType after before begin end "
                        "limit", True, self._bills),
+            "/api/v5/trade/orders-history":
+                (True, "instType instId instFamily uly ordType state category after before begin "
+                       "end limit", True, self._history),
             "/api/v5/trade/orders-pending":
                 (True, "instType instId instFamily uly ordType state after before limit", True,
                  self._pending),
@@ -262,6 +265,15 @@ class OkxRest:
             raise Refusal(51603, "Order does not exist")
         fill = self._ex.last_fill.get(order.order_id)
         return [frames.rest_order(order, fill, self._ex.matcher.mark(item.index))]
+
+    def _history(self, query: dict[str, str]) -> Rows:
+        """Orders that have ended."""
+        matcher, wanted = self._ex.matcher, {item.name for item in self._items(query)}
+        orders = [o for o in matcher.orders.values()
+                  if not o.is_open and o.instrument.name in wanted]
+        return [frames.rest_order(o, self._ex.last_fill.get(o.order_id),
+                                  matcher.mark(o.instrument.index))
+                for o in _window(orders, query, lambda o: int(o.order_id))]
 
     def _pending(self, query: dict[str, str]) -> Rows:
         matcher = self._ex.matcher

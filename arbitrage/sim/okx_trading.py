@@ -333,6 +333,9 @@ class OkxTrading(Exchange):
         self._push_order(order, fill)
         self.touch(order.instrument.index)
 
+    def order_matched(self, order: Order) -> None:
+        """Each fill is a push of its own here."""
+
     def order_ended(self, order: Order) -> None:
         self._push_order(order, None)
 

@@ -125,7 +125,10 @@ def bybit() -> Emitted:
     out["ws_trade_auth_ok"] = trade.login_reply()
     fresh = Client(venue, "trade")
     out["ws_trade_auth_ok_req_id"] = fresh.send(reqId="auth-1", op="auth", args=["no", 1, ""])[0]
+    lean = venue.client("private")
+    lean.send(op="subscribe", args=["execution.fast"])
     _bybit_orders(venue, trade, private, out)
+    out["ws_private_execution_fast"] = lean.pushes()[0]
     _bybit_rest(venue, out)
     _bybit_limits(out)
     return out

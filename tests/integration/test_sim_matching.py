@@ -20,6 +20,7 @@ class Log:
         self.fills: list[Fill] = []
         self.ended: list[Order] = []
         self.amended: list[Order] = []
+        self.matched: list[Order] = []
 
     def order_accepted(self, order: Order) -> None:
         self.accepted.append(order)
@@ -29,6 +30,9 @@ class Log:
 
     def order_ended(self, order: Order) -> None:
         self.ended.append(order)
+
+    def order_matched(self, order: Order) -> None:
+        self.matched.append(order)
 
     def order_amended(self, order: Order) -> None:
         self.amended.append(order)

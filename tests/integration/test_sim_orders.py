@@ -166,6 +166,33 @@ def test_bybit_keeps_500_orders_of_a_symbol() -> None:
     assert trade.order(price="84001.00")["retCode"] == 0, "what cannot rest may pass"
 
 
+def test_bybit_tells_the_fills_of_a_match_in_one_frame(bybit: Venue) -> None:
+    private, fast = listening(bybit), bybit.client("private")
+    fast.send(op="subscribe", args=["execution.fast"])
+    bybit.client("trade").order(qty="3.000", price="84400.00", orderLinkId="deep")
+    pushes, lean = private.pushes(), fast.pushes()
+    (executions,) = [push for push in pushes if push["topic"] == "execution"]
+    assert len(executions["data"]) > 1
+    assert len({row["seq"] for row in executions["data"]}) == 1
+    assert len({row["execId"] for row in executions["data"]}) == len(executions["data"])
+    assert sum(Decimal(row["execQty"]) for row in executions["data"]) == 3
+    assert executions["data"][-1]["leavesQty"] == "0.000"
+    (order,) = [push["data"][0] for push in pushes if push["topic"] == "order"]
+    assert (order["orderStatus"], order["cumExecQty"]) == ("Filled", "3.000")
+    (frame,) = lean
+    assert [row["execId"] for row in frame["data"]] == [
+        row["execId"] for row in executions["data"]]
+
+
+def test_bybit_lean_fills_of_a_maker_do_not_name_the_order(bybit: Venue) -> None:
+    fast = bybit.client("private")
+    fast.send(op="subscribe", args=["execution.fast"])
+    rest_one(bybit.client("trade"))
+    bybit.quote("83980.0", "83985.0")
+    (frame,) = fast.pushes()
+    assert [(row["isMaker"], row["orderLinkId"]) for row in frame["data"]] == [(True, "")]
+
+
 # -- OKX -----------------------------------------------------------------------------------------
 
 
@@ -261,6 +288,18 @@ def test_okx_batches_over_rest(okx: Venue) -> None:
         "1", "All operations failed", ["51400"])
     assert post("cancel-batch-orders", [{"instId": BTC, "clOrdId": "a"}])[0] == "0"
     assert post("batch-orders", one)[0] == "51000", "a batch is a list"
+
+
+def test_okx_history_lists_what_has_ended(okx: Venue) -> None:
+    private = okx.client("private")
+    okx_rest_one(private)
+    private.okx_order(clOrdId="f")
+    path = "/api/v5/trade/orders-history"
+    found = okx.rest("GET", path, "instType=SWAP")[1]["data"]
+    assert [(row["clOrdId"], row["state"]) for row in found] == [("f", "filled")]
+    private.okx_order(op="cancel-order", clOrdId="m")
+    found = okx.rest("GET", path, "instType=SWAP")[1]["data"]
+    assert [row["clOrdId"] for row in found] == ["f", "m"]
 
 
 def test_okx_mass_cancel_is_for_options(okx: Venue) -> None:
