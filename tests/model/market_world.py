@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from random import Random
 from typing import Any
@@ -43,10 +44,14 @@ FEEDS = {"bybit": BybitMarketFeed, "okx": OkxMarketFeed}
 RESTS = {"bybit": BybitRest, "okx": OkxRest}
 
 
+_numbers = itertools.count()
+
+
 @contextlib.contextmanager
 def segment_of(symbols: tuple[str, ...]) -> Iterator[Segment]:
     """A small segment of this process, with the symbols entered."""
-    segment = Segment.create(f"world-{os.getpid()}", symbol_capacity=2, tick_capacity=1024)
+    name = f"world-{os.getpid()}-{next(_numbers)}"
+    segment = Segment.create(name, symbol_capacity=2, tick_capacity=1024)
     try:
         for symbol in symbols:
             index = segment.symbols.add(symbol, NAMES[symbol])
@@ -61,7 +66,8 @@ class World:
     """Both venues and the trader's market data path, wired for one run on a virtual loop."""
 
     def __init__(self, segment: Segment, seed: int, *, depth: str = "full", rate: int = 60,
-                 turn_s: float = 0.01, connections: int = 1) -> None:
+                 turn_s: float = 0.01, connections: int = 1,
+                 venues: Mapping[str, Any] | None = None) -> None:
         self.segment = segment
         self.symbols = tuple(segment.symbols)
         self.lane = FeedLane(segment, 0)
@@ -71,15 +77,16 @@ class World:
         self.has_books = depth != "off"
         # what one of several connections lost another may bring: no single chain to judge by
         self.witness = Witness(has_books=depth == "full" and connections == 1)
-        self.venues: dict[str, VirtualVenue] = {}
+        self.venues: dict[str, Any] = {}  # VirtualVenue or SocketVenue
+        self.rests: list[Any] = []
         self.feeds: dict[str, Any] = {}
         self.tasks: list[asyncio.Task[None]] = []
         self.published = 0
         self._states = dict.fromkeys(range(2 * segment.store.symbol_capacity), RowState.EMPTY)
         self.faulty: list[str] = []  # what the witness contradicts
         for number, venue in enumerate(VENUES):
-            exchange = VirtualVenue(venue, symbols=self.symbols, seed=seed, rate=rate,
-                                    turn_s=turn_s, depth_levels=60)
+            exchange = venues[venue] if venues else VirtualVenue(
+                venue, symbols=self.symbols, seed=seed, rate=rate, turn_s=turn_s, depth_levels=60)
             rows = [MarketSymbol(segment.store.row(number, index), NAMES[symbol][venue], symbol)
                     for index, symbol in enumerate(self.symbols)]
             face = LaneFace(self.lane, self._after_word)
@@ -95,7 +102,9 @@ class World:
             host_gate(exchange.url())._rng = Random(f"{seed}/{venue}")
             for line in feed.feeds:  # the same run for the same seed
                 line._backoff._rng = Random(f"{seed}/{venue}/{line.line}")
-            rest = RESTS[venue](f"http://{venue}.virtual", None, transport=exchange.rest)
+            rest = RESTS[venue](exchange.rest_url, None, transport=exchange.rest)
+            rest.open()
+            self.rests.append(rest)
             watch = RowWatch(feed, self.lane, segment.store, rest.top_of_book)
             self.venues[venue], self.feeds[venue] = exchange, feed
             self.tasks += [asyncio.ensure_future(feed.run()), asyncio.ensure_future(watch.run())]
@@ -240,6 +249,8 @@ class World:
         for task in self.tasks[1::2]:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+        for rest in self.rests:
+            await rest.close()
 
 
 class StillMarket:

@@ -26,8 +26,8 @@ FAULTY_S = 5.0
 SETTLE_S = 30.0
 
 
-def random_plan(rng: Random) -> FaultPlan:
-    """Some of all that may befall market data."""
+def random_plan(rng: Random, faulty_s: float = FAULTY_S) -> FaultPlan:
+    """Some of all that may befall market data within `faulty_s`."""
     rules: list[dict[str, Any]] = []
 
     def maybe(chance: float, **rule: Any) -> None:
@@ -35,7 +35,7 @@ def random_plan(rng: Random) -> FaultPlan:
             rules.append(rule | {"venue": rng.choice(["", "bybit", "okx"]), "role": "public"})
 
     def times(most: int) -> list[float]:
-        return sorted(rng.uniform(0, FAULTY_S) for _ in range(rng.randint(1, most)))
+        return sorted(rng.uniform(0, faulty_s) for _ in range(rng.randint(1, most)))
 
     maybe(0.7, what="drop", probability=rng.uniform(0.002, 0.1))
     maybe(0.5, what="duplicate", probability=rng.uniform(0.002, 0.1), copies=rng.randint(1, 3),

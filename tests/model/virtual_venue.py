@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
-from picows import WSCloseCode, WSMsgType
+from picows import WSCloseCode, WSListener, WSMsgType
 from virtual_loop import NS, virtual_ns
 
 from arbitrage.core.feed import FeedLane
@@ -155,6 +155,10 @@ class VirtualVenue:
         if self._timer is not None:
             self._timer.cancel()
 
+    @property
+    def rest_url(self) -> str:
+        return f"http://{self.config.venue}.virtual"
+
     def url(self, role: str = "public") -> str:
         """The address of one of the venue's sockets."""
         return f"ws://{self.config.venue}.virtual{getattr(self.exchange, f'{role}_path')}"
@@ -263,7 +267,7 @@ class LaneFace:
         self._after()
 
 
-class LaneListener:
+class LaneListener(WSListener):
     """What the compiled `FeedListener` does, with virtual stamps; `on_taken(listener, payload,
     status)` is called after each frame.
 
@@ -292,6 +296,7 @@ class LaneListener:
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         if frame.msg_type == WSMsgType.CLOSE:
+            transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()
             return
         payload = frame.get_payload_as_bytes()

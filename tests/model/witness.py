@@ -19,7 +19,7 @@ from arbitrage.core.records import RowState
 
 NS = 1_000_000_000
 SILENT_NS = (4_500_000_000, 90_000_000_000)
-SWEEP_NS = 100_000_000  # the detector notices silence by looking now and then
+LATE_NS = 100_000_000  # the detector notices silence by looking now and then
 LOST = {RowState.SYNCING, RowState.GAP, RowState.STALE, RowState.EMPTY}
 QUOTES = {"orderbook.1", "bbo-tbt", "books5"}  # each frame is the whole of it
 BOOKS = {"orderbook.50", "books"}
@@ -50,6 +50,7 @@ class Witness:
         self.heard: dict[int, Heard] = {}
         self.lines: set[tuple[int, int]] = set()  # connections that brought anything
         self.gaps = 0
+        self.late_ns = LATE_NS
 
     def add(self, venue: int, venue_symbol: str, row: int) -> None:
         self.rows[venue, venue_symbol] = row
@@ -138,6 +139,6 @@ class Witness:
         if not self.has_books and not heard.is_quoted:
             return "no quote since it was subscribed or lost"
         silent_ns = now_ns - heard.heard_ns
-        if silent_ns > SILENT_NS[heard.venue] + SWEEP_NS:
+        if silent_ns > SILENT_NS[heard.venue] + self.late_ns:
             return f"silent for {silent_ns / NS:.3f} s"
         return ""
