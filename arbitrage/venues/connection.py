@@ -327,12 +327,14 @@ class Connection(ABC):
         while True:
             assert self._closed is not None
             asked = asyncio.ensure_future(self._move_asked.wait())
-            await asyncio.wait(
-                {self._closed, self._failure, asked},
-                timeout=self._ping_s,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            asked.cancel()
+            try:
+                await asyncio.wait(
+                    {self._closed, self._failure, asked},
+                    timeout=self._ping_s,
+                    return_when=asyncio.FIRST_COMPLETED,
+                )
+            finally:
+                asked.cancel()
             if self._failure.done():
                 self._failure.result()
             if self._closed.done():
