@@ -36,6 +36,10 @@ def build_report(segment: Segment, ledger: Ledger, *, mode: str, seconds: float)
         "frames": {venue: feed[venue]["frames"] for venue in VENUES},
         "malformed": sum(feed[venue]["malformed"] for venue in VENUES),
         "quotes": sum(feed[venue]["quotes"] for venue in VENUES),
+        "depth": {
+            "updates": sum(feed[venue]["depth_updates"] for venue in VENUES),
+            "gaps": sum(feed[venue]["depth_gaps"] for venue in VENUES),
+        },
         "opportunities": {
             "opened": counters["detector"]["opened"],
             "closed": counters["detector"]["closed"],

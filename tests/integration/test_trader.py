@@ -10,16 +10,17 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from trader_kit import KEYS, Proxy, trader, venues
+from trader_kit import KEYS, VENUES, Proxy, trader, venues
 
-# (ARB_STAGES, ARB_WAIT, ARB_FEED_MODE, ARB_LOOP_MODE): each value of each setting at least once
+# (ARB_STAGES, ARB_WAIT, ARB_FEED_MODE, ARB_LOOP_MODE, ARB_DEPTH, ARB_CONNECTIONS_PER_VENUE): each
+# value of each setting at least once
 PLACEMENTS = [
-    ("split", "adaptive", "loop", "adaptive"),
-    ("fused", "yield", "threads", "block"),
-    ("inline", "adaptive", "loop", "spin"),
-    ("split", "spin", "processes", "block"),
-    ("fused", "adaptive", "processes", "adaptive"),
-    ("inline", "spin", "loop", "block"),
+    ("split", "adaptive", "loop", "adaptive", "full", 1),
+    ("fused", "yield", "threads", "block", "five", 2),
+    ("inline", "adaptive", "loop", "spin", "off", 1),
+    ("split", "spin", "processes", "block", "full", 2),
+    ("fused", "adaptive", "processes", "adaptive", "five", 1),
+    ("inline", "spin", "loop", "block", "off", 2),
 ]
 
 
@@ -28,9 +29,17 @@ def books_agree(report: dict, before: Decimal, after: Decimal) -> bool:
     return after - before == sum(Decimal(text) for text in report["ledger"].values())
 
 
-@pytest.mark.parametrize(("stages", "wait", "feed_mode", "loop_mode"), PLACEMENTS)
+@pytest.mark.parametrize(
+    ("stages", "wait", "feed_mode", "loop_mode", "depth", "connections"), PLACEMENTS
+)
 def test_every_placement_trades_and_ends_flat(
-    tmp_path: Path, stages: str, wait: str, feed_mode: str, loop_mode: str
+    tmp_path: Path,
+    stages: str,
+    wait: str,
+    feed_mode: str,
+    loop_mode: str,
+    depth: str,
+    connections: int,
 ) -> None:
     with venues(tmp_path) as sims:
         before = sims.equity()
@@ -39,9 +48,14 @@ def test_every_placement_trades_and_ends_flat(
             "ARB_WAIT": wait,
             "ARB_FEED_MODE": feed_mode,
             "ARB_LOOP_MODE": loop_mode,
+            "ARB_DEPTH": depth,
+            "ARB_CONNECTIONS_PER_VENUE": str(connections),
         }
         with trader(tmp_path, sims.environment(), **settings) as running:
-            running.wait_closed_pairs(running.attach(), 2)
+            segment = running.attach()
+            running.wait_closed_pairs(segment, 2)
+            levels = {venue: len(segment.store.depth(venue, 0).asks) for venue in VENUES}
+            lines = {venue: len(segment.counters()["feed"][venue]["lines"]) for venue in VENUES}
             assert running.stop() == 0
             report = running.report()
         accounts = sims.accounts()
@@ -54,6 +68,12 @@ def test_every_placement_trades_and_ends_flat(
     assert report["fills"] >= 8
     assert report["drops"] == {"ticks": 0, "orders": 0}
     assert books_agree(report, before, after)
+    okx_levels = {"full": 10, "five": 5, "off": 0}[depth]
+    assert levels == {"bybit": 0 if depth == "off" else 10, "okx": okx_levels}
+    assert (report["depth"]["updates"] > 0) == (depth != "off")
+    assert report["depth"]["gaps"] == 0
+    assert lines == dict.fromkeys(VENUES, connections)
+    assert report["rss_mb"] < 100
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
