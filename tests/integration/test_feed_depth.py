@@ -120,16 +120,20 @@ def test_a_book_that_never_comes_is_asked_for_again(rig: Rig) -> None:
 
 def test_a_book_that_is_silent_while_l1_moves_away_is_asked_for_again(rig: Rig) -> None:
     opened(rig)
-    rig.send(l1(rig.venue, 99.9, 100.1, 11), later_ms=60_000)
-    rig.send(l1(rig.venue, 99.8, 100.1, 12), later_ms=900)
+    for seq in range(11, 21, 2):  # a moment away and back: the book has nothing to say
+        rig.send(l1(rig.venue, 99.9, 100.1, seq), later_ms=10_000)
+        rig.send(l1(rig.venue, 100.0, 100.1, seq + 1), later_ms=15)
     assert rig.view.state == LIVE
-    rig.send(rig.update([(100.0, 0), (99.9, 0)], [], 12, 10, 101), later_ms=50)
-    rig.send(l1(rig.venue, 99.8, 100.1, 13), later_ms=900)
+    rig.send(l1(rig.venue, 99.9, 100.1, 21), later_ms=60_000)
+    rig.send(l1(rig.venue, 99.8, 100.1, 22), later_ms=900)
+    assert rig.view.state == LIVE
+    rig.send(rig.update([(100.0, 0), (99.9, 0)], [], 22, 10, 101), later_ms=50)
+    rig.send(l1(rig.venue, 99.8, 100.1, 23), later_ms=900)
     assert rig.view.state == LIVE, "the book has followed"
-    rig.send(l1(rig.venue, 99.5, 100.1, 14), later_ms=500)
-    rig.send(l1(rig.venue, 99.5, 100.1, 15), later_ms=900)
+    rig.send(l1(rig.venue, 99.5, 100.1, 24), later_ms=500)
+    rig.send(l1(rig.venue, 99.5, 100.1, 25), later_ms=900)
     assert rig.view.state == LIVE
-    rig.send(l1(rig.venue, 99.5, 100.1, 16), later_ms=200)
+    rig.send(l1(rig.venue, 99.5, 100.1, 26), later_ms=200)
     assert rig.view.state == GAP
     assert rig.counted["depth_gaps"] == 1
 

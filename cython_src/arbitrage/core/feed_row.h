@@ -30,19 +30,14 @@
 
 #define ARB_DOUBT_NS 1000000000LL
 
-/* The first copy of the state we hold. */
-typedef struct arb_arrival {
-    int64_t seq;
-    int64_t mono_ns;
-} arb_arrival_t;
-
 typedef struct arb_feed_row {
     arb_top_t top;           /* as L1 last said */
     arb_book_t *book;        /* NULL: no depth is subscribed */
     arb_ladder_t *ladder;    /* where the book's best levels are published */
-    int64_t doubt_mono_ns;   /* since when a book is waited for, lags, or a line lost of it; 0: no */
-    arb_arrival_t top_first; /* of the state in top */
-    arb_arrival_t book_first;
+    int64_t doubt_mono_ns;   /* since when a book is waited for, or a line lost of it; 0: no */
+    int64_t lag_mono_ns;     /* since when L1 stands elsewhere than a silent book; 0: it does not */
+    int64_t top_first_mono_ns;  /* when the state in top first came */
+    int64_t book_first_mono_ns;
     uint8_t top_lines;       /* bit a line: has brought L1 since the reset */
     uint8_t top_brought;     /* bit a line: has brought the state in top */
     uint8_t book_lines;      /* bit a line: its chain continues the book */
@@ -51,6 +46,7 @@ typedef struct arb_feed_row {
     uint8_t book_first_line;
     int8_t fell;             /* 1: L1's sequence fell, the book's not yet; -1: the reverse */
     uint8_t channel;         /* arb_depth_channel_t of the book */
+    uint64_t unused;         /* to whole cache lines */
 } arb_feed_row_t;
 
 _Static_assert(sizeof(arb_feed_row_t) == 128, "a row is two cache lines, the hot one first");
@@ -70,7 +66,7 @@ typedef struct arb_row_news {
 static inline void arb_feed_row_reset(arb_feed_row_t *row, int64_t now_mono_ns)
 {
     arb_top_reset(&row->top);
-    row->doubt_mono_ns = 0;
+    row->doubt_mono_ns = row->lag_mono_ns = 0;
     row->top_lines = row->top_brought = row->book_lines = row->broken_lines = 0;
     row->fell = 0;
     if (row->book != NULL) {
@@ -122,25 +118,31 @@ static inline bool arb_follows(int64_t other_seq, int64_t before, int64_t now)
     return arb_distance(other_seq, now) < arb_distance(other_seq, before);
 }
 
-static inline void arb_note_copy(arb_row_news_t *news, const arb_arrival_t *first, int64_t seq,
+/* A copy came; of the state we hold: by how much was its first line ahead? */
+static inline void arb_note_copy(arb_row_news_t *news, bool held, int64_t first_mono_ns,
                                  uint32_t first_line, uint32_t line, int64_t recv_mono_ns)
 {
     news->copy = true;
-    if (seq == first->seq && line != first_line) {
+    if (held && line != first_line) {
         news->led_line = (int8_t)first_line;
-        news->led_ns = recv_mono_ns > first->mono_ns ? recv_mono_ns - first->mono_ns : 0;
+        news->led_ns = recv_mono_ns > first_mono_ns ? recv_mono_ns - first_mono_ns : 0;
     }
 }
 
-/* Has the row been in doubt for too long? The first doubt begins it. */
+/* Has what a timer watches lasted for too long? Its first call begins it. */
+static inline bool arb_lasts(int64_t *since_mono_ns, int64_t recv_mono_ns)
+{
+    if (*since_mono_ns == 0)
+        *since_mono_ns = recv_mono_ns;
+    if (recv_mono_ns - *since_mono_ns < ARB_DOUBT_NS)
+        return false;
+    *since_mono_ns = recv_mono_ns;
+    return true;
+}
+
 static inline bool arb_feed_row_doubt(arb_feed_row_t *row, int64_t recv_mono_ns)
 {
-    if (row->doubt_mono_ns == 0)
-        row->doubt_mono_ns = recv_mono_ns;
-    if (recv_mono_ns - row->doubt_mono_ns < ARB_DOUBT_NS)
-        return false;
-    row->doubt_mono_ns = recv_mono_ns;
-    return true;
+    return arb_lasts(&row->doubt_mono_ns, recv_mono_ns);
 }
 
 /* ---- L1 ---------------------------------------------------------------------------------------- */
@@ -178,9 +180,11 @@ static inline bool arb_book_lags(arb_feed_row_t *row, int64_t recv_mono_ns)
 {
     if (ARB_LIKELY(
             arb_same_value(arb_book_best(row->book, ARB_DEPTH_BID).px, row->top.bid_px) &&
-            arb_same_value(arb_book_best(row->book, ARB_DEPTH_ASK).px, row->top.ask_px)))
+            arb_same_value(arb_book_best(row->book, ARB_DEPTH_ASK).px, row->top.ask_px))) {
+        row->lag_mono_ns = 0; /* it moved and came back: the book had nothing to say */
         return false;
-    return arb_feed_row_doubt(row, recv_mono_ns);
+    }
+    return arb_lasts(&row->lag_mono_ns, recv_mono_ns);
 }
 
 /* Bring the row up to date with an L1 quote that came on a line. */
@@ -192,7 +196,7 @@ static inline arb_row_news_t arb_feed_row_take_quote(arb_feed_row_t *row, const 
     if (ARB_UNLIKELY(arb_top_is_copy(row, quote, bit))) {
         row->top_brought |= bit;
         row->top_lines |= bit;
-        arb_note_copy(&news, &row->top_first, quote->seq, row->top_first_line, line, recv_mono_ns);
+        arb_note_copy(&news, true, row->top_first_mono_ns, row->top_first_line, line, recv_mono_ns);
         return news;
     }
     if (ARB_UNLIKELY(arb_top_lost_elsewhere(row, quote, bit))) {
@@ -204,15 +208,15 @@ static inline arb_row_news_t arb_feed_row_take_quote(arb_feed_row_t *row, const 
     news.lost = result == ARB_TOP_GAP;
     if (ARB_UNLIKELY(!arb_top_ticks(result))) {
         if (result == ARB_TOP_OLDER)
-            arb_note_copy(&news, &row->top_first, quote->seq, row->top_first_line, line,
-                          recv_mono_ns);
+            arb_note_copy(&news, quote->seq == before, row->top_first_mono_ns, row->top_first_line,
+                          line, recv_mono_ns);
         return news;
     }
     row->top_lines |= bit;
     row->top_brought = bit;
     if (result == ARB_TOP_APPLIED) {
         news.first = true;
-        row->top_first = (arb_arrival_t){quote->seq, recv_mono_ns};
+        row->top_first_mono_ns = recv_mono_ns;
         row->top_first_line = (uint8_t)line;
     } else {
         news.copy = true;
@@ -320,7 +324,8 @@ static inline arb_book_result_t arb_feed_row_take_depth(arb_feed_row_t *row,
     *news = (arb_row_news_t){.led_line = -1};
     if (was_held && (snapshot ? arb_snapshot_is_passed(book, depth, others)
                               : arb_depth_is_passed(book, depth, others))) {
-        arb_note_copy(news, &row->book_first, depth->seq, row->book_first_line, line, recv_mono_ns);
+        arb_note_copy(news, depth->seq == before, row->book_first_mono_ns, row->book_first_line,
+                      line, recv_mono_ns);
         row->book_lines |= bit;
         row->broken_lines &= (uint8_t)~bit;
         /* a restart that is taken for a copy would leave the book behind for good */
@@ -344,10 +349,11 @@ static inline arb_book_result_t arb_feed_row_take_depth(arb_feed_row_t *row,
     row->book_lines |= bit;
     row->broken_lines &= (uint8_t)~bit;
     if (ARB_UNLIKELY(result == ARB_BOOK_OLDER)) {
-        arb_note_copy(news, &row->book_first, depth->seq, row->book_first_line, line, recv_mono_ns);
+        arb_note_copy(news, depth->seq == before, row->book_first_mono_ns, row->book_first_line,
+                      line, recv_mono_ns);
         return result;
     }
-    row->doubt_mono_ns = 0;
+    row->doubt_mono_ns = row->lag_mono_ns = 0;
     if (result == ARB_BOOK_KEEPALIVE) {
         bool behind = row->top.held && row->fell <= 0 && row->top.seq > book->seq;
         news->tick = book->exch_wall_ns > before_wall_ns && !behind;
@@ -355,7 +361,7 @@ static inline arb_book_result_t arb_feed_row_take_depth(arb_feed_row_t *row,
         return result;
     }
     news->first = true;
-    row->book_first = (arb_arrival_t){depth->seq, recv_mono_ns};
+    row->book_first_mono_ns = recv_mono_ns;
     row->book_first_line = (uint8_t)line;
     news->tick = arb_depth_speaks(row, result, was_held, before);
     return result;
