@@ -81,7 +81,8 @@ class VenueGateway:
     on_fill, on_funding : callable
         Take exact fills and funding payments for the ledger.
     on_stop : callable, optional
-        Told of an answer after which no order of this venue can be expected to pass.
+        Told of an answer after which no order of this venue can be expected to pass, and of a
+        position that is not what the executions say.
     """
 
     def __init__(
@@ -126,6 +127,7 @@ class VenueGateway:
             tracker,
             on_funding=on_funding,
             on_caught_up=self.line.ask_unsettled,
+            on_difference=on_stop,
         )
 
     async def open(self) -> None:

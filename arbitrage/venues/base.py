@@ -119,13 +119,17 @@ class FundingReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Position(msgspec.Struct, frozen=True, kw_only=True):
-    """What a venue says we hold; `qty_venue` is signed, in the venue's own units."""
+    """What a venue says we hold; `qty_venue` is signed, in the venue's own units.
+
+    `version` rises with what the venue knows: Bybit's `seq`, OKX's `uTime`.
+    """
 
     venue: str
     venue_symbol: str
     qty_venue: Decimal
     entry_px: Decimal
     unrealised_pnl: Decimal = Decimal(0)
+    version: int = 0
 
 
 class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,11 +158,12 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wallet(msgspec.Struct, frozen=True, kw_only=True):
-    """Equity and free margin in the settlement currency, exact."""
+    """Equity and free margin in the settlement currency, exact; `version` is the venue's time."""
 
     equity: Decimal
     available: Decimal
     cash: Decimal
+    version: int = 0
 
 
 class FeeRate(msgspec.Struct, frozen=True, kw_only=True):

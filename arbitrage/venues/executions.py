@@ -80,6 +80,8 @@ class ExecutionTracker:
     ----------
     on_watched : callable or None
         Told whether pushes arrive: False while the private stream is down.
+    on_counted : callable or None
+        Takes each execution as well, once it was counted.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class ExecutionTracker:
         self.symbols = {item.instrument.venue_symbol: item for item in symbols}
         self.on_deficit = on_deficit
         self.on_watched: Callable[[bool], None] | None = None
+        self.on_counted: Callable[[Fill], None] | None = None
         self.fill_count = 0
         self.duplicate_count = 0
         self.foreign_count = 0
@@ -149,7 +152,10 @@ class ExecutionTracker:
             0,
             recv_mono_ns,
         )
-        self._on_fill(self._fill(item.instrument, report))
+        fill = self._fill(item.instrument, report)
+        self._on_fill(fill)
+        if self.on_counted is not None:
+            self.on_counted(fill)
         self._finish(report.client_id, item, report.side, recv_mono_ns)
         return True
 

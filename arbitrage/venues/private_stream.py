@@ -2,6 +2,7 @@
 
 Missed pushes are not replayed by either venue: after each reconnect the executions since the last
 known one are read over REST, and every unsettled order is asked for. What came twice is dropped.
+Positions and the wallet are read again too, and held against the executions.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from picows import ws_connect
 
 from arbitrage.errors import ConnectorError
+from arbitrage.venues.account_view import AccountView
 from arbitrage.venues.base import (
     Credentials,
     FundingPayment,
@@ -39,6 +41,13 @@ class PrivateStream(SignedConnection):
         Take the exact pushes as they come.
     on_caught_up : callable, optional
         Called after the catch-up of each connection: the moment to ask for unsettled orders.
+    on_difference : callable, optional
+        Told of a position that is not what the executions say, after both were read again.
+
+    Attributes
+    ----------
+    account : AccountView
+        Positions and wallet as last told.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class PrivateStream(SignedConnection):
         on_wallet: Callable[[Wallet], None] | None = None,
         on_funding: Callable[[FundingPayment], None] | None = None,
         on_caught_up: Callable[[], None] | None = None,
+        on_difference: Callable[[ConnectorError], None] | None = None,
         ping_s: float = 15.0,
         policy: ReconnectPolicy | None = None,
         ssl_context: ssl.SSLContext | None = None,
@@ -70,6 +80,11 @@ class PrivateStream(SignedConnection):
         self.tracker = tracker
         self.on_caught_up = on_caught_up
         self.catch_up_count = 0
+        self.account = AccountView(tracker.symbols, self._differs)
+        tracker.on_counted = self.account.filled
+        self._on_difference = on_difference
+        self._differing: set[str] = set()
+        self._is_begun = False
         self._on_position = on_position
         self._on_wallet = on_wallet
         self._on_funding = on_funding
@@ -109,6 +124,10 @@ class PrivateStream(SignedConnection):
                 f"private subscription was not acknowledged: {missing}",
                 venue=self.venue,
             ) from None
+        if not self._is_begun:
+            self.account.begin(await self.rest.positions())
+            self.push_wallet(await self.rest.wallet())
+            self._is_begun = True
         if self.connect_count > 0:
             await self.catch_up()
         self.tracker.watched(True)
@@ -121,10 +140,12 @@ class PrivateStream(SignedConnection):
         """Read the executions and settlements that may have been missed; safe at any time."""
         since_ms = max(self._since_wall_ms, self.tracker.last_wall_ms - OVERLAP_MS)
         await self.executions_since(since_ms)
-        await self.read_funding()
-        self.catch_up_count += 1
         if self.on_caught_up is not None:
+            # orders are more urgent than what is only compared
             self.on_caught_up()
+        await self.read_funding()
+        await self.read_account()
+        self.catch_up_count += 1
 
     def on_wire_error(self) -> None:
         """Read over REST what a push that could not be read may have said."""
@@ -137,15 +158,51 @@ class PrivateStream(SignedConnection):
         if not self._missing_acks and self._subscribed is not None and not self._subscribed.done():
             self._subscribed.set_result(None)
 
+    async def read_account(self) -> None:
+        """Read positions and wallet over REST."""
+        mark = self.account.mark()
+        for position in self.account.restated(await self.rest.positions(), mark):
+            self.hand_on(position)
+        self.push_wallet(await self.rest.wallet())
+
     def push_position(self, position: Position) -> None:
-        """Hand a position on."""
+        """Hand a position on, unless a newer one was told before."""
+        if self.account.told(position) or position.venue_symbol not in self.tracker.symbols:
+            self.hand_on(position)
+
+    def push_wallet(self, wallet: Wallet) -> None:
+        """Hand a wallet on, unless a newer one was told before."""
+        if self.account.told_wallet(wallet) and self._on_wallet is not None:
+            self._on_wallet(wallet)
+
+    def hand_on(self, position: Position) -> None:
+        """Hand on what is known to be new."""
         if self._on_position is not None:
             self._on_position(position)
 
-    def push_wallet(self, wallet: Wallet) -> None:
-        """Hand a wallet on."""
-        if self._on_wallet is not None:
-            self._on_wallet(wallet)
+    def _differs(self, venue_symbol: str) -> None:
+        if self.is_ready:
+            self.spawn(self._compare(venue_symbol))
+
+    async def _compare(self, venue_symbol: str) -> None:
+        """Read executions and positions again; what differs still is for a person."""
+        await self.catch_up()
+        theirs, ours = self.account.holds(venue_symbol)
+        if theirs == ours:
+            self._differing.discard(venue_symbol)
+            return
+        if venue_symbol in self._differing:
+            return
+        self._differing.add(venue_symbol)
+        error = ConnectorError(
+            f"{venue_symbol}: the venue says that we hold {theirs:f} coins, the executions say "
+            f"{ours:f}; compare both with the site and restart",
+            venue=self.venue,
+            is_terminal=True,
+        )
+        self._log.error("%s", error)
+        if self._on_difference is not None:
+            self._on_difference(error)
 
     async def read_funding(self) -> None:
         """Read over REST the settlements since the last one known."""

@@ -25,6 +25,7 @@ from arbitrage.config import Credentials
 from arbitrage.core import gateway
 from arbitrage.core.clock import Clock
 from arbitrage.core.ring import MpscRing, SpscRing
+from arbitrage.errors import ConnectorError
 from arbitrage.instruments import steps_floor
 from arbitrage.secret import Secret
 from arbitrage.sim import fault_plan as faults
@@ -152,6 +153,7 @@ class Desk:
         self.venue = Venue(venue, self.rng, seed=seed, latency_s=self.rng.uniform(0.0005, 0.04))
         self.venue.windows = []
         self.fills: list[Fill] = []
+        self.differences: list[ConnectorError] = []
         self.sent_s: dict[int, float] = {}
         self.known_s: dict[int, float] = {}
         self.told: dict[int, list[tuple[int, int, int, int]]] = {}
@@ -184,6 +186,7 @@ class Desk:
         self.private = private_class(
             self.venue.url("private"), KEYS, self.rest, self.tracker,
             connector=self.venue.connector, on_caught_up=self.line.ask_unsettled,
+            on_difference=self.differences.append,
         )
         self.tasks = [asyncio.ensure_future(part.run()) for part in (self.private, self.line)]
         await self.private.wait_ready(10)
@@ -336,6 +339,10 @@ def check(desk: Desk) -> None:
         assert late_s <= 0, f"known {late_s:.3f} s late: {what}"
     assert len({(fill.trade_id) for fill in desk.fills}) == len(desk.fills)
     assert matcher.positions[0].lots == held
+    assert desk.differences == []
+    theirs, ours = desk.private.account.holds(desk.instrument.venue_symbol)
+    assert ours == desk.instrument.base_qty(held)
+    assert theirs == ours or not desk.private.is_ready, "the account's own streams"
     assert desk.sender.unsettled_count == 0
     assert desk.line.resolver.open_count == 0
 

@@ -87,5 +87,6 @@ class BybitPrivateFeed(PrivateStream, BybitSession):
                             equity=decimal_of(coin.equity),
                             available=decimal_of(row.totalAvailableBalance),
                             cash=decimal_of(coin.walletBalance),
+                            version=message.creationTime,
                         )
                     )

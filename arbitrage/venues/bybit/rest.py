@@ -179,6 +179,7 @@ class BybitRest(RestClient):
 
     async def wallet(self) -> Wallet:
         """Return the USDT equity and free margin."""
+        asked_ms = self.clock.wall_ms()  # a push from then on is newer
         page = await self._get(
             "/v5/account/wallet-balance", wire.page, {"accountType": "UNIFIED"}, is_signed=True
         )
@@ -189,6 +190,7 @@ class BybitRest(RestClient):
                         equity=decimal_of(coin.equity),
                         available=decimal_of(row.totalAvailableBalance),
                         cash=decimal_of(coin.walletBalance),
+                        version=asked_ms,
                     )
         return Wallet(equity=Decimal(0), available=Decimal(0), cash=Decimal(0))
 
@@ -425,6 +427,7 @@ def position_of(row: wire.PositionRow) -> Position:
         qty_venue=-size if row.side == "Sell" else size,
         entry_px=decimal_of(row.avgPrice or row.entryPrice),
         unrealised_pnl=decimal_of(row.unrealisedPnl),
+        version=max(0, row.seq),
     )
 
 

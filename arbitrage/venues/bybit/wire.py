@@ -102,6 +102,7 @@ class PositionRow(msgspec.Struct, frozen=True):
     entryPrice: str = ""
     positionIdx: int = 0
     unrealisedPnl: str = ""
+    seq: int = 0
     leverage: str = ""  # empty under portfolio margin
     category: str = "linear"
 

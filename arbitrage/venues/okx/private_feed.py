@@ -62,6 +62,9 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
         self._funding_totals: dict[tuple[str, str], Decimal] = {}
         self._unbilled: set[str] = set()
         self._billing: asyncio.Task[None] | None = None
+        self._page = 0  # of the snapshot that is coming in
+        self._mark = self.account.mark()
+        self._listed: set[str] = set()
 
     def subscribe_frame(self) -> bytes:
         """Return the subscription of all channels; each is acknowledged on its own."""
@@ -97,8 +100,24 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
             for position in wire.decode(wire.positions, message.data, "position push"):
                 if position.instType == INST_TYPE:
                     self._on_position_row(position, message.eventType == "snapshot")
+            if message.eventType == "snapshot":
+                self._on_snapshot_page(message)
         elif message.arg.channel == "account":
             self._on_accounts(message)
+
+    def _on_snapshot_page(self, message: wire.Message) -> None:
+        """Note a page of a snapshot; after its last one, what was on none of them is flat."""
+        if message.curPage <= 1:
+            self._page, self._mark, self._listed = 0, self.account.mark(), set()
+        if message.curPage > 1 and message.curPage != self._page + 1:
+            self._page = -1  # a page is missing: this snapshot says nothing about absence
+            return
+        self._page = message.curPage
+        rows = wire.decode(wire.positions, message.data, "position push")
+        self._listed |= {row.instId for row in rows}
+        if message.lastPage:
+            for position in self.account.absent(self._listed, self._mark):
+                self.hand_on(position)
 
     async def executions_since(self, wall_ms: int) -> None:
         """Read the fills since then and hand them to the tracker."""
@@ -164,5 +183,6 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
                             equity=decimal_of(detail.eq),
                             available=decimal_of(detail.availEq),
                             cash=decimal_of(detail.cashBal),
+                            version=wall_ms_of(row.uTime),
                         )
                     )

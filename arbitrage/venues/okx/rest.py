@@ -195,6 +195,7 @@ class OkxRest(RestClient):
                         equity=decimal_of(detail.eq),
                         available=decimal_of(detail.availEq),
                         cash=decimal_of(detail.cashBal),
+                        version=wall_ms_of(row.uTime),
                     )
         return Wallet(equity=Decimal(0), available=Decimal(0), cash=Decimal(0))
 
@@ -406,6 +407,7 @@ def position_of(row: wire.PositionRow) -> Position:
         qty_venue=decimal_of(row.pos),
         entry_px=decimal_of(row.avgPx),
         unrealised_pnl=decimal_of(row.upl),
+        version=wall_ms_of(row.uTime),
     )
 
 

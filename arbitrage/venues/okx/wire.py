@@ -34,6 +34,8 @@ class Message(msgspec.Struct, frozen=True):
     id: str = ""
     arg: Arg = Arg()
     eventType: str = ""
+    curPage: int = 0
+    lastPage: bool = True
     data: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -120,6 +122,7 @@ class Account(msgspec.Struct, frozen=True):
     """One row of `account` and of `/api/v5/account/balance`."""
 
     totalEq: str = ""
+    uTime: str = ""
     details: list[AccountDetail] = []
 
 
