@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 from fault_kit import QUOTE_CHANNEL, VENUES, Bench
+from sim_kit import Venue
 
 from arbitrage.sim.config import SimError
 from arbitrage.sim.exchange import Connection
-from arbitrage.sim.faults import NoAnswer, Refused
+from arbitrage.sim.fault_plan import AnyRule, checked
+from arbitrage.sim.faults import FaultLayer, NoAnswer, Refused
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -232,3 +237,23 @@ def test_the_clock_funding_and_contracts_change() -> None:
 def test_a_plan_names_only_what_the_venue_has() -> None:
     with pytest.raises(SimError, match=r"rule 0 \(drop\): bybit was not started with XRPUSDT"):
         Bench("bybit", {"what": "drop", "symbol": "XRPUSDT"})
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_the_manuals_plans_can_be_armed_and_show_every_kind(venue: str) -> None:
+    text = (Path(__file__).parents[2] / "docs/simulator.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.S)
+    plans = [checked(tomllib.loads(block)) for block in blocks]
+    layer = FaultLayer(Venue(venue).exchange)
+    for plan in plans:
+        layer.arm(plan)
+    shown = {type(rule) for plan in plans for rule in plan.rule}
+    assert shown == set(get_args(AnyRule))
+    table = re.findall(r"^\| `([a-z_]+)` \| [^|]+ \| ([^|]*)\|$", text, re.M)
+    told = {what: set(re.findall(r"`([a-z_]+)`", fields)) for what, fields in table}
+    shared = {"venue", "from_s", "until_s", "at_s", "count", "every_s", "probability"}
+    where = {"role", "channel", "symbol", "connection"}
+    for kind in get_args(AnyRule):
+        fields = set(kind.__struct_fields__) - shared
+        what = kind.__struct_config__.tag
+        assert fields - where <= told[what] <= fields, what
