@@ -2,7 +2,8 @@
 
 Source: Bybit V5 documentation, websocket/public; read in 2026. ``orderbook.1`` sends snapshots
 only, again after 3 s without change; ``orderbook.50`` a snapshot and then every 20 ms what changed,
-``u`` one higher each time, so that exactly 50 levels a side remain. ``seq`` is one scale for both.
+``u`` one higher each time, so that exactly 50 levels a side remain. ``seq`` is one scale for both,
+and for one state either topic may come first.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class BybitPublic(DepthFeed):
     """Quotes, books and tickers."""
 
     depth_period_ns = 20_000_000
+    depth_may_lead = True
     depth_levels = 50
 
     def __init__(self, *args: Any) -> None:

@@ -10,7 +10,7 @@ from abc import abstractmethod
 from typing import Any
 
 from arbitrage.sim.depth import BookView, Ladder, Levels
-from arbitrage.sim.exchange import DEPTH, FIVE, STREAMS, Exchange
+from arbitrage.sim.exchange import DEPTH, FIVE, QUOTE, STREAMS, Exchange
 from arbitrage.sim.instruments import Instrument
 
 SPREAD_SHARE = 5  # symbols are pushed one after the other within a fifth of the period
@@ -21,6 +21,7 @@ class DepthFeed(Exchange):
 
     depth_period_ns: int
     depth_levels: int
+    depth_may_lead = False  # a push of the book may come before the quote of the same state
     depth_repeat_ns = 0  # an unchanged book is said again after so long; 0: never
 
     def __init__(self, *args: Any) -> None:
@@ -116,12 +117,21 @@ class DepthFeed(Exchange):
         if self.watched >> (first + DEPTH) & 1:
             frame = self._depth_push(item, ladder, seq, now_ns)
             if frame:
-                self._public.append((first + DEPTH, frame))
+                self._public.insert(self._spot(item, ladder), (first + DEPTH, frame))
         if self.watched >> (first + FIVE) & 1:
             sent_seq, sent_ns = self._five_sent[item.index]
             if sent_seq != seq or now_ns - sent_ns >= self.depth_repeat_ns:
                 self._five_sent[item.index] = (seq, now_ns)
                 self._public.append((first + FIVE, self._five(item, now_ns // 1_000_000)))
+
+    def _spot(self, item: Instrument, ladder: Ladder) -> int:
+        """Where among this turn's frames the push goes: at the end, or before the last quote."""
+        quote = STREAMS * item.index + QUOTE
+        if self.depth_may_lead and ladder.update_id & 1:
+            for place in range(len(self._public) - 1, -1, -1):
+                if self._public[place][0] == quote:
+                    return place
+        return len(self._public)
 
     def _depth_push(self, item: Instrument, ladder: Ladder, seq: int, now_ns: int) -> bytes:
         now_ms = now_ns // 1_000_000

@@ -158,6 +158,25 @@ def test_every_book_equals_the_venues_own_level_by_level(venue: str) -> None:
     assert feed.of(conn, feed.names[0]).frames == pytest.approx(4000 / every, rel=0.05)
 
 
+def test_either_topic_of_bybit_may_come_first() -> None:
+    feed = Feed("bybit", symbols=("BTCUSDT",))
+    feed.exchange.advance(feed.clock())
+    conn = feed.join(CHANNELS["bybit"])
+    led = frames = 0
+    for _ in range(400):
+        feed.clock.now_ns += 1_000_000
+        quoted = 0
+        for _, payload in feed.exchange.advance(feed.clock()):
+            frame = json.loads(payload)
+            if frame["topic"].startswith("orderbook.50"):
+                frames += 1
+                led += frame["data"]["seq"] > max(quoted, max(feed.tops["BTCUSDT"], default=0))
+            elif frame["topic"].startswith("orderbook.1"):
+                quoted = frame["data"]["seq"]
+            feed.take(conn, frame)
+    assert frames / 4 < led < frames * 3 / 4
+
+
 def test_each_subscriber_gets_a_snapshot_and_then_the_shared_pushes(venue: str) -> None:
     feed = Feed(venue)
     feed.exchange.advance(feed.clock())
