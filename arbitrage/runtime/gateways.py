@@ -39,6 +39,7 @@ class Gateways:
         self._core = core
         self._ledger = ledger
         self._ready = threading.Event()
+        self._stopped_by: set[tuple[str, str]] = set()
 
     def wait_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
         """Wait until orders can leave; `check` raises what made that impossible.
@@ -124,8 +125,14 @@ class Gateways:
         )
 
     def _stop_opening(self, error: ConnectorError) -> None:
-        """Open no pair any more: one venue takes no orders. What stands may still be closed."""
-        _log.error("no pair is opened any more: %s", error)
+        """Open no pair any more: one venue takes no orders. What stands may still be closed.
+
+        Each order that was on its way may be answered with the same: it is told once.
+        """
+        reason = (error.venue, str(error.code or error))
+        if reason not in self._stopped_by:
+            self._stopped_by.add(reason)
+            _log.error("no pair is opened any more: %s", error)
         self._core.segment.steer(opening_off=True)
 
     def _take_fill(self, fill: Fill) -> None:

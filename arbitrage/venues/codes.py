@@ -61,6 +61,8 @@ class Code:
         The venue found our time wrong: it is measured again.
     is_reconnect : bool
         This connection takes no more requests: a new one is opened.
+    is_address : bool
+        The limit is that of this machine's address: everything pauses, not one endpoint.
     is_key : bool
         The key is unknown where it was used: it may be of another environment or region.
     """
@@ -71,6 +73,7 @@ class Code:
     advice: str = ""
     is_clock: bool = False
     is_reconnect: bool = False
+    is_address: bool = False
     is_key: bool = False
 
 

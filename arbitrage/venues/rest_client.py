@@ -253,7 +253,7 @@ class RestClient(ABC):
         row = self.codes.of(code)
         action = row.action
         if action is Action.THROTTLE:
-            self.throttle(path)
+            self.throttle("" if row.is_address else path)
         text = self.codes.said(code, self.hide(said))
         if row.is_key and self._credentials is not None and self._credentials.variable:
             text += f"; {self._credentials.variable} is no key of {self.place}"

@@ -147,10 +147,11 @@ class Window:
 class Desk:
     """One venue's order side on a `ClockLoop`; made inside the loop."""
 
-    def __init__(self, venue: str, seed: int) -> None:
+    def __init__(self, venue: str, seed: int, **config: Any) -> None:
         self.rng = Random(f"{venue}/{seed}")
         self.name = venue
-        self.venue = Venue(venue, self.rng, seed=seed, latency_s=self.rng.uniform(0.0005, 0.04))
+        latency_s = self.rng.uniform(0.0005, 0.04)
+        self.venue = Venue(venue, self.rng, seed=seed, latency_s=latency_s, **config)
         self.venue.windows = []
         self.fills: list[Fill] = []
         self.differences: list[ConnectorError] = []
@@ -160,14 +161,15 @@ class Desk:
         self._loop = asyncio.get_running_loop()
         self._next_id = 10**18 + 1
 
-    async def open(self) -> None:
-        """Start the venue and log everything in."""
+    async def open(self, *, over_rest: bool = False) -> None:
+        """Start the venue and log everything in; `over_rest` has no order socket."""
         rest_class, line_class, private_class = PARTS[self.name]
         index = ("bybit", "okx").index(self.name)
         self.orders, self.executions = SpscRing(64), MpscRing(1024)
         self._producer, self._consumer = self.orders.producer(), self.executions.consumer()
         self.venue.start()
         self.rest = rest_class("http://venue.virtual", KEYS, transport=self.venue.rest)
+        self.rest.is_simulated = self.venue.config.environment == "demo"
         self.rest.clock = VenueClock(wall_ns=wall_ns, mono_ns=virtual_ns)
         self.rest.open()
         await self.rest.sync_clock()
@@ -183,6 +185,8 @@ class Desk:
             self.venue.url(role), KEYS, self.rest, self.sender, self.tracker, items,
             connector=self.venue.connector,
         )
+        if over_rest:
+            self.line.send_over_rest()
         self.private = private_class(
             self.venue.url("private"), KEYS, self.rest, self.tracker,
             connector=self.venue.connector, on_caught_up=self.line.ask_unsettled,
@@ -231,6 +235,13 @@ class Desk:
         )
         self.sender.send_all()
         return client_id
+
+    def cancel(self, client_id: int) -> None:
+        """Ask for an order's cancellation."""
+        assert self._producer.try_push(
+            ORDER.pack(client_id, virtual_ns(), 0, 0, 0, 0, 0, self.sender.venue, 0, 1, 0, 0, 0)
+        )
+        self.sender.send_all()
 
 
 # ---- a schedule ---------------------------------------------------------------------------------
@@ -290,7 +301,7 @@ async def play(name: str, seed: int) -> Desk:
     assert isinstance(loop, ClockLoop)
     CLOCK.stand(loop.now_ns)
     desk = Desk(name, seed)
-    await desk.open()
+    await desk.open(over_rest=desk.rng.random() < 0.2)
     loop.desk = desk
     rng, start_s = desk.rng, loop.time()
     windows, rules, at_s = [], [], start_s

@@ -179,6 +179,7 @@ def test_a_question_over_rest(venue: str, code: int) -> None:
             assert asked.count(f"GET {path}") == 1
         assert (desk.rest.wait_s(path) > 0.5) == (row.action is Action.THROTTLE)
         assert desk.rest.wait_s(path, is_urgent=True) == 0.0
+        assert (desk.rest.wait_s("/another") > 0.5) == row.is_address
         if row.action is Action.THROTTLE:
             start_s = asyncio.get_running_loop().time()
             assert await desk.rest.positions() == []

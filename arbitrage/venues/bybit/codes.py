@@ -57,8 +57,13 @@ _TIME_AND_RATE = {
     ),
     110079: Code(_R, "the order is being processed", _CONTRACT),
     10006: Code(_T, "endpoint's rate limit", _GENERAL, "rate limit: slow down"),
-    10018: Code(_T, "address's rate limit", _GENERAL, "rate limit: slow down"),
-    10403: Code(_T, "address's rate limit of the trade socket", _TRADE_WS, "rate limit: slow down"),
+    10018: Code(
+        _T, "address's rate limit", _GENERAL, "rate limit: slow down", is_address=True
+    ),
+    10403: Code(
+        _T, "address's rate limit of the trade socket", _TRADE_WS, "rate limit: slow down",
+        is_address=True,
+    ),
     20003: Code(_T, "too many requests on this connection", _TRADE_WS, "rate limit: slow down"),
 }
 _ACCOUNT = {
