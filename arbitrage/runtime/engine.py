@@ -239,6 +239,8 @@ class Trader:
         """Show that the trader lives, stop changed symbols, and keep the clock true."""
         self.segment.heartbeat()
         pause_changed(self.instruments, self.segment)
+        for was, now in self.instruments.take_regrids():
+            self.gateways.regrid(was, now)
         if self.state.keeper.lost is not None:
             self.segment.steer(opening_off=True)
         self.core.stages.meter_allocations()

@@ -10,8 +10,8 @@ from arbitrage.config import Settings
 from arbitrage.core.gateway import OrderSender
 from arbitrage.core.loop import LoopPoller
 from arbitrage.core.segment import STAGES
-from arbitrage.errors import ConnectorError
-from arbitrage.instruments import VENUES
+from arbitrage.errors import ArbitrageError, ConnectorError
+from arbitrage.instruments import VENUES, Instrument
 from arbitrage.runtime.connectors import VenueGateway
 from arbitrage.runtime.threads import run_together
 from arbitrage.runtime.wiring import Core
@@ -40,6 +40,8 @@ class Gateways:
         self._ledger = ledger
         self._ready = threading.Event()
         self._stopped_by: set[tuple[str, str]] = set()
+        self._gateways: dict[str, VenueGateway] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def wait_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
         """Wait until orders can leave; `check` raises what made that impossible.
@@ -87,6 +89,8 @@ class Gateways:
 
     async def _run_venues(self, poller: LoopPoller) -> None:
         gateways = [self._make(index, venue) for index, venue in enumerate(VENUES)]
+        self._gateways = {gateway.venue: gateway for gateway in gateways}
+        self._loop = asyncio.get_running_loop()
         try:
             for gateway in gateways:
                 await gateway.open()
@@ -98,6 +102,26 @@ class Gateways:
         finally:
             for gateway in gateways:
                 await gateway.close()
+
+    def regrid(self, was: Instrument, now: Instrument) -> None:
+        """Have a symbol's orders leave on its venue's grid of now. Main thread; returns at once.
+
+        Nothing is to be done where no orders leave: in paper mode.
+        """
+        gateway, loop = self._gateways.get(was.venue), self._loop
+        if gateway is None or loop is None or loop.is_closed():
+            return
+        loop.call_soon_threadsafe(self._regrid, gateway, was, now)
+
+    @staticmethod
+    def _regrid(gateway: VenueGateway, was: Instrument, now: Instrument) -> None:
+        try:
+            gateway.line.regrid(was, now)
+        except (ArbitrageError, ValueError, OverflowError) as error:
+            _log.error(
+                "%s: exits of %s still leave on the old grid, close them by hand if the venue "
+                "refuses: %s", was.venue, was.venue_symbol, error,
+            )
 
     async def _announce(self, parts: Sequence[Connection]) -> None:
         for part in parts:

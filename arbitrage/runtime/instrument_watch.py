@@ -2,7 +2,7 @@
 
 Prices and quantities leave as whole ticks and lots of the contract that was loaded at start. When a
 venue changes a grid, those counts mean something else, so the symbol opens no pair from then on.
-What is open still closes, on the old grid: an exit the venue takes is better than none.
+What is open still closes: its exits are counted as before and leave on the venue's grid of now.
 """
 
 import asyncio
@@ -29,6 +29,8 @@ WATCHED = {
     "inst_id_code": "instIdCode",
     "settle": "settlement currency",
 }
+# Changes of these alone leave the contract the same one, on another grid.
+GRID = {"tick", "lot", "contract_base_qty", "min_qty", "min_notional"}
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +52,14 @@ def differences(was: Instrument, now: Instrument | None) -> list[str]:
         if old != new:
             found.append(f"{words} went from {old} to {new}")
     return found
+
+
+def is_regridded(was: Instrument, now: Instrument | None) -> bool:
+    """Whether a contract is the same one on another grid of prices or quantities."""
+    if now is None:
+        return False
+    changed = {field for field in WATCHED if getattr(was, field) != getattr(now, field)}
+    return changed <= GRID and bool(changed & {"tick", "lot", "contract_base_qty"})
 
 
 class InstrumentWatch:
@@ -81,6 +91,7 @@ class InstrumentWatch:
         self._refresh_s = refresh_s
         self._said: dict[Instrument, list[str]] = {}
         self._found: deque[tuple[str, str]] = deque()
+        self._regrids: deque[tuple[Instrument, Instrument]] = deque()
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -96,6 +107,7 @@ class InstrumentWatch:
 
     async def look(self, item: Instrument) -> None:
         """Ask for one contract and note what changed since it was loaded, each change once."""
+        now: Instrument | None = None
         try:
             now = await self._sources[item.venue].instrument(item.venue_symbol)
             changes = differences(item, now)
@@ -110,12 +122,24 @@ class InstrumentWatch:
         if changes and self._said.get(item) != changes:
             self._said[item] = changes
             self._found.append((item.symbol, self._words(item, changes)))
+            if now is not None and is_regridded(item, now):
+                self._regrids.append((item, now))
+        elif not changes and now is not None and self._said.pop(item, []):
+            # as it was loaded again: exits are to leave so too, but it stays stopped
+            self._regrids.append((item, now))
 
     def take(self) -> list[tuple[str, str]]:
         """Return what was found since the last call: symbols, a line for a person each."""
         taken: list[tuple[str, str]] = []
         while self._found:
             taken.append(self._found.popleft())
+        return taken
+
+    def take_regrids(self) -> list[tuple[Instrument, Instrument]]:
+        """Return the contracts found on another grid since the last call: as loaded, and now."""
+        taken: list[tuple[Instrument, Instrument]] = []
+        while self._regrids:
+            taken.append(self._regrids.popleft())
         return taken
 
     @staticmethod

@@ -11,6 +11,9 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Context, Decimal
+from fractions import Fraction
+
+from msgspec import structs
 
 from arbitrage.errors import OrderError
 from arbitrage.instruments import Instrument, steps_exact, steps_floor
@@ -214,6 +217,11 @@ class ExecutionTracker:
     def _ask(self, client_id: int, venue_symbol: str) -> None:
         if self.missing_lots(client_id) > 0 and self.on_deficit is not None:
             self.on_deficit(client_id, venue_symbol)
+
+    def regrid(self, row: int, now: Instrument, lot: Fraction) -> None:
+        """Read a row's executions by its contract of now, but count them in lots of this size."""
+        size = Decimal(lot.numerator) / Decimal(lot.denominator)
+        self.symbols[now.venue_symbol] = TradedSymbol(row, structs.replace(now, lot=size))
 
     def _lots(self, instrument: Instrument, qty_venue: Decimal) -> int:
         try:

@@ -8,11 +8,13 @@ import asyncio
 import ssl
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from picows import ws_connect
 
 from arbitrage.errors import ConnectorError, WireError
+from arbitrage.instruments import Instrument
 from arbitrage.venues.base import CLIENT_ID_NONE, Credentials, TradedSymbol, client_id_of, code_of
 from arbitrage.venues.codes import Action
 from arbitrage.venues.connection import Connector
@@ -120,6 +122,38 @@ class OrderLine(SignedConnection):
             self.order_texts(item),
             ORDER_VALID_MS,
         )
+
+    def regrid(self, was: Instrument, now: Instrument) -> None:
+        """Have a symbol's orders leave on the grid its venue has now, with the counts of the old.
+
+        What is open was bought in old lots and is closed in them; the strategy never learns of the
+        new grid. Whole lots that the new one cannot express stay, and are told.
+
+        Parameters
+        ----------
+        was : Instrument
+            As loaded at the start.
+        now : Instrument
+            The same contract, with another tick, lot or contract value.
+        """
+        row = next(row for row, name in self._names.items() if name == was.venue_symbol)
+        ticks = Fraction(was.tick) / Fraction(now.tick)
+        lot = Fraction(was.lot) * Fraction(was.contract_base_qty) / Fraction(now.contract_base_qty)
+        lots = lot / Fraction(now.lot)
+        self.sender.regrid(
+            row, ticks.numerator, ticks.denominator, lots.numerator, lots.denominator
+        )
+        self.set_texts(TradedSymbol(row=row, instrument=now))
+        self.tracker.regrid(row, now, lot)
+        self._log.warning(
+            "%s: what is open in %s leaves on the grid of now: tick %s, lot %s",
+            self.venue, was.venue_symbol, now.tick, now.lot,
+        )
+        if lots.denominator != 1:
+            self._log.error(
+                "%s: %s held in lots of %s cannot all be sold in lots of %s: what its exit leaves "
+                "must be closed by hand", self.venue, was.venue_symbol, was.lot, now.lot,
+            )
 
     async def run(self) -> None:
         """Hold the connection and watch the deadlines until stopped."""

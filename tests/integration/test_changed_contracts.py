@@ -58,7 +58,6 @@ def test_a_changed_tick_stops_that_symbol_alone(tmp_path: Path, venue: str, stag
             segment = running.attach()
             running.wait_closed_pairs(segment, 1)
             assert not any(segment.is_paused(index) for index in (BTC, ETH, SOL))
-            # half the tick: what is open can still leave at the old one's prices
             assert sims.change(venue, symbol="BTCUSDT", tick="0.05") == 200
             wait_for(lambda: segment.is_paused(BTC), REFRESH_S + SLACK_S)
             paused_ns = time.monotonic_ns()
@@ -121,4 +120,37 @@ def test_a_restart_loads_what_changed(tmp_path: Path) -> None:
             report = running.report()
         after = sims.equity()
     assert report["pairs"]["missed"] == report["pairs"]["unwound"] == 0
+    assert after - before == sum(Decimal(text) for text in report["ledger"].values())
+
+
+def rejects_of(segment: Any, venue: str) -> int:
+    """Return how many orders a venue has refused."""
+    found: int = segment.counters()["gateway"][venue]["rejects"]
+    return found
+
+
+@pytest.mark.parametrize("venue", ["bybit", "okx"])
+def test_what_is_open_leaves_on_the_grid_of_now(tmp_path: Path, venue: str) -> None:
+    """The new tick is five of the old: most prices of the old grid would be refused."""
+    settings = SETTINGS | {"ARB_SYMBOLS": "BTCUSDT", "ARB_MAX_HOLD_S": "600"}
+    settings |= {"ARB_TAKE_PROFIT_BPS": "10000", "ARB_STOP_BPS": "10000"}
+    with venues(tmp_path, extra=["--admin"], symbols="BTCUSDT") as sims:
+        before = sims.equity()
+        with trader(tmp_path, sims.environment(), **settings) as running:
+            segment = running.attach()
+            strategy = segment.counters
+            wait_for(lambda: strategy()["strategy"]["pairs_opened"] == 1, 20.0)
+            assert sims.change(venue, symbol="BTCUSDT", tick="0.5") == 200
+            wait_for(lambda: segment.is_paused(BTC), REFRESH_S + SLACK_S)
+            log = tmp_path / f"trader-{running.name}.log"
+            wait_for(lambda: "leaves on the grid of now" in log.read_text(), SLACK_S)
+            refused = rejects_of(segment, venue)
+            assert sims.accounts()[venue].positions
+            assert running.stop() == 0
+            report = running.report()
+        assert all(not facts.positions for facts in sims.accounts().values())
+        after = sims.equity()
+    assert report["pairs"]["closed"] == 1
+    assert refused == 0
+    assert "answered with code" not in log.read_text(), "no exit was refused"
     assert after - before == sum(Decimal(text) for text in report["ledger"].values())

@@ -31,6 +31,17 @@ cdef extern from "counters.h" nogil:
     void arb_store_relaxed(uint64_t *word, uint64_t value) noexcept
 
 
+cdef extern from "regrid.h" nogil:
+    ctypedef struct arb_regrid_t:
+        int64_t px_num
+        int64_t px_den    # 0: the grid has not changed
+        int64_t qty_num
+        int64_t qty_den
+
+    int64_t arb_regrid_ticks(const arb_regrid_t *regrid, int64_t ticks, uint8_t side) noexcept
+    int64_t arb_regrid_lots(const arb_regrid_t *regrid, int64_t lots) noexcept
+
+
 cdef extern from "order_frames.h" nogil:
     enum:
         ARB_ORDER_FRAME_BYTES_MAX
@@ -132,6 +143,7 @@ cdef class OrderSender:
     cdef arb_pending_orders_t *pending
     cdef arb_order_template_t **templates   # by row; NULL: no such instrument here
     cdef arb_grid_t *grids                  # two a row: price, quantity
+    cdef arb_regrid_t *regrids              # by row: from the grid that orders are counted on
     cdef uint32_t row_count
     cdef arb_clock_t *clock
     cdef object clock_owner
@@ -152,6 +164,7 @@ cdef class OrderSender:
     cdef uint32_t send_c(self, arb_order_t *order) except? 0xFFFFFFFF
     cdef void publish_c(self, arb_order_t *order, uint8_t kind, uint32_t code) noexcept
     cdef uint32_t _send_by_fallback(self, arb_order_t *order, int64_t now_ns) except? 0xFFFFFFFF
+    cdef void _on_grid(self, arb_order_t *order) noexcept
     cdef bint _has_tokens(self, arb_order_t *order, int64_t now_ns) noexcept
     cdef void _take_tokens(self, arb_order_t *order, int64_t now_ns) noexcept
     cdef bint _publish_pending(self, arb_pending_t *entry, uint8_t kind, uint32_t code,

@@ -286,6 +286,7 @@ cdef class OrderSender:
         self.pending = NULL
         self.templates = NULL
         self.grids = NULL
+        self.regrids = NULL
         self.rates = NULL
         self.clock = NULL
         self.row_count = 0
@@ -324,9 +325,11 @@ cdef class OrderSender:
         self.pending = <arb_pending_orders_t *>malloc(arb_pending_orders_bytes(pending_capacity))
         self.templates = <arb_order_template_t **>calloc(ROWS_MAX, sizeof(arb_order_template_t *))
         self.grids = <arb_grid_t *>calloc(2 * ROWS_MAX, sizeof(arb_grid_t))
+        self.regrids = <arb_regrid_t *>calloc(ROWS_MAX, sizeof(arb_regrid_t))
         self.rates = <arb_rate_bucket_t **>calloc(2 * ROWS_MAX, sizeof(arb_rate_bucket_t *))
         self.rate_owners = {}
         if self.pending == NULL or self.templates == NULL or self.grids == NULL or \
+                self.regrids == NULL or \
                 self.rates == NULL:
             raise MemoryError()
         arb_pending_orders_init(self.pending, pending_capacity)
@@ -338,6 +341,7 @@ cdef class OrderSender:
             free(self.templates[row])
         free(self.templates)
         free(self.grids)
+        free(self.regrids)
         free(self.rates)
         free(self.pending)
 
@@ -376,6 +380,26 @@ cdef class OrderSender:
         self.templates[<int>row] = built
         self.grids[2 * <int>row] = px
         self.grids[2 * <int>row + 1] = qty
+
+    def regrid(self, row: int, px_num: int, px_den: int, qty_num: int, qty_den: int) -> None:
+        """Bring a row's orders from the grid that they are counted on to the one of its templates.
+
+        The fractions are old tick over new tick and old lot over new lot. Prices that fall between
+        two ticks go to the side that fills, quantities between two lots to the smaller one.
+        """
+        if not 0 <= row < ROWS_MAX or min(px_num, px_den, qty_num, qty_den) < 1:
+            raise ValueError(f"row was {row} with {px_num}/{px_den} and {qty_num}/{qty_den}; rows "
+                             f"end at {ROWS_MAX - 1}, fractions are above zero")
+        self.regrids[<int>row].px_num = px_num
+        self.regrids[<int>row].px_den = px_den
+        self.regrids[<int>row].qty_num = qty_num
+        self.regrids[<int>row].qty_den = qty_den
+
+    cdef void _on_grid(self, arb_order_t *order) noexcept:
+        cdef arb_regrid_t *regrid = &self.regrids[order.row]
+        if regrid.px_den != 0:
+            order.px_ticks = arb_regrid_ticks(regrid, order.px_ticks, order.side)
+            order.qty_lots = arb_regrid_lots(regrid, order.qty_lots)
 
     def attach(self, transport: object) -> None:
         """Send over this logged-in connection from now on.
@@ -465,6 +489,7 @@ cdef class OrderSender:
         cdef char *payload
         cdef uint32_t frame_bytes
         cdef arb_pending_t *entry = NULL
+        cdef arb_order_t told
         cdef int64_t now_ns
         if order.row >= self.row_count or self.templates[order.row] == NULL:
             return NO_TEMPLATE
@@ -482,11 +507,13 @@ cdef class OrderSender:
         payload = arb_buffer_pool_take(self.pool.ptr)
         if payload == NULL:
             return NO_BUFFER
+        told = order[0]
+        self._on_grid(&told)
         frame_bytes = arb_order_encode(
             payload,
             &self.templates[order.row][
                 arb_order_template_index(order.action, order.side, order.flags)],
-            order,
+            &told,
             arb_wall_ns() // 1_000_000 + self.wall_offset_ms,
         )
         if frame_bytes == 0:
@@ -544,7 +571,9 @@ cdef class OrderSender:
         if self.fallback_reduces and order.action == 0 and \
                 not order.flags & ARB_ORDER_REDUCE_ONLY:
             return NOT_CONNECTED
-        px, qty = self._fallback_args(order.row, order.px_ticks, order.qty_lots)
+        cdef arb_order_t told = order[0]
+        self._on_grid(&told)
+        px, qty = self._fallback_args(order.row, told.px_ticks, told.qty_lots)
         if order.action == 0:
             if not px or not qty:
                 return NOT_ENCODABLE
@@ -680,6 +709,7 @@ cdef class OrderSender:
         order.action = 1 if is_cancel else 0
         if order.row >= self.row_count or self.templates[order.row] == NULL:
             raise KeyError(f"row {row} has no templates")
+        self._on_grid(&order)
         frame_bytes = arb_order_encode(
             text,
             &self.templates[order.row][
