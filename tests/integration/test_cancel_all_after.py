@@ -48,8 +48,8 @@ class Venue:
         return load_settings(
             {
                 "ARB_MODE": "demo",
-                "BYBIT_API_KEY": "sim-key",
-                "BYBIT_API_SECRET": "sim-secret",
+                "BYBIT_DEMO_API_KEY": "sim-key",
+                "BYBIT_DEMO_API_SECRET": "sim-secret",
                 "OKX_API_KEY": "sim-key",
                 "OKX_API_SECRET": "sim-secret",
                 "OKX_API_PASSPHRASE": "sim-pass",
