@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from picows import ws_connect
 
-from arbitrage.errors import ConnectorError
+from arbitrage.errors import ConnectorError, WireError
 from arbitrage.venues.account_view import AccountView
 from arbitrage.venues.base import (
     Credentials,
@@ -28,6 +28,11 @@ from arbitrage.venues.rest_client import RestClient
 from arbitrage.venues.signed import SignedConnection
 
 OVERLAP_MS = 5_000  # read this far back: clocks differ and rows appear late
+# Settlements are read again so long after each full hour, which is when venues settle.
+FUNDING_LATE_S = 60.0
+HOUR_MS = 3_600_000
+# How far apart settlements are asked for that are not told yet; and while nobody answers.
+FUNDING_ASK_S, FUNDING_PAUSE_MAX_S = 1.0, 30.0
 
 
 class PrivateStream(SignedConnection):
@@ -93,6 +98,8 @@ class PrivateStream(SignedConnection):
         self._subscribed: asyncio.Future[None] | None = None
         self._funding_wall_ms = 0  # of the newest settlement known
         self._payments: set[tuple[str, str]] = set()
+        self._is_funding_asked = False
+        self._funding_task: asyncio.Task[None] | None = None
 
     @abstractmethod
     def subscribe_frame(self) -> bytes:
@@ -105,6 +112,14 @@ class PrivateStream(SignedConnection):
     @abstractmethod
     async def executions_since(self, wall_ms: int) -> None:
         """Read the executions since then over REST and hand them to the tracker."""
+
+    async def run(self) -> None:
+        """Hold the connection, and read settlements now and then, until stopped."""
+        watch = asyncio.ensure_future(self._watch_funding())
+        try:
+            await super().run()
+        finally:
+            watch.cancel()
 
     async def on_open(self) -> None:
         """Log in, subscribe, and read what was missed meanwhile."""
@@ -143,7 +158,7 @@ class PrivateStream(SignedConnection):
         if self.on_caught_up is not None:
             # orders are more urgent than what is only compared
             self.on_caught_up()
-        await self.read_funding()
+        self.ask_funding()  # beside: money that is counted late keeps nothing waiting
         await self.read_account()
         self.catch_up_count += 1
 
@@ -203,6 +218,42 @@ class PrivateStream(SignedConnection):
         self._log.error("%s", error)
         if self._on_difference is not None:
             self._on_difference(error)
+
+    def ask_funding(self) -> None:
+        """Read the settlements over REST, beside the connection, until they are told."""
+        self._is_funding_asked = True
+        if self._funding_task is None or self._funding_task.done():
+            self._funding_task = self.spawn(self._read_until_told())
+
+    def is_funding_told(self, answers: int) -> bool:
+        """Whether all settlements that we know of have come, after so many answers."""
+        return True
+
+    async def _read_until_told(self) -> None:
+        answers, pause_s = 0, FUNDING_ASK_S
+        while True:
+            self._is_funding_asked = False
+            try:
+                await self.read_funding()
+            except (ConnectorError, WireError) as error:
+                # no answer says nothing about settlements: ask on, ever more seldom
+                self._log.warning("%s: settlements not read: %s", self.venue, error)
+                if isinstance(error, ConnectorError) and error.is_terminal:
+                    return
+                pause_s = min(2 * pause_s, FUNDING_PAUSE_MAX_S)
+            else:
+                answers, pause_s = answers + 1, FUNDING_ASK_S
+                if not self._is_funding_asked and self.is_funding_told(answers):
+                    return
+            await asyncio.sleep(pause_s)
+
+    async def _watch_funding(self) -> None:
+        """Read the settlements after each hour: a push that never came is not missed by others."""
+        while True:
+            wall_ms = self.rest.clock.wall_ms()
+            await asyncio.sleep((HOUR_MS - wall_ms % HOUR_MS) / 1000 + FUNDING_LATE_S)
+            if self.is_ready:
+                self.ask_funding()
 
     async def read_funding(self) -> None:
         """Read over REST the settlements since the last one known."""

@@ -125,6 +125,7 @@ class FundingWorld:
         self.said: list[bytes] = []  # pushes that may come again
         self.is_refusing = False
         self.rest_failures = 0.0
+        self.loses = 0.0  # share of the pushes that tell of funding and never come
         self.orders = 0
         self.ledger = Ledger()
         self.rest = make_rest("http://venue.virtual", KEYS, transport=self.answer)
@@ -185,9 +186,17 @@ class FundingWorld:
             line = self.lines.get(conn.conn_id)
             if line is None:
                 continue
-            twice = self.rng.random() < 0.2
-            line.deliver([payload, payload] if twice else [payload])
+            draw = self.rng.random()
+            if draw < self.loses and (b'"Funding"' in payload or b'"positions"' in payload):
+                continue
+            line.deliver([payload, payload] if draw > 0.8 else [payload])
             self.said.append(payload)
+
+    async def settle_on_time(self) -> None:
+        """Turn the market a second after each full hour, as real venues do."""
+        while True:
+            await asyncio.sleep(3600 - wall_ns() / NS % 3600 + 1)
+            self.turn()
 
     def turn(self) -> None:
         self.exchange.advance(wall_ns())

@@ -13,6 +13,7 @@ from funding_world import SYMBOLS, TURN_S, FundingWorld, wall_ns
 from virtual_loop import run_virtual
 
 from arbitrage.sim.matching import BUY, Order
+from arbitrage.venues.private_stream import FUNDING_LATE_S
 
 TOLERANCE = Decimal("1e-12")
 HOURS = 20
@@ -30,7 +31,9 @@ def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 async def live(world: FundingWorld, hours: float) -> None:
     """Let random things happen for so long, then let the feed catch up."""
     running = asyncio.ensure_future(world.feed.run())
+    hours_pass = asyncio.ensure_future(world.settle_on_time())
     await asyncio.sleep(1.0)
+    world.loses = world.rng.choice((0.0, 0.0, 0.3, 1.0))
     world.trade()
     for _ in range(int(hours * 3600 / TURN_S)):
         await asyncio.sleep(TURN_S * world.rng.uniform(0.5, 1.5))
@@ -40,8 +43,9 @@ async def live(world: FundingWorld, hours: float) -> None:
     world.rest_failures = 0.0
     world.admit()
     await world.feed.wait_ready(7200.0)
-    await asyncio.sleep(60.0)
+    await asyncio.sleep(3600.0 + FUNDING_LATE_S + 60.0)
     assert world.feed.is_ready
+    hours_pass.cancel()
     world.feed.stop()
     await running
 

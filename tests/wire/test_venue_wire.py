@@ -221,7 +221,7 @@ def test_okx_reads_the_bills_when_a_positions_total_changes() -> None:
     desk.take(okx_total("-3"))
     assert asked == []
     desk.take(okx_total("-3.5"))
-    assert asked == ["_read_bills"]
+    assert asked == ["_read_until_told"]
     desk.take(okx_total("-3.5"))
     assert len(asked) == 1
     desk.take(okx_total("0", pos_id="10"), okx_total("-1", pos_id="10"))
@@ -236,7 +236,7 @@ def bill(number: int, change: str, symbol: str = "BTC-USDT-SWAP") -> dict[str, s
 def test_okx_bills_that_come_late_are_asked_for_until_they_are_there(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("arbitrage.venues.okx.private_feed.BILL_ASK_S", 0.0)
+    monkeypatch.setattr("arbitrage.venues.private_stream.FUNDING_ASK_S", 0.0)
     caplog.set_level("WARNING")
 
     async def main() -> None:
@@ -253,17 +253,17 @@ def test_okx_bills_that_come_late_are_asked_for_until_they_are_there(
 
         desk.private.rest._transport = answer
         desk.take(okx_total("-3", "snapshot"), okx_total("-3.5"), okx_total("-3.5"))
-        await desk.private._billing
+        await desk.private._funding_task
         assert [(payment.payment_id, payment.amount) for payment in desk.funding] == [
             ("1", Decimal("0.5"))
         ]
         assert asked == 2
         desk.take(okx_total("-3.2"))
-        await desk.private._billing
+        await desk.private._funding_task
         assert [payment.amount for payment in desk.funding] == [Decimal("0.5"), Decimal("-0.3")]
         assert asked == 3
         desk.take(okx_total("-3.1"))
-        await desk.private._billing
+        await desk.private._funding_task
         assert len(desk.funding) == 2
         assert "no new bill" in caplog.text
 

@@ -5,13 +5,11 @@ An order push carries its last fill. The push that ends an order may repeat none
 Source: OKX API guide v5, "Order channel", "Positions channel", "Account channel" (July 2026).
 """
 
-import asyncio
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 
-from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import (
     ExecutionReport,
     FundingReport,
@@ -28,8 +26,7 @@ from arbitrage.venues.okx.session import PONG, OkxSession
 from arbitrage.venues.private_stream import PrivateStream
 
 CHANNELS = ("orders", "positions", "account")
-# How often, and how far apart, a settlement's bill is asked for; and while nobody answers.
-BILL_ASKS, BILL_ASK_S, BILL_PAUSE_MAX_S = 5, 1.0, 30.0
+BILL_ASKS = 5  # how often a settlement's bill is asked for
 
 
 def fill_of(row: wire.Order) -> ExecutionReport | None:
@@ -61,7 +58,6 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
         super().__init__(*args, **options)
         self._funding_totals: dict[tuple[str, str], Decimal] = {}
         self._unbilled: set[str] = set()
-        self._billing: asyncio.Task[None] | None = None
         self._page = 0  # of the snapshot that is coming in
         self._mark = self.account.mark()
         self._listed: set[str] = set()
@@ -143,8 +139,7 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
         self._funding_totals[key] = total
         if total != before:
             self._unbilled.add(row.instId)
-            if self._billing is None or self._billing.done():
-                self._billing = self.spawn(self._read_bills())
+            self.ask_funding()
 
     def take_funding(self, report: FundingReport) -> bool:
         """Count a settlement of the bills; False when it was known, or is of another symbol."""
@@ -153,26 +148,17 @@ class OkxPrivateFeed(PrivateStream, OkxSession):
             self._unbilled.discard(report.venue_symbol)
         return is_new
 
-    async def _read_bills(self) -> None:
-        """Read the bills until each symbol that was settled has its own; they may come late."""
-        answers, pause_s = 0, BILL_ASK_S
-        while answers < BILL_ASKS:
-            try:
-                await self.read_funding()
-            except ConnectorError as error:
-                # no answer says nothing about the bill: ask on, ever more seldom
-                self._log.warning("okx: bills not read: %s", error)
-                pause_s = min(2 * pause_s, BILL_PAUSE_MAX_S)
-            else:
-                answers, pause_s = answers + 1, BILL_ASK_S
-            if not self._unbilled:
-                return
-            await asyncio.sleep(pause_s)
-        self._log.warning(
-            "okx: the funding of %s changed, and no new bill tells why",
-            ", ".join(sorted(self._unbilled)),
-        )
-        self._unbilled.clear()
+    def is_funding_told(self, answers: int) -> bool:
+        """Whether each symbol that was settled has its bill; bills may come late."""
+        if self._unbilled and answers < BILL_ASKS:
+            return False
+        if self._unbilled:
+            self._log.warning(
+                "okx: the funding of %s changed, and no new bill tells why",
+                ", ".join(sorted(self._unbilled)),
+            )
+            self._unbilled.clear()
+        return True
 
     def _on_accounts(self, message: wire.Message) -> None:
         for row in wire.decode(wire.accounts, message.data, "account push"):
