@@ -30,6 +30,7 @@ from arbitrage.venues.signed import SignedConnection
 OVERLAP_MS = 5_000  # read this far back: clocks differ and rows appear late
 # Settlements are read again so long after each full hour, which is when venues settle.
 FUNDING_LATE_S = 60.0
+FUNDING_OVERLAP_MS = 600_000  # a settlement is listed some time after the hour that it bears
 HOUR_MS = 3_600_000
 # How far apart settlements are asked for that are not told yet; and while nobody answers.
 FUNDING_ASK_S, FUNDING_PAUSE_MAX_S = 1.0, 30.0
@@ -96,7 +97,7 @@ class PrivateStream(SignedConnection):
         self._since_wall_ms = 0
         self._missing_acks: set[str] = set()
         self._subscribed: asyncio.Future[None] | None = None
-        self._funding_wall_ms = 0  # of the newest settlement known
+        self._funding_read_ms = 0  # when the last reading of settlements began
         self._payments: set[tuple[str, str]] = set()
         self._is_funding_asked = False
         self._funding_task: asyncio.Task[None] | None = None
@@ -256,10 +257,12 @@ class PrivateStream(SignedConnection):
                 self.ask_funding()
 
     async def read_funding(self) -> None:
-        """Read over REST the settlements since the last one known."""
-        since_ms = max(self._since_wall_ms, self._funding_wall_ms - OVERLAP_MS)
+        """Read over REST the settlements since the last reading."""
+        begun_ms = self.rest.clock.wall_ms()
+        since_ms = max(self._since_wall_ms, self._funding_read_ms - FUNDING_OVERLAP_MS)
         for report in await self.rest.funding_paid(since_ms):
             self.take_funding(report)
+        self._funding_read_ms = begun_ms
 
     def take_funding(self, report: FundingReport) -> bool:
         """Count a settlement of a symbol traded here; False when it was known, or is of another."""
@@ -268,7 +271,6 @@ class PrivateStream(SignedConnection):
         if item is None or key in self._payments:
             return False
         self._payments.add(key)
-        self._funding_wall_ms = max(self._funding_wall_ms, report.wall_ms)
         if self._on_funding is not None:
             self._on_funding(
                 FundingPayment(

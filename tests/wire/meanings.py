@@ -268,8 +268,25 @@ def _lines(found: Any) -> list[str]:
     return [_line(found)]
 
 
+# Fields that are asserted; a class may have more.
+SHOWN = {
+    "Position": "venue venue_symbol qty_venue entry_px unrealised_pnl",
+    "Wallet": "equity available cash",
+    "ExecutionReport": "venue_symbol client_id trade_id side px qty_venue fee wall_ms",
+    "OrderReport": "venue_symbol client_id order_id side cum_qty_venue is_terminal state",
+    "AccountCheck": "position_mode margin_mode key",
+    "Instrument": (
+        "venue venue_symbol symbol base settle contract_base_qty tick lot min_qty max_qty "
+        "min_notional px_mult inst_id_code state funding_interval_h"
+    ),
+}
+
+
 def _line(item: Any) -> str:
-    if not hasattr(item, "__struct_fields__"):
+    shown = SHOWN.get(type(item).__name__)
+    if shown is not None:
+        values = {name: getattr(item, name) for name in shown.split()}
+    elif not hasattr(item, "__struct_fields__"):
         fields = getattr(item, "__dataclass_fields__", None)
         if fields is None:
             return str(item)
