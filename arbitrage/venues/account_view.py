@@ -141,9 +141,10 @@ class AccountView:
 
     def _changed(self, name: str) -> None:
         self._changes[name] += 1
-        self._look(name)
+        self.look(name)
 
-    def _look(self, name: str) -> None:
+    def look(self, name: str) -> None:
+        """Look at one position again when it had time to settle, if it differs now."""
         if self.differs(name) and name not in self._waiting:
             self._waiting.add(name)
             asyncio.get_running_loop().call_later(
@@ -153,6 +154,6 @@ class AccountView:
     def _settled(self, name: str, changes: int) -> None:
         self._waiting.discard(name)
         if changes != self._changes[name]:
-            self._look(name)
+            self.look(name)
         elif self.differs(name):
             self._on_difference(name)

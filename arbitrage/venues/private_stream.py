@@ -202,7 +202,12 @@ class PrivateStream(SignedConnection):
 
     async def _compare(self, venue_symbol: str) -> None:
         """Read executions and positions again; what differs still is for a person."""
-        await self.catch_up()
+        try:
+            await self.catch_up()
+        except (ConnectorError, WireError) as failure:
+            self._log.warning("%s: the account could not be read: %s", self.venue, failure)
+            self.account.look(venue_symbol)
+            return
         theirs, ours = self.account.holds(venue_symbol)
         if theirs == ours:
             self._differing.discard(venue_symbol)

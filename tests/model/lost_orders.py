@@ -282,6 +282,8 @@ def rules_of(name: str, rng: Random, window: Window, t0_s: float) -> list[faults
         [faults.HalfOpen(role=any_role, for_s=window.until_s - window.from_s, **span)],
         [faults.Silent(role="private", for_s=window.until_s - window.from_s, **span)],
     ]
+    if name == "okx":
+        pool.append([faults.Notice(role=any_role, after_s=half_s, **span)])
     window.late = rng.choice((0.0, 0.0, 0.3, 1.0))
     return [rule for rules in rng.sample(pool, rng.randint(1, 4)) for rule in rules]
 

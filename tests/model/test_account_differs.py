@@ -8,6 +8,8 @@ from decimal import Decimal
 import pytest
 from lost_orders import ClockLoop, Desk
 
+from arbitrage.sim import fault_plan as faults
+
 VENUES = ["bybit", "okx"]
 
 
@@ -70,5 +72,29 @@ def test_a_lost_execution_is_read_before_anything_is_told(venue: str) -> None:
         assert desk.differences == []
         assert [fill.qty_base for fill in desk.fills] == [desk.instrument.base_qty(20)]
         assert not desk.private.account.differs(desk.instrument.venue_symbol)
+
+    drive(venue, work)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_an_account_that_cannot_be_read_is_read_later(venue: str) -> None:
+    async def work(desk: Desk) -> None:
+        exchange = desk.venue.exchange
+        path = "/v5/position/list" if venue == "bybit" else "/api/v5/account/positions"
+        plan = [faults.Answer(role="rest", call=path, status=503, until_s=9.0)]
+        desk.venue.layer.arm(faults.FaultPlan(seed=1, rule=plan))
+        told = desk.private.account.told
+        desk.private.account.told = lambda position: False  # type: ignore[method-assign]
+        desk.send(0, 20, Decimal("0.003"), reduces=False)
+        await asyncio.sleep(1.0)
+        desk.private.account.told = told  # type: ignore[method-assign]
+        exchange.push_account = lambda indexes: None  # type: ignore[method-assign]
+        await asyncio.sleep(7.0)
+        name = desk.instrument.venue_symbol
+        if venue == "bybit":  # OKX tells of it again every few seconds
+            assert desk.private.account.differs(name)
+        await asyncio.sleep(6.0)
+        assert not desk.private.account.differs(name)
+        assert desk.differences == []
 
     drive(venue, work)
