@@ -32,7 +32,7 @@ class ReconnectPolicy:
     """
 
     base_s: float = 0.25
-    cap_s: float = 1.5
+    cap_s: float = 1.2
     brisk_s: float = 75.0
     slow_cap_s: float = 10.0
     patient_cap_s: float = 30.0

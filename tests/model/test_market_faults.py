@@ -146,7 +146,8 @@ def test_one_lost_update_is_noticed_by_the_next(venue: str, what: str) -> None:
 
 
 @pytest.mark.long
-def test_ten_thousand_seeds(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("block", range(20))
+def test_ten_thousand_seeds(block: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
-    for seed in range(SEEDS, SEEDS + 10_000):
+    for seed in range(SEEDS + 500 * block, SEEDS + 500 * (block + 1)):
         check_seed(seed)
