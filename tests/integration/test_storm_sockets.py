@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -159,7 +160,7 @@ def judge(venues: dict[str, Lines], took_s: float, meter: Meter) -> None:
 
 
 def weather(folder: Path, outage_s: float) -> None:
-    segment = Segment.create(f"storm-{folder.name}", symbol_capacity=2, tick_capacity=4096)
+    segment = Segment.create(f"storm-{os.getpid()}", symbol_capacity=2, tick_capacity=4096)
     segment.symbols.add("BTCUSDT", dict(NAMES))
     for venue in VENUES:
         segment.store.set_instrument(segment.store.row(venue, 0))

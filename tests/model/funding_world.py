@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from picows import WSMsgType
-from virtual_loop import NS, virtual_ns
+from virtual_loop import BEGIN_NS, NS, virtual_ns
 
 from arbitrage.config import Credentials
 from arbitrage.instruments import Instrument
@@ -51,7 +51,7 @@ TURN_S = 300.0
 
 def wall_ns() -> int:
     """Return the wall clock of this world."""
-    return START_NS + virtual_ns() - 1000 * NS
+    return START_NS + virtual_ns() - BEGIN_NS
 
 
 class QuoteMarket:

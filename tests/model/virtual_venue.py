@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from picows import WSCloseCode, WSListener, WSMsgType
-from virtual_loop import NS, virtual_ns
+from virtual_loop import BEGIN_NS, virtual_ns
 
 from arbitrage.core.feed import FeedLane
 from arbitrage.core.records import FrameStatus
@@ -32,8 +32,8 @@ LATENCY_S = 0.001
 
 
 def wall_ns() -> int:
-    """Return the wall clock of the virtual world: 2026-09-26 16:00 UTC at loop time 1000 s."""
-    return START_WALL_NS + virtual_ns() - 1000 * NS
+    """Return the wall clock of the virtual world: 2026-09-26 16:00 UTC when the loop begins."""
+    return START_WALL_NS + virtual_ns() - BEGIN_NS
 
 
 class VirtualFrame:
