@@ -164,8 +164,11 @@ def test_a_repetition_is_told_once_however_many_lines_bring_it(rig: Rig) -> None
 # ---- against the book alone ---------------------------------------------------------------------
 
 
-def walk(rng: random.Random, venue: int, steps: int) -> list[tuple[bytes, bytes, int]]:
-    """Return (L1 frame, depth frame, seq) of one market that moves; the first is a snapshot."""
+Step = tuple[bytes, bytes, int, bytes]
+
+
+def walk(rng: random.Random, venue: int, steps: int) -> list[Step]:
+    """Return (L1 frame, depth frame, seq, snapshot) of a market that moves, a snapshot first."""
     bids = {990 - i: rng.randrange(1, 9) for i in range(8)}
     asks = {1010 + i: rng.randrange(1, 9) for i in range(8)}
     seq, u, made = 1000, 100, []
@@ -186,12 +189,12 @@ def walk(rng: random.Random, venue: int, steps: int) -> list[tuple[bytes, bytes,
             [(float(px), bids[px]) for px in sorted(bids, reverse=True)],
             [(float(px), asks[px]) for px in sorted(asks)],
         ]
-        told = whole if step == 0 else changes
         if venue == BYBIT:
-            depth = bybit50(*told, u, seq, "delta" if step else "snapshot")
+            depth, snapshot = bybit50(*changes, u, seq), bybit50(*whole, u, seq, "snapshot")
         else:
-            depth = books(*told, seq, prev if step else -1)
-        made.append((l1(venue, float(max(bids)), float(min(asks)), seq, u), depth, seq))
+            depth, snapshot = books(*changes, seq, prev), books(*whole, seq, -1)
+        top = l1(venue, float(max(bids)), float(min(asks)), seq, u)
+        made.append((top, depth if step else snapshot, seq, snapshot))
     return made
 
 
@@ -204,7 +207,7 @@ def test_two_lines_that_lose_and_lag_keep_the_book_right(rig: Rig, seed: int) ->
     books_by_seq: dict[int, Any] = {}
     arrivals: list[tuple[float, int, int, bytes]] = []
     clocks = [0.0, 0.0]
-    for index, (top, depth, seq) in enumerate(market):
+    for index, (top, depth, seq, _) in enumerate(market):
         alone.apply(depth)
         books_by_seq[seq] = (alone.bids(10).tolist(), alone.asks(10).tolist())
         losing = seed % 2 if index > 2 and rng.random() < 0.2 else -1
@@ -227,3 +230,57 @@ def test_two_lines_that_lose_and_lag_keep_the_book_right(rig: Rig, seed: int) ->
     assert (rig.view.state, rig.counted["depth_gaps"]) == (LIVE, 0)
     assert rig.depth.seq == market[-1][2]
     assert alone.best[0] == rig.depth.bids[0, 0]
+
+
+def lossy(rng: random.Random, frame: bytes) -> list[tuple[float, bytes]]:
+    """Return (delay in ms, frame) of what arrives of a frame: nothing, once, twice, or late."""
+    draw = rng.random()
+    if draw < 0.04:
+        return []
+    if draw < 0.08:
+        return [(rng.random(), frame), (rng.random() * 60, frame)]
+    return [(rng.random() * (60 if draw < 0.12 else 4), frame)]
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+@pytest.mark.parametrize("seed", range(25))
+def test_a_book_that_is_held_is_the_venues_whatever_the_lines_do(
+    rig: Rig, seed: int, lines: int
+) -> None:
+    """Every line loses, repeats and reorders; a row in GAP is subscribed again after a while."""
+    rng = random.Random(1000 * lines + seed)
+    market = walk(rng, rig.venue, 150)
+    alone, states = Book(rig.name), {}
+    queue: list[tuple[float, int, int, bytes]] = []  # (ms, number, line, frame)
+    number, last_seq, gaps = 0, 0, 0
+    begun_ns, resubscribed_ms = time.monotonic_ns(), 0.0
+    for index, (top, depth, seq, snapshot) in enumerate(market):
+        alone.apply(depth)
+        states[seq] = alone.bids(10).tolist(), alone.asks(10).tolist()
+        now_ms = index * 20.0
+        lost = rig.view.state == GAP and now_ms > resubscribed_ms + 100
+        if lost:
+            gaps, resubscribed_ms, last_seq = gaps + 1, now_ms, 0
+            rig.lane.push_state(rig.row, SYNCING, rig.now_ns)
+        for line in range(lines):
+            for frame in (snapshot if lost else depth, top):
+                for delay_ms, arriving in lossy(rng, frame):
+                    queue.append((now_ms + delay_ms, number, line, arriving))
+                    number += 1
+        queue.sort()
+        while queue and queue[0][0] < now_ms + 20.0:
+            at_ms, _, line, frame = queue.pop(0)
+            rig.now_ns = max(rig.now_ns, begun_ns + int(at_ms * 1e6))
+            rig.send(frame, line, later_ms=0)
+            view, held = rig.view, rig.depth
+            if view.state == LIVE:
+                assert len(held.bids) > 0, "no row without its book"
+                assert view.seq >= last_seq, "the row never goes back"
+                last_seq = view.seq
+                bids, asks = states[view.seq]
+                assert (view.bid_px, view.ask_px) == (bids[0][0], asks[0][0])
+            else:
+                last_seq = 0
+            if held.seq > 0:
+                assert (held.bids.tolist(), held.asks.tolist()) == states[held.seq]
+    assert rig.counted["depth_updates"] > 20
