@@ -1,9 +1,10 @@
 """Paper trading: the real strategy, risk gate, journal and rings; only the venue is imagined.
 
 An order waits a configurable time, as if on its way, and then meets the quotes of the moment it
-arrives: it fills at the touch, as far as the touch holds and the limit reaches, and the rest is
-cancelled, as an immediate-or-cancel order would. What one order took from a quote the next one
-does not get again. Reduce-only orders do no more than reduce.
+arrives: it fills from the touch on (where depth is known, also behind it), as far as the levels
+hold and the limit reaches, and the rest is cancelled, as an immediate-or-cancel order would. What
+one order took from a quote the next one does not get again. Reduce-only orders do no more than
+reduce.
 """
 
 import time
@@ -129,33 +130,51 @@ class PaperGateway:
                 self._tell(order, _REJECT, now, code=_REJECT_REDUCE_ONLY)
                 return
         self._tell(order, _ACK, now)
-        px, lots = self._touch(order, instrument, wanted)
-        if lots > 0:
-            self.position_lots[order.row] = held + sign * lots
+        filled = 0
+        for px, lots in self._take(order, instrument, wanted):
+            filled += lots
+            self.position_lots[order.row] = held + sign * filled
             fee_bps = self._fill(order, instrument, px, lots)
             self._tell(
-                order, _FILL, now, px=float(px), last_lots=lots, cum_lots=lots, fee_bps=fee_bps
+                order, _FILL, now, px=float(px), last_lots=lots, cum_lots=filled, fee_bps=fee_bps
             )
-        self._tell(order, _DONE, now, cum_lots=lots)
+        self._tell(order, _DONE, now, cum_lots=filled)
 
-    def _touch(self, order: Order, instrument: Instrument, wanted: int) -> tuple[Decimal, int]:
-        """Return the price and the lots that the present quote gives this order."""
-        symbols = self._store.symbol_capacity
-        row = self._store.read_row(order.row // symbols, order.row % symbols)
-        px, qty = (row.ask_px, row.ask_qty) if order.side == BUY else (row.bid_px, row.bid_qty)
-        if row.state != ROW_LIVE or not px > 0 or not qty > 0:
-            return Decimal(0), 0
+    def _take(
+        self, order: Order, instrument: Instrument, wanted: int
+    ) -> list[tuple[Decimal, int]]:
+        """Return the prices and lots that the present levels give this order, best first."""
+        update_count, levels = self._levels(order)
         tick, lot = float(instrument.tick), float(instrument.lot)
-        ticks = round(px / tick)
-        if ticks > order.px_ticks if order.side == BUY else ticks < order.px_ticks:
-            return Decimal(0), 0
         key = (order.row, order.side)
         seen, taken = self._taken.get(key, (-1, 0))
-        if seen != row.update_count:
-            taken = 0
-        lots = max(0, min(wanted, int(qty / lot + 1e-9) - taken))
-        self._taken[key] = (row.update_count, taken + lots)
-        return EXACT.multiply(Decimal(ticks), instrument.tick), lots
+        gone = taken = taken if seen == update_count else 0
+        found: list[tuple[Decimal, int]] = []
+        for px, qty in levels:
+            ticks = round(px / tick)
+            if ticks > order.px_ticks if order.side == BUY else ticks < order.px_ticks:
+                break
+            held = int(qty / lot + 1e-9)
+            lots = min(wanted, max(0, held - gone))
+            gone = max(0, gone - held)
+            if lots > 0:
+                found.append((EXACT.multiply(Decimal(ticks), instrument.tick), lots))
+                wanted -= lots
+        self._taken[key] = (update_count, taken + sum(lots for _, lots in found))
+        return found
+
+    def _levels(self, order: Order) -> tuple[int, list[tuple[float, float]]]:
+        """Return which quote it is, and its touch with what lies behind that; none: not LIVE."""
+        place = divmod(order.row, self._store.symbol_capacity)
+        row = self._store.read_row(*place)
+        is_buy = order.side == BUY
+        px, qty = (row.ask_px, row.ask_qty) if is_buy else (row.bid_px, row.bid_qty)
+        if row.state != ROW_LIVE or not px > 0 or not qty > 0:
+            return row.update_count, []
+        depth = self._store.depth(*place)
+        behind = (depth.asks if is_buy else depth.bids).tolist()
+        worse = [(at, size) for at, size in behind if (at > px if is_buy else at < px)]
+        return row.update_count, [(px, qty), *worse]
 
     def _fill(self, order: Order, instrument: Instrument, px: Decimal, lots: int) -> float:
         fee_bps = float(self._taker_bps[order.row])

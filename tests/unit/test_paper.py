@@ -96,6 +96,23 @@ def test_a_quote_gives_its_quantity_once() -> None:
     assert paper.gateway.position_lots[0] == 7
 
 
+def test_an_order_goes_behind_the_touch_as_far_as_its_limit_and_depth_reach() -> None:
+    paper = Paper()
+    paper.quote(0.0100, 0.0101, lots=4)
+    asks = [(0.0100, 900), (0.0101, 900), (0.0102, 300), (0.0104, 500), (0.0109, 900)]
+    paper.store.apply_depth(0, 0, [(0.0099, 200)], asks)  # older than the touch: that counts
+    paper.order(0, 105, 9)
+    paper.order(0, 105, 9)
+    paper.gateway.poll(1)
+    fills = [told[5:8] for told in paper.publisher.told if told[1] == FILL]
+    assert fills == [(0.0101, 4, 4), (0.0102, 3, 7), (0.0104, 2, 9), (0.0104, 3, 3)]
+    assert [told[7] for told in paper.publisher.told if told[1] == DONE] == [9, 3]
+    assert paper.gateway.position_lots[0] == 12
+    paper.order(1, 99, 20, flags=1)
+    paper.gateway.poll(2)
+    assert paper.gateway.position_lots[0] == 12 - 4 - 2
+
+
 def test_reduce_only_reduces_and_no_more() -> None:
     paper = Paper()
     paper.quote(0.0100, 0.0101)
