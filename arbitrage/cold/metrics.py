@@ -16,18 +16,17 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from arbitrage.cold.feed_metrics import VenueFeed, feed_families, read_feed
 from arbitrage.core.histogram import Histogram
 from arbitrage.core.segment import Segment
 
 __all__ = [
     "CpuMeter",
-    "FeedLine",
     "HotThread",
     "Latency",
     "Queue",
     "Snapshot",
     "TraderCollector",
-    "VenueFeed",
     "exposition",
     "read_snapshot",
 ]
@@ -35,7 +34,6 @@ __all__ = [
 QUANTILES = (0.5, 0.95, 0.99, 1.0)
 MAIN_STAGE = "seen"
 CLOCK_GAUGES = ("clock_ahead_ms", "clock_behind_ms", "clock_rtt_us")
-ROW_STATES = ("EMPTY", "SYNCING", "LIVE", "SUSPECT", "STALE", "GAP")
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 
 
@@ -65,30 +63,6 @@ class Queue(msgspec.Struct, frozen=True):
     def drop_rate_percent(self) -> float:
         offered = self.pushed + self.dropped
         return 100.0 * self.dropped / offered if offered else 0.0
-
-
-class FeedLine(msgspec.Struct, frozen=True):
-    """One of a venue's parallel market connections; `led` of its firsts came again, later."""
-
-    line: int
-    first: int
-    copies: int
-    led: int
-    led_ns: int
-    connects: int
-    disconnects: int
-
-
-class VenueFeed(msgspec.Struct, frozen=True):
-    """One venue's public feed."""
-
-    frames: int
-    quotes: int
-    malformed: int
-    rows_by_state: dict[str, int]
-    age_s: float | None
-    counters: dict[str, int]
-    lines: list[FeedLine] = []
 
 
 class HotThread(msgspec.Struct, frozen=True):
@@ -205,7 +179,7 @@ class TraderCollector(Collector):
         yield from _queues(shot)
         yield from self._cpus(shot)
         yield from _threads(shot)
-        yield from _feeds(shot)
+        yield from feed_families(shot.feeds)
         yield from _trading(shot)
 
     def _cpus(self, shot: Snapshot) -> Iterator[Metric]:
@@ -279,43 +253,6 @@ def _queues(shot: Snapshot) -> Iterator[Metric]:
         )
 
 
-def _feeds(shot: Snapshot) -> Iterator[Metric]:
-    counted = CounterMetricFamily("feed_events", "Public feed, by venue", labels=["venue", "kind"])
-    frames = CounterMetricFamily("feed_frames", "Frames received", labels=["venue"])
-    malformed = CounterMetricFamily("feed_malformed", "Frames refused", labels=["venue"])
-    rows = GaugeMetricFamily("feed_rows", "Symbols by row state", labels=["venue", "state"])
-    age = GaugeMetricFamily("feed_age_seconds", "Since the newest quote", labels=["venue"])
-    for venue, feed in shot.feeds.items():
-        frames.add_metric([venue], feed.frames)
-        malformed.add_metric([venue], feed.malformed)
-        for kind, value in feed.counters.items():
-            counted.add_metric([venue, kind], value)
-        for state, count in feed.rows_by_state.items():
-            rows.add_metric([venue, state], count)
-        if feed.age_s is not None:
-            age.add_metric([venue], feed.age_s)
-    yield from (frames, malformed, counted, rows, age)
-    yield from _lines(shot)
-
-
-def _lines(shot: Snapshot) -> Iterator[Metric]:
-    labels = ["venue", "connection"]
-    counted = CounterMetricFamily(
-        "feed_connection_events", "Public feed, by connection", labels=[*labels, "kind"]
-    )
-    lead = CounterMetricFamily(
-        "feed_connection_lead_seconds",
-        "By how much a connection was ahead of later copies of the same updates, summed",
-        labels=labels,
-    )
-    for venue, feed in shot.feeds.items():
-        for line in feed.lines:
-            for kind in ("first", "copies", "led", "connects", "disconnects"):
-                counted.add_metric([venue, str(line.line), kind], getattr(line, kind))
-            lead.add_metric([venue, str(line.line)], line.led_ns / 1e9)
-    yield from (counted, lead)
-
-
 def _labelled(name: str, about: str, values: Mapping[str, int]) -> CounterMetricFamily:
     family = CounterMetricFamily(name, about, labels=["kind"])
     for kind, value in values.items():
@@ -378,26 +315,6 @@ def _latency(histogram: Histogram) -> Latency:
     return Latency(histogram.count, p50, p95, p99, histogram.max)
 
 
-def _feed(segment: Segment, venue: str, counters: Mapping[str, Any]) -> VenueFeed:
-    rows: dict[str, int] = {}
-    newest_ns = 0
-    for index in range(len(segment.symbols)):
-        row = segment.store.read_row(venue, index)
-        state = ROW_STATES[row.state] if row.state < len(ROW_STATES) else "UNKNOWN"
-        rows[state] = rows.get(state, 0) + 1
-        newest_ns = max(newest_ns, row.recv_mono_ns)
-    numbers = _numbers(counters)
-    return VenueFeed(
-        frames=numbers["frames"],
-        quotes=numbers["quotes"],
-        malformed=numbers["malformed"],
-        rows_by_state=rows,
-        age_s=max(0.0, (time.monotonic_ns() - newest_ns) / 1e9) if newest_ns else None,
-        counters=numbers,
-        lines=[msgspec.convert(line, FeedLine) for line in counters["lines"]],
-    )
-
-
 def _numbers(counters: Mapping[str, Any]) -> dict[str, int]:
     return {name: value for name, value in counters.items() if isinstance(value, int)}
 
@@ -414,7 +331,7 @@ def read_snapshot(segment: Segment) -> Snapshot:
         heartbeat_age_s=segment.heartbeat_age_s,
         latency={stage: _latency(tracker.histogram(stage)) for stage in tracker.stages},
         queues={kind: Queue(**meter) for kind, meter in segment.queues().items()},
-        feeds={venue: _feed(segment, venue, part) for venue, part in counters["feed"].items()},
+        feeds={venue: read_feed(segment, venue, part) for venue, part in counters["feed"].items()},
         detector=_numbers(counters["detector"]),
         strategy=_numbers(counters["strategy"]),
         gateways={venue: _numbers(part) for venue, part in counters["gateway"].items()},
