@@ -176,6 +176,9 @@ class Sender:
     def reject(self, *_: Any) -> bool:
         return True
 
+    def was_acknowledged(self, _client_id: int) -> bool:
+        return False
+
 
 def gateway_of(row: dict[str, object]) -> Sender:
     (instrument,) = listed(OkxRest, Lists([row]))
