@@ -16,7 +16,7 @@ from arbitrage.sim import bybit_frames as frames
 from arbitrage.sim.exchange import Exchange, Refusal, encode
 from arbitrage.sim.forms import to_steps
 from arbitrage.sim.instruments import Instrument
-from arbitrage.sim.limits import SECOND_NS, Window
+from arbitrage.sim.limits import BYBIT_OTHERS, BYBIT_QUERIES, SECOND_NS, Window
 from arbitrage.sim.matching import BUY, SELL, Fill, Order, Reject
 
 T = TypeVar("T")
@@ -118,7 +118,11 @@ class BybitTrading(Exchange):
 
     def _window(self, name: str) -> Window:
         limits = self.config.limits
-        limit = limits.bybit_queries if name.startswith("/") else limits.bybit_orders
+        limit: int | None = limits.bybit_orders
+        if name.startswith("/"):
+            limit = limits.bybit_queries
+        if limit is None:
+            limit = BYBIT_QUERIES.get(name, BYBIT_OTHERS)
         return self.windows.of(name, limit, SECOND_NS)
 
     def batch(self, kind: str, args: Any) -> Batch:

@@ -11,6 +11,20 @@ from dataclasses import dataclass
 
 SECOND_NS = 1_000_000_000
 
+# Questions: Bybit's in one second, OKX's in two.
+BYBIT_QUERIES = {
+    "/v5/position/set-leverage": 10, "/v5/position/switch-mode": 10, "/v5/account/fee-rate": 5,
+    "/v5/user/query-api": 10,
+}
+BYBIT_OTHERS = 50
+OKX_QUERIES = {
+    "/api/v5/account/balance": 10, "/api/v5/account/positions": 10, "/api/v5/account/config": 5,
+    "/api/v5/account/trade-fee": 5, "/api/v5/account/bills": 10, "/api/v5/public/time": 10,
+    "/api/v5/trade/order": 60, "/api/v5/trade/fills": 60, "/api/v5/trade/orders-pending": 60,
+    "/api/v5/trade/orders-history": 40, "/api/v5/market/books": 40,
+}
+OKX_OTHERS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class SimLimits:
@@ -20,29 +34,26 @@ class SimLimits:
     ----------
     bybit_orders : create, amend and cancel, each a second, sockets and REST together; the batch
         forms have buckets of the same size and count their orders.
-    bybit_queries : a second and private GET endpoint.
+    bybit_queries : a second and private endpoint; None: each endpoint's own number.
     bybit_http : requests in 5 s from one address; one more and HTTP is closed for 10 minutes.
     bybit_connects : sockets opened in 5 minutes.
     okx_orders : place, amend and cancel, each in 2 s and instrument, socket and REST together.
     okx_batch : orders in the batch forms, in 2 s and instrument.
     okx_account : new and amended orders of the sub-account in 2 s (50061).
-    okx_queries : private GETs in 2 s and endpoint, but okx_fills for the fills.
-    okx_public : public GETs in 2 s and endpoint.
+    okx_queries : GETs in 2 s and endpoint; None: each endpoint's own number.
     okx_socket : subscribe, unsubscribe and login in one hour of one connection (60014).
     okx_connects : sockets opened in one second. The venue takes 3; the default is wider, because
         clients on one machine with the venue do not space their attempts.
     """
 
     bybit_orders: int = 10
-    bybit_queries: int = 50
+    bybit_queries: int | None = None
     bybit_http: int = 600
     bybit_connects: int = 500
     okx_orders: int = 60
     okx_batch: int = 300
     okx_account: int = 1000
-    okx_queries: int = 10
-    okx_fills: int = 60
-    okx_public: int = 20
+    okx_queries: int | None = None
     okx_socket: int = 480
     okx_connects: int = 50
 

@@ -12,7 +12,7 @@ from arbitrage.sim import okx_frames as frames
 from arbitrage.sim.exchange import Refusal
 from arbitrage.sim.forms import query_of, same
 from arbitrage.sim.instruments import DELISTED, Instrument, listed
-from arbitrage.sim.limits import SECOND_NS
+from arbitrage.sim.limits import OKX_OTHERS, OKX_QUERIES, SECOND_NS
 from arbitrage.sim.matching import plain
 from arbitrage.sim.okx_trading import (
     BATCH_MAX,
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 WINDOW_MS = 30_000
 DEMO_HEADER = "x-simulated-trading"
 OTHER_ENVIRONMENT = (50101, "APIKey does not match current environment.")
-# These have windows as wide as that of the fills: they are asked for order by order.
-OWN_LIMITS = ("/api/v5/trade/fills", "/api/v5/trade/order", "/api/v5/trade/orders-pending")
 OUTCOMES = {"0": "", "1": "All operations failed", "2": "Bulk operation partially succeeded."}
 T = TypeVar("T")
 Rows = list[dict[str, Any]]
@@ -119,7 +117,7 @@ class OkxRest:
             signed, allowed, data_first, handler = self._get[path]
             if signed:
                 self._check(headers, method, target, "")
-            self._count_query(path, signed)
+            self._count_query(path)
             rows = handler(query_of(query, frozenset(allowed.split()), _unknown_key))
             if data_first:
                 return {"code": "0", "data": rows, "msg": ""}
@@ -353,12 +351,12 @@ class OkxRest:
         if not self._ex.windows.of(name, limit, window_ns).take(self._ex.clock()):
             raise Refusal(50011, "Too Many Requests", 429)
 
-    def _count_query(self, path: str, signed: bool) -> None:
-        limits = self._ex.config.limits
-        limit = limits.okx_queries if signed else limits.okx_public
-        if path in OWN_LIMITS:
-            limit = limits.okx_fills
+    def _count_query(self, path: str) -> None:
+        limit = self._ex.config.limits.okx_queries
+        if limit is None:
+            limit = OKX_QUERIES.get(path, OKX_OTHERS)
         self._ask(path, limit, 2 * SECOND_NS)
+
 
 
 def _unknown_key(name: str) -> NoReturn:

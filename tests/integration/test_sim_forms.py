@@ -275,7 +275,7 @@ def okx() -> Emitted:
 def _okx_limits(out: Emitted) -> None:
     private = Venue("okx", limits=SimLimits(okx_orders=0)).client("private")
     out["ws_order_reject_50011_rate_limit"] = private.okx_order()
-    venue = Venue("okx", limits=SimLimits(okx_account=0, okx_public=0))
+    venue = Venue("okx", limits=SimLimits(okx_account=0, okx_queries=0))
     out["ws_order_reject_50061_subaccount_rate"] = venue.client("private").okx_order()
     out["rest_error_50011_rate_limit"] = venue.rest("GET", "/api/v5/public/time")[1]
 

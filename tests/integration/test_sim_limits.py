@@ -158,12 +158,25 @@ def test_sockets_opened(name: str, most: int, window_s: int) -> None:
     assert exchange.connect(exchange.public_path) is not None
 
 
-def test_okx_queries() -> None:
-    venue = Venue("okx", limits=SimLimits(okx_queries=2, okx_public=3, okx_fills=4))
-    for path, most in (("account/balance", 2), ("account/positions", 2), ("public/time", 3),
-                       ("trade/fills", 4)):
-        statuses = [venue.rest("GET", f"/api/v5/{path}")[0] for _ in range(most + 1)]
-        assert statuses == [200] * most + [429]
+def test_queries_have_the_endpoints_own_limits() -> None:
+    venue = Venue("okx")
+    for path, most in (("account/config", 5), ("account/balance", 10), ("public/time", 10),
+                       ("account/instruments", 20), ("trade/fills", 60)):
+        statuses = [venue.rest("GET", f"/api/v5/{path}", "instType=SWAP" if "s" in path[-1] else "")
+                    [0] for _ in range(most + 1)]
+        assert statuses[-1] == 429
+        assert 429 not in statuses[:-1]
+    venue = Venue("bybit")
+    for path, query, most in (("account/fee-rate", "category=linear", 5),
+                              ("account/info", "", 50)):
+        codes = [venue.rest("GET", f"/v5/{path}", query)[1]["retCode"] for _ in range(most + 1)]
+        assert codes == [0] * most + [10006]
+
+
+def test_a_lower_limit_is_every_endpoints() -> None:
+    venue = Venue("okx", limits=SimLimits(okx_queries=2))
+    for path in ("account/config", "public/time", "trade/fills"):
+        assert [venue.rest("GET", f"/api/v5/{path}")[0] for _ in range(3)] == [200, 200, 429]
 
 
 def test_one_socket_too_many_is_told_over_the_wire() -> None:
