@@ -179,6 +179,10 @@ class Sender:
     def was_acknowledged(self, _client_id: int) -> bool:
         return False
 
+    def limit_rate(self, *_: Any) -> None: ...
+
+    def set_fallback(self, *_: Any, **_options: Any) -> None: ...
+
 
 def gateway_of(row: dict[str, object]) -> Sender:
     (instrument,) = listed(OkxRest, Lists([row]))
