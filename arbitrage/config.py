@@ -146,7 +146,7 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 2000.0
     max_orders_per_s: Annotated[
         int, _env("ARB_MAX_ORDERS_PER_S", "orders a second, both venues together", ge=1, le=10000)
-    ] = 20
+    ] = 10
     max_naked_ms: Annotated[
         int, _env("ARB_MAX_NAKED_MS", "longest time of one leg alone", ge=10, le=60000)
     ] = 1000
