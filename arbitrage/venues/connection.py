@@ -128,6 +128,12 @@ class Connection(ABC):
         """Whether the connection is open, logged in and subscribed."""
         return self._ready.is_set()
 
+    @property
+    def can_send(self) -> bool:
+        """Whether the connection is ready and its line has not ended, dealt with or not yet."""
+        line = self._transport
+        return self._ready.is_set() and line is not None and not line.is_disconnected
+
     async def wait_ready(self, timeout_s: float) -> None:
         """Wait until the connection is ready.
 

@@ -192,7 +192,7 @@ class PublicFeed(Connection):
 
     def frames_again(self, venue_symbols: Sequence[str]) -> list[bytes]:
         """Return what asks again for some symbols; nothing when this line may not ask now."""
-        if not self.is_ready:
+        if not self.can_send:
             return []
         frames = self.unsubscribe_frames(venue_symbols) + self.subscribe_frames(venue_symbols)
         return frames if self._may_ask(len(frames)) else []

@@ -201,7 +201,11 @@ class World:
         await self.live(limit_s)
         for venue in self.venues.values():
             venue.exchange.market = StillMarket()
-        await self.pass_time(0.25)
+        # books are pushed every 100 ms; on sockets the last push may take longer on a busy machine
+        for _ in range(60):
+            await self.pass_time(0.05)
+            if not self.differences():
+                break
 
     def differences(self) -> list[str]:
         """Where what we hold is not what the venue has; empty when all is equal."""

@@ -145,6 +145,31 @@ def test_one_lost_update_is_noticed_by_the_next(venue: str, what: str) -> None:
         run_virtual(main(segment))
 
 
+@pytest.mark.parametrize("connections", [1, 2])
+def test_a_row_asked_for_while_its_line_is_ending_costs_nothing(connections: int) -> None:
+    """Between a line's end and the loop's dealing with it, asking again must not raise."""
+
+    async def main(segment: Segment) -> None:
+        world = World(segment, 1, connections=connections)
+        try:
+            await world.live(3.0)
+            feed = world.feeds["okx"]
+            for line in feed.feeds:
+                line._transport.disconnect(graceful=False)
+                assert line.is_ready
+                assert not line.can_send
+            feed.resubscribe(list(feed.symbols))
+            await world.pass_time(0.001)
+            assert not world.is_live()
+            await world.live(3.0)
+            assert world.faulty == []
+        finally:
+            await world.close()
+
+    with segment_of(SYMBOLS) as segment:
+        run_virtual(main(segment))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("block", range(20))
 def test_ten_thousand_seeds(block: int, caplog: pytest.LogCaptureFixture) -> None:
