@@ -16,7 +16,7 @@ LIVE_FLAG = "--i-accept-real-losses"
     "--mode",
     type=click.Choice(["paper", "demo", "testnet", "live"]),
     help="Where orders go: paper (nowhere), the venues' demo trading, their testnets, or live. "
-    "Default: ARB_MODE, else testnet when keys are set, else paper.",
+    "Default: ARB_MODE, else testnet or demo when the keys of one are set, else paper.",
 )
 @click.option(
     LIVE_FLAG,
