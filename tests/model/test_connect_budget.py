@@ -195,6 +195,10 @@ def test_requests_beyond_the_cap_find_no_room(
         sent += [now_s] * count * (count <= room)
 
 
+class OpenLine:
+    is_disconnected = False
+
+
 class Lane:
     def __init__(self) -> None:
         self.states: list[int] = []
@@ -215,6 +219,7 @@ def test_okx_resubscribes_only_within_the_hours_requests(
             OKX_URL, 1, lane, [MarketSymbol(3, "BTC-USDT-SWAP", "BTCUSDT")]
         )
         feed.send = sent.append  # type: ignore[method-assign]
+        feed._transport = OpenLine()  # type: ignore[assignment]
         await feed.on_open()
         feed._ready.set()
         first, lane.states = len(sent), []
