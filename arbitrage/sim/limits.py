@@ -19,7 +19,7 @@ BYBIT_QUERIES = {
 BYBIT_OTHERS = 50
 OKX_QUERIES = {
     "/api/v5/account/balance": 10, "/api/v5/account/positions": 10, "/api/v5/account/config": 5,
-    "/api/v5/account/trade-fee": 5, "/api/v5/account/bills": 10, "/api/v5/public/time": 10,
+    "/api/v5/account/trade-fee": 5, "/api/v5/account/bills": 10,
     "/api/v5/trade/order": 60, "/api/v5/trade/fills": 60, "/api/v5/trade/orders-pending": 60,
     "/api/v5/trade/orders-history": 40, "/api/v5/market/books": 40,
 }
