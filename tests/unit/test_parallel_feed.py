@@ -49,6 +49,10 @@ class Feed(BybitMarketFeed):
     def is_ready(self) -> bool:
         return self.is_open
 
+    @property
+    def can_send(self) -> bool:
+        return self.is_open
+
     def send(self, message: bytes) -> None:
         self.sent.append(message)
 
