@@ -112,11 +112,25 @@ class RestClient(ABC):
         await self._http.close()
 
     async def sync_clock(self) -> VenueClock:
-        """Measure the venue's clock by several questions; a step of it is told."""
-        clock, samples = self.clock, []
-        for _ in range(SAMPLES):
+        """Measure the venue's clock by several questions; a step of it is told.
+
+        Where the venue wants no more questions for now, those that it answered have to do.
+        """
+        clock = self.clock
+        samples: list[ClockSample] = []
+        for index in range(SAMPLES):
             sent_ns = clock.mono_ns()
-            server_ms = await self.server_time_ms()
+            try:
+                server_ms = await self.server_time_ms()
+            except ConnectorError as error:
+                if self.codes.action(error.code) is not Action.THROTTLE or (
+                    not samples and index == SAMPLES - 1
+                ):
+                    raise
+                if samples:
+                    break
+                await asyncio.sleep(self.throttle_s)
+                continue
             samples.append(ClockSample(sent_ns, clock.mono_ns(), server_ms))
         was_measured = clock.is_measured
         step_ms = clock.learn(samples)

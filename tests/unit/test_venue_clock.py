@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arbitrage.config import Credentials
+from arbitrage.errors import ConnectorError
 from arbitrage.secret import Secret
 from arbitrage.venues.bybit.rest import BybitRest
+from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.venue_clock import (
     RTT_FACTOR,
     RTT_SLACK_MS,
@@ -168,3 +170,39 @@ def test_a_step_is_told_once_with_its_size(caplog: pytest.LogCaptureFixture) -> 
     caplog.set_level(logging.WARNING)
     asyncio.run(main())
     assert world.clock.step_count == 2
+
+
+@pytest.mark.parametrize(
+    ("refused", "asked", "is_measured"),
+    [(set(), 5, True), ({2, 3, 4}, 3, True), ({0}, 5, True), (set(range(5)), 5, False)],
+)
+def test_a_venue_that_wants_fewer_questions_is_asked_fewer(
+    refused: set[int], asked: int, is_measured: bool
+) -> None:
+    """OKX takes ten questions for its time in two seconds, of all programs together."""
+    world = World(3000.0)
+    count = 0
+
+    async def main() -> None:
+        rest = OkxRest("http://127.0.0.1:1", KEYS)
+        rest.clock, rest.throttle_s = world.clock, 0.01
+
+        async def server_time_ms() -> int:
+            nonlocal count
+            count += 1
+            if count - 1 in refused:
+                raise rest.refused("/api/v5/public/time", "50011", "Too Many Requests")
+            world.mono += 3 * MS
+            return int(world.venue_ms())
+
+        rest.server_time_ms = server_time_ms  # type: ignore[method-assign]
+        await rest.sync_clock()
+
+    if is_measured:
+        asyncio.run(main())
+        assert abs(world.error_ms()) <= 4
+    else:
+        with pytest.raises(ConnectorError, match="Too Many Requests"):
+            asyncio.run(main())
+    assert count == asked
+    assert world.clock.is_measured == is_measured
