@@ -31,7 +31,7 @@ async def one_world(seed: int) -> World:
         world = World(segment, seed, venues=venues)
         world.witness.late_ns = LATE_NS
         try:
-            await world.live(10.0)
+            await world.live(30.0)
             world.arm(random_plan(Random(seed), FAULTY_S))
             await world.pass_time(FAULTY_S)
             await world.settle(SETTLE_S)
