@@ -12,11 +12,13 @@ from arbitrage.errors import ConfigError, ConnectorError
 from arbitrage.instruments import VENUES, CommonLot, Instrument, common_lot
 from arbitrage.runtime.connectors import open_rest
 from arbitrage.venues.base import KeyRights, Wallet
+from arbitrage.venues.codes import Action
 from arbitrage.venues.rest_client import RestClient
 
 __all__ = ["Market", "load_market"]
 
 STARTUP_TIMEOUT_S = 30.0
+PAUSE_SLACK_S = 0.1  # the client's own pause is over then
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +64,7 @@ async def load_market(settings: Settings) -> Market:
         try:
             async with asyncio.timeout(STARTUP_TIMEOUT_S):
                 found = await asyncio.gather(
-                    *(_load_venue(settings, venue, client) for venue, client in clients.items())
+                    *(_load_patiently(settings, venue, client) for venue, client in clients.items())
                 )
         except TimeoutError:
             hosts = ", ".join(getattr(settings.hosts, venue).rest for venue in VENUES)
@@ -89,6 +91,21 @@ class _VenueFacts(NamedTuple):
     taker_bps: dict[str, float]
     wallet: Wallet | None = None
     standing: tuple[str, ...] = ()
+
+
+async def _load_patiently(settings: Settings, venue: str, client: RestClient) -> _VenueFacts:
+    """Load a venue's part; where it wants no more questions for now, begin again after a pause.
+
+    A trader that starts soon after another one of the account finds its questions asked already.
+    """
+    while True:
+        try:
+            return await _load_venue(settings, venue, client)
+        except ConnectorError as error:
+            if error.is_terminal or client.codes.action(error.code) is not Action.THROTTLE:
+                raise
+            _log.info("%s; asking again", error)
+            await asyncio.sleep(client.throttle_s + PAUSE_SLACK_S)
 
 
 async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _VenueFacts:
