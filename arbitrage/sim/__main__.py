@@ -23,17 +23,19 @@ def number(text: str) -> Decimal:
 
 @click.command()
 @click.option("--venue", type=click.Choice(("bybit", "okx", "both")), default="both",
-              show_default=True)
+              show_default=True, help="Both: two processes with one seed and epoch.")
 @click.option("--symbols", default=None, help="Canonical symbols, comma-separated; default "
               f"{','.join(DEFAULT_SYMBOLS)}, with --frames those in the file.")
-@click.option("--seed", type=int, default=7, show_default=True)
+@click.option("--seed", type=int, default=7, show_default=True,
+              help="With --t0-ns it fixes every price.")
 @click.option("--rate", type=int, default=2000, show_default=True,
               help="Book updates a second and venue.")
 @click.option("--ws-port", type=int, default=None, help="0 = any; default 7701 bybit, 7711 okx.")
 @click.option("--rest-port", type=int, default=None, help="0 = any; default 7702, 7712.")
 @click.option("--t0-ns", type=int, default=0, help="Common epoch in Unix nanoseconds; 0 = now.")
 @click.option("--frames", default="", help="Play a frames file, or VENUE.frames.gz of a folder.")
-@click.option("--speed", type=float, default=1.0, show_default=True)
+@click.option("--speed", type=float, default=1.0, show_default=True,
+              help="Play a frames file so many times faster than it was recorded.")
 @click.option("--fees-bps", type=number, default=None,
               help="Taker fee; default 5.5 bybit, 5.0 okx.")
 @click.option("--balance", type=number, default="1000000", show_default=True,
@@ -49,7 +51,7 @@ def number(text: str) -> Decimal:
               help="Levels a side that a book has; 1 = the touch only.")
 @click.option("--tls", is_flag=True, help="Serve wss and https with a throw-away authority.")
 @click.option("--tls-dir", default="", help="Where ca.pem is written.")
-@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--ready-file", default="", help="JSON of URLs and pid, written when listening.")
 @click.option("--admin", is_flag=True, help="Let tests change contracts and arm faults over "
               "REST, on loopback.")
