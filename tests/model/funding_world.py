@@ -34,7 +34,7 @@ from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.reconnect import ReconnectPolicy
 from arbitrage.venues.venue_clock import VenueClock
 
-START_NS = 1_790_439_600 * NS  # on the hour: 2026-09-26 16:00 UTC
+START_NS = 1_790_438_400 * NS  # on the hour: 2026-09-26 16:00 UTC
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 PX = {"BTCUSDT": 84_000, "ETHUSDT": 3_000}
 SIM_KEYS = SimKeys("funding-key", "funding-secret", "funding-phrase")
@@ -118,6 +118,7 @@ class FundingWorld:
     def __init__(self, venue: str, rng: Random) -> None:
         make_exchange, make_rest, make_feed, number = PARTS[venue]
         self.venue, self.rng = venue, rng
+        self.wire_rng = Random(rng.random())  # apart, so that a seed means the same market
         self.market = QuoteMarket()
         config = SimConfig(venue=venue, keys=SIM_KEYS, symbols=SYMBOLS, t0_ns=START_NS)
         self.exchange = make_exchange(config, listed(venue, SYMBOLS), self.market, wall_ns)
@@ -147,6 +148,7 @@ class FundingWorld:
             policy=ReconnectPolicy(base_s=10.0, cap_s=120.0),
             connector=self.connect,
         )
+        self.feed._backoff._rng = self.wire_rng
         for name in SYMBOLS:
             self.quote(name, PX[name])
 
@@ -174,7 +176,7 @@ class FundingWorld:
         self, method: str, path: str, headers: Any, body: bytes
     ) -> tuple[int, dict[str, str], bytes]:
         await asyncio.sleep(0.01)
-        if self.rng.random() < self.rest_failures:
+        if self.wire_rng.random() < self.rest_failures:
             return 503, {}, b"unavailable"
         path, _, query = path.partition("?")
         reply = self.exchange.rest(method, path, query, headers, body)
@@ -186,7 +188,7 @@ class FundingWorld:
             line = self.lines.get(conn.conn_id)
             if line is None:
                 continue
-            draw = self.rng.random()
+            draw = self.wire_rng.random()
             if draw < self.loses and (b'"Funding"' in payload or b'"positions"' in payload):
                 continue
             line.deliver([payload, payload] if draw > 0.8 else [payload])

@@ -40,7 +40,7 @@ async def live(world: FundingWorld, hours: float) -> None:
         world.turn()
         if world.rng.random() < 0.5:
             world.act()
-    world.rest_failures = 0.0
+    world.rest_failures = world.loses = 0.0
     world.admit()
     await world.feed.wait_ready(7200.0)
     await asyncio.sleep(3600.0 + FUNDING_LATE_S + 60.0)
