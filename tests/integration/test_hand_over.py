@@ -145,10 +145,10 @@ def test_no_order_is_refused_when_the_venue_upgrades() -> None:
             sent: list[int] = []
             while not (made.gateway.connect_count == 2 and made.private.connect_count == 2):
                 sent.append(made.order(side=len(sent) % 2, lots=1))
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.06)  # inside the venue's limit, whatever the hand-over takes
             for _ in range(20):
                 sent.append(made.order(side=len(sent) % 2, lots=1))
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0.06)  # inside the venue's limit, whatever the hand-over takes
             for client_id in sent:
                 events = await made.ended(client_id)
                 assert REJECT not in events
