@@ -193,9 +193,16 @@ def export(
 @click.option(
     "--keep", type=click.IntRange(1), required=True, help="How many of the newest runs stay."
 )
+@click.option(
+    "--open-too", is_flag=True, help="Also runs with orders whose end was never heard of."
+)
 @click.option("--dry-run", is_flag=True, help="Only name what would go.")
-def prune(state_dir: str | None, keep: int, dry_run: bool) -> int:
-    """Delete old runs' journals, no trader running; one left open or damaged stays."""
+def prune(state_dir: str | None, keep: int, open_too: bool, dry_run: bool) -> int:
+    """Delete old runs' journals, no trader running; a damaged one stays.
+
+    So does one with orders whose end was never heard of, unless --open-too says that the venues'
+    order history has been looked at.
+    """
     with StateFolder(_folder(state_dir)):
         found = _runs(state_dir)
         for run in sorted(found)[:-keep]:
@@ -205,7 +212,7 @@ def prune(state_dir: str | None, keep: int, dry_run: bool) -> int:
                     reason = "damaged" if held.verify().stray else ""
             except JournalError:
                 left, reason = [], "damaged"
-            if left:
+            if left and not open_too:
                 reason = f"the end of {len(left)} orders is not known"
             if reason:
                 write_text("-", f"run {run} stays: {reason}\n")
