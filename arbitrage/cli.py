@@ -134,7 +134,7 @@ def arb() -> None:
 
     \b
     Begin with `arb demo`: it needs no keys and no network.
-    Settings come from the environment and .env; see .env.example.
+    The trader's settings come from the environment and .env; see .env.example.
     """
 
 

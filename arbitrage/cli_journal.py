@@ -15,6 +15,7 @@ from arbitrage.errors import ConfigError, JournalError
 from arbitrage.trading.journal_rows import COLUMNS, Row, iso_time, rows, sentence
 from arbitrage.trading.run_journal import RunJournal, open_intents
 from arbitrage.trading.runs import StateFolder, journal_parts
+from arbitrage.wording import counted
 
 __all__ = ["journal"]
 
@@ -141,17 +142,22 @@ def verify(run: int | None, state_dir: str | None) -> int:
             write_text("-", f"run {number}: {error}\n")
             bad += 1
             continue
-        text = f"run {number}: {report.valid} records in {report.parts} files"
+        text = (
+            f"run {number}: {counted(report.valid, 'record')} in {counted(report.parts, 'file')}"
+        )
         if report.torn:
             text += ", the one after them is not whole"
         if report.stray:
-            text += f"; damaged: {report.stray} whole records follow behind the end"
+            text += (
+                f"; damaged: {counted(report.stray, 'whole record')} behind the end"
+            )
             bad += 1
         for one in left:
             text += f"\n  order {one.order.client_id}: its end is not known"
         write_text("-", text + "\n")
     if bad:
-        raise JournalError(f"{bad} of {len(found)} journals are damaged")
+        verb = "is" if bad == 1 else "are"
+        raise JournalError(f"{bad} of {counted(len(found), 'journal')} {verb} damaged")
     return 0
 
 

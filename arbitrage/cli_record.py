@@ -81,7 +81,7 @@ def _progress(recorder: "Recorder") -> Iterator[Callable[[], None]]:
     type=click.Choice(["gzip", "zstd", "none"]),
     default="gzip",
     show_default=True,
-    help="zstd needs pip install 'arbitrage[zstd]'.",
+    help="zstd needs pip install zstandard.",
 )
 @click.option(
     "--venues",

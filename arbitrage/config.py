@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 Mode = Literal["paper", "demo", "testnet", "live"]
+PRACTICE_MODES: tuple[Mode, ...] = ("testnet", "demo")  # the first whose keys are all set
 FeedMode = Literal["loop", "threads", "processes"]
 LoopMode = Literal["spin", "block", "adaptive"]
 Stages = Literal["split", "fused", "inline"]
@@ -323,6 +324,7 @@ def variables() -> dict[str, tuple[str, str]]:
             choices = " | ".join(get_args(kind)) if get_origin(kind) is Literal else ""
             about = f"{meta.description}{': ' + choices if choices else ''}"
             found[name] = ("" if default is None else text, about)
+    found["ARB_MODE"] = ("", found["ARB_MODE"][1])  # by the keys that are there
     for venue, sets in KEY_VARIABLES.items():
         for environment, names in sets.items():
             about = f"API access of {venue}, {environment}"
@@ -460,8 +462,30 @@ def _has_all_keys(mode: Mode, values: Mapping[str, str]) -> bool:
 
 def _default_mode(values: Mapping[str, str]) -> Mode:
     """Choose a mode by the keys that are there; orders never become real by default."""
-    modes: tuple[Mode, ...] = ("testnet", "demo")
-    return next((mode for mode in modes if _has_all_keys(mode, values)), "paper")
+    return next((mode for mode in PRACTICE_MODES if _has_all_keys(mode, values)), "paper")
+
+
+def _unused_keys(values: Mapping[str, str]) -> Iterator[str]:
+    """Say which keys are set while the mode that nobody named is paper, and why they open none."""
+    live = [sets["mainnet"][0] for sets in KEY_VARIABLES.values()]
+    given = [name for name in live if values.get(name, "").strip()]
+    if given:
+        yield (
+            f"{' and '.join(given)} open mainnet, but no mode was named: paper, which sends "
+            "no orders"
+        )
+    lacking, given = [], []
+    for mode in PRACTICE_MODES:
+        sets = [KEY_VARIABLES[venue][environment_of(venue, mode)] for venue in KEY_VARIABLES]
+        missing = [names for names in sets if not values.get(names[0], "").strip()]
+        if len(missing) == 1:
+            given += [names[0] for names in sets if names not in missing]
+            lacking.append(f"mode {mode} needs {', '.join(missing[0])} too")
+    if lacking:
+        yield (
+            f"{' and '.join(dict.fromkeys(given))} set, but {', '.join(lacking)}: mode is paper, "
+            "which sends no orders"
+        )
 
 
 def load_settings(
@@ -502,7 +526,7 @@ def load_settings(
     if overrides and "ARB_SYMBOLS" in overrides:
         fields["symbols_source"] = "--symbols"
     elif "symbols" not in fields:
-        fields["symbols_source"] = "ARB_SYMBOLS, not set, by default"
+        fields["symbols_source"] = "the default list (ARB_SYMBOLS is not set)"
     fields["strategy"] = StrategySettings(**_read_struct(StrategySettings, values))
     fields["risk"] = RiskSettings(**_read_struct(RiskSettings, values))
     fields["redis_url"] = _read_redis(values.get("REDIS_URL", ""))
@@ -510,13 +534,8 @@ def load_settings(
     fields["monitor_token"] = Secret(token) if token else None
     if "mode" not in fields:
         fields["mode"] = _default_mode(values)
-        live = [sets["mainnet"][0] for sets in KEY_VARIABLES.values()]
-        given = [name for name in live if values.get(name, "").strip()]
-        if fields["mode"] == "paper" and given and needs_keys:
-            warnings.append(
-                f"{' and '.join(given)} open mainnet, but no mode was named: paper, which sends "
-                "no orders"
-            )
+        if fields["mode"] == "paper" and needs_keys:
+            warnings += _unused_keys(values)
     mode = fields["mode"]
     fields["hosts"] = hosts = hosts_for(mode, values)
     for venue in KEY_VARIABLES:

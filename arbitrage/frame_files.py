@@ -44,7 +44,7 @@ def zstd_module() -> ModuleType:
         return importlib.import_module("zstandard")
     except ImportError:
         raise ConfigError(
-            "zstd needs a library that is not installed: pip install 'arbitrage[zstd]', or use gzip"
+            "zstd needs a library that is not installed: pip install zstandard, or use gzip"
         ) from None
 
 

@@ -22,8 +22,9 @@ def monitor(name: str | None, host: str, port: int) -> int:
     """Serve a running trader's /metrics (Prometheus) and /health (JSON).
 
     \b
-    It reads the trader's shared memory and cannot disturb it. It survives the
-    trader's restart. An address other than loopback needs ARB_MONITOR_TOKEN,
+    It reads the trader's shared memory and cannot disturb it. It waits for a
+    trader that does not run yet, and survives its restart; until then /health
+    is 503 and says so. An address other than loopback needs ARB_MONITOR_TOKEN,
     which scrapers send as `Authorization: Bearer TOKEN`.
     """
     from arbitrage.cold.log import setup_logging

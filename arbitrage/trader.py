@@ -63,7 +63,12 @@ def trade(
     from arbitrage.cold.log import setup_logging
 
     setup_logging("WARNING")
-    settings = load_settings(overrides={key: text for key, text in flags.items() if text})
+    try:
+        settings = load_settings(overrides={key: text for key, text in flags.items() if text})
+    except ConfigError as error:
+        if mode == "live" and not live_accepted:  # one line tells all that is missing
+            raise ConfigError(f"{error}; mode live also needs {LIVE_FLAG}") from None
+        raise
     setup_logging(settings.log_level)
     if settings.mode == "live" and not live_accepted:
         raise ConfigError(f"mode live sends real orders; add {LIVE_FLAG} if that is what you want")

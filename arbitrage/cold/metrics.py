@@ -93,6 +93,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     gateways: dict[str, dict[str, int]]
     threads: list[HotThread]
     killed: bool = False
+    is_starting: bool = False
 
 
 # ---- processor time ------------------------------------------------------------------------------
@@ -337,4 +338,5 @@ def read_snapshot(segment: Segment) -> Snapshot:
         gateways={venue: _numbers(part) for venue, part in counters["gateway"].items()},
         threads=[msgspec.convert(row, HotThread) for row in segment.threads()],
         killed=segment.controls["kill"],
+        is_starting=segment.state == "initialising",
     )

@@ -34,7 +34,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Watch:
-    """Keep one trader's segment attached across the trader's restarts.
+    """Keep one trader's segment attached, from its first start on and across its restarts.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Watch:
         self._attach = attach
         self._read = read
         self._clock = clock
-        self._view: Segment | None = attach(name)
+        self._view: Segment | None = None  # until the first look that finds a trader
         self._pid = 0
         self._live_s: dict[str, float] = {}  # venue -> when a row of it was last seen LIVE
         self.reasons: list[str] = []
@@ -86,7 +86,9 @@ class Watch:
     @staticmethod
     def _trader_reasons(shot: Snapshot) -> list[str]:
         found = []
-        if shot.heartbeat_age_s > HEARTBEAT_LATE_S:
+        if shot.is_starting:  # its main thread connects, and beats afterwards
+            found.append(f"the trader is starting, for {shot.uptime_s:.0f} s so far")
+        elif shot.heartbeat_age_s > HEARTBEAT_LATE_S:
             found.append(f"the trader's heartbeat is {shot.heartbeat_age_s:.1f} s old")
         if shot.killed:
             found.append("the kill switch is set")
@@ -252,12 +254,10 @@ def serve(
     token: Secret | None,
     attach: Callable[[str], Segment],
 ) -> int:
-    """Serve until SIGTERM or Ctrl-C.
+    """Serve until SIGTERM or Ctrl-C; a trader that does not run yet is waited for.
 
     Raises
     ------
-    SegmentError
-        When no segment of that name exists.
     ArbitrageError
         When the address cannot be listened on.
     """
@@ -272,5 +272,7 @@ def serve(
     if token is not None and len(token.reveal()) < TOKEN_CHARACTERS_MIN:
         raise ConfigError(f"ARB_MONITOR_TOKEN is shorter than {TOKEN_CHARACTERS_MIN} characters")
     watch = Watch(name, attach)
+    if watch.look() is None:
+        _log.warning("%s; /health is 503 until it runs", "; ".join(watch.reasons))
     asyncio.run(_run(build_app(watch, token), host, port))
     return 0

@@ -118,6 +118,13 @@ def demo(
     Bybit and OKX run as programs of their own and speak the venues' protocols;
     the trader is the same program as `arb trade`. After --seconds or Ctrl-C it
     opens no more, flattens within 5 s and the report follows.
+
+    Symbols, fees and thresholds come from these options, not from ARB_SYMBOLS
+    and so on; mode, keys, hosts, name and state folder are the demo's own. The
+    environment and .env say the rest, such as size limits and threads; with
+    --testnet also mode, keys, hosts, state folder, and symbols and fees not given.
+
+    \b
       arb demo --seconds 30 --rate 10000
       arb demo --frames FOLDER --speed 10 --fees bybit=0,okx=0 --min-net-bps 4
       arb demo --testnet --seconds 300 --symbols BTCUSDT

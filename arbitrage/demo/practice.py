@@ -12,7 +12,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-from arbitrage.config import Settings, load_settings
+from arbitrage.config import PRACTICE_MODES, Settings, load_settings
 from arbitrage.demo.facts import AccountFacts
 from arbitrage.demo.live import LiveLine
 from arbitrage.demo.processes import Child
@@ -32,8 +32,6 @@ from arbitrage.keys import KEY_VARIABLES
 from arbitrage.runtime.connectors import open_rest
 
 __all__ = ["practice_settings", "run_practice"]
-
-PRACTICE_MODES = ("testnet", "demo")
 
 
 def practice_settings(overrides: dict[str, str]) -> Settings:

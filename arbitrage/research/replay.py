@@ -120,6 +120,7 @@ class Replay:
     events : structured array
         OPEN (1), UPDATE (2) and CLOSE (3) events in order, the opportunity dtype. A file names no
         contract sizes: ``ask_qty`` and ``bid_qty`` are in each venue's own units (OKX: contracts).
+        ``recv_mono_ns`` and ``open_mono_ns`` hold the files' ``recv_ns``: a wall clock as a rule.
     quotes : structured array
         Every quote applied, in order: the complete top of its row, venue units.
     symbols : tuple of str

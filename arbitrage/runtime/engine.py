@@ -39,6 +39,7 @@ from arbitrage.runtime.threads import HotThread, LoopThread, run_together, sprea
 from arbitrage.runtime.wiring import Core, build_core, make_segment
 from arbitrage.trading.ledger import Ledger
 from arbitrage.venues.connect_budget import share_caps
+from arbitrage.wording import counted
 
 __all__ = ["Trader", "run_feeds", "run_trader"]
 
@@ -362,11 +363,12 @@ def run_trader(
     if live_pairs:
         standing = ", ".join(trader.standing_legs()) or "nothing by our count"
         raise ConnectorError(
-            f"{live_pairs} pairs could not be closed within {FLATTEN_S:g} s; standing: {standing}; "
-            "close these at the venues now",
+            f"{counted(live_pairs, 'pair')} could not be closed within {FLATTEN_S:g} s; "
+            f"standing: {standing}; close these at the venues now",
             is_terminal=True,
         )
     totals = trader.ledger.totals()
     net = totals["realised"] + totals["fees"] + totals["funding"]
-    _log.info("stopped flat: %d pairs closed, net %+.2f USD", figures["pairs"]["closed"], net)
+    closed = counted(figures["pairs"]["closed"], "pair")
+    _log.info("stopped flat: %s closed, net %+.2f USD", closed, net)
     return 0

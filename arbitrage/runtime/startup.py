@@ -162,7 +162,8 @@ def _require_safe_key(settings: Settings, venue: str, key: KeyRights | None) -> 
 def _require_leverage(settings: Settings, venue: str, name: str, leverage: Decimal) -> None:
     """Refuse a leverage above the limit: it is never changed from here."""
     limit = settings.risk.leverage_max
-    _log.info("%s: %s leverage %s", venue, name, leverage.normalize() if leverage else "not told")
+    told = f"{leverage.normalize():f}" if leverage else "not told"
+    _log.info("%s: %s leverage %s", venue, name, told)
     if limit and leverage > Decimal(str(limit)):
         raise ConnectorError(
             f"{name} is set to leverage {leverage.normalize():f}, above ARB_LEVERAGE_MAX "

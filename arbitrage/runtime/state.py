@@ -13,6 +13,7 @@ from arbitrage.runtime.journal_keeper import JournalKeeper
 from arbitrage.trading.reconcile import read_recovery
 from arbitrage.trading.runs import StateFolder
 from arbitrage.venues.base import TradedSymbol
+from arbitrage.wording import counted
 
 __all__ = ["TraderState", "journal_contracts", "open_state"]
 
@@ -101,10 +102,10 @@ def report_last_run(folder: StateFolder, run: int) -> None:
         return
     ids = ", ".join(str(intent.order.client_id) for intent in recovery.open_intents[:8])
     _log.warning(
-        "run %d ended without hearing the end of %d orders (%s); both venues are asked for "
+        "run %d ended without hearing the end of %s (%s); both venues are asked for "
         "positions before anything trades; its journal is %s",
         recovery.run,
-        len(recovery.open_intents),
+        counted(len(recovery.open_intents), "order"),
         ids or "a record was being written",
         recovery.path,
     )

@@ -9,13 +9,14 @@ from arbitrage.core.journal import JournalRecord
 from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase, RunBegun
 from arbitrage.core.records import ExecKind, Leg, OrderAction, Side, Venue, split_client_id
 from arbitrage.core.strategy import EXIT_REASONS, PHASES
+from arbitrage.instruments import SETTLE
 from arbitrage.trading.run_journal import RunJournal, decode
 
 __all__ = ["COLUMNS", "Row", "rows", "sentence"]
 
 COLUMNS = (
     "sequence", "time", "type", "pair", "leg", "attempt", "client_id", "venue", "symbol", "what",
-    "side", "qty", "px", "cum_qty", "fee_bps", "code", "phase", "reason", "opportunity_id",
+    "side", "qty", "px", "cum_qty", "unit", "fee_bps", "code", "phase", "reason", "opportunity_id",
     "mono_ns",
 )  # fmt: skip
 Row = dict[str, Any]
@@ -74,8 +75,8 @@ def _body(held: Any, contracts: dict[int, Contract]) -> Row:
             "reason": (
                 EXIT_REASONS[held.reason] if held.reason < len(EXIT_REASONS) else str(held.reason)
             ),
-            "what": f"holds {_lots(held.long_lots, held.buy_row, contracts)} long, "
-            f"{_lots(held.short_lots, held.sell_row, contracts)} short",
+            "what": f"holds {_held(held.long_lots, held.buy_row, contracts)} long, "
+            f"{_held(held.short_lots, held.sell_row, contracts)} short",
             "opportunity_id": held.opportunity_id,
         }
     if isinstance(held, ControlWords):
@@ -113,6 +114,7 @@ def _order(order: Order, contracts: dict[int, Contract]) -> Row:
     }
     if contract:
         found["px"] = plain(order.px_ticks * Decimal(contract.tick))
+        found["unit"] = _unit(contract)
     else:
         found["px"] = f"{order.px_ticks} ticks"
     return found
@@ -132,6 +134,8 @@ def _execution(told: Execution, contracts: dict[int, Contract]) -> Row:
         found["fee_bps"] = round(told.fee_bps, 4)
     if told.cum_qty_lots >= 0 and told.kind in (ExecKind.FILL, ExecKind.DONE):
         found["cum_qty"] = _lots(told.cum_qty_lots, told.row, contracts)
+    if contract and ("qty" in found or "cum_qty" in found):
+        found["unit"] = _unit(contract)
     if told.venue_code:
         found["code"] = told.venue_code
     return found
@@ -140,6 +144,19 @@ def _execution(told: Execution, contracts: dict[int, Contract]) -> Row:
 def _lots(lots: int, row: int, contracts: dict[int, Contract]) -> str:
     contract = contracts.get(row)
     return plain(lots * Decimal(contract.lot)) if contract else f"{lots} lots"
+
+
+def _held(lots: int, row: int, contracts: dict[int, Contract]) -> str:
+    contract = contracts.get(row)
+    text = _lots(lots, row, contracts)
+    return f"{text} {_unit(contract)}" if contract else text
+
+
+def _unit(contract: Contract) -> str:
+    """Name what a venue counts quantities in: OKX contracts, Bybit coins or bundles of them."""
+    if contract.venue == Venue.OKX:
+        return "contracts"
+    return contract.venue_symbol.removesuffix(SETTLE)
 
 
 def _symbol(symbol_index: int, contracts: dict[int, Contract]) -> str:
@@ -158,6 +175,8 @@ def sentence(row: Row) -> str:
     for key in ("venue", "symbol", "phase", "what", "side", "qty"):
         if key in row:
             text += f"  {row[key]}"
+    if "qty" in row and "unit" in row:
+        text += f" {row['unit']}"
     if "px" in row:
         text += f" at {row['px']}"
     for key, word in (("cum_qty", "in all"), ("fee_bps", "fee bps"), ("code", "code")):

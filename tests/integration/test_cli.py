@@ -83,6 +83,7 @@ def test_scripts_run_from_anywhere(script: str, tmp_path: Path) -> None:
         (["demo", "--min-net-bps", "nan"], 2, "--min-net-bps was nan"),
         (["trade", "--mode", "real"], 2, "'paper', 'demo', 'testnet', 'live'"),
         (["trade", "--mode", "live"], 2, "mode live needs keys of bybit; set BYBIT_API_KEY"),
+        (["trade", "--mode", "live"], 2, "; mode live also needs --i-accept-real-losses"),
         (["trade", "--mode", "paper", "--i-accept-real-losses"], 2, "belongs to live"),
         (["trade", "--report", "/no/such/r.json"], 2, "--report was '/no/such/r.json'"),
         (["demo", "--json", "/no/such/r.json"], 2, "there is no folder /no/such"),

@@ -165,6 +165,25 @@ def test_health_follows_the_trader_across_a_restart() -> None:
     with_server(watch_of(attach), step)
 
 
+def test_a_trader_that_does_not_run_yet_is_waited_for() -> None:
+    running: list[FakeView] = []
+
+    def attach(_name: str) -> FakeView:
+        if not running:
+            raise SegmentError("no trader named 't' runs here")
+        return running[0]
+
+    async def step(session: ClientSession, root: str) -> None:
+        answer, text = await read(session, f"{root}/health")
+        assert (answer.status, json.loads(text)["status"]) == (503, "down")
+        assert json.loads(text)["reasons"] == ["no trader named 't' runs here"]
+        running.append(FakeView())
+        answer, _ = await read(session, f"{root}/health")
+        assert answer.status == 200
+
+    with_server(watch_of(attach), step)
+
+
 def bybit_rows(**rows: int) -> dict[str, Any]:
     return {"feeds": {"bybit": {**FACTS["feeds"]["bybit"], "rows_by_state": rows}}}
 
@@ -191,6 +210,10 @@ HEALTH_KEYS = [
         (full_queue("market", 90), "the market queue is 90 % full"),
         (full_queue("order", 100), "the order queue is 100 % full"),
         ({"heartbeat_age_s": 1.9}, ""),
+        (
+            {"heartbeat_age_s": 6.4, "is_starting": True},
+            "the trader is starting, for 12 s so far",
+        ),
         (full_queue("market", 89), ""),
         (bybit_rows(LIVE=1, SYNCING=2), ""),
         (bybit_rows(SYNCING=3), ""),  # for a quarter of a second
@@ -330,6 +353,7 @@ def test_snapshot_of_a_real_segment() -> None:
         segment.symbols.add("BTCUSDT", {"bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP"})
         segment.store.apply_quote("bybit", 0, 1.0, 2.0, recv_mono_ns=time.monotonic_ns())
         segment.register_thread("detector", os.getpid(), None)
+        assert read_snapshot(segment).is_starting
         segment.mark_ready()
         shot = read_snapshot(attach(name))
         assert (shot.name, shot.mode, shot.pid) == (name, "paper", os.getpid())
@@ -341,6 +365,7 @@ def test_snapshot_of_a_real_segment() -> None:
         assert (shot.queues["market"].capacity, shot.queues["order"].capacity) == (64, 16)
         assert shot.threads[0].role == "detector"
         assert not shot.killed
+        assert not shot.is_starting
         segment.steer(kill=True)
         assert read_snapshot(attach(name)).killed
         assert shot.latency["seen"].count == 0
@@ -350,26 +375,20 @@ def test_snapshot_of_a_real_segment() -> None:
         segment.close()
 
 
-def run_monitor(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "arbitrage.monitor", *args],
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
-
-
-def test_no_such_segment_is_one_line() -> None:
-    done = run_monitor("--name", "no-such-segment-here", "--port", "0")
-    assert done.returncode == 1
-    assert done.stderr.startswith("error: ")
-    assert "no-such-segment-here" in done.stderr
-    assert done.stderr.count("\n") == 1
+def test_the_program_serves_before_its_trader_runs() -> None:
+    command = [sys.executable, "-m", "arbitrage.monitor", "--name", "no-such-segment-here"]
+    with subprocess.Popen([*command, "--port", "0"], stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        said = [child.stderr.readline(), child.stderr.readline()]
+        child.terminate()
+        assert child.wait(30) == 0
+    assert "no trader named 'no-such-segment-here' runs here" in said[0]
+    assert "/health is 503 until it runs" in said[0]
+    assert "serving http://127.0.0.1:" in said[1]
 
 
 def test_a_port_in_use_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Exception, match=f"cannot listen on 127.0.0.1:{port}: the port is in"):
-            serve("t", "127.0.0.1", port, None, lambda _: FakeView())
+            serve("t", "127.0.0.1", port, None, attach)

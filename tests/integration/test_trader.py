@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from trader_kit import KEYS, VENUES, Proxy, trader, venues
 
+from arbitrage.wording import counted
+
 # (ARB_STAGES, ARB_WAIT, ARB_FEED_MODE, ARB_LOOP_MODE, ARB_DEPTH, ARB_CONNECTIONS_PER_VENUE): each
 # value of each setting at least once
 PLACEMENTS = [
@@ -93,7 +95,7 @@ def test_a_signal_with_pairs_open_flattens_and_exits_0(tmp_path: Path, number: i
             report = running.report()
             last = running.child.log_lines()[-1]
         assert " INFO " in last
-        assert f"stopped flat: {report['pairs']['closed']} pairs closed, net " in last
+        assert f"stopped flat: {counted(report['pairs']['closed'], 'pair')} closed, net " in last
         assert last.endswith(" USD")
         assert all(not facts.positions for facts in sims.accounts().values())
         after = sims.equity()

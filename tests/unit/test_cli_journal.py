@@ -85,11 +85,11 @@ def test_the_newest_run_is_shown_in_words(folder: Path) -> None:
     text = "\n".join(lines)
     assert len(lines) == 10
     assert "bybit  BTCUSDT  BTCUSDT, tick 0.10, lot 0.001" in lines[1]
-    assert "pair 3 entry_buy#0  bybit  BTCUSDT  new_ioc  buy  0.025 at 84000.1" in lines[3]
-    assert "pair 3 entry_sell#0  okx  BTCUSDT  new_ioc  sell  2.5 at 84010.1" in lines[4]
-    assert "fill  buy  0.025 at 84000.05  in all 0.025  fee bps 5.5" in lines[5]
+    assert "pair 3 entry_buy#0  bybit  BTCUSDT  new_ioc  buy  0.025 BTC at 84000.1" in lines[3]
+    assert "pair 3 entry_sell#0  okx  BTCUSDT  new_ioc  sell  2.5 contracts at 84010.1" in lines[4]
+    assert "fill  buy  0.025 BTC at 84000.05  in all 0.025  fee bps 5.5" in lines[5]
     assert "okx  BTCUSDT  reject  code 51008" in lines[7]
-    assert "BTCUSDT  unwinding  holds 0.025 long, 0 short  (leg_failed)" in lines[8]
+    assert "BTCUSDT  unwinding  holds 0.025 BTC long, 0 contracts short  (leg_failed)" in lines[8]
     assert lines[9].endswith("opening_off, flatten")
     assert all(line.split()[1].endswith("Z") for line in lines), text
 
@@ -122,12 +122,14 @@ def test_exports_hold_the_same_rows(folder: Path, tmp_path: Path) -> None:
         }
     assert rows[4]["client_id"] == SELL_ID
     assert (rows[4]["qty"], rows[4]["px"]) == ("2.5", "84010.1")
+    assert [rows[index]["unit"] for index in (3, 4, 5)] == ["BTC", "contracts", "BTC"]
+    assert "unit" not in rows[7]
 
 
 def test_a_healthy_journal_verifies(folder: Path) -> None:
     result = run("verify", "--state-dir", str(folder))
     assert result.exit_code == 0
-    assert "run 5: 7 records in 1 files" in result.output
+    assert "run 5: 7 records in 1 file" in result.output
     assert f"order {SELL_ID}: its end is not known" in result.output
 
 
@@ -137,7 +139,7 @@ def test_a_damaged_journal_is_named(folder: Path) -> None:
     data[4096 + 2 * 128 + 70] ^= 1
     path.write_bytes(data)
     result = run("verify", "--state-dir", str(folder))
-    assert "run 7: 2 records in 1 files, the one after them is not whole; damaged: 7" in (
+    assert "run 7: 2 records in 1 file, the one after them is not whole; damaged: 7" in (
         result.output
     )
     assert isinstance(result.exception, JournalError)

@@ -277,7 +277,7 @@ def test_a_malformed_line_is_named_by_file_and_number(
 
 
 def test_settings_know_where_the_symbols_came_from() -> None:
-    assert load().symbols_source == "ARB_SYMBOLS, not set, by default"
+    assert load().symbols_source == "the default list (ARB_SYMBOLS is not set)"
     assert load(ARB_SYMBOLS="BTCUSDT").symbols_source == "ARB_SYMBOLS"
     flags = {"ARB_SYMBOLS": "BTCUSDT"}
     assert load_settings({}, dotenv=None, overrides=flags).symbols_source == "--symbols"

@@ -109,6 +109,38 @@ def test_mainnet_keys_alone_do_not_choose_a_mode(caplog: pytest.LogCaptureFixtur
     assert not caplog.records
 
 
+@pytest.mark.parametrize(
+    ("venue", "environment", "words"),
+    [
+        (
+            "bybit",
+            "testnet",
+            "BYBIT_TESTNET_API_KEY set, but mode testnet needs OKX_DEMO_API_KEY, "
+            "OKX_DEMO_API_SECRET, OKX_DEMO_API_PASSPHRASE too: mode is paper",
+        ),
+        (
+            "okx",
+            "demo",
+            "OKX_DEMO_API_KEY set, but mode testnet needs BYBIT_TESTNET_API_KEY, "
+            "BYBIT_TESTNET_API_SECRET too, mode demo needs BYBIT_DEMO_API_KEY, "
+            "BYBIT_DEMO_API_SECRET too: mode is paper",
+        ),
+    ],
+)
+def test_practice_keys_of_one_venue_only_are_told(
+    caplog: pytest.LogCaptureFixture, venue: str, environment: str, words: str
+) -> None:
+    caplog.set_level(logging.WARNING)
+    keys = keys_of(venue, environment)
+    assert load(keys).mode == "paper"
+    assert [record.getMessage()[: len(words)] for record in caplog.records] == [words]
+    caplog.clear()
+    load(keys, ARB_MODE="paper")
+    load_settings(keys, dotenv=None, needs_keys=False)
+    assert load(keys | keys_of("bybit", "demo") | keys_of("okx", "demo")).mode != "paper"
+    assert not caplog.records
+
+
 def test_a_simulator_on_this_machine_takes_the_plain_variables() -> None:
     urls = {
         "BYBIT_REST_URL": "http://127.0.0.1:7702",

@@ -143,7 +143,7 @@ def spread_bps(bid_a, ask_a, bid_b, ask_b, out=None):
     Examples
     --------
     >>> spread_bps(100.0, 100.1, 100.3, 100.4)[0]
-    19.980019980020262
+    19.980019980020266
     """
     cdef object result
     if isinstance(bid_a, (float, int)) and isinstance(ask_a, (float, int)) \
