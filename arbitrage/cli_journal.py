@@ -228,5 +228,5 @@ def prune(state_dir: str | None, keep: int, open_too: bool, dry_run: bool) -> in
                 if not dry_run:
                     path.unlink()
             done = "would go" if dry_run else "gone"
-            write_text("-", f"run {run}: {len(found[run])} files {done}\n")
+            write_text("-", f"run {run}: {counted(len(found[run]), 'file')} {done}\n")
     return 0

@@ -236,11 +236,11 @@ async def _run(app: web.Application, host: str, port: int) -> None:
             ) from None
         bound = runner.addresses[0][1]
         shown = f"[{host}]" if ":" in host else host
-        _log.info("serving http://%s:%d/metrics and /health", shown, bound)
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
+        _log.info("serving http://%s:%d/metrics and /health", shown, bound)
         sys.stderr.flush()
         await stop.wait()
     finally:

@@ -152,13 +152,13 @@ def test_pruning_keeps_the_newest_and_what_is_open(folder: Path) -> None:
         write_run(state, 9, ended=True)
     state_dir = ["--state-dir", str(folder)]
     told = run("prune", "--keep", "1", "--dry-run", *state_dir).output
-    assert "run 7: 1 files would go" in told
+    assert "run 7: 1 file would go" in told
     assert len(list(folder.glob("*.journal"))) == 4
     told = run("prune", "--keep", "1", *state_dir).output
     assert "run 5 stays: the end of 1 orders is not known" in told
     left = sorted(int(path.name.split("-")[1]) for path in folder.glob("*.journal"))
     assert left == [5, 9]
-    assert "run 5: 1 files gone" in run("prune", "--keep", "1", "--open-too", *state_dir).output
+    assert "run 5: 1 file gone" in run("prune", "--keep", "1", "--open-too", *state_dir).output
 
 
 def test_pruning_beside_a_trader_is_refused(folder: Path) -> None:
