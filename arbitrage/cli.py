@@ -30,7 +30,7 @@ __all__ = [
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("arbitrage.demo.command", "demo", "Two simulated venues and a trader, with a report."),
     "trade": ("arbitrage.trader", "trade", "Run the trader: paper, demo, testnet or live."),
-    "sim": ("arbitrage.sim.__main__", "main", "Run one simulated venue on loopback."),
+    "sim": ("arbitrage.sim.__main__", "main", "Run both simulated venues on loopback, or one."),
     "replay": ("arbitrage.cli_replay", "replay", "Find the opportunities in recorded frames."),
     "instruments": (
         "arbitrage.cli_instruments",

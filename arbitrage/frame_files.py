@@ -9,6 +9,7 @@ import io
 import logging
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, cast
@@ -51,6 +52,12 @@ def zstd_module() -> ModuleType:
 def kind_of(magic: bytes) -> str:
     """Return the form of a file by its first bytes: ``gzip``, ``zstd`` or ``none``."""
     return next((kind for start, kind in MAGIC.items() if magic.startswith(start)), "none")
+
+
+@cache
+def _say_interrupted(name: str) -> None:
+    """Warn of a file, once however often the program reads it."""
+    _log.warning("%s was left by a recorder that was interrupted: read as far as it goes", name)
 
 
 class _Inflater(io.RawIOBase):
@@ -101,10 +108,7 @@ class _Inflater(io.RawIOBase):
         if self._piece is not None and not self._is_part:
             raise DamagedError(f"ends in the middle of its {self._kind} data; copy it again")
         if self._piece is not None:
-            _log.warning(
-                "%s was left by a recorder that was interrupted: read as far as it goes",
-                getattr(self._raw, "name", "the file"),
-            )
+            _say_interrupted(str(getattr(self._raw, "name", "the file")))
             self._piece = None
         return 0
 
@@ -126,6 +130,8 @@ def decompressed(raw: BinaryIO, path: Path) -> BinaryIO:
             f"is named {path.suffix} but is not {named}; rename it if it is text"
         )
     if kind == "none":
+        if path.suffix == PART:
+            _say_interrupted(str(path))
         return raw
     return cast(BinaryIO, _Inflater(raw, kind, path.suffix == PART))
 
@@ -142,6 +148,10 @@ def open_frames(path: Path) -> BinaryIO:
 
 
 def find_frames(folder: Path, venue: str) -> Path | None:
-    """Return the venue's whole recording in a folder: gzip, zstd or plain; None without one."""
-    choices = [folder / f"{venue}.frames{suffix}" for suffix in SUFFIXES.values()]
+    """Return the venue's recording in a folder: gzip, zstd or plain; None without one.
+
+    A whole one is preferred to one that ends in ``.part``.
+    """
+    whole = [folder / f"{venue}.frames{suffix}" for suffix in SUFFIXES.values()]
+    choices = [*whole, *(path.with_name(path.name + PART) for path in whole)]
     return next((path for path in choices if path.is_file()), None)

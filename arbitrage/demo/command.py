@@ -58,7 +58,8 @@ def _given_options() -> set[str]:
 @click.option(
     "--frames",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Play bybit.frames.gz and okx.frames.gz of a folder instead of the random market.",
+    help="Play bybit.frames.gz and okx.frames.gz of a folder instead of the random market; "
+    "a .part that a recorder left as far as it goes.",
 )
 @click.option(
     "--speed",
@@ -146,18 +147,21 @@ def demo(
         max_hold_s=max_hold_s,
         tls=tls,
     )
+    given = _given_options()
     if testnet:
-        given = _given_options()
         wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls"})
         if wrong:
             raise ConfigError(
-                f"{', '.join(f'--{name}' for name in wrong)} belongs to the simulated venues; "
-                "leave it out with --testnet"
+                f"{', '.join(f'--{name}' for name in wrong)} "
+                f"{'belong' if len(wrong) > 1 else 'belongs'} to the simulated venues; "
+                f"leave {'them' if len(wrong) > 1 else 'it'} out with --testnet"
             )
         from arbitrage.demo.practice import run_practice
 
         report = run_practice(options, fees_given="fees" in given)
     else:
+        if "speed" in given and frames is None:
+            raise ConfigError("--speed is for recorded frames; name their folder with --frames")
         report = run_demo(options)
     if json_path is not None:
         write_text(json_path, to_json(report))

@@ -9,16 +9,18 @@ from typing import Any
 
 import click
 
-from arbitrage.sim.config import DEFAULT_PORTS, DEFAULT_SYMBOLS, DRESSES, SimConfig, SimError
-from arbitrage.sim.fault_plan import read_plan
+from arbitrage.sim.config import DEFAULT_SYMBOLS, DRESSES, SimConfig, SimError
 
 
 def number(text: str) -> Decimal:
     """A decimal number, kept exact."""
     try:
-        return Decimal(text)
+        found = Decimal(text)
     except InvalidOperation:
         raise ValueError(text) from None
+    if not found.is_finite():
+        raise ValueError(text)
+    return found
 
 
 @click.command()
@@ -30,8 +32,9 @@ def number(text: str) -> Decimal:
               help="With --t0-ns it fixes every price.")
 @click.option("--rate", type=int, default=2000, show_default=True,
               help="Book updates a second and venue.")
-@click.option("--ws-port", type=int, default=None, help="0 = any; default 7701 bybit, 7711 okx.")
-@click.option("--rest-port", type=int, default=None, help="0 = any; default 7702, 7712.")
+@click.option("--ws-port", type=int, default=None, help="Of one --venue; 0 = any, also for both. "
+              "Default 7701 bybit (7703 the public one beside its demo), 7711 okx.")
+@click.option("--rest-port", type=int, default=None, help="The same; default 7702 (7704), 7712.")
 @click.option("--t0-ns", type=int, default=0, help="Common epoch in Unix nanoseconds; 0 = now.")
 @click.option("--frames", default="", help="Play a frames file, or VENUE.frames.gz of a folder.")
 @click.option("--speed", type=float, default=1.0, show_default=True,
@@ -52,7 +55,8 @@ def number(text: str) -> Decimal:
 @click.option("--tls", is_flag=True, help="Serve wss and https with a throw-away authority.")
 @click.option("--tls-dir", default="", help="Where ca.pem is written.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--ready-file", default="", help="JSON of URLs and pid, written when listening.")
+@click.option("--ready-file", default="", help="JSON of one --venue's URLs and pid, "
+              "written when listening.")
 @click.option("--admin", is_flag=True, help="Let tests change contracts and arm faults over "
               "REST, on loopback.")
 @click.option("--faults", default="", help="TOML file: what goes wrong, when, to whom.")
@@ -64,36 +68,44 @@ def main(venue: str, symbols: str | None, exit_with_parent: bool, **options: Any
         chosen = () if options["frames"] else DEFAULT_SYMBOLS
     else:
         chosen = tuple(part for part in symbols.split(",") if part.strip())
+    code = 2  # what it was told does not fit
     try:
-        if venue == "both":
-            sys.exit(_both(chosen, options))
-        from arbitrage.sim import server
+        from arbitrage.sim import launch, server
 
-        server.run(SimConfig(venue=venue, symbols=chosen, **options), exit_with_parent)
+        arguments: list[str] = []
+        if venue == "both":
+            configs, arguments = _both(chosen, options)
+        else:
+            configs = {venue: SimConfig(venue=venue, symbols=chosen, **options)}
+        servers = [server.make_server(config) for config in configs.values()]
+        code = 1  # it cannot run
+        if len(servers) > 1:
+            sys.exit(launch.run_both(configs, arguments))
+        server.run_server(servers[0], exit_with_parent)
     except SimError as error:
         click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(code)
 
 
-def _both(symbols: tuple[str, ...], options: dict[str, Any]) -> int:
-    from arbitrage.sim.launch import run_both
+def _both(
+    symbols: tuple[str, ...], options: dict[str, Any]
+) -> tuple[dict[str, SimConfig], list[str]]:
+    """What each process will be, and the arguments that they share."""
+    from arbitrage.sim.launch import both
 
-    for venue in DEFAULT_PORTS:  # a bad value is said once, before any process starts
-        SimConfig(venue=venue, symbols=symbols, **options)
-    if options["faults"]:
-        read_plan(options["faults"])
+    configs = both(symbols, options)
     if any(options[name] for name in ("ws_port", "rest_port", "ready_file")):
-        raise SimError("--ws-port, --rest-port and --ready-file belong to one venue; with "
-                       "--venue both only port 0 (any) can be asked for")
-    options["t0_ns"] = options["t0_ns"] or time.time_ns() + 300_000_000
+        raise SimError("--ws-port, --rest-port and --ready-file belong to one venue: add --venue "
+                       "bybit or --venue okx; for both only port 0 (any) can be asked for")
+    shared = {**options, "t0_ns": options["t0_ns"] or time.time_ns() + 300_000_000}
     arguments = ["--symbols", ",".join(symbols)] if symbols else []
-    for name, value in options.items():
+    for name, value in shared.items():
         flag = f"--{name.replace('_', '-')}"
         if value is True:
             arguments.append(flag)
-        elif value not in (None, "", False) or (value == 0 and name.endswith("port")):
+        elif value is not None and value is not False and value != "":  # 0 is a value
             arguments += [flag, str(value)]
-    return run_both(arguments)
+    return configs, arguments
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ class InstrumentChange(msgspec.Struct, forbid_unknown_fields=True):
     funding_hours: int = 0
 
 
-def _positive(name: str, text: str) -> Decimal:
+def positive(name: str, text: str) -> Decimal:
+    """Read a decimal above 0; SimError says which field was something else."""
     try:
         value = Decimal(text)
     except InvalidOperation:
@@ -48,7 +49,7 @@ def changed(item: Instrument, form: InstrumentChange) -> Instrument:
     """Return the contract that ``form`` makes of ``item``."""
     for name in ("tick", "lot", "contract_value"):
         if getattr(form, name):
-            _positive(name, getattr(form, name))
+            positive(name, getattr(form, name))
     if form.state and form.state not in STATES:
         raise SimError(f"state was {form.state!r}; accepted: {', '.join(STATES)}")
     if form.funding_hours and form.funding_hours not in (1, 2, 4, 8):

@@ -13,6 +13,7 @@ DRESSES = ("plain", "mainnet", "testnet", "demo")
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 DEFAULT_PORTS = {"bybit": (7701, 7702), "okx": (7711, 7712)}
+PUBLIC_PORTS = (7703, 7704)  # of the mainnet's public stream beside a Bybit in demo dress
 DEFAULT_FEES_BPS = {"bybit": Decimal("5.5"), "okx": Decimal("5.0")}
 
 
@@ -111,6 +112,9 @@ class SimConfig:
             raise SimError(f"rate was {self.rate}; accepted: 1 to 100000 updates a second")
         if not 0 < self.speed <= 1000:
             raise SimError(f"speed was {self.speed}; accepted: above 0, at most 1000")
+        if self.speed != 1 and not self.frames:
+            raise SimError(f"speed was {self.speed}, which is for recorded frames; name them with "
+                           "--frames or leave it out")
         if self.admin and self.host not in LOOPBACK:
             raise SimError(f"admin calls are for loopback, the host was {self.host!r}; accepted: "
                            f"{', '.join(LOOPBACK)}")
@@ -146,3 +150,11 @@ class SimConfig:
         if self.dress == "plain":
             return "mainnet"
         return "demo" if self.venue == "okx" and self.dress == "testnet" else self.dress
+
+
+def no_port(config: SimConfig, what: str, port: int, error: OSError) -> SimError:
+    """Say that a port cannot be listened on."""
+    is_system = error.errno is not None and error.errno > 0  # a name's error has numbers of its own
+    reason = os.strerror(error.errno or 0) if is_system else error.strerror or error
+    return SimError(f"{config.venue} {what} port {port} on {config.host} cannot be opened: "
+                    f"{reason}; choose another port or 0 for any")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from arbitrage.sim import admin
 from arbitrage.sim.config import SimError
 from arbitrage.sim.exchange import encode
-from arbitrage.sim.fault_plan import parse_plan
+from arbitrage.sim.fault_reading import parse_plan
 from arbitrage.sim.faults import FaultLayer
 
 PATH = f"{admin.PREFIX}faults"

@@ -15,11 +15,11 @@ adding one changes nothing about the others.
 from __future__ import annotations
 
 import math
-import tomllib
 from typing import Any, Literal, get_args
 
 import msgspec
 
+from arbitrage.sim.admin import positive
 from arbitrage.sim.config import SimError
 from arbitrage.sim.instruments import STATES
 
@@ -51,6 +51,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             return "from_s must be 0 or later and before until_s"
         if any(at < 0 for at in self.at_s):
             return "at_s must be 0 or later"
+        if self.at_s and (self.from_s > 0 or self.until_s < math.inf):
+            return "at_s stands instead of from_s and until_s; leave one of them out"
         if self.count < 0:
             return "count must be 0 (no limit) or above"
         return ""
@@ -80,6 +82,8 @@ class FrameRule(Rule, frozen=True, kw_only=True):
     def problem(self) -> str:
         if not 0 < self.probability <= 1:
             return "probability must be above 0 and at most 1"
+        if self.at_s and self.probability < 1:
+            return "at_s stands instead of probability; leave one of them out"
         return Rule.problem(self)
 
 
@@ -202,6 +206,8 @@ class Refuse(Rule, frozen=True, kw_only=True):
     def problem(self) -> str:
         if self.status and not 400 <= self.status <= 599:
             return "status must be 400 to 599, or 0 to hang up"
+        if self.for_s < math.inf and not self.at_s:
+            return "for_s counts from at_s; give at_s, or from_s and until_s instead of for_s"
         return "for_s must be above 0" if self.for_s <= 0 else Rule.problem(self)
 
 
@@ -225,6 +231,8 @@ class RequestRule(Rule, frozen=True, kw_only=True):
     def problem(self) -> str:
         if not 0 < self.probability <= 1:
             return "probability must be above 0 and at most 1"
+        if self.at_s and self.probability < 1:
+            return "at_s stands instead of probability; leave one of them out"
         return Rule.problem(self)
 
 
@@ -303,6 +311,14 @@ class Contract(TimedRule, frozen=True, kw_only=True):
     funding_hours: int = 0
 
     def problem(self) -> str:
+        steps = {name: getattr(self, name) for name in ("tick", "lot", "contract_value")}
+        if not self.symbol or not (any(steps.values()) or self.state or self.funding_hours):
+            return "symbol and something that changes must be given"
+        try:
+            for name in filter(steps.get, steps):
+                positive(name, steps[name])
+        except SimError as error:
+            return str(error)
         if self.state and self.state not in STATES:
             return f"state must be one of {', '.join(STATES)}"
         if self.funding_hours not in (0, 1, 2, 4, 8):
@@ -326,7 +342,7 @@ class Funding(TimedRule, frozen=True, kw_only=True):
 
 AnyRule = (Drop | Duplicate | Reorder | Delay | Close | Reset | HalfOpen | Silent | Notice | Refuse
            | Answer | Lose | Partial | Skip | Restart | Clock | Contract | Funding)
-KINDS = tuple(kind.__struct_config__.tag for kind in get_args(AnyRule))
+FORMS: dict[str, Any] = {str(kind.__struct_config__.tag): kind for kind in get_args(AnyRule)}
 
 
 class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -339,46 +355,3 @@ class FaultPlan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         """The rules of one venue, with their places in the plan."""
         return [(n, rule) for n, rule in enumerate(self.rule) if rule.venue in ("", venue)
                 and not (isinstance(rule, Notice) and venue != "okx")]
-
-
-def checked(value: Any) -> FaultPlan:
-    """Make a plan of what TOML or JSON held.
-
-    Raises
-    ------
-    SimError : one line that names the rule and what is accepted.
-    """
-    try:
-        plan = msgspec.convert(value, FaultPlan)
-    except msgspec.ValidationError as error:
-        text = str(error)
-        if ("Invalid value" in text and ".what" in text) or "`what`" in text:
-            text += f"; what is one of {', '.join(map(str, KINDS))}"
-        raise SimError(f"fault plan: {text}") from None
-    for number, rule in enumerate(plan.rule):
-        problem = rule.problem()
-        if problem:
-            kind = rule.__struct_config__.tag
-            raise SimError(f"fault plan: rule {number} ({kind}): {problem}")
-    return plan
-
-
-def read_plan(path: str) -> FaultPlan:
-    """Read a plan from a TOML file; SimError with one line when it cannot be."""
-    try:
-        with open(path, "rb") as file:
-            return checked(tomllib.load(file))
-    except OSError as error:
-        raise SimError(f"--faults {path} cannot be read: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SimError(f"--faults {path} is not TOML: {error}") from None
-    except SimError as error:
-        raise SimError(f"--faults {path}: {error}") from None
-
-
-def parse_plan(body: bytes) -> FaultPlan:
-    """Read a plan from JSON; SimError with one line when it cannot be."""
-    try:
-        return checked(msgspec.json.decode(body))
-    except msgspec.DecodeError as error:
-        raise SimError(f"fault plan: not JSON: {error}") from None

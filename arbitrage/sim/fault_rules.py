@@ -13,6 +13,7 @@ from collections import deque
 from random import Random
 from typing import NamedTuple
 
+from arbitrage.sim.bybit import PRIVATE_TOPICS
 from arbitrage.sim.exchange import Connection, Exchange
 from arbitrage.sim.fault_plan import FrameRule, LineRule, RequestRule, Rule, TimedRule
 from arbitrage.sim.instruments import canonical_of
@@ -49,9 +50,10 @@ def facts_of(exchange: Exchange, payload: bytes) -> Facts:
         if topic is None:
             is_pong = b'"pong"' in head
             return Facts(PONG if is_pong else ACK if _BYBIT_ACK.search(head) else REPLY, "")
-        channel, _, name = topic.group(1).decode().rpartition(".")
-        if not channel or name == "linear":
-            return Facts(channel or name, _symbol_in(exchange, payload))
+        named = topic.group(1).decode().removesuffix(".linear")
+        if named in PRIVATE_TOPICS:
+            return Facts(named, _symbol_in(exchange, payload))
+        channel, _, name = named.rpartition(".")
         return Facts(channel, _canonical(exchange, name))
     if payload == b"pong":
         return Facts(PONG, "")

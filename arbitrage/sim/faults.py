@@ -21,6 +21,7 @@ from arbitrage.sim.admin import InstrumentChange, changed
 from arbitrage.sim.config import SimError
 from arbitrage.sim.exchange import Connection, Exchange, Reply, encode
 from arbitrage.sim.fault_answers import asked, rest_answer, socket_answer
+from arbitrage.sim.fault_fields import unknown_symbol
 from arbitrage.sim.fault_plan import FaultPlan
 from arbitrage.sim.fault_rules import ACK, Armed, Facts, Line, facts_of, picked
 from arbitrage.sim.instruments import Instrument
@@ -109,11 +110,11 @@ class FaultLayer:
         now_ns = self.base_clock()
         rules = [Armed(n, rule, plan.seed, self.exchange.venue, now_ns)
                  for n, rule in plan.of(self.exchange.venue)]
-        known = {item.canonical for item in self.exchange.instruments}
+        known = [item.canonical for item in self.exchange.instruments]
         for armed in rules:
             if armed.symbol and armed.symbol not in known:
                 raise SimError(f"fault plan: rule {armed.number} ({armed.what}): "
-                               f"{self.exchange.venue} was not started with {armed.symbol}")
+                               f"{unknown_symbol(self.exchange.venue, armed.symbol, known)}")
         self.plan = plan
         self._frames = [armed for armed in rules if isinstance(armed.rule, kinds.FrameRule)]
         self._timed = [armed for armed in rules if isinstance(armed.rule, kinds.TimedRule)]

@@ -2,23 +2,50 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from arbitrage.sim.config import VENUES, SimError
+from arbitrage.sim.config import PUBLIC_PORTS, VENUES, SimConfig, SimError, no_port
 from arbitrage.sim.exports import print_exports
 
 START_TIMEOUT_S = 20.0
 PUBLIC = "bybit-public"
+
+
+class EndedError(Exception):
+    """A venue ended at its start and has said why; the argument is its exit code."""
+
+
+def both(symbols: tuple[str, ...], options: dict[str, Any]) -> dict[str, SimConfig]:
+    """Each process's name and what it will be: Bybit demo trades on the mainnet's public stream."""
+    found = {venue: SimConfig(venue=venue, symbols=symbols, **options) for venue in VENUES}
+    if options["dress"] == "demo":
+        bybit = found["bybit"]
+        ws_port, rest_port = PUBLIC_PORTS
+        found[PUBLIC] = replace(
+            bybit, dress="mainnet", ws_port=ws_port if bybit.ws_port is None else bybit.ws_port,
+            rest_port=rest_port if bybit.rest_port is None else bybit.rest_port)
+    return found
+
+
+def check_ports(config: SimConfig) -> None:
+    """Raise SimError when a port that ``config`` names cannot be had."""
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    for what, port in zip(("WebSocket", "REST"), config.ports, strict=True):
+        try:
+            socket.create_server((config.host, port), family=family).close()
+        except OSError as error:
+            raise no_port(config, what, port, error) from error
 
 
 def wait_ready(path: Path, child: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
@@ -27,23 +54,27 @@ def wait_ready(path: Path, child: subprocess.Popen[bytes], deadline: float) -> d
             found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
             return found
         if child.poll() is not None:
+            if child.returncode > 0:
+                raise EndedError(child.returncode)
             raise SimError(f"a venue ended at its start with exit code {child.returncode}")
         time.sleep(0.02)
     raise SimError(f"a venue was not ready after {START_TIMEOUT_S:.0f} s")
 
 
-def run_both(arguments: list[str]) -> int:
-    """Start ``python -m arbitrage.sim --venue V`` for both venues; wait for a signal or an end."""
+def run_both(configs: dict[str, SimConfig], arguments: list[str]) -> int:
+    """Start ``python -m arbitrage.sim --venue V`` for each; wait for a signal or an end."""
+    for config in configs.values():
+        check_ports(config)
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, _frame: stopping.append(n))
     children: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="arb-sim-") as folder:
         try:
-            for name, venue, more in _processes(arguments):
+            for name, config in configs.items():
                 children[name] = subprocess.Popen(
-                    [sys.executable, "-m", "arbitrage.sim", "--venue", venue, "--ready-file",
-                     str(Path(folder) / name), "--exit-with-parent", *arguments, *more],
+                    [sys.executable, "-m", "arbitrage.sim", *arguments, *_own(config),
+                     "--ready-file", str(Path(folder) / name), "--exit-with-parent"],
                     stdout=subprocess.DEVNULL)  # said below, of both at once
             deadline = time.monotonic() + START_TIMEOUT_S
             ready = {venue: wait_ready(Path(folder) / venue, child, deadline)
@@ -58,16 +89,17 @@ def run_both(arguments: list[str]) -> int:
             if failed and not stopping:
                 raise SimError(f"the simulated {failed[0]} ended unexpectedly")
             return 0
+        except EndedError as ended:
+            return int(ended.args[0])
         finally:
             _end(list(children.values()))
 
 
-def _processes(arguments: list[str]) -> list[tuple[str, str, list[str]]]:
-    """(name, venue, more arguments): Bybit demo trades on the mainnet's public stream."""
-    found: list[tuple[str, str, list[str]]] = [(venue, venue, []) for venue in VENUES]
-    if ("--dress", "demo") in itertools.pairwise(arguments):
-        found.append((PUBLIC, "bybit", ["--dress", "mainnet"]))
-    return found
+def _own(config: SimConfig) -> list[str]:
+    """Arguments that the processes do not share."""
+    ws_port, rest_port = config.ports
+    return ["--venue", config.venue, "--dress", config.dress, "--ws-port", str(ws_port),
+            "--rest-port", str(rest_port)]
 
 
 def _end(children: list[subprocess.Popen[bytes]]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from arbitrage.errors import ConfigError
-from arbitrage.frame_files import SUFFIXES, find_frames, open_frames
+from arbitrage.frame_files import PART, SUFFIXES, find_frames, open_frames
 from arbitrage.sim.config import VENUES, SimError
 from arbitrage.sim.instruments import Instrument, listed
 from arbitrage.sim.market import QuoteSink
@@ -83,7 +83,10 @@ def parse_quote(venue: str, frame: bytes) -> Quote | None:
 
 
 def frames_path(text: str, venue: str) -> Path:
-    """The venue's file: ``text`` itself, or ``VENUE.frames.gz`` (``.zst``, none) in that folder."""
+    """The venue's file: ``text`` itself, or ``VENUE.frames.gz`` (``.zst``, none) in that folder.
+
+    Without a whole file it is the ``.part`` that an interrupted recorder left.
+    """
     path = Path(text)
     if path.is_file():
         return path
@@ -105,7 +108,7 @@ def read_lines(path: Path) -> Iterator[tuple[int, bytes]]:
                 stamp, tab, frame = line.rstrip(b"\r\n").partition(b"\t")
                 if tab and stamp.isdigit():
                     yield int(stamp), frame
-                elif line.strip():
+                elif line.strip() and not (path.suffix == PART and not line.endswith(b"\n")):
                     raise SimError(f"{path}:{number} was not 'recv_ns TAB frame'")
     except (OSError, ConfigError) as error:
         raise SimError(f"{path}: reading stopped after line {number}: {error}") from error
@@ -115,6 +118,8 @@ def common_epoch(path: Path, venue: str) -> int:
     """Earliest first ``recv_ns`` of this file and the other venues' files beside it."""
     stamps = []
     names = {path, *(path.with_name(path.name.replace(venue, other, 1)) for other in VENUES)}
+    if path == find_frames(path.parent, venue):  # the others' may have another ending
+        names |= {find_frames(path.parent, other) or path for other in VENUES}
     for name in names:
         if name.is_file():
             first = next(read_lines(name), None)

@@ -38,10 +38,11 @@ from picows import (
 from arbitrage.sim import admin, fault_calls
 from arbitrage.sim.bybit import BybitExchange
 from arbitrage.sim.certs import CA_NAME, server_context
-from arbitrage.sim.config import SimConfig, SimError
+from arbitrage.sim.config import SimConfig, SimError, no_port
 from arbitrage.sim.exchange import Connection, Exchange
 from arbitrage.sim.exports import print_exports
-from arbitrage.sim.fault_plan import FaultPlan, read_plan
+from arbitrage.sim.fault_plan import FaultPlan
+from arbitrage.sim.fault_reading import read_plan
 from arbitrage.sim.faults import NOTHING, Cut, FaultLayer, NoAnswer, Refused
 from arbitrage.sim.instruments import listed
 from arbitrage.sim.market import THIN, Market, SeededMarket
@@ -71,6 +72,25 @@ def make_exchange(config: SimConfig, clock: Any = time.time_ns) -> Exchange:
                               THIN if config.environment == "testnet" else 1.0)
     kind = BybitExchange if config.venue == "bybit" else OkxExchange
     return kind(replace(config, t0_ns=t0_ns), instruments, market, clock)
+
+
+def make_server(config: SimConfig) -> SimServer:
+    """Build all that needs no socket.
+
+    Raises
+    ------
+    SimError : what it was told does not fit; the text is one line for a person.
+    """
+    exchange = make_exchange(config)
+    if config.tls:
+        server_context(tls_folder(config))
+    if not config.faults:
+        return SimServer(config, exchange)
+    plan = read_plan(config.faults)
+    try:
+        return SimServer(config, exchange, plan)
+    except SimError as error:
+        raise SimError(f"--faults {config.faults}: {error}") from None
 
 
 def close_frame(code: int, reason: str) -> bytes:
@@ -175,10 +195,7 @@ class SimServer:
         try:
             return await starting
         except OSError as error:
-            raise SimError(
-                f"{self.config.venue} {what} port {port} on {self.config.host} cannot be opened: "
-                f"{os.strerror(error.errno) if error.errno else error}; "
-                "choose another port or 0 for any") from error
+            raise no_port(self.config, what, port, error) from error
 
     def _name_urls(self, ws_port: int, rest_port: int, context: ssl.SSLContext | None) -> None:
         ws, http = ("wss", "https") if context else ("ws", "http")
@@ -332,10 +349,9 @@ def write_ready(path: str, urls: dict[str, str], extra: dict[str, Any]) -> None:
             f"--ready-file {path} cannot be written: {error.strerror or error}") from None
 
 
-async def serve(config: SimConfig, parent_pid: int = 0) -> None:
+async def serve(server: SimServer, parent_pid: int = 0) -> None:
     """Run one venue until SIGTERM, SIGINT or, with ``parent_pid``, the end of that parent."""
-    plan = read_plan(config.faults) if config.faults else NOTHING
-    server = SimServer(config, make_exchange(config), plan)
+    config = server.config
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.stopped.set)
@@ -346,8 +362,9 @@ async def serve(config: SimConfig, parent_pid: int = 0) -> None:
         extra = {"ca_file": str(tls_folder(config) / CA_NAME)} if config.tls else {}
         if config.ready_file:
             write_ready(config.ready_file, server.urls, extra)
-        print(f"{config.venue} simulator: WebSocket {server.urls['public_ws_url']} "
-              f"REST {server.urls['rest_url']}", file=sys.stderr, flush=True)
+        socket_url = server.urls["public_ws_url"] or server.urls["private_ws_url"]
+        print(f"{config.venue} simulator: WebSocket {socket_url} REST {server.urls['rest_url']}",
+              file=sys.stderr, flush=True)
         print_exports({config.venue: {**server.urls, **extra}})
         gc.collect()
         gc.freeze()
@@ -362,17 +379,22 @@ async def serve(config: SimConfig, parent_pid: int = 0) -> None:
         raise server.failure
 
 
-def run(config: SimConfig, exit_with_parent: bool = False) -> None:
+def run(config: SimConfig) -> None:
     """Run one venue in this process until a signal ends it.
 
     Raises
     ------
     SimError : it cannot start or go on; the text is one line for a person.
     """
+    run_server(make_server(config))
+
+
+def run_server(server: SimServer, exit_with_parent: bool = False) -> None:
+    """Run the venue of `make_server`, as `run` does."""
     parent_pid = os.getppid() if exit_with_parent else 0
     try:
         import uvloop
     except ImportError:
-        asyncio.run(serve(config, parent_pid))
+        asyncio.run(serve(server, parent_pid))
     else:
-        uvloop.run(serve(config, parent_pid))
+        uvloop.run(serve(server, parent_pid))

@@ -8,7 +8,7 @@ from typing import Any
 from sim_kit import Client, Venue
 
 from arbitrage.sim.exchange import Connection
-from arbitrage.sim.fault_plan import checked
+from arbitrage.sim.fault_reading import checked
 from arbitrage.sim.faults import Cut, FaultLayer
 
 QUOTE_CHANNEL = {"bybit": "orderbook.1", "okx": "bbo-tbt"}

@@ -80,6 +80,8 @@ def test_scripts_run_from_anywhere(script: str, tmp_path: Path) -> None:
         (["demo", "--symbols", "BTC-USD"], 2, "--symbols was 'BTC-USD'"),
         (["demo", "--seconds", "0"], 2, "--seconds"),
         (["demo", "--rate", "0"], 2, "--rate"),
+        (["demo", "--speed", "2"], 2, "--speed is for recorded frames; name their folder"),
+        (["sim", "--symbols", "NOPEUSDT"], 2, "symbol was 'NOPEUSDT'"),
         (["demo", "--min-net-bps", "nan"], 2, "--min-net-bps was nan"),
         (["trade", "--mode", "real"], 2, "'paper', 'demo', 'testnet', 'live'"),
         (["trade", "--mode", "live"], 2, "mode live needs keys of bybit; set BYBIT_API_KEY"),

@@ -117,6 +117,14 @@ def test_symbols_are_those_in_both_files(tmp_path: Path) -> None:
     assert symbols_of_frames(tmp_path) == ("PEPEUSDT", "BTCUSDT")
 
 
+def test_parts_of_an_interrupted_recording_are_played_too(tmp_path: Path) -> None:
+    for venue, symbol in (("bybit", "BTCUSDT"), ("okx", "BTC-USDT-SWAP")):
+        write_frames(tmp_path, venue, [symbol])
+        whole = tmp_path / f"{venue}.frames.gz"
+        whole.rename(whole.with_name(f"{whole.name}.part"))
+    assert symbols_of_frames(tmp_path) == ("BTCUSDT",)
+
+
 def test_folders_without_frames_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"holds no bybit\.frames\.gz"):
         symbols_of_frames(tmp_path)

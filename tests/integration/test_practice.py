@@ -115,7 +115,7 @@ MAINNET = {name: f"canary-{name}" for venue in KEY_VARIABLES
         (
             TESTNET,
             ["arbitrage.demo", "--testnet", "--tls", "--seed", "3"],
-            "--seed, --tls belongs to the simulated venues",
+            "--seed, --tls belong to the simulated venues; leave them out",
         ),
         (
             MAINNET,

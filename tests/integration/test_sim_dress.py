@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from sim_kit import KEYS, Client, Venue, hex_sign
 
 from arbitrage.sim.config import SimConfig, SimError, SimKeys
 from arbitrage.sim.instruments import listed
+from arbitrage.sim.launch import both
 
 BTC = "BTC-USDT-SWAP"
 
@@ -169,3 +171,28 @@ def test_both_in_demo_dress_name_a_public_stream_for_bybit() -> None:
     assert "BYBIT_TRADE_WS_URL" not in lines
     assert lines["OKX_PUBLIC_WS_URL"].endswith("/ws/v5/public")
     assert KEYS.key not in lines.values()
+
+
+def test_the_public_stream_beside_bybit_demo_has_default_ports_of_its_own() -> None:
+    options = {"dress": "demo", "ws_port": None, "rest_port": None}
+    ports = [port for config in both(("BTCUSDT",), options).values() for port in config.ports]
+    assert ports == [7701, 7702, 7711, 7712, 7703, 7704]
+    options |= {"ws_port": 0, "rest_port": 0}
+    assert {port for config in both((), {**options, "frames": "x"}).values()
+            for port in config.ports} == {0}
+
+
+def test_a_venue_without_a_public_socket_says_the_private_one_at_its_start() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arbitrage.sim", "--venue", "bybit", "--dress", "demo", "--ws-port",
+         "0", "--rest-port", "0", "--symbols", "BTCUSDT", "--rate", "50"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    try:
+        line = process.stderr.readline()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(10)
+        process.stderr.close()
+    assert re.fullmatch(
+        r"bybit simulator: WebSocket ws://127\.0\.0\.1:\d+/v5/private REST http://\S+\n", line)

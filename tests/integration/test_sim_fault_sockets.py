@@ -136,7 +136,7 @@ def test_a_wrong_plan_over_http_is_one_line() -> None:
         async with simulated("bybit", admin=True) as server:
             told = await arm(server, {"what": "drop", "probability": 7})
             assert told["status"] == 400
-            assert told["error"].startswith("fault plan: rule 0 (drop): probability must be")
+            assert told["error"].startswith("fault plan: rule 0 (drop): probability was 7")
 
     run(main)
 

@@ -14,7 +14,8 @@ from sim_kit import Venue
 
 from arbitrage.sim.config import SimError
 from arbitrage.sim.exchange import Connection
-from arbitrage.sim.fault_plan import AnyRule, checked
+from arbitrage.sim.fault_plan import AnyRule
+from arbitrage.sim.fault_reading import checked
 from arbitrage.sim.faults import FaultLayer, NoAnswer, Refused
 
 
@@ -235,7 +236,7 @@ def test_the_clock_funding_and_contracts_change() -> None:
 
 
 def test_a_plan_names_only_what_the_venue_has() -> None:
-    with pytest.raises(SimError, match=r"rule 0 \(drop\): bybit was not started with XRPUSDT"):
+    with pytest.raises(SimError, match=r"rule 0 \(drop\): symbol was 'XRPUSDT', which bybit was"):
         Bench("bybit", {"what": "drop", "symbol": "XRPUSDT"})
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import statistics
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,14 @@ import pytest
 from arbitrage.sim.config import SimError
 from arbitrage.sim.instruments import CANONICAL_SYMBOLS, canonical_of, listed
 from arbitrage.sim.market import SLOT_S, GapSchedule, SeededMarket, SymbolPrice
-from arbitrage.sim.playback import FramesMarket, parse_quote, read_lines, symbols_in
+from arbitrage.sim.playback import (
+    FramesMarket,
+    common_epoch,
+    frames_path,
+    parse_quote,
+    read_lines,
+    symbols_in,
+)
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 Quotes = list[tuple[int, int, int, int, int, int]]
@@ -148,6 +157,25 @@ def test_two_files_of_a_folder_share_their_epoch(tmp_path: Path) -> None:
     assert not seen
     market.advance(100_000_000, lambda *quote: seen.append(quote))
     assert len(seen) == 1
+
+
+def test_parts_of_an_interrupted_recording_are_found_and_read_as_far_as_they_go(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = write_frames(tmp_path).read_bytes() + b"10400"  # cut in the middle of a line
+    (tmp_path / "bybit.frames").unlink()
+    part = tmp_path / "bybit.frames.gz.part"
+    deflate = zlib.compressobj(wbits=31)
+    part.write_bytes(deflate.compress(text) + deflate.flush(zlib.Z_SYNC_FLUSH))
+    (tmp_path / "okx.frames").write_text("900000000\t{}\n")
+    assert frames_path(str(tmp_path), "bybit") == part
+    for _ in range(2):
+        assert len(list(read_lines(part))) == 6
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{part} was left by a recorder that was interrupted: read as far as it goes"]
+    assert common_epoch(part, "bybit") == 900_000_000, "the other file is whole, and counts too"
+    (tmp_path / "bybit.frames.gz").write_bytes(gzip.compress(text))
+    assert frames_path(str(tmp_path), "bybit") == tmp_path / "bybit.frames.gz"
 
 
 def test_a_broken_line_names_itself(tmp_path: Path) -> None:

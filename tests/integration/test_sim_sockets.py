@@ -15,12 +15,17 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from sim_kit import base64_sign, hex_sign
+
+from arbitrage.sim.__main__ import _both as both_arguments
+from arbitrage.sim.config import SimConfig, SimError
+from arbitrage.sim.launch import run_both
 
 ROOT = Path(__file__).resolve().parents[2]
 START_TIMEOUT_S = 20.0
@@ -228,16 +233,54 @@ def test_port_in_use_is_one_clear_line() -> None:
 
 @pytest.mark.parametrize(("options", "says"), [
     (("--venue", "okx", "--symbols", "NOPEUSDT"), "symbol was 'NOPEUSDT'"),
+    (("--symbols", "NOPEUSDT"), "symbol was 'NOPEUSDT'"),
     (("--venue", "okx", "--rate", "0"), "rate was 0"),
     (("--venue", "both", "--speed", "-1"), "speed was -1.0"),
+    (("--speed", "2"), "speed was 2.0, which is for recorded frames"),
     (("--venue", "bybit", "--frames", "/nonexistent"), "frames file was not found"),
+    (("--frames", "/nonexistent"), "frames file was not found"),
+    (("--ready-file", "x"), "--ready-file belong to one venue: add --venue"),
+    (("--faults", "/nonexistent"), "--faults /nonexistent cannot be read"),
 ])
 def test_wrong_options_are_one_clear_line(options: tuple[str, ...], says: str) -> None:
     done = subprocess.run([sys.executable, "-m", "arbitrage.sim", *options], env=ENV,
                           capture_output=True, text=True, timeout=60)
-    assert done.returncode == 1
+    assert done.returncode == 2
     (line,) = done.stderr.splitlines()
     assert says in line
+
+
+def test_a_plan_for_a_symbol_that_is_not_there_names_its_file_once(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text('[[rule]]\nwhat = "drop"\nsymbol = "XRPUSDT"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "arbitrage.sim", "--symbols", "BTCUSDT", "--faults", str(plan)],
+        env=ENV, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"error: --faults {plan}: fault plan: rule 0 (drop): symbol was 'XRPUSDT', which bybit was "
+        "not started with; accepted: BTCUSDT\n")
+
+
+def test_a_taken_port_of_both_is_said_before_any_process_starts() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        configs = {venue: SimConfig(venue=venue, ws_port=port, rest_port=0)
+                   for venue in ("bybit", "okx")}
+        with pytest.raises(SimError, match=f"bybit WebSocket port {port} on 127.0.0.1 cannot be"):
+            run_both(configs, [])
+
+
+def test_arguments_of_both_keep_zeros() -> None:
+    options = {"seed": 0, "fees_bps": Decimal(0), "dress": "plain", "ws_port": None,
+               "rest_port": None, "ready_file": "", "t0_ns": 0, "tls": False}
+    _, shared = both_arguments(("BTCUSDT",), options)
+    text = " ".join(shared)
+    assert "--seed 0" in text
+    assert "--fees-bps 0" in text
+    assert "--tls" not in text
 
 
 def test_tls_with_its_own_authority(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from virtual_loop import run_virtual
 
 from arbitrage.core.records import RowState
 from arbitrage.core.segment import Segment
-from arbitrage.sim.fault_plan import FaultPlan, checked
+from arbitrage.sim.fault_plan import FaultPlan
+from arbitrage.sim.fault_reading import checked
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 SEEDS = 200

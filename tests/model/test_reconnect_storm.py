@@ -11,7 +11,7 @@ from market_world import World, segment_of
 from virtual_loop import run_virtual
 
 from arbitrage.core.segment import Segment
-from arbitrage.sim.fault_plan import checked
+from arbitrage.sim.fault_reading import checked
 
 OUTAGE_S = 60.0
 LIVE_WITHIN_S = 3.0

@@ -6,7 +6,9 @@ import pytest
 
 from arbitrage.sim import fault_plan as kinds
 from arbitrage.sim.config import SimError
-from arbitrage.sim.fault_plan import FaultPlan, checked, parse_plan, read_plan
+from arbitrage.sim.fault_fields import CHANNELS
+from arbitrage.sim.fault_plan import FaultPlan
+from arbitrage.sim.fault_reading import checked, parse_plan, read_plan
 
 
 def test_a_file_becomes_typed_rules(tmp_path: Path) -> None:
@@ -28,18 +30,37 @@ def test_a_file_becomes_typed_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rule", "said"),
     [
-        ({"what": "drp"}, "what is one of drop, duplicate"),
-        ({}, "missing required field `what`"),
-        ({"what": "drop", "probabilty": 1}, "unknown field `probabilty` - at `$.rule[0]`"),
-        ({"what": "drop", "probability": 0}, "rule 0 (drop): probability must be above 0"),
-        ({"what": "drop", "probability": "1"}, "Expected `float`, got `str`"),
-        ({"what": "drop", "role": "rest"}, "Invalid enum value 'rest'"),
+        ({"what": "drp"}, "rule 0: what was 'drp'; accepted: drop, duplicate, "),
+        ({}, "rule 0: what is missing; accepted: drop, "),
+        ({"what": "drop", "chanel": "books"}, "chanel is no field here; accepted: venue, from_s, "),
+        ({"what": "drop", "probability": 0}, "rule 0 (drop): probability was 0; probability"),
+        ({"what": "drop", "probability": "1"}, "probability was '1'; accepted: a number"),
+        ({"what": "drop", "role": "publik"}, "role was 'publik'; accepted: public, private, trade"),
+        ({"what": "drop", "venue": "kraken"}, "venue was 'kraken'; accepted: bybit, okx"),
+        ({"what": "drop", "at_s": 3}, "at_s was 3; accepted: a list of numbers"),
+        ({"what": "drop", "at_s": [1], "probability": 0.5}, "at_s stands instead of probability"),
+        ({"what": "lose", "at_s": [1], "probability": 0.5}, "at_s stands instead of probability"),
+        ({"what": "drop", "at_s": [1], "until_s": 9}, "at_s stands instead of from_s and until_s"),
+        ({"what": "refuse", "for_s": 60}, "for_s counts from at_s"),
+        ({"what": "delay", "ms": float("nan")}, "ms was nan; accepted: finite numbers"),
+        ({"what": "clock", "jump_ms": "x"}, "jump_ms was 'x'; accepted: a whole number"),
+        ({"what": "drop", "connection": "x"}, "connection was 'x'; accepted: a whole number"),
+        ({"what": "delay", "ms": 1, "is_overtaken": 2}, "is_overtaken was 2; accepted: true or"),
+        ({"what": "drop", "channel": "bookz"}, "channel was 'bookz'; accepted: orderbook.1, "),
+        ({"what": "drop", "channel": "books", "venue": "bybit"}, "accepted for bybit: orderbook.1"),
+        ({"what": "drop", "channel": "orders", "role": "public", "venue": "okx"},
+         "accepted for public lines of okx: bbo-tbt, funding-rate, books, books5, ack, pong"),
+        ({"what": "silent", "channel": "ack"}, "channel was 'ack'; accepted: orderbook.1"),
+        ({"what": "drop", "symbol": "NOPE"}, "symbol was 'NOPE'; accepted: BTCUSDT, ETHUSDT, "),
+        ({"what": "close", "venue": "okx", "role": "trade"}, "role was 'trade', which okx has not"),
+        ({"what": "contract", "symbol": "BTCUSDT"}, "something that changes must be given"),
+        ({"what": "contract", "symbol": "BTCUSDT", "tick": "x"}, "tick was 'x'; accepted: a deci"),
         ({"what": "drop", "from_s": 3, "until_s": 3}, "from_s must be 0 or later and before"),
         ({"what": "drop", "at_s": [-1]}, "at_s must be 0 or later"),
         ({"what": "drop", "count": -1}, "count must be 0"),
         ({"what": "duplicate", "copies": 0}, "copies must be 1 or above"),
         ({"what": "reorder", "frames": 0}, "frames must be 1 or above"),
-        ({"what": "delay"}, "missing required field `ms`"),
+        ({"what": "delay"}, "ms is missing; accepted: a number"),
         ({"what": "delay", "ms": 0}, "one of them above 0"),
         ({"what": "close", "code": 200}, "code must be 1000 to 4999"),
         ({"what": "reset", "every_s": 1, "at_s": [1]}, "every_s must be above 0, and stands"),
@@ -66,6 +87,28 @@ def test_a_wrong_rule_is_one_line(rule: dict[str, object], said: str) -> None:
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ({"rules": []}, "rules is no field here; accepted: seed, rule"),
+        ({"seed": "x"}, "seed was 'x'; accepted: a whole number"),
+        ({"rule": {"what": "drop"}}, "rule was {'what': 'drop'}; accepted: [[rule]] tables"),
+        ([], "it was []; accepted: an object of seed and rule"),
+    ],
+)
+def test_a_wrong_plan_is_one_line(plan: object, said: str) -> None:
+    with pytest.raises(SimError) as caught:
+        checked(plan)
+    assert str(caught.value) == f"fault plan: {said}"
+
+
+@pytest.mark.parametrize(("venue", "role"), CHANNELS)
+def test_every_channel_that_a_venue_has_is_accepted(venue: str, role: str) -> None:
+    for channel in (*CHANNELS[venue, role], "ack", "pong", "reply"):
+        checked({"rule": [{"what": "drop", "channel": channel, "venue": venue, "role": role},
+                          {"what": "drop", "channel": channel}]})
+
+
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     missing, spoiled = tmp_path / "none.toml", tmp_path / "spoiled.toml"
     spoiled.write_text("seed = \n")
@@ -74,7 +117,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SimError, match=r"--faults .*spoiled\.toml is not TOML: "):
         read_plan(str(spoiled))
     spoiled.write_text('[[rule]]\nwhat = "drop"\ncount = "x"\n')
-    with pytest.raises(SimError, match=r"--faults .*spoiled\.toml: fault plan: Expected `int`"):
+    with pytest.raises(SimError, match=r"spoiled\.toml: .* rule 0 \(drop\): count was 'x'"):
         read_plan(str(spoiled))
     with pytest.raises(SimError, match="not JSON"):
         parse_plan(b"seed = 1")
