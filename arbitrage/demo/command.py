@@ -27,6 +27,19 @@ def _given_options() -> set[str]:
     }
 
 
+def _check_together(given: set[str], *, testnet: bool) -> None:
+    """Refuse options that have no effect beside the others."""
+    wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls"})
+    if testnet and wrong:
+        names = ", ".join(f"--{name}" for name in wrong)
+        verb, them = ("belong", "them") if len(wrong) > 1 else ("belongs", "it")
+        raise ConfigError(
+            f"{names} {verb} to the simulated venues; leave {them} out with --testnet"
+        )
+    if "speed" in given and "frames" not in given:
+        raise ConfigError("--speed is for recorded frames; name their folder with --frames")
+
+
 @click.command()
 @click.option(
     "--seconds",
@@ -148,20 +161,12 @@ def demo(
         tls=tls,
     )
     given = _given_options()
+    _check_together(given, testnet=testnet)
     if testnet:
-        wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls"})
-        if wrong:
-            raise ConfigError(
-                f"{', '.join(f'--{name}' for name in wrong)} "
-                f"{'belong' if len(wrong) > 1 else 'belongs'} to the simulated venues; "
-                f"leave {'them' if len(wrong) > 1 else 'it'} out with --testnet"
-            )
         from arbitrage.demo.practice import run_practice
 
         report = run_practice(options, fees_given="fees" in given)
     else:
-        if "speed" in given and frames is None:
-            raise ConfigError("--speed is for recorded frames; name their folder with --frames")
         report = run_demo(options)
     if json_path is not None:
         write_text(json_path, to_json(report))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from fault_kit import VENUES, Bench, desk, place
+from fault_kit import VENUES, Bench, FaultyClient, desk, place
 
 
 @pytest.mark.parametrize("venue", VENUES)
@@ -84,3 +84,14 @@ def test_a_fill_is_told_late_twice_or_before_its_answer(venue: str) -> None:
     assert channel in trade.pushed()
     bench.turn(50)
     assert len(trade.sort()) == 1
+
+
+@pytest.mark.parametrize("suffix", ["", ".linear"])
+def test_bybits_lean_executions_are_a_channel_of_their_own(suffix: str) -> None:
+    for channel, left in (("execution.fast", {"execution"}), ("execution", {"execution.fast"})):
+        bench, trade, _ = desk("bybit", {"what": "drop", "channel": channel})
+        lean = FaultyClient(bench, "private")
+        lean.send(op="subscribe", args=[f"execution{suffix}", f"execution.fast{suffix}"])
+        assert place(trade) is not None
+        names = {name.removesuffix(".linear") for name in trade.pushed() + lean.pushed()}
+        assert names - {"order"} == left

@@ -148,10 +148,10 @@ def test_the_command_reads_a_plan_and_says_what_is_wrong(tmp_path: Path) -> None
         done = subprocess.run(
             [sys.executable, "-m", "arbitrage.sim", "--venue", venue, "--faults", str(path)],
             capture_output=True, text=True, check=False, timeout=30)
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert done.stderr.strip() == (
-            f"error: --faults {path}: fault plan: rule 0 (drop): probability must be above 0 and "
-            "at most 1")
+            f"error: --faults {path}: fault plan: rule 0 (drop): probability was 2; probability "
+            "must be above 0 and at most 1")
 
 
 def test_a_plan_from_a_file_is_in_force_at_once(tmp_path: Path) -> None:
