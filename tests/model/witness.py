@@ -119,7 +119,9 @@ class Witness:
         (data,) = frame["data"]
         number, previous, made_ms = data["seqId"], data["prevSeqId"], int(data["ts"])
         if previous == -1:
-            if not heard.ids or made_ms > heard.last_ms:
+            # one grid point of the venue's time may hold several states: then the id tells
+            is_late = made_ms <= heard.last_ms and number < heard.last_id
+            if not heard.ids or not is_late:
                 heard.ids = {number}
                 heard.last_id, heard.last_ms = number, made_ms
             return False
