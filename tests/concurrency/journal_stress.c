@@ -94,5 +94,6 @@ int main(int argc, char **argv)
     }
     arb_store_release(&done_flag, 1);
     pthread_join(keeper, NULL);
+    printf("%llu operations\n", (unsigned long long)harness_operations);
     return 0;
 }

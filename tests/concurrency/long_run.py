@@ -88,7 +88,10 @@ def main(argv: list[str] | None = None) -> int:
                 )
                 return WRONG
             counted = re.match(r"(\d+) operations", output)
-            entry["operations"] = int(entry["operations"]) + int(counted.group(1) if counted else 0)
+            if counted is None:
+                print(f"{name}: ended well, but did not say how many operations: {output.strip()}")
+                return WRONG
+            entry["operations"] = int(entry["operations"]) + int(counted.group(1))
             entry["seed"] = seed
             save_state(options.state, state)
             print(f"{name}: {entry['operations']} of {goals[name]}", flush=True)
