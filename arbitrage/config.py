@@ -1,8 +1,7 @@
-"""Settings: typed, validated and frozen, from the environment and a ``.env`` file.
+"""Settings read from the environment and a ``.env`` file; the first value that is wrong raises.
 
-Each field of the structs below names its variable, its range and what it is for; the reader, the
-error messages and ``.env.example`` all come from there. The environment wins over ``.env``.
-Hosts live in `arbitrage.hosts`, fees in `arbitrage.fees`.
+What there is to set stands in `arbitrage.settings`; the environment wins over ``.env``. Hosts live
+in `arbitrage.hosts`, fees in `arbitrage.fees`, keys in `arbitrage.keys`.
 """
 
 import difflib
@@ -11,25 +10,24 @@ import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta
 
-from arbitrage.config_values import CORE_LIMIT, convert_text, parse_cores, parse_symbols
+from arbitrage.config_values import convert_text, parse_cores, parse_symbols
 from arbitrage.errors import ConfigError
-from arbitrage.fees import FeeSchedule, parse_fees
+from arbitrage.fees import parse_fees
 from arbitrage.hosts import (
     HOST_VARIABLES,
     REGION_VARIABLES,
-    Hosts,
     environment_of,
     hosts_for,
     is_local,
 )
 from arbitrage.keys import KEY_VARIABLES, Credentials, other_keys, read_mode_keys
 from arbitrage.secret import Secret
+from arbitrage.settings import Mode, RiskSettings, Settings, StrategySettings, fields_of
 
 __all__ = [
     "Credentials",
@@ -42,24 +40,8 @@ __all__ = [
     "variables",
 ]
 
-Mode = Literal["paper", "demo", "testnet", "live"]
-PRACTICE_MODES: tuple[Mode, ...] = ("testnet", "demo")  # the first whose keys are all set
-FeedMode = Literal["loop", "threads", "processes"]
-LoopMode = Literal["spin", "block", "adaptive"]
-Stages = Literal["split", "fused", "inline"]
-StagesChoice = Literal["auto", "split", "fused", "inline"]
-Wait = Literal["spin", "yield", "adaptive"]
-Depth = Literal["full", "five", "off"]
-Durability = Literal["async", "interval", "every"]
-FeeMode = Literal["round_trip", "entry"]
-LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-
-DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
-# Fewer cores than these and the stages share threads: a spinning thread without a core of its own
-# only takes time from the others.
-FUSED_CORES_MIN = 3
-SPLIT_CORES_MIN = 8
 CANCEL_ALL_AFTER_MIN_S = 10  # the venue takes no less
+PRACTICE_MODES: tuple[Mode, ...] = ("testnet", "demo")  # the first whose keys are all set
 _OTHER_KNOWN = {"ARB_BUILD"}
 _PREFIXES = ("ARB_", "BYBIT_", "OKX_")
 _KEYS = tuple(
@@ -69,256 +51,14 @@ _SECRETS = {*_KEYS, "REDIS_URL", "ARB_MONITOR_TOKEN"}
 _log = logging.getLogger("arbitrage.config")
 
 
-def _env(name: str, about: str, **limits: Any) -> Meta:
-    """Describe a field: its variable, what it is for and its range."""
-    return Meta(description=about, extra={"env": name}, **limits)
-
-
-class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """When a pair is worth opening and when it is time to leave."""
-
-    min_net_bps: Annotated[
-        float, _env("ARB_MIN_NET_BPS", "least net edge to open, in bps", ge=-1000, le=10000)
-    ] = 0.0
-    min_gross_bps: Annotated[
-        float, _env("ARB_MIN_GROSS_BPS", "least gross edge to open, in bps", ge=-1000, le=10000)
-    ] = 10.0
-    min_excess_bps: Annotated[
-        float,
-        _env(
-            "ARB_MIN_EXCESS_BPS",
-            "least edge over the pair's own average, in bps; -10000: off",
-            ge=-10000,
-            le=10000,
-        ),
-    ] = -10000.0
-    basis_time_s: Annotated[
-        float, _env("ARB_BASIS_TIME_S", "time that average follows in, in s", gt=0, le=1000000)
-    ] = 600.0
-    min_confidence: Annotated[
-        float, _env("ARB_MIN_CONFIDENCE", "least confidence to open, 0 to 100", ge=0, le=100)
-    ] = 0.0
-    depth_factor: Annotated[
-        float, _env("ARB_DEPTH_FACTOR", "quantity at the touch over our size", ge=1, le=100)
-    ] = 2.0
-    max_age_ms: Annotated[
-        int, _env("ARB_MAX_AGE_MS", "oldest quote of a leg, in ms; 0: off", ge=0, le=600000)
-    ] = 0
-    suspect_ms: Annotated[
-        int,
-        _env(
-            "ARB_SUSPECT_MS",
-            "how long OKX may say nothing of a symbol that moved at Bybit, in ms; 0: any time",
-            ge=0,
-            le=60000,
-        ),
-    ] = 500
-    suspect_bps: Annotated[
-        float, _env("ARB_SUSPECT_BPS", "how far that move is, in bps", ge=0, le=1000)
-    ] = 1.0
-    fee_mode: Annotated[FeeMode, _env("ARB_FEE_MODE", "whether the edge pays for leaving too")] = (
-        "round_trip"
-    )
-    take_profit_bps: Annotated[
-        float, _env("ARB_TAKE_PROFIT_BPS", "leave at this gain, in bps", ge=-1000, le=10000)
-    ] = 1.0
-    stop_bps: Annotated[
-        float, _env("ARB_STOP_BPS", "leave at this loss, in bps", gt=0, le=10000)
-    ] = 30.0
-    max_hold_s: Annotated[
-        float, _env("ARB_MAX_HOLD_S", "leave after so many seconds", gt=0, le=31536000)
-    ] = 3600.0
-    slip_bps: Annotated[
-        float, _env("ARB_SLIP_BPS", "how far beyond the touch a leg may fill", ge=0, le=500)
-    ] = 2.0
-    cooldown_ms: Annotated[
-        int, _env("ARB_COOLDOWN_MS", "rest of a symbol after a missed pair", ge=0, le=600000)
-    ] = 250
-
-
-class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits that every order passes, whoever asks for it."""
-
-    max_order_usd: Annotated[
-        float, _env("ARB_MAX_ORDER_USD", "largest order, in USD", gt=0, le=1e8)
-    ] = 1000.0
-    max_position_usd: Annotated[
-        float, _env("ARB_MAX_POSITION_USD", "largest position by venue and symbol", gt=0, le=1e9)
-    ] = 2000.0
-    max_orders_per_s: Annotated[
-        int, _env("ARB_MAX_ORDERS_PER_S", "orders a second, both venues together", ge=1, le=10000)
-    ] = 10
-    max_naked_ms: Annotated[
-        int, _env("ARB_MAX_NAKED_MS", "longest time of one leg alone", ge=10, le=60000)
-    ] = 1000
-    order_timeout_ms: Annotated[
-        int, _env("ARB_ORDER_TIMEOUT_MS", "wait for an answer before asking", ge=10, le=60000)
-    ] = 300
-    leverage_max: Annotated[
-        float,
-        _env(
-            "ARB_LEVERAGE_MAX",
-            "refuse to start where a symbol's leverage is set higher at a venue; 0: any",
-            ge=0,
-            le=1000,
-        ),
-    ] = 0.0
-    cancel_all_after_s: Annotated[
-        int,
-        _env(
-            "ARB_CANCEL_ALL_AFTER_S",
-            "OKX cancels every resting order of the account when we are silent so long, 10 to 120 "
-            "s; 0: off",
-            ge=0,
-            le=120,
-        ),
-    ] = 0
-
-
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything a trader is told at its start."""
-
-    name: Annotated[
-        str,
-        _env(
-            "ARB_NAME",
-            "name of the shared-memory segment",
-            pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,30}$",
-        ),
-    ] = "arbitrage"
-    mode: Annotated[Mode, _env("ARB_MODE", "where orders go")] = "paper"
-    symbols: Annotated[tuple[str, ...], _env("ARB_SYMBOLS", "canonical symbols to trade")] = (
-        DEFAULT_SYMBOLS
-    )
-    market_queue_size: Annotated[
-        int, _env("MARKET_QUEUE_SIZE", "ticks a market ring holds", ge=2, le=1 << 22)
-    ] = 10000
-    order_queue_size: Annotated[
-        int, _env("ORDER_QUEUE_SIZE", "orders a venue's ring holds", ge=2, le=1 << 20)
-    ] = 1000
-    opportunity_queue_size: Annotated[
-        int, _env("ARB_OPPORTUNITY_QUEUE_SIZE", "opportunities kept", ge=2, le=1 << 20)
-    ] = 4096
-    journal_records: Annotated[
-        int,
-        _env("ARB_JOURNAL_RECORDS", "records in each file of the journal", ge=4096, le=1 << 26),
-    ] = 1 << 15  # 4 MiB; two of them are resident at most
-    journal_durability: Annotated[
-        Durability,
-        _env("ARB_JOURNAL_DURABILITY", "what a power cut may take: seconds, an interval, nothing"),
-    ] = "async"
-    journal_sync_ms: Annotated[
-        int, _env("ARB_JOURNAL_SYNC_MS", "interval: sync so often, in ms", ge=10, le=3600000)
-    ] = 1000
-    strategy_core: Annotated[
-        int | None, _env("STRATEGY_CORE", "core of the strategy thread", ge=0, le=CORE_LIMIT)
-    ] = None
-    detector_core: Annotated[
-        int | None, _env("DETECTOR_CORE", "core of the detector thread", ge=0, le=CORE_LIMIT)
-    ] = None
-    websocket_cores: Annotated[
-        tuple[int, ...], _env("WEBSOCKET_CORES", "cores of the feed threads, 2-7 or 2,3")
-    ] = ()
-    feed_mode: Annotated[FeedMode, _env("ARB_FEED_MODE", "what holds the connections")] = "loop"
-    depth: Annotated[
-        Depth, _env("ARB_DEPTH", "books beside the touch; five: of OKX 5 levels, whole each time")
-    ] = "full"
-    connections_per_venue: Annotated[
-        int,
-        _env("ARB_CONNECTIONS_PER_VENUE", "parallel market connections, first wins", ge=1, le=4),
-    ] = 1
-    tap_mb: Annotated[
-        int,
-        _env("ARB_TAP_MB", "MB of raw frames kept for `arb record`, 0: off", ge=0, le=1024),
-    ] = 0
-    loop_mode: Annotated[LoopMode, _env("ARB_LOOP_MODE", "how a feed loop waits")] = "adaptive"
-    stages: Annotated[
-        StagesChoice, _env("ARB_STAGES", "threads of detector and strategy; auto: by cores")
-    ] = "auto"
-    wait: Annotated[Wait, _env("ARB_WAIT", "how detector and strategy wait")] = "adaptive"
-    spin_us: Annotated[
-        int, _env("ARB_SPIN_US", "adaptive: spin so long, then sleep", ge=0, le=1000000)
-    ] = 50
-    instrument_refresh_s: Annotated[
-        float,
-        _env("ARB_INSTRUMENT_REFRESH_S", "read contracts again in so many s", ge=0.1, le=86400),
-    ] = 300.0
-    state_dir: Annotated[str, _env("ARB_STATE_DIR", "folder of the journal and run number")] = (
-        "~/.local/state/arbitrage"
-    )
-    allow_unbound_key: Annotated[
-        bool, _env("ARB_ALLOW_UNBOUND_KEY", "trade with an API key that any address may use")
-    ] = False
-    log_level: Annotated[LogLevel, _env("LOG_LEVEL", "least level that is logged")] = "INFO"
-    strategy: StrategySettings = StrategySettings()
-    risk: RiskSettings = RiskSettings()
-    fees: Annotated[FeeSchedule, _env("ARB_FEES", "taker fees in bps, bybit=5.5,okx=5.0")] = (
-        FeeSchedule()
-    )
-    fees_given: bool = False
-    symbols_source: str = "ARB_SYMBOLS"  # what to change when a symbol is wrong
-    redis_url: Secret | None = None
-    monitor_token: Secret | None = None
-    bybit: Credentials | None = None
-    okx: Credentials | None = None
-    unused_keys: tuple[str, ...] = ()  # variables of other environments that are set
-    hosts: Hosts = hosts_for("paper")
-    cores: tuple[int, ...] = (0,)
-
-    @property
-    def state_path(self) -> Path:
-        """Folder of the journal and the run number."""
-        return Path(self.state_dir).expanduser()
-
-    @property
-    def placed_stages(self) -> Stages:
-        """Stage placement with ``auto`` resolved by the cores this process may use."""
-        if self.stages != "auto":
-            return self.stages
-        if len(self.cores) < FUSED_CORES_MIN and self.feed_mode == "loop":
-            return "inline"
-        return "fused" if len(self.cores) < SPLIT_CORES_MIN else "split"
-
-    @property
-    def has_keys(self) -> bool:
-        """Whether both venues have a key."""
-        return self.bybit is not None and self.okx is not None
-
-    def credentials(self, venue: str) -> Credentials:
-        """Return a venue's key, or say which variables are missing."""
-        found: Credentials | None = getattr(self, venue)
-        if found is None:
-            raise ConfigError(f"mode {self.mode} needs {self.missing_keys(venue)}")
-        return found
-
-    def missing_keys(self, venue: str) -> str:
-        """Say in words which variables hold the key that is missing, and which do not."""
-        environment = environment_of(venue, self.mode)
-        names = ", ".join(KEY_VARIABLES[venue][environment])
-        words = f"keys of {venue}; set {names}"
-        unused = [name for name in self.unused_keys if name.lower().startswith(venue)]
-        if unused:
-            words += f" ({', '.join(unused)} is of another environment and stays unused)"
-        return words
-
-
 # ---- variables ----------------------------------------------------------------------------------
-
-
-def _fields(struct: type[msgspec.Struct]) -> Iterator[tuple[str, str, Any, Meta, object]]:
-    """Yield (field, variable, type, meta, default) of the fields that come from one variable."""
-    for field in msgspec.structs.fields(struct):
-        if get_origin(field.type) is not Annotated:
-            continue
-        kind, meta = get_args(field.type)[:2]
-        yield field.name, meta.extra["env"], kind, meta, field.default
 
 
 def variables() -> dict[str, tuple[str, str]]:
     """Return every variable's default as text and what it is for, in a fixed order."""
     found: dict[str, tuple[str, str]] = {}
     for struct in (Settings, StrategySettings, RiskSettings):
-        for _, name, kind, meta, default in _fields(struct):
+        for _, name, kind, meta, default in fields_of(struct):
             text = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
             text = text.lower() if isinstance(default, bool) else text
             choices = " | ".join(get_args(kind)) if get_origin(kind) is Literal else ""
@@ -341,7 +81,7 @@ def variables() -> dict[str, tuple[str, str]]:
 
 def _read_struct(struct: type[msgspec.Struct], values: Mapping[str, str]) -> dict[str, Any]:
     out: dict[str, Any] = {}
-    for field, name, kind, meta, _ in _fields(struct):
+    for field, name, kind, meta, _ in fields_of(struct):
         text = values.get(name, "")
         if not text.strip():
             continue
