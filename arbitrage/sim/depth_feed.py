@@ -29,7 +29,6 @@ class DepthFeed(Exchange):
         self._ladders = [Ladder(12_000_000 + 50_000 * item.index) for item in self.instruments]
         self._depth_mask = sum(
             (1 << DEPTH | 1 << FIVE) << STREAMS * item.index for item in self.instruments)
-        self._five_sent = [(0, 0)] * len(self.instruments)  # (seq, when)
         self._spread_ns = self.depth_period_ns // SPREAD_SHARE // max(1, len(self.instruments))
 
     # -- what a venue fills in -------------------------------------------------------------------
@@ -39,9 +38,8 @@ class DepthFeed(Exchange):
                     prev_seq: int, now_ms: int) -> bytes:
         """Encode a push; ``prev_seq`` -1 makes it a snapshot."""
 
-    def five_frame(self, item: Instrument, bids: Levels, asks: Levels, seq: int, now_ms: int
-                   ) -> bytes:
-        raise NotImplementedError
+    def push_more(self, item: Instrument, now_ns: int) -> None:
+        """Push what further depth channels a venue has; called at each look at the book."""
 
     # -- what tests compare with -----------------------------------------------------------------
 
@@ -85,20 +83,6 @@ class DepthFeed(Exchange):
         return [self.depth_frame(item, ladder, list(ladder.bids.items()),
                                  list(ladder.asks.items()), -1, self.now_ms())]
 
-    def five_snapshot(self, item: Instrument) -> list[bytes]:
-        """The best five levels, for one new subscriber."""
-        book = self.matcher.books[item.index]
-        if not book.wall_ns:
-            return []
-        if not self.watched >> (STREAMS * item.index + FIVE) & 1:
-            self._five_sent[item.index] = (book.seq, self.clock())
-        return [self._five(item, self.now_ms())]
-
-    def _five(self, item: Instrument, now_ms: int) -> bytes:
-        bids, asks = self.sides(item, 5)
-        return self.five_frame(item, list(bids.items()), list(asks.items()),
-                               self.matcher.books[item.index].seq, now_ms)
-
     def on_depth_time(self, now_ns: int) -> None:
         if not self.watched & self._depth_mask:
             return
@@ -118,11 +102,7 @@ class DepthFeed(Exchange):
             frame = self._depth_push(item, ladder, seq, now_ns)
             if frame:
                 self._public.insert(self._spot(item, ladder), (first + DEPTH, frame))
-        if self.watched >> (first + FIVE) & 1:
-            sent_seq, sent_ns = self._five_sent[item.index]
-            if sent_seq != seq or now_ns - sent_ns >= self.depth_repeat_ns:
-                self._five_sent[item.index] = (seq, now_ns)
-                self._public.append((first + FIVE, self._five(item, now_ns // 1_000_000)))
+        self.push_more(item, now_ns)
 
     def _spot(self, item: Instrument, ladder: Ladder) -> int:
         """Where among this turn's frames the push goes: at the end, or before the last quote."""

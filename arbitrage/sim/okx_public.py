@@ -14,7 +14,7 @@ from typing import Any
 from arbitrage.sim import okx_frames as frames
 from arbitrage.sim.depth import Ladder, Levels
 from arbitrage.sim.depth_feed import DepthFeed
-from arbitrage.sim.exchange import DEPTH, FIVE, QUOTE, TICKER, encode
+from arbitrage.sim.exchange import DEPTH, FIVE, QUOTE, STREAMS, TICKER, encode
 from arbitrage.sim.instruments import Instrument
 from arbitrage.sim.matching import plain
 
@@ -31,6 +31,7 @@ class OkxPublic(DepthFeed):
     depth_levels = 400
 
     def __init__(self, *args: Any) -> None:
+        self._five_sent: dict[int, tuple[int, int]] = {}  # instrument -> (seq, when)
         super().__init__(*args)
         self._heads = [f'{{"arg":{{"channel":"bbo-tbt","instId":"{i.name}"}},"data":[{{"asks":['
                        for i in self.instruments]
@@ -83,12 +84,33 @@ class OkxPublic(DepthFeed):
             f'"prevSeqId":{prev_seq}}}]}}'
         ).encode()
 
-    def five_frame(self, item: Instrument, bids: Levels, asks: Levels, seq: int, now_ms: int
-                   ) -> bytes:
+    def five_snapshot(self, item: Instrument) -> list[bytes]:
+        """The best five levels, for one new subscriber of books5."""
+        book = self.matcher.books[item.index]
+        if not book.wall_ns:
+            return []
+        if not self.watched >> (STREAMS * item.index + FIVE) & 1:
+            self._five_sent[item.index] = (book.seq, self.clock())
+        return [self._five_frame(item, self.now_ms())]
+
+    def push_more(self, item: Instrument, now_ns: int) -> None:
+        """Push books5, when it has changed or was silent for long."""
+        stream = STREAMS * item.index + FIVE
+        if not self.watched >> stream & 1:
+            return
+        seq = self.matcher.books[item.index].seq
+        sent_seq, sent_ns = self._five_sent.get(item.index, (0, 0))
+        if sent_seq != seq or now_ns - sent_ns >= self.depth_repeat_ns:
+            self._five_sent[item.index] = (seq, now_ns)
+            self._public.append((stream, self._five_frame(item, now_ns // 1_000_000)))
+
+    def _five_frame(self, item: Instrument, now_ms: int) -> bytes:
+        bids, asks = ([*side.items()] for side in self.sides(item, 5))
         return (
             f'{{"arg":{{"channel":"books5","instId":"{item.name}"}},"data":[{{"asks":'
             f'[{self._levels(item, asks)}],"bids":[{self._levels(item, bids)}],"instId":'
-            f'"{item.name}","ts":"{now_ms // GRID_MS * GRID_MS}","seqId":{seq}}}]}}'
+            f'"{item.name}","ts":"{now_ms // GRID_MS * GRID_MS}",'
+            f'"seqId":{self.matcher.books[item.index].seq}}}]}}'
         ).encode()
 
     def rest_book(self, item: Instrument, count: int) -> dict[str, Any]:
