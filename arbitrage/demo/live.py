@@ -1,22 +1,21 @@
 """The demo's live line on stderr, read from the trader's segment like any other reader does."""
 
 import math
-import struct
 import sys
 import time
 from collections.abc import Callable
 from types import TracebackType
 
 from arbitrage.cold.metrics import Latency, Snapshot, read_snapshot
+from arbitrage.core.messages import PairEvent
 from arbitrage.core.segment import Segment
+from arbitrage.core.strategy import EVENTS
 from arbitrage.errors import SegmentError
 
 __all__ = ["LiveLine", "line_of"]
 
 PERIOD_S = 0.25
-# arb_pair_event_t of pair.h
-_PAIR_EVENT = struct.Struct("<Qqqq7d2f3I3H2BI")
-_ENDED = {4, 6}  # CLOSED, UNWOUND
+_ENDED = {EVENTS.index("closed"), EVENTS.index("unwound")}
 PLAIN_PERIOD_S = 5.0
 
 
@@ -34,12 +33,11 @@ class RunningPnl:
     def take(self) -> float:
         """Read the new events and return the sum so far."""
         while (record := self._events.try_pop()) is not None:
-            event = _PAIR_EVENT.unpack_from(record)
-            buy_px, base_qty, pair_bps = event[4], event[8], event[10]
-            buy_row, kind = event[16], event[19]
-            if kind in _ENDED and not math.isnan(pair_bps * buy_px):
-                px_mult = float(self._store.px_mult.flat[buy_row])
-                self.usd += buy_px * px_mult * base_qty * pair_bps / 1e4
+            event = PairEvent.unpack(record)
+            if event.event in _ENDED and not math.isnan(event.pair_bps * event.buy_px):
+                px_mult = float(self._store.px_mult.flat[event.buy_row])
+                bought_usd = event.buy_px * px_mult * event.base_qty
+                self.usd += bought_usd * event.pair_bps / 1e4
         return self.usd
 
 

@@ -6,16 +6,16 @@ sent them. One file holds one venue. Files are read in chunks, so their size doe
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
+from arbitrage.closing import Closing
 from arbitrage.errors import ConfigError
 from arbitrage.frame_files import DamagedError, decompressed
 
 __all__ = ["FrameFile", "read_frames"]
 
 
-class FrameFile:
+class FrameFile(Closing):
     """One file of recorded frames, open for reading its decompressed bytes.
 
     Parameters
@@ -69,17 +69,6 @@ class FrameFile:
         """Close the file."""
         self._bytes.close()
         self._raw.close()
-
-    def __enter__(self) -> "FrameFile":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def read_frames(path: str | Path) -> Iterator[tuple[int, bytes]]:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple
 
+from arbitrage.closing import Closing
 from arbitrage.core.journal import Journal, JournalRecord
 from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase, RunBegun
 from arbitrage.core.records import ExecKind
@@ -94,7 +94,7 @@ def open_intents(records: Iterable[JournalRecord]) -> list[OpenIntent]:
     return list(found.values())
 
 
-class RunJournal:
+class RunJournal(Closing):
     """Read the parts of one run's journal as one.
 
     Parameters
@@ -180,14 +180,3 @@ class RunJournal:
     def close(self) -> None:
         """Unmap the files."""
         self._open.close()
-
-    def __enter__(self) -> "RunJournal":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

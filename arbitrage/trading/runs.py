@@ -4,8 +4,8 @@ import fcntl
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 
+from arbitrage.closing import Closing
 from arbitrage.errors import JournalError
 
 __all__ = ["RUN_EPOCH_S", "StateFolder", "journal_parts"]
@@ -15,7 +15,7 @@ RUN_SECONDS = 4
 RUN_LIMIT = 1 << 28
 
 
-class StateFolder:
+class StateFolder(Closing):
     """Hold a folder alone, give out run numbers, name journals.
 
     Threads: the main thread. The lock is the kernel's and ends with the process, however it ends.
@@ -116,17 +116,6 @@ class StateFolder:
                 os.close(folder)
         except OSError as error:
             raise JournalError(f"{target} cannot be written: {error.strerror}") from None
-
-    def __enter__(self) -> "StateFolder":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def journal_parts(folder: Path) -> dict[int, list[Path]]:

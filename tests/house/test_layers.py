@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 BASE = {"errors", "config", "config_values", "fees", "frame_files", "hosts", "instruments", "keys"}
-BASE |= {"secret", "settings", "wording"}
+BASE |= {"closing", "secret", "settings", "wording"}
 PROGRAMS = {"cli", "trader", "monitor", "demo"}
 PROGRAMS |= {"cli_bench", "cli_instruments", "cli_journal", "cli_mirror", "cli_record"}
 PROGRAMS |= {"cli_replay"}
