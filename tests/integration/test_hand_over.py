@@ -131,6 +131,7 @@ def test_a_venue_that_closes_early_costs_no_more_than_a_reconnect(segment: Segme
             watched.feed.stop()  # in the middle of the hand-over
             await task
             await until(lambda: not server.sockets)
+            assert watched.feed.connect_count == 2, "one reconnect, and none after the stop"
 
     run(main, 30.0)
 

@@ -152,6 +152,8 @@ def test_a_line_that_goes_silent_is_replaced(venue: str) -> None:
             await until(lambda: feed.is_ready)
             mute(server, "public")
             await until(lambda: feed.connect_count == 2, what="a new line")
+            await until(lambda: feed.is_ready)
+            assert feed.connect_count == 2, "the new line serves"
             feed.stop()
             await task
 

@@ -105,8 +105,9 @@ def test_a_wrong_plan_is_one_line(plan: object, said: str) -> None:
 @pytest.mark.parametrize(("venue", "role"), CHANNELS)
 def test_every_channel_that_a_venue_has_is_accepted(venue: str, role: str) -> None:
     for channel in (*CHANNELS[venue, role], "ack", "pong", "reply"):
-        checked({"rule": [{"what": "drop", "channel": channel, "venue": venue, "role": role},
-                          {"what": "drop", "channel": channel}]})
+        plan = checked({"rule": [{"what": "drop", "channel": channel, "venue": venue, "role": role},
+                                 {"what": "drop", "channel": channel}]})
+        assert [rule.channel for rule in plan.rule] == [channel, channel]
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
