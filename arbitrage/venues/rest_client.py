@@ -206,6 +206,10 @@ class RestClient(ABC):
         """Return an order's state; None when the venue does not know it."""
 
     @abstractmethod
+    async def open_orders(self, venue_symbol: str | None = None) -> list[OrderReport]:
+        """Return the orders that may still fill, of one symbol or of all, whoever placed them."""
+
+    @abstractmethod
     async def executions(
         self,
         *,
@@ -234,8 +238,8 @@ class RestClient(ABC):
         """Place a limit-IOC order; return the venue's order id. Accepted is not filled."""
 
     @abstractmethod
-    async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
-        """Ask for an order's cancellation; accepted is not cancelled."""
+    async def cancel_order(self, venue_symbol: str, client_id: int, order_id: str = "") -> None:
+        """Ask for an order's cancellation, by the venue's id where given; accepted is not done."""
 
     def hide(self, text: str) -> str:
         """Mask the key wherever the venue quotes it."""

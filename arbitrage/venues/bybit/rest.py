@@ -281,6 +281,16 @@ class BybitRest(RestClient):
                     return order_report(row)
         return None
 
+    async def open_orders(self, venue_symbol: str | None = None) -> list[OrderReport]:
+        """Return the orders that may still fill, of one symbol or of all."""
+        query: dict[str, str | int] = {"category": CATEGORY, "limit": 50}
+        query |= {"symbol": venue_symbol} if venue_symbol else {"settleCoin": SETTLE}
+        rows = await self._pages(
+            "/v5/order/realtime", wire.orders, query, "order list", is_urgent=True
+        )
+        # those that have just ended may be listed too
+        return [report for report in map(order_report, rows) if not report.is_terminal]
+
     async def executions(
         self,
         *,
@@ -345,12 +355,11 @@ class BybitRest(RestClient):
         )
         return msgspec.convert(reply, wire.PlacedOrder).orderId
 
-    async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
-        """Ask for an order's cancellation; accepted is not cancelled."""
-        await self._post(
-            "/v5/order/cancel",
-            {"category": CATEGORY, "symbol": venue_symbol, "orderLinkId": str(client_id)},
-        )
+    async def cancel_order(self, venue_symbol: str, client_id: int, order_id: str = "") -> None:
+        """Ask for an order's cancellation, by the venue's id where given; accepted is not done."""
+        fields: dict[str, object] = {"category": CATEGORY, "symbol": venue_symbol}
+        fields |= {"orderId": order_id} if order_id else {"orderLinkId": str(client_id)}
+        await self._post("/v5/order/cancel", fields)
 
     def _start_ms(self, since_wall_ms: int) -> int:
         """Return a start whose week, which is what the venue answers, reaches up to now."""

@@ -19,6 +19,7 @@ ENDPOINTS = {
     "/api/v5/trade/order": Limit(60, 2.0, reserve_percent=50),
     "/api/v5/trade/fills": Limit(60, 2.0, reserve_percent=50),
     "/api/v5/trade/orders-history": Limit(40, 2.0, reserve_percent=50),
+    "/api/v5/trade/orders-pending": Limit(60, 2.0, reserve_percent=50),
     "/api/v5/account/balance": Limit(10, 2.0),
     "/api/v5/account/positions": Limit(10, 2.0),
     "/api/v5/account/config": Limit(5, 2.0),

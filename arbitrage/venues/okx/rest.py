@@ -33,6 +33,7 @@ from arbitrage.venues.rest_client import ORDER_VALID_MS, RestClient
 INST_TYPE = "SWAP"
 SETTLE = "USDT"
 FILLS_PER_PAGE = 100
+ORDERS_PER_PAGE = 100
 SWAP_LEVELS = {"2", "3", "4"}  # futures, multi-currency and portfolio margin; 1 is spot
 FUNDING_BILL = 8  # a bill's type
 NO_INSTRUMENT = "51001"
@@ -268,6 +269,19 @@ class OkxRest(RestClient):
             raise
         return order_report(rows[0]) if rows else None
 
+    async def open_orders(self, venue_symbol: str | None = None) -> list[OrderReport]:
+        """Return the orders that may still fill, of one symbol or of all."""
+        path = "/api/v5/trade/orders-pending"
+        query: dict[str, str | int] = {"instType": INST_TYPE, "limit": ORDERS_PER_PAGE}
+        if venue_symbol:
+            query["instId"] = venue_symbol
+        rows = page = await self._get(path, wire.orders, query, is_signed=True, is_urgent=True)
+        while len(page) == ORDERS_PER_PAGE:
+            after = query | {"after": page[-1].ordId}
+            page = await self._get(path, wire.orders, after, is_signed=True, is_urgent=True)
+            rows = rows + page
+        return [report for report in map(order_report, rows) if not report.is_terminal]
+
     async def executions(
         self,
         *,
@@ -342,11 +356,11 @@ class OkxRest(RestClient):
             fields["reduceOnly"] = True
         return (await self._act("/api/v5/trade/order", fields, ORDER_VALID_MS)).ordId
 
-    async def cancel_order(self, venue_symbol: str, client_id: int) -> None:
-        """Ask for an order's cancellation; accepted is not cancelled."""
-        await self._act(
-            "/api/v5/trade/cancel-order", {"instId": venue_symbol, "clOrdId": str(client_id)}
-        )
+    async def cancel_order(self, venue_symbol: str, client_id: int, order_id: str = "") -> None:
+        """Ask for an order's cancellation, by the venue's id where given; accepted is not done."""
+        fields: dict[str, object] = {"instId": venue_symbol}
+        fields |= {"ordId": order_id} if order_id else {"clOrdId": str(client_id)}
+        await self._act("/api/v5/trade/cancel-order", fields)
 
     async def cancel_all_after(self, seconds: int) -> None:
         """Have every resting order cancelled unless this is said again in time; 0: never."""
