@@ -113,7 +113,7 @@ int main(int argc, char **argv)
                                 .gross_micro_max = 900000000, .orders_per_s = 100000,
                                 .orders_burst = 100, .orders_kept_for_exits = 20};
     uint64_t flatten = 0;
-    arb_risk_init(risk, &limits, NULL, NULL, NULL);
+    arb_risk_init(risk, &limits, NULL, NULL, &flatten, NULL);
     arb_journal_t journal = {.capacity = 1 << 16, .run = 3};
     journal.records = make(journal.capacity * sizeof(arb_journal_record_t));
     arb_strategy_wiring_t wire = {.store = store, .journal = &journal, .risk = risk, .symbols = symbols,

@@ -44,6 +44,8 @@ class Oracle:
         if order["notional"] <= 0:
             return "bad_order"
         self.refill(now)
+        if reduce_only and self.kill:
+            return "killed"
         if reduce_only:
             return "ok" if self.earned >= self.cost else "order_rate"
         row, symbol = order["row"], order["symbol"]

@@ -2,7 +2,10 @@
 
 import pytest
 
-from arbitrage.core.risk import LIMITS, REASONS, RiskGate
+from arbitrage.core.risk import KILLS, LIMITS, REASONS, RiskGate
+
+DAY_NS = 86_400 * 10**9
+NOON_NS = 20_000 * DAY_NS + DAY_NS // 2
 
 
 @pytest.mark.parametrize(
@@ -24,13 +27,47 @@ def test_entries_need_room_beside_the_tokens_kept_for_exits() -> None:
         RiskGate(max_orders_burst=10, orders_kept_for_exits=9)
 
 
-def test_reduce_only_passes_kill_pause_limits_and_dead_books() -> None:
-    gate = RiskGate(max_order_usd=1, max_position_usd=1, max_gross_usd=1)
-    gate.kill = gate.opening_off = True
+def test_reduce_only_passes_pause_limits_and_dead_books() -> None:
+    gate = RiskGate(max_order_usd=1, max_position_usd=1, max_gross_usd=1, max_day_loss_usd=1)
+    gate.opening_off = True
     gate.pause(0)
     gate.pair_begin(0)
+    gate.begin_day(-5.0, 0)
     assert gate.check(1, 0, 0, 0, 10**12, row_state=4, reduce_only=True) == "ok"
     assert gate.check(1, 0, 0, 0, 10**12, row_state=4) == "killed"
+
+
+@pytest.mark.parametrize(("flatten", "says"), [(False, "killed"), (True, "ok")])
+def test_while_killed_what_reduces_leaves_only_to_flatten(flatten: bool, says: str) -> None:
+    gate = RiskGate()
+    gate.kill = KILLS.index("file")
+    gate.flatten = flatten
+    assert gate.check(1, 0, 0, 0, 10**6, reduce_only=True) == says
+    assert gate.check(1, 0, 0, 0, 10**6) == "killed"
+
+
+def test_the_days_loss_trips_the_kill_switch_and_a_new_day_begins_at_nothing() -> None:
+    gate = RiskGate(max_day_loss_usd=10)
+    gate.begin_day(-7.5, NOON_NS)
+    gate.note_result(-2_499_999, NOON_NS + 1)
+    assert (gate.kill, gate.day_result_usd) == (0, -9.999999)
+    assert gate.check(1, 0, 0, 0, 10**6, wall_ns=NOON_NS + 2) == "ok"
+    gate.note_result(-1, NOON_NS + 2)
+    assert KILLS[gate.kill] == "loss"
+    gate.kill = 0  # cleared by hand on the same day: what was lost is lost
+    assert gate.check(1, 0, 0, 0, 10**6, wall_ns=NOON_NS + 3) == "day_loss"
+    midnight_ns = NOON_NS + DAY_NS // 2
+    assert gate.check(1, 0, 0, 0, 10**6, wall_ns=midnight_ns - 1) == "day_loss"
+    assert gate.check(1, 0, 0, 0, 10**6, wall_ns=midnight_ns) == "ok"
+    gate.note_result(-1_000_000, midnight_ns)
+    assert (gate.kill, gate.day_result_usd) == (0, -1.0)
+
+
+def test_the_first_reason_to_kill_stays() -> None:
+    gate = RiskGate(max_day_loss_usd=1)
+    gate.kill = KILLS.index("operator")
+    gate.note_result(-2_000_000, NOON_NS)
+    assert KILLS[gate.kill] == "operator"
 
 
 def test_exits_have_tokens_that_entries_cannot_use() -> None:
@@ -49,5 +86,5 @@ def test_exits_have_tokens_that_entries_cannot_use() -> None:
 
 
 def test_every_reason_has_a_name() -> None:
-    assert len(set(REASONS)) == len(REASONS) <= 16
+    assert len(set(REASONS)) == len(REASONS) <= 32
     assert all(least <= default <= most for default, least, most in LIMITS.values())

@@ -9,6 +9,7 @@ from strategy_rig import GRID, REJECT, Rig, enter, fill, stand
 
 from arbitrage.core.messages import Opportunity, PairEvent, pair_event_dtype
 from arbitrage.core.records import Leg, split_client_id
+from arbitrage.core.risk import KILLS
 from arbitrage.core.strategy import EVENTS, EXIT_REASONS
 
 
@@ -206,13 +207,32 @@ def test_a_pair_held_too_long_is_closed_without_a_price(rig: Rig) -> None:
     assert out.px_ticks * 0.1 == pytest.approx(100 * (1 - 5e-5) * (1 - 22e-4), abs=0.1)
 
 
-@pytest.mark.parametrize("word", ["flatten", "kill"])
-def test_control_words_close_everything(rig: Rig, word: str) -> None:
+@pytest.mark.parametrize("killed", [False, True])
+def test_flatten_closes_everything(rig: Rig, killed: bool) -> None:
     stand(rig)
-    setattr(rig.strategy if word == "flatten" else rig.strategy.risk, word, True)
+    rig.strategy.risk.kill = killed
+    rig.strategy.flatten = True
     rig.poll()
     assert (rig.phase(0), rig.strategy.pair(0)["reason"]) == ("closing", "flatten")
+    assert rig.strategy.counters["orders"] == 4
     assert [record.type for record in rig.journal].count("KILL") == 1
+
+
+def test_while_killed_nothing_leaves_until_it_is_to_flatten(rig: Rig) -> None:
+    buy, sell = enter(rig)
+    fill(rig, buy)
+    rig.strategy.risk.kill = KILLS.index("operator")
+    fill(rig, sell, 0)
+    for _ in range(5):
+        rig.opportunity(1, 0)
+        rig.poll(100)
+    counters = rig.strategy.counters
+    assert (counters["orders"], rig.lots(0)) == (2, (buy.qty_lots, 0))
+    assert counters["refused_killed"] > 5
+    rig.strategy.flatten = True
+    rig.poll(100)
+    assert rig.strategy.counters["orders"] == 3
+    assert rig.take_order(0).flags == 1, "reduce-only"
 
 
 def test_funding_that_was_settled_counts(rig: Rig) -> None:

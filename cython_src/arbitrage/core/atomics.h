@@ -16,6 +16,8 @@
 #define arb_store_relaxed(ptr, value) __atomic_store_n((ptr), (value), __ATOMIC_RELAXED)
 #define arb_store_release(ptr, value) __atomic_store_n((ptr), (value), __ATOMIC_RELEASE)
 #define arb_fetch_add_relaxed(ptr, value) __atomic_fetch_add((ptr), (value), __ATOMIC_RELAXED)
+#define arb_fetch_or_relaxed(ptr, value) __atomic_fetch_or((ptr), (value), __ATOMIC_RELAXED)
+#define arb_fetch_and_relaxed(ptr, value) __atomic_fetch_and((ptr), (value), __ATOMIC_RELAXED)
 #define arb_fetch_or_release(ptr, value) __atomic_fetch_or((ptr), (value), __ATOMIC_RELEASE)
 #define arb_exchange_acquire(ptr, value) __atomic_exchange_n((ptr), (value), __ATOMIC_ACQUIRE)
 #define arb_exchange_acq_rel(ptr, value) __atomic_exchange_n((ptr), (value), __ATOMIC_ACQ_REL)

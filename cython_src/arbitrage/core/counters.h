@@ -113,7 +113,7 @@ typedef struct arb_detector_counters {
     uint64_t close_reasons[ARB_CLOSE_REASON_COUNT];
 } ARB_SEPARATED arb_detector_counters_t;
 
-enum { ARB_RISK_REASON_COUNT = 16 };
+enum { ARB_RISK_REASON_COUNT = 32 };
 typedef struct arb_strategy_counters {
     ARB_STRATEGY_COUNTERS(ARB_X)
     uint64_t risk_reasons[ARB_RISK_REASON_COUNT]; /* orders refused, by arb_risk_reason_t */

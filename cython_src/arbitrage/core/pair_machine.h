@@ -13,12 +13,11 @@
 
 #include "pair_orders.h"
 
+/* Whether every pair is to be closed now. The kill switch alone does not say so: while it has tripped and
+ * nobody wants to flatten, no order leaves. */
 static inline bool arb_strategy_must_flatten(const arb_strategy_t *strat)
 {
-    const uint64_t *flatten = strat->wire.flatten, *kill = strat->wire.risk->kill;
-    /* relaxed: single flags that publish nothing else; pairs with the owner's control writes */
-    return (flatten != NULL && arb_load_relaxed(flatten) != 0) ||
-           (kill != NULL && arb_load_relaxed(kill) != 0);
+    return arb_risk_is_raised(strat->wire.flatten);
 }
 
 /* ---- telling the others ------------------------------------------------------------------------ */

@@ -7,6 +7,11 @@ cdef extern from "risk.h" nogil:
         ARB_RISK_ROWS_MAX
         ARB_RISK_MICRO
         ARB_RISK_REASON_USED
+        ARB_KILL_REASON_COUNT
+        ARB_PAUSE_CONTRACT
+        ARB_PAUSE_OPERATOR
+        ARB_PAUSE_BREAKER
+        ARB_PAUSE_RECONCILE
 
     ctypedef struct arb_risk_limits_t:
         int64_t order_micro_max  # micro-dollars
@@ -15,6 +20,7 @@ cdef extern from "risk.h" nogil:
         int64_t orders_per_s
         int64_t orders_burst
         int64_t orders_kept_for_exits
+        int64_t day_loss_micro_max  # 0: off
         int64_t signal_age_ns_max  # 0: off
         int64_t book_age_ns_max[4]  # a venue, 0: off
 
@@ -27,19 +33,25 @@ cdef extern from "risk.h" nogil:
         uint8_t venue
         uint8_t row_state
         bint reduce_only
+        int64_t wall_ns
 
     ctypedef struct arb_risk_t:
         arb_risk_limits_t limits
-        const uint64_t *kill
+        uint64_t *kill
         const uint64_t *opening_off
-        const uint8_t *paused
+        const uint64_t *flatten
+        uint8_t *paused
+        int64_t day_result_micro
         int64_t gross_micro
         int64_t token_ns
         int64_t *exposure_micro
         uint8_t *pair_open
 
-    void arb_risk_init(arb_risk_t *risk, const arb_risk_limits_t *limits, const uint64_t *kill,
-                       const uint64_t *opening_off, const uint8_t *paused) noexcept
+    void arb_risk_init(arb_risk_t *risk, const arb_risk_limits_t *limits, uint64_t *kill,
+                       const uint64_t *opening_off, const uint64_t *flatten,
+                       uint8_t *paused) noexcept
+    void arb_risk_begin_day(arb_risk_t *risk, int64_t result_micro, int64_t wall_ns) noexcept
+    void arb_risk_note_result(arb_risk_t *risk, int64_t pnl_micro, int64_t wall_ns) noexcept
     int arb_risk_check(arb_risk_t *risk, const arb_risk_order_t *order, int64_t other_micro,
                        int64_t orders, int64_t now_mono_ns) noexcept
     int arb_risk_check_pair(arb_risk_t *risk, const arb_risk_order_t *buy,
@@ -54,7 +66,8 @@ cdef class RiskGate:
     cdef arb_risk_t *ptr
     cdef uint64_t own_kill
     cdef uint64_t own_opening_off
+    cdef uint64_t own_flatten
     cdef uint8_t own_paused[2048]
     # Read the control words from shared memory instead; they must outlive the gate.
-    cdef void borrow_controls(self, const uint64_t *kill, const uint64_t *opening_off,
-                              const uint8_t *paused) noexcept
+    cdef void borrow_controls(self, uint64_t *kill, const uint64_t *opening_off,
+                              const uint64_t *flatten, uint8_t *paused) noexcept

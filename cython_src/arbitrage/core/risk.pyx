@@ -1,5 +1,6 @@
 """Risk gate: limits, kill switch and order rate, checked before an order is journaled."""
 
+from libc.math cimport floor
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
@@ -7,9 +8,13 @@ from libc.string cimport memset
 REASONS = (
     "ok", "bad_order", "killed", "paused", "pair_open", "not_live", "stale_book", "stale_signal",
     "order_notional", "position_notional", "gross_notional", "order_rate", "journal_room",
-    "ring_room",
+    "ring_room", "day_loss",
 )
-if len(REASONS) != ARB_RISK_REASON_USED:
+# Why a symbol is paused: a bit each of its byte. Why the kill switch has tripped: its word.
+PAUSES = {"contract": ARB_PAUSE_CONTRACT, "operator": ARB_PAUSE_OPERATOR,
+          "breaker": ARB_PAUSE_BREAKER, "reconciliation": ARB_PAUSE_RECONCILE}
+KILLS = ("none", "operator", "signal", "file", "dashboard", "loss", "reconciliation")
+if len(REASONS) != ARB_RISK_REASON_USED or len(KILLS) != ARB_KILL_REASON_COUNT:
     raise ImportError("arbitrage.core.risk was built from another risk.h; build again")
 
 # name -> default, least, most
@@ -20,6 +25,7 @@ LIMITS = {
     "max_orders_per_s": (50, 1, 100_000),
     "max_orders_burst": (0, 0, 100_000),  # 0: as many as in a second, at least 4
     "orders_kept_for_exits": (0, 0, 100_000),  # 0: a quarter of the burst
+    "max_day_loss_usd": (0.0, 0, 1e9),  # 0: off
     "max_signal_age_ms": (250.0, 0, 3_600_000),
     "max_book_age_ms_bybit": (4_500.0, 0, 3_600_000),
     "max_book_age_ms_okx": (90_000.0, 0, 3_600_000),
@@ -49,8 +55,8 @@ cdef class RiskGate:
     """Refuse orders that break a limit; every refusal has one reason.
 
     Threads: one, the strategy's, calls everything but the control words (`kill`, `opening_off`,
-    :meth:`pause`), which any thread may set. Reduce-only orders pass every test but sanity and
-    rate.
+    `flatten`, :meth:`pause`), which any thread may set. Reduce-only orders pass every test but
+    sanity and rate, and while killed they pass only with `flatten` raised.
 
     Parameters
     ----------
@@ -82,25 +88,37 @@ cdef class RiskGate:
         bounds.orders_per_s = <int64_t>values["max_orders_per_s"]
         bounds.orders_burst = <int64_t>burst
         bounds.orders_kept_for_exits = <int64_t>kept
+        bounds.day_loss_micro_max = <int64_t>(values["max_day_loss_usd"] * ARB_RISK_MICRO)
         bounds.signal_age_ns_max = <int64_t>(values["max_signal_age_ms"] * 1e6)
         bounds.book_age_ns_max[0] = <int64_t>(values["max_book_age_ms_bybit"] * 1e6)
         bounds.book_age_ns_max[1] = <int64_t>(values["max_book_age_ms_okx"] * 1e6)
-        arb_risk_init(self.ptr, &bounds, &self.own_kill, &self.own_opening_off, self.own_paused)
+        arb_risk_init(self.ptr, &bounds, &self.own_kill, &self.own_opening_off, &self.own_flatten,
+                      self.own_paused)
 
-    cdef void borrow_controls(self, const uint64_t *kill, const uint64_t *opening_off,
-                              const uint8_t *paused) noexcept:
+    cdef void borrow_controls(self, uint64_t *kill, const uint64_t *opening_off,
+                              const uint64_t *flatten, uint8_t *paused) noexcept:
         self.ptr.kill = kill
         self.ptr.opening_off = opening_off
+        self.ptr.flatten = flatten
         self.ptr.paused = paused
 
     @property
-    def kill(self) -> bool:
-        """Whether the kill switch has tripped: no entries, every pair is closed."""
-        return self.ptr.kill[0] != 0
+    def kill(self) -> int:
+        """Why the kill switch has tripped, by the places of `KILLS`; 0: it has not."""
+        return self.ptr.kill[0]
 
     @kill.setter
-    def kill(self, on: bool) -> None:
-        self.own_kill = on
+    def kill(self, reason) -> None:
+        self.own_kill = reason
+
+    @property
+    def flatten(self) -> bool:
+        """Whether every pair is to be closed now."""
+        return self.ptr.flatten[0] != 0
+
+    @flatten.setter
+    def flatten(self, on: bool) -> None:
+        self.own_flatten = on
 
     @property
     def opening_off(self) -> bool:
@@ -116,6 +134,19 @@ cdef class RiskGate:
         if not 0 <= symbol_index < 2048:
             raise IndexError(f"symbol_index was {symbol_index}; accepted values are 0 to 2047")
         self.own_paused[symbol_index] = on
+
+    def begin_day(self, result_usd: float, wall_ns: int) -> None:
+        """Begin a UTC day with what it has brought so far. Before the threads."""
+        arb_risk_begin_day(self.ptr, <int64_t>floor(result_usd * ARB_RISK_MICRO), wall_ns)
+
+    def note_result(self, pnl_micro: int, wall_ns: int) -> None:
+        """Count what an ended pair brought; at the day's limit the kill switch trips."""
+        arb_risk_note_result(self.ptr, pnl_micro, wall_ns)
+
+    @property
+    def day_result_usd(self) -> float:
+        """What the pairs that ended today brought; any thread."""
+        return self.ptr.day_result_micro / float(ARB_RISK_MICRO)
 
     @property
     def gross_usd(self) -> float:
@@ -143,7 +174,7 @@ cdef class RiskGate:
     def check(
         self, now_mono_ns: int, row: int, symbol_index: int, venue: int, notional_micro: int,
         *, row_state: int = 2, book_recv_mono_ns: int = 0, signal_mono_ns: int = 0,
-        reduce_only: bool = False, other_micro: int = 0, orders: int = 1,
+        reduce_only: bool = False, other_micro: int = 0, orders: int = 1, wall_ns: int = 0,
     ) -> str:
         """Return the reason for refusing an order, ``ok`` when it passes. Takes nothing."""
         cdef arb_risk_order_t order
@@ -155,6 +186,7 @@ cdef class RiskGate:
         order.venue = venue
         order.row_state = row_state
         order.reduce_only = reduce_only
+        order.wall_ns = wall_ns
         return REASONS[arb_risk_check(self.ptr, &order, other_micro, orders, now_mono_ns)]
 
     def take(self) -> None:

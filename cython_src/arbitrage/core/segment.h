@@ -27,7 +27,7 @@
 #define ARB_SEGMENT_MAGIC 0x31474553425241ull /* "ARBSEG1" */
 
 enum {
-    ARB_LAYOUT_VERSION = 2,
+    ARB_LAYOUT_VERSION = 3,
     ARB_LANES_MAX = 8,
     ARB_THREADS_MAX = 32,
     ARB_THREAD_NAME_BYTES = 16,
@@ -117,8 +117,8 @@ typedef struct arb_control {
     uint64_t stop;         /* 1: hot threads return */
     uint64_t opening_off;  /* 1: no new pairs (shutting down, paused) */
     uint64_t flatten;      /* 1: close every pair now */
-    uint64_t kill;         /* 1: the kill switch has tripped */
-    ARB_SEPARATED uint8_t paused[ARB_SYMBOLS_MAX]; /* 1: no new pairs of that symbol */
+    uint64_t kill;         /* arb_kill_reason_t; not 0: the kill switch has tripped */
+    ARB_SEPARATED uint8_t paused[ARB_SYMBOLS_MAX]; /* arb_pause_bits_t; not 0: no new pairs */
 } ARB_SEPARATED arb_control_t;
 
 typedef struct arb_thread_entry {

@@ -93,6 +93,7 @@ static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat, const a
             .symbol_index = opp->symbol_index,
             .venue = (uint8_t)venue,
             .row_state = (uint8_t)tops[leg_index].state,
+            .wall_ns = strat->now_mono_ns + arb_load_relaxed(&strat->wire.journal->wall_offset_ns),
         };
         const arb_spsc_ring_t *ring = strat->wire.orders[venue];
         if (ring == NULL || arb_spsc_depth(ring) >= ring->capacity)

@@ -114,11 +114,10 @@ cdef class SpreadStrategy:
     cdef arb_strategy_t *ptr
     cdef arb_strategy_symbol_t *symbols
     cdef arb_strategy_counters_t *own_counters
-    cdef uint64_t own_flatten
     cdef readonly RiskGate risk
     cdef readonly Journal journal
     cdef object keep  # rings, store, clock and histograms behind the pointers
     # Before the threads: use words of shared memory, which outlive this object, instead of its own.
-    cdef void borrow(self, const uint64_t *kill, const uint64_t *opening_off,
-                     const uint64_t *flatten, const uint8_t *paused,
+    cdef void borrow(self, uint64_t *kill, const uint64_t *opening_off,
+                     const uint64_t *flatten, uint8_t *paused,
                      arb_strategy_counters_t *counters) noexcept

@@ -133,7 +133,7 @@ cdef class SpreadStrategy:
         wire.risk = self.risk.ptr
         wire.counters = self.own_counters
         wire.symbols = self.symbols
-        wire.flatten = &self.own_flatten
+        wire.flatten = self.risk.ptr.flatten
         wire.pair_events = pair_events.ptr if pair_events is not None else NULL
         wire.clock = clock.ptr if clock is not None else NULL
         wire.seen = seen.ptr if seen is not None else NULL
@@ -164,10 +164,10 @@ cdef class SpreadStrategy:
                                      "counts from 1, or 0 for a venue that does not trade it")
                 self.symbols[<int>index].step_lots[<int>venue] = lots
 
-    cdef void borrow(self, const uint64_t *kill, const uint64_t *opening_off,
-                     const uint64_t *flatten, const uint8_t *paused,
+    cdef void borrow(self, uint64_t *kill, const uint64_t *opening_off,
+                     const uint64_t *flatten, uint8_t *paused,
                      arb_strategy_counters_t *counters) noexcept:
-        self.risk.borrow_controls(kill, opening_off, paused)
+        self.risk.borrow_controls(kill, opening_off, flatten, paused)
         self.ptr.wire.flatten = flatten
         self.ptr.wire.counters = counters
 
@@ -186,7 +186,7 @@ cdef class SpreadStrategy:
 
     @flatten.setter
     def flatten(self, on: bool) -> None:
-        self.own_flatten = on
+        self.risk.own_flatten = on
 
     @property
     def live_pairs(self) -> int:
