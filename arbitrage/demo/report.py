@@ -73,6 +73,46 @@ class Ledger(msgspec.Struct, frozen=True):
         return self.realised + self.unrealised + self.fees + self.funding
 
 
+class NakedTimes(msgspec.Struct, frozen=True):
+    """How long legs stood alone, ms; None where none did."""
+
+    count: int = 0
+    p50: float | None = None
+    p99: float | None = None
+    p999: float | None = None
+    max: float | None = None
+
+
+class NakedBucket(msgspec.Struct, frozen=True):
+    """How many times were so long and longer than the bucket before; None: any longer."""
+
+    up_to_ms: float | None
+    count: int
+
+
+class NakedLegs(NakedTimes, frozen=True):
+    """Every time a leg stood alone; `by_cause` has the longest of each pair."""
+
+    buckets: tuple[NakedBucket, ...] = ()
+    by_cause: dict[str, NakedTimes] = {}
+
+
+class Incident(msgspec.Struct, frozen=True):
+    """Something that went wrong; `line` is all of it for a person."""
+
+    at: str
+    last_at: str
+    kind: str
+    venue: str
+    symbol: str
+    text: str
+    count: int
+    is_over: bool
+    ending: str
+    lasted_s: float
+    line: str
+
+
 class TraderReport(msgspec.Struct, frozen=True, kw_only=True):
     """What ``arb trade --report`` writes."""
 
@@ -88,6 +128,9 @@ class TraderReport(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Ledger
     latency_ns: LatencyReport
     drops: Drops
+    naked_leg_ms: NakedLegs = NakedLegs()
+    incidents: tuple[Incident, ...] = ()
+    incidents_forgotten: int = 0
     rss_mb: float | None = None
 
 
@@ -116,6 +159,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     identity_error_usd: Decimal
     latency_ns: LatencyReport
     drops: Drops
+    naked_leg_ms: NakedLegs
+    incidents: tuple[Incident, ...]
+    incidents_forgotten: int
     rss_mb: float | None
     open_legs_at_exit: int
 
@@ -186,6 +232,40 @@ def _usd(value: Decimal) -> str:
     return f"{value:+,.4f}"
 
 
+BAR_WIDTH = 40
+
+
+def _naked_lines(naked: NakedLegs) -> list[str]:
+    """Return how long legs stood alone, as a small histogram, and why."""
+    if not naked.count:
+        return ["legs alone: none"]
+    lines = [
+        f"legs alone {naked.count:,} times, ms: "
+        f"p50 {naked.p50:,.3f}   p99 {naked.p99:,.3f}   p99.9 {naked.p999:,.3f}   "
+        f"max {naked.max:,.3f}"
+    ]
+    shown = [bucket for bucket in naked.buckets if bucket.count]
+    most = max(bucket.count for bucket in shown)
+    for bucket in shown:
+        label = "longer" if bucket.up_to_ms is None else f"to {bucket.up_to_ms:g}"
+        bar = "#" * max(1, round(bucket.count / most * BAR_WIDTH))
+        lines.append(f"  {label:>8} {bar} {bucket.count:,}")
+    lines += [
+        f"  {cause}: {found.count:,}, at most {found.max:,.3f}"
+        for cause, found in naked.by_cause.items()
+    ]
+    return lines
+
+
+def _incident_lines(report: Report) -> list[str]:
+    if not report.incidents:
+        return ["incidents: none"]
+    lines = [f"incidents, {len(report.incidents)}:"]
+    if report.incidents_forgotten:
+        lines.append(f"  ({report.incidents_forgotten} older ones are not kept)")
+    return lines + [f"  {incident.line}" for incident in report.incidents]
+
+
 def render(report: Report) -> None:
     """Print the report for a person, on stdout."""
     from rich.console import Console
@@ -234,3 +314,5 @@ def render(report: Report) -> None:
         latency.add_row(name.replace("_", " "), *map(_microseconds, values))
     console.print(facts)
     console.print(latency)
+    for line in _naked_lines(report.naked_leg_ms) + _incident_lines(report):
+        console.print(line, markup=False, soft_wrap=True)

@@ -29,6 +29,8 @@ from arbitrage.instruments import VENUES
 from arbitrage.runtime.connectors import make_public_feed, open_public_rest
 from arbitrage.runtime.feed_process import FeedProcesses, processes_by_host
 from arbitrage.runtime.gateways import Gateways
+from arbitrage.runtime.incident_watch import IncidentWatch
+from arbitrage.runtime.incidents import Incidents
 from arbitrage.runtime.instrument_watch import InstrumentWatch, pause_changed
 from arbitrage.runtime.report import build_report, write_report
 from arbitrage.runtime.row_watch import RowWatch
@@ -84,6 +86,7 @@ class Trader:
         self.market = market
         self.state = state
         self.ledger = Ledger()
+        self.incidents = Incidents()
         self.stop_asked = StopFlag()
         self._failure: BaseException | None = None
         share_caps(processes_by_host(settings))
@@ -96,6 +99,13 @@ class Trader:
                 state.journal, chain.from_iterable(traded), self.segment.store.symbol_capacity
             )
             self.gateways = Gateways(settings, self.core, self.ledger)
+            self.incident_watch = IncidentWatch(
+                self.segment,
+                self.incidents,
+                market.symbols,
+                market_lines=settings.connections_per_venue,
+                lines=lambda: self.gateways.lines,
+            )
             self._sources = {venue: open_public_rest(settings, venue) for venue in VENUES}
             self.instruments = InstrumentWatch(
                 market.instruments, self._sources, settings.instrument_refresh_s
@@ -103,6 +113,7 @@ class Trader:
         except BaseException:
             self.segment.close()
             raise
+        self.incident_watch.open()
         self.loops: list[LoopThread] = []
         self.stage_threads: list[HotThread] = []
         self.feed_processes: FeedProcesses | None = None
@@ -245,6 +256,7 @@ class Trader:
         if self.state.keeper.lost is not None:
             self.segment.steer(opening_off=True)
         self.core.stages.meter_allocations()
+        self.incident_watch.beat()
         if count % ANCHOR_EVERY == 0:
             self.segment.clock.anchor(int(ANCHOR_EVERY * HEARTBEAT_S * 1e9))
             self.state.journal.refresh_wall_offset()
@@ -253,6 +265,7 @@ class Trader:
 
     def flatten(self) -> int:
         """Open nothing more and close what is open; return pairs still live after `FLATTEN_S`."""
+        self.incident_watch.stop()
         self.segment.steer(opening_off=True, flatten=True)
         self.core.stages.wake()
         end_s = time.monotonic() + FLATTEN_S
@@ -283,6 +296,7 @@ class Trader:
 
     def close(self) -> None:
         """Stop every thread, in the order data flows. Safe after any failure."""
+        self.incident_watch.close()
         if self.feed_processes is not None:
             self.feed_processes.stop()
         self.core.stages.meter_allocations()
@@ -352,6 +366,7 @@ def run_trader(
                     mode=settings.mode,
                     seconds=time.monotonic() - started_s,
                 )
+                figures |= trader.incident_watch.figures()
                 trader.close()
                 figures["opportunities"]["closed"] = trader.segment.counters()["detector"]["closed"]
                 if report is not None:

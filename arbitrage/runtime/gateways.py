@@ -42,6 +42,7 @@ class Gateways:
         self._stopped_by: set[tuple[str, str]] = set()
         self._gateways: dict[str, VenueGateway] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.lines: tuple[Connection, ...] = ()  # none before they are made, and in paper mode
 
     def wait_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
         """Wait until orders can leave; `check` raises what made that impossible.
@@ -96,6 +97,7 @@ class Gateways:
                 await gateway.open()
                 poller.add_hook(gateway.sender.poll)
             parts = [part for gateway in gateways for part in gateway.connections()]
+            self.lines = tuple(parts)
             watches = [watch for gateway in gateways for watch in gateway.watches()]
             works = [part.run() for part in parts] + [watch.run() for watch in watches]
             await run_together(*works, self._announce(parts))

@@ -1,16 +1,21 @@
 """What a run did, as one JSON object: read from the segment, the ledger and the kernel."""
 
 import json
+from bisect import bisect_left
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from arbitrage.core.histogram import Histogram
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ConfigError
 from arbitrage.instruments import VENUES
 from arbitrage.trading.ledger import Ledger
 
-__all__ = ["build_report", "resident_mb", "write_report"]
+__all__ = ["build_report", "naked_figures", "resident_mb", "write_report"]
 
+# Upper bounds of the buckets a report shows.
+NAKED_BUCKETS_MS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _LATENCIES = {
     "frame_to_opportunity": "seen",
     "opportunity_to_order": "opportunity_to_order",
@@ -60,6 +65,32 @@ def build_report(segment: Segment, ledger: Ledger, *, mode: str, seconds: float)
         "threads": segment.threads(),
         "rss_mb": round(resident_mb(), 3),
     }
+
+
+def naked_figures(naked: Histogram, causes: Mapping[str, Histogram]) -> dict[str, Any]:
+    """Return how long legs stood alone, in ms: every time, and the longest of each pair by cause.
+
+    The buckets are counts up to each of `NAKED_BUCKETS_MS`, and above the last.
+    """
+    counts = [0] * (len(NAKED_BUCKETS_MS) + 1)
+    for floor_ns, count in naked.buckets():
+        counts[bisect_left(NAKED_BUCKETS_MS, floor_ns / 1e6)] += count
+    return {
+        **_milliseconds(naked),
+        "buckets": [
+            {"up_to_ms": up_to_ms, "count": count}
+            for up_to_ms, count in zip((*NAKED_BUCKETS_MS, None), counts, strict=True)
+        ],
+        "by_cause": {cause: _milliseconds(found) for cause, found in sorted(causes.items())},
+    }
+
+
+def _milliseconds(found: Histogram) -> dict[str, Any]:
+    figures: dict[str, Any] = {"count": found.count}
+    for name, value_ns in found.summary().items():
+        if name in ("p50", "p99", "p999", "max"):
+            figures[name] = None if value_ns is None else round(value_ns / 1e6, 6)
+    return figures
 
 
 def write_report(report: dict[str, Any], path: str) -> None:

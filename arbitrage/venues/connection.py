@@ -188,7 +188,7 @@ class Connection(ABC):
         self._log.warning(
             "%s: %s connection to %s lost (%s); trying again in %s%.2f s",
             self.venue, self.label, self.url, self._reason(),
-            "at most " if is_patient else "", delay_s,
+            "at most " if is_patient else "", delay_s, extra={"incident": self.label},
         )
         await gate.wait(delay_s, self._stopping)
 

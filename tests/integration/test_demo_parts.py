@@ -13,11 +13,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from arbitrage.core.histogram import Histogram
 from arbitrage.demo.facts import AccountFacts
 from arbitrage.demo.processes import Child
 from arbitrage.demo.report import TraderReport, make_report, render, to_json
 from arbitrage.demo.run import symbols_of_frames
 from arbitrage.errors import ArbitrageError, ConfigError
+from arbitrage.runtime.incidents import Incidents
+from arbitrage.runtime.report import naked_figures
 
 D = Decimal
 QUANTILES = {"p50": 1500, "p99": 2500, "p999": 9000, "max": 12000}
@@ -55,6 +58,9 @@ KEYS = [
     "identity_error_usd",
     "latency_ns",
     "drops",
+    "naked_leg_ms",
+    "incidents",
+    "incidents_forgotten",
     "rss_mb",
     "open_legs_at_exit",
 ]
@@ -97,6 +103,30 @@ def test_a_cent_between_ledger_and_wallets_shows(capsys: pytest.CaptureFixture[s
     text = capsys.readouterr().out
     assert "DISAGREES" in text
     assert "1 at the venues" in text
+
+
+def test_legs_alone_and_incidents_are_told_to_a_person(capsys: pytest.CaptureFixture[str]) -> None:
+    naked, cause = Histogram(), Histogram()
+    for microseconds in (50, 60, 2500):
+        naked.record(microseconds * 1000)
+    cause.record(2_500_000)
+    incidents = Incidents(clock=lambda: 1_790_000_000_000_000_000)
+    incidents.note("venue", "order [7] refused", venue="okx")
+    figures = {
+        "naked_leg_ms": naked_figures(naked, {"leg failed": cause}),
+        "incidents": incidents.to_list(),
+    }
+    told = msgspec.convert(TRADER | figures, TraderReport, strict=False)
+    before = dict.fromkeys(("bybit", "okx"), AccountFacts(D(1), {}))
+    report = make_report(told, before, before)
+    assert report.naked_leg_ms.count == 3
+    assert report.naked_leg_ms.max == 2.5
+    render(report)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert f"to 0.1 {'#' * 40} 2" in lines
+    assert f"to 3 {'#' * 20} 1" in lines
+    assert "leg failed: 1, at most 2.500" in lines
+    assert lines[-2:] == ["incidents, 1:", "2026-09-21T14:13:20.000Z okx: order [7] refused"]
 
 
 # ---- frames files --------------------------------------------------------------------------------
