@@ -11,7 +11,7 @@ from arbitrage.core.ring import BroadcastRing, MpscRing, SpscRing
 from arbitrage.core.store import MarketStore
 from arbitrage.core.strategy import EVENTS, SpreadStrategy
 
-SENT, ACK, REJECT, FILL, DONE, TIMEOUT = range(6)
+SENT, ACK, REJECT, FILL, DONE, TIMEOUT, VENUE = range(7)
 BUY, SELL = 0, 1
 SYMBOLS = 2
 EVENT_NAMES = EVENTS

@@ -18,13 +18,19 @@ OPPORTUNITY_EVENTS = {event.value: event.name for event in OppEvent}
 CLOSE_REASONS = {reason.value: reason.name for reason in CloseReason}
 ROW_STATES = {state.value: state.name for state in RowState}
 PAIR_EVENTS = dict(
-    enumerate(("OPENING", "OPENED", "CLOSING", "CLOSED", "UNWINDING", "UNWOUND", "MISSED"), 1)
+    enumerate(
+        (
+            *("OPENING", "OPENED", "CLOSING", "CLOSED"),
+            *("UNWINDING", "UNWOUND", "MISSED", "BROKEN"),
+        ),
+        1,
+    )
 )
 EXIT_REASONS = dict(
     enumerate(
         (
             *("NONE", "TAKE_PROFIT", "STOP", "MAX_HOLD", "FLATTEN"),
-            *("LEG_FAILED", "NAKED", "MISSED", "LATE_FILL"),
+            *("LEG_FAILED", "NAKED", "MISSED", "LATE_FILL", "LEG_LOST"),
         )
     )
 )

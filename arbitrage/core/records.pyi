@@ -99,6 +99,7 @@ class ExecKind(IntEnum):
     FILL = 3
     DONE = 4
     TIMEOUT = 5
+    VENUE = 6
 
 class ClientId(NamedTuple):
     run: int

@@ -11,6 +11,8 @@ from arbitrage.core.risk import RiskGate
 from arbitrage.core.store import MarketStore
 
 PHASES: tuple[str, ...]
+PHASES_ABOUT: dict[str, str]
+MOVES: tuple[tuple[str, str, str], ...]
 EXIT_REASONS: tuple[str, ...]
 EVENTS: tuple[str, ...]
 ORDER_STATES: tuple[str, ...]

@@ -122,12 +122,13 @@ def _order(order: Order, contracts: dict[int, Contract]) -> Row:
 
 def _execution(told: Execution, contracts: dict[int, Contract]) -> Row:
     contract = contracts.get(told.row)
-    found = _ids(told.client_id) | {
+    found: Row = {} if told.kind == ExecKind.VENUE else _ids(told.client_id)  # no order of ours
+    found |= {
         "venue": name_of(Venue, told.venue),
         "symbol": contract.symbol if contract else f"row {told.row}",
         "what": name_of(ExecKind, told.kind),
     }
-    if told.kind == ExecKind.FILL:
+    if told.kind in (ExecKind.FILL, ExecKind.VENUE):
         found["side"] = name_of(Side, told.side)
         found["qty"] = _lots(told.last_qty_lots, told.row, contracts)
         found["px"] = f"{told.px:.10g}"

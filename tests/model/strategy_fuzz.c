@@ -85,7 +85,7 @@ static void execution(arb_mpsc_ring_t *ring, const arb_order_t *sent, uint32_t s
         const arb_order_t *order = &sent[(sent_count - 1 - next_random() % recent) % 4096];
         exec = (arb_exec_t){.client_id = order->client_id, .recv_mono_ns = now, .px = 100,
                             .row = order->row, .venue = order->venue, .side = order->side};
-        exec.kind = (uint8_t)(next_random() % 7);
+        exec.kind = (uint8_t)(next_random() % 8);
         exec.last_qty_lots = (int64_t)(next_random() % (uint64_t)(order->qty_lots + 2)) - 1;
         exec.cum_qty_lots = (int64_t)(next_random() % (uint64_t)(order->qty_lots + 3)) - 1;
     }
@@ -134,7 +134,8 @@ int main(int argc, char **argv)
         .run = 3, .symbol_capacity = SYMBOLS, .min_net_bps = 1, .take_profit_bps = 1, .stop_bps = 30,
         .position_usd = 100, .depth_factor = 2, .entry_slip_bps = 1, .exit_slip_bps = 2,
         .exit_widen_bps = 5, .exit_slip_bps_max = 100, .max_hold_ns = 1000000, .cooldown_ns = 1000,
-        .cooldown_ns_max = 100000, .retry_ns = 1000, .retry_ns_max = 10000, .naked_ns_max = 50000,
+        .cooldown_ns_max = 100000, .retry_ns = 1000, .retry_ns_max = 10000,
+        .naked_ns_max = 400000, .exit_tries_max = 32,
         .settle_ns = 5000, .journal_room_min = 64};
     arb_strategy_t *strat = make(arb_strategy_bytes(SYMBOLS));
     arb_strategy_init(strat, &config, &wire);
@@ -171,10 +172,13 @@ int main(int argc, char **argv)
         if (arb_journal_room(&journal) < 16)
             journal.count = 0;
     }
-    printf("%llu orders, %llu pairs opened, %llu closed, %llu unwound, %llu unknown\n",
+    printf("%llu orders, %llu pairs opened, %llu closed, %llu unwound, %llu broken, %llu unknown\n",
            (unsigned long long)wire.counters->orders, (unsigned long long)wire.counters->pairs_opened,
            (unsigned long long)wire.counters->pairs_closed, (unsigned long long)wire.counters->pairs_unwound,
+           (unsigned long long)wire.counters->pairs_broken,
            (unsigned long long)wire.counters->unknown_executions);
+    if (wire.counters->illegal_moves != 0)
+        return printf("%llu illegal moves\n", (unsigned long long)wire.counters->illegal_moves), 5;
     if (arb_strategy_live_pairs(strat) != 0)
         return printf("%u pairs never got over\n", arb_strategy_live_pairs(strat)), 4;
     return opened > opened_by_half && opened_by_half > 0 ? 0 : 3;

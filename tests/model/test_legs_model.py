@@ -92,6 +92,7 @@ class TwoLegs(RuleBasedStateMachine):
         assert ended == counters["pairs_opening"]
         assert counters["pairs_opened"] == counters["pairs_closed"]
         assert counters["orders"] == len(venues.taken)
+        assert counters["illegal_moves"] == 0
         assert counters["orders_dropped"] == counters["orders_unjournaled"] == 0
         said = sum(venues.said.values())
         assert counters["unknown_executions"] + counters["duplicates"] <= said

@@ -49,7 +49,7 @@ def write_run(folder: StateFolder, run: int, *, ended: bool) -> None:
         )  # fmt: skip
         append(journal, "EXEC", refused, 7)
         phase = zeros(
-            PairPhase, pair=3, long_lots=25, sell_row=8, phase=5, reason=5, opportunity_id=9
+            PairPhase, pair=3, long_lots=25, sell_row=8, phase=4, reason=5, opportunity_id=9
         )
         append(journal, "PAIR", phase, 8)
         append(journal, "KILL", zeros(ControlWords, opening_off=1, flatten=1), 9)

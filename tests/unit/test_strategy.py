@@ -207,15 +207,32 @@ def test_a_pair_held_too_long_is_closed_without_a_price(rig: Rig) -> None:
     assert out.px_ticks * 0.1 == pytest.approx(100 * (1 - 5e-5) * (1 - 22e-4), abs=0.1)
 
 
-@pytest.mark.parametrize("killed", [False, True])
-def test_flatten_closes_everything(rig: Rig, killed: bool) -> None:
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_flatten_closes_everything_also_what_a_kill_holds(rig: Rig, is_killed: bool) -> None:
     stand(rig)
-    rig.strategy.risk.kill = killed
+    rig.strategy.risk.kill = is_killed
+    rig.poll(5000)
     rig.strategy.flatten = True
     rig.poll()
-    assert (rig.phase(0), rig.strategy.pair(0)["reason"]) == ("closing", "flatten")
-    assert rig.strategy.counters["orders"] == 4
-    assert [record.type for record in rig.journal].count("KILL") == 1
+    assert rig.phase(0) == "closing"
+    assert rig.strategy.pair(0)["reason"] == ("flatten" if is_killed else "max_hold")
+    assert (rig.take_order(0).flags, rig.take_order(1).flags) == (1, 1)
+    assert [record.type for record in rig.journal].count("KILL") == 1 + is_killed
+
+
+def test_a_killed_pair_stands_as_it_is(rig: Rig) -> None:
+    stand(rig)
+    rig.strategy.risk.kill = KILLS.index("operator")
+    rig.quote(1, 0, 100.0)  # far beyond the stop
+    before = rig.strategy.counters
+    for _ in range(100):
+        rig.poll(100)
+    assert rig.phase(0) == "open"
+    assert (rig.take_order(0), rig.take_order(1)) == (None, None)
+    assert rig.strategy.counters == before, "nothing was tried, nothing was refused over and over"
+    rig.strategy.risk.kill = False
+    rig.poll()
+    assert (rig.phase(0), rig.strategy.pair(0)["reason"]) == ("closing", "max_hold")
 
 
 def test_while_killed_nothing_leaves_until_it_is_to_flatten(rig: Rig) -> None:
@@ -228,7 +245,7 @@ def test_while_killed_nothing_leaves_until_it_is_to_flatten(rig: Rig) -> None:
         rig.poll(100)
     counters = rig.strategy.counters
     assert (counters["orders"], rig.lots(0)) == (2, (buy.qty_lots, 0))
-    assert counters["refused_killed"] > 5
+    assert counters["refused_killed"] == 5, "the entries; exits wait without a try"
     rig.strategy.flatten = True
     rig.poll(100)
     assert rig.strategy.counters["orders"] == 3

@@ -69,6 +69,8 @@
     X(pairs_closed)      /* closed after having been open */                           \
     X(pairs_unwound)     /* flattened because a leg failed */                          \
     X(pairs_missed)      /* ended with nothing filled */                               \
+    X(pairs_broken)      /* not brought back within their bounds; see pair_phases.h */ \
+    X(illegal_moves)     /* changes of phase that the table does not know: always 0 */ \
     X(orders)            /* orders pushed to a gateway */                              \
     X(orders_dropped)    /* order ring full */                                         \
     X(orders_unjournaled)/* refused because the journal had no room */                 \

@@ -227,6 +227,7 @@ static inline arb_leg_event_t arb_leg_on_exec(arb_pair_leg_t *leg, const arb_exe
             order->state = ARB_SENT_UNKNOWN;
         return ARB_LEG_NOTED;
     case ARB_EXEC_SENT:
+    case ARB_EXEC_VENUE:
     case ARB_EXEC_KIND_COUNT:
         break;
     }

@@ -1,14 +1,6 @@
 /* Pair: the words of the spread strategy. What it is configured with, what it knows of each symbol's pair,
  * what it tells the rest of the system, and the strategy itself. The machine is in strategy.h.
- *
- *            both filled                 exit rule           both flat
- *   OPENING ------------> OPEN -----------------> CLOSING ------------> SETTLING --> IDLE (cooling)
- *     |  |    ^            | late fill                                     ^  ^
- *     |  |    | level      v                                               |  |
- *     |  +-> TRIMMING <----+       one leg failed                both flat |  |
- *     |      (filled unequally)                                            |  |
- *     +---------------------------------------> UNWINDING -----------------+  |
- *     +----------------------------------------- nothing filled --------------+
+ * What a pair can be and how it moves is the table in pair_phases.h, drawn in docs/pairs.md.
  *
  * Threads: the strategy's, alone; pair events leave through a broadcast ring.
  */
@@ -24,19 +16,9 @@
 #include "legs.h"
 #include "market_store.h"
 #include "mpsc_ring.h"
+#include "pair_phases.h"
 #include "risk.h"
 #include "spsc_ring.h"
-
-typedef enum arb_pair_phase {
-    ARB_PAIR_IDLE = 0,
-    ARB_PAIR_OPENING = 1,   /* both entry orders out */
-    ARB_PAIR_TRIMMING = 2,  /* filled unequally: the excess is being flattened */
-    ARB_PAIR_OPEN = 3,      /* both legs stand, level */
-    ARB_PAIR_CLOSING = 4,   /* leaving on purpose */
-    ARB_PAIR_UNWINDING = 5, /* leaving because a leg failed */
-    ARB_PAIR_SETTLING = 6,  /* flat, waiting for the prices of late fills */
-    ARB_PAIR_PHASE_COUNT = 7
-} arb_pair_phase_t;
 
 /* Why a pair left. */
 typedef enum arb_exit_reason {
@@ -44,12 +26,13 @@ typedef enum arb_exit_reason {
     ARB_EXIT_TAKE_PROFIT = 1,
     ARB_EXIT_STOP = 2,
     ARB_EXIT_MAX_HOLD = 3,
-    ARB_EXIT_FLATTEN = 4,   /* kill switch, flatten request or shutdown */
+    ARB_EXIT_FLATTEN = 4,   /* flatten request or shutdown */
     ARB_EXIT_LEG_FAILED = 5,/* one leg filled, the other did not */
     ARB_EXIT_NAKED = 6,     /* a leg stood alone for too long while the other's outcome was unknown */
     ARB_EXIT_MISSED = 7,    /* neither leg filled */
     ARB_EXIT_LATE_FILL = 8, /* a fill came after the pair was over */
-    ARB_EXIT_REASON_COUNT = 9
+    ARB_EXIT_LEG_LOST = 9,  /* the venue took from a leg by itself: liquidation, ADL, a stranger's order */
+    ARB_EXIT_REASON_COUNT = 10
 } arb_exit_reason_t;
 
 typedef enum arb_pair_event_kind {
@@ -59,7 +42,8 @@ typedef enum arb_pair_event_kind {
     ARB_PAIR_EVENT_CLOSED = 4,
     ARB_PAIR_EVENT_UNWINDING = 5,
     ARB_PAIR_EVENT_UNWOUND = 6,
-    ARB_PAIR_EVENT_MISSED = 7
+    ARB_PAIR_EVENT_MISSED = 7,
+    ARB_PAIR_EVENT_BROKEN = 8   /* not the end: CLOSED or UNWOUND follows when it is flat */
 } arb_pair_event_kind_t;
 
 /* One change in a pair's life, strategy -> everyone, 120 bytes. */
@@ -77,7 +61,7 @@ typedef struct arb_pair_event {
     double pair_bps;         /* entry + exit - fees + funding; estimate while open; NaN: not known */
     float fees_bps;          /* whole round trip, paid and expected */
     float funding_bps;       /* accrued */
-    uint32_t naked_us;       /* longest time a leg stood alone */
+    uint32_t naked_us;       /* longest time the legs were uneven */
     uint32_t pair;           /* number inside the run */
     uint32_t order_count;    /* of this pair so far */
     uint16_t buy_row;
@@ -116,10 +100,11 @@ typedef struct arb_strategy_config {
     int64_t cooldown_ns_max;
     int64_t retry_ns;          /* between reduce-only tries; doubled for each reject in a row */
     int64_t retry_ns_max;
-    int64_t naked_ns_max;      /* a leg may stand alone so long while the other's outcome is unknown */
+    int64_t naked_ns_max;      /* legs may be uneven so long, then the pair is BROKEN; see arb_pair_weigh */
     int64_t settle_ns;         /* wait so long for late fills of a flat pair */
     int64_t basis_step_ns;     /* one symbol's basis is sampled so often, in turn; 0: min_excess_bps is off */
     int64_t basis_time_ns;     /* time constant of the average */
+    uint32_t exit_tries_max;   /* reduce-only orders of a leg on one way out, then the pair is BROKEN */
     uint64_t journal_room_min; /* records that must be left for exits before a pair may start */
 } arb_strategy_config_t;
 
@@ -139,7 +124,7 @@ typedef struct arb_strategy_wiring {
     arb_histogram_t *seen;                   /* * frame received -> opportunity seen */
     arb_histogram_t *decided;                /* * frame received -> order pushed */
     arb_histogram_t *to_order;               /* * opportunity published -> order pushed */
-    arb_histogram_t *naked;                  /* * how long a leg stood alone */
+    arb_histogram_t *naked;                  /* * how long legs were uneven */
 } arb_strategy_wiring_t;
 
 enum { ARB_PAIR_BUY = 0, ARB_PAIR_SELL = 1 }; /* the leg that bought, the leg that sold, to enter */
@@ -152,11 +137,11 @@ typedef struct arb_pair {
     uint64_t seen_versions[2]; /* of the rows when the exit was last judged */
     int64_t started_mono_ns;
     int64_t opened_mono_ns;    /* 0: never level */
-    int64_t naked_mono_ns;     /* a leg stands alone since; 0: no */
+    int64_t naked_mono_ns;     /* the legs are uneven since; 0: they are not */
     int64_t naked_ns_max;
     int64_t cool_until_mono_ns;
     int64_t settle_until_mono_ns;
-    int64_t target_steps;      /* what TRIMMING reduces to */
+    int64_t target_steps;      /* of the common grid: what UNWINDING reduces both legs to; else 0 */
     int64_t funding_next_ns[2];
     double funding_rate[2];
     double funding_bps;        /* accrued */

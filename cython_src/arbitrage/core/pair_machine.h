@@ -1,17 +1,22 @@
-/* Pair machine: one symbol's pair from its entry orders to flat. The diagram is in pair.h.
+/* Pair machine: one symbol's pair from its entry orders to flat. The table of moves is pair_phases.h.
  *
  * Each step looks only at what the legs hold, what is under way and the time; so executions may come in
- * any order, late, twice, or after a timeout, and the next step is the same. A leg that stands while the
- * other failed is flattened at once, with reduce-only orders priced afresh each time, wider each time, and
- * never given up. A leg whose outcome is unknown is waited for, not resent; if that leaves the other leg
- * alone for longer than naked_ns_max, the other leg is flattened without waiting.
+ * any order, late, twice, or after a timeout, and the next step is the same. Legs that ended uneven are
+ * made even at once: by completing or by unwinding. An order whose outcome is unknown is waited for, not
+ * resent; legs that are uneven for half of naked_ns_max are unwound without waiting, which leaves the
+ * other half to get there. What is not even by the whole of it is BROKEN: reduced on, and never given up.
+ *
+ * While the kill switch is on without flatten nothing leaves: pairs stay where they are, their times run
+ * on, and what is due happens as soon as orders may leave again.
  *
  * Threads: the strategy's.
  */
 #ifndef ARB_PAIR_MACHINE_H
 #define ARB_PAIR_MACHINE_H
 
-#include "pair_orders.h"
+#include "pair_tell.h"
+
+/* ---- what holds now --------------------------------------------------------------------------- */
 
 /* Whether every pair is to be closed now. The kill switch alone does not say so: while it has tripped and
  * nobody wants to flatten, no order leaves. */
@@ -20,134 +25,92 @@ static inline bool arb_strategy_must_flatten(const arb_strategy_t *strat)
     return arb_risk_is_raised(strat->wire.flatten);
 }
 
-/* ---- telling the others ------------------------------------------------------------------------ */
-
-static inline double arb_leg_fee_bps(const arb_strategy_t *strat, const arb_pair_leg_t *leg)
+/* Whether reduce-only orders may leave. Asked before the gate is, so that what waits tries nothing. */
+static inline bool arb_strategy_may_exit(const arb_strategy_t *strat)
 {
-    return leg->fee_lots_value > 0 ? leg->fee_value / leg->fee_lots_value
-                                   : arb_store_taker_bps(strat->wire.store)[leg->row];
+    return !arb_risk_is_silent(strat->wire.risk);
 }
 
-/* Fees of the whole round trip: paid so far at the paid rate, the rest expected at the row's. */
-static inline double arb_pair_fees_bps(const arb_strategy_t *strat, const arb_pair_t *pair)
+/* What both legs hold, in steps of the common grid. */
+typedef struct arb_pair_weight {
+    int64_t steps;  /* that both legs hold */
+    bool flat;      /* nothing at all */
+    bool level;     /* the same on both legs and nothing beside it; flat is level */
+    bool trimmable; /* what lies beyond steps can be sold as it is: no venue finds it too small */
+} arb_pair_weight_t;
+
+static inline arb_pair_weight_t arb_pair_weigh(const arb_strategy_t *strat, const arb_pair_t *pair)
 {
-    const double *taker = arb_store_taker_bps(strat->wire.store);
-    return arb_leg_fee_bps(strat, &pair->legs[0]) + arb_leg_fee_bps(strat, &pair->legs[1]) +
-           taker[pair->legs[0].row] + taker[pair->legs[1].row];
+    const arb_strategy_symbol_t *grid = &strat->wire.symbols[pair->symbol_index];
+    arb_pair_weight_t weight = {INT64_MAX, true, true, true};
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        const arb_pair_leg_t *leg = &pair->legs[leg_index];
+        int64_t leg_steps = leg->lots <= 0 ? 0 : leg->lots / grid->step_lots[leg->venue];
+        weight.steps = leg_steps < weight.steps ? leg_steps : weight.steps;
+        weight.flat = weight.flat && leg->lots == 0;
+    }
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        const arb_pair_leg_t *leg = &pair->legs[leg_index];
+        int64_t excess = leg->lots - weight.steps * grid->step_lots[leg->venue];
+        weight.level = weight.level && excess == 0;
+        weight.trimmable = weight.trimmable &&
+                           (excess == 0 || excess >= arb_store_min_lots(strat->wire.store)[leg->row]);
+    }
+    return weight;
 }
 
-/* Edge of two venue prices, bought at the first leg's and sold at the second's, bps of the first. */
-static inline double arb_pair_edge_bps(const arb_strategy_t *strat, const arb_pair_t *pair, double buy_px,
-                                       double sell_px)
+static inline bool arb_pair_is_busy(const arb_pair_t *pair)
 {
-    const double *mult = arb_store_px_mult(strat->wire.store);
-    double bought = buy_px * mult[pair->legs[ARB_PAIR_BUY].row];
-    double sold = sell_px * mult[pair->legs[ARB_PAIR_SELL].row];
-    return (sold - bought) / bought * 1e4;
+    return arb_leg_is_busy(&pair->legs[0]) || arb_leg_is_busy(&pair->legs[1]);
 }
 
-static inline double arb_pair_gross_bps(const arb_strategy_t *strat, const arb_pair_t *pair)
+/* How long the legs have been uneven; 0: they are not. */
+static inline int64_t arb_pair_naked_ns(const arb_strategy_t *strat, const arb_pair_t *pair)
 {
-    const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY], *sell = &pair->legs[ARB_PAIR_SELL];
-    if (!(buy->entry_lots > 0 && sell->entry_lots > 0))
-        return pair->gross_bps;
-    return arb_pair_edge_bps(strat, pair, buy->entry_value / buy->entry_lots,
-                             sell->entry_value / sell->entry_lots);
-}
-
-/* What the pair brought, from its fills; NaN when a leg never traded in or out. */
-static inline double arb_pair_result_bps(const arb_strategy_t *strat, const arb_pair_t *pair)
-{
-    const double *mult = arb_store_px_mult(strat->wire.store);
-    const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY], *sell = &pair->legs[ARB_PAIR_SELL];
-    double out_px = arb_average_px(buy->exit_value, buy->exit_lots) * mult[buy->row];
-    double back_px = arb_average_px(sell->exit_value, sell->exit_lots) * mult[sell->row];
-    double entry = buy->entry_lots > 0 && sell->entry_lots > 0 ? arb_pair_gross_bps(strat, pair) : NAN;
-    return entry + (out_px - back_px) / back_px * 1e4 - arb_pair_fees_bps(strat, pair) + pair->funding_bps;
-}
-
-static inline void arb_pair_publish(arb_strategy_t *strat, const arb_pair_t *pair, arb_pair_event_kind_t kind)
-{
-    if (strat->wire.pair_events == NULL)
-        return;
-    const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY], *sell = &pair->legs[ARB_PAIR_SELL];
-    double buy_base = buy->entry_lots * arb_row_lot_base(strat->wire.store, buy->row);
-    double sell_base = sell->entry_lots * arb_row_lot_base(strat->wire.store, sell->row);
-    bool over = kind == ARB_PAIR_EVENT_CLOSED || kind == ARB_PAIR_EVENT_UNWOUND;
-    arb_pair_event_t event = {
-        .opportunity_id = pair->opportunity_id,
-        .mono_ns = strat->now_mono_ns,
-        .started_mono_ns = pair->started_mono_ns,
-        .opened_mono_ns = pair->opened_mono_ns,
-        .buy_px = arb_average_px(buy->entry_value, buy->entry_lots),
-        .sell_px = arb_average_px(sell->entry_value, sell->entry_lots),
-        .buy_exit_px = arb_average_px(buy->exit_value, buy->exit_lots),
-        .sell_exit_px = arb_average_px(sell->exit_value, sell->exit_lots),
-        .base_qty = buy_base < sell_base ? buy_base : sell_base,
-        .gross_bps = arb_pair_gross_bps(strat, pair),
-        .pair_bps = over ? arb_pair_result_bps(strat, pair) : pair->pair_bps,
-        .fees_bps = (float)arb_pair_fees_bps(strat, pair),
-        .funding_bps = (float)pair->funding_bps,
-        .naked_us = (uint32_t)(pair->naked_ns_max / 1000),
-        .pair = pair->number,
-        .order_count = pair->order_count,
-        .buy_row = (uint16_t)buy->row,
-        .sell_row = (uint16_t)sell->row,
-        .symbol_index = pair->symbol_index,
-        .event = (uint8_t)kind,
-        .reason = pair->reason,
-        .run = strat->config.run,
-    };
-    arb_broadcast_publish(strat->wire.pair_events, &event);
-}
-
-static inline void arb_pair_enter(arb_strategy_t *strat, arb_pair_t *pair, arb_pair_phase_t phase,
-                                  arb_exit_reason_t reason)
-{
-    pair->phase = (uint8_t)phase;
-    if (reason != ARB_EXIT_NONE && pair->reason == ARB_EXIT_NONE)
-        pair->reason = (uint8_t)reason;
-    arb_journal_pair_t entry = {.opportunity_id = pair->opportunity_id,
-                                .long_lots = pair->legs[ARB_PAIR_BUY].lots,
-                                .short_lots = pair->legs[ARB_PAIR_SELL].lots,
-                                .pair = pair->number,
-                                .buy_row = (uint16_t)pair->legs[ARB_PAIR_BUY].row,
-                                .sell_row = (uint16_t)pair->legs[ARB_PAIR_SELL].row,
-                                .symbol_index = pair->symbol_index,
-                                .phase = pair->phase,
-                                .reason = pair->reason};
-    arb_journal_append(strat->wire.journal, ARB_JOURNAL_PAIR, &entry, sizeof entry, strat->now_mono_ns);
+    return pair->naked_mono_ns == 0 ? 0 : strat->now_mono_ns - pair->naked_mono_ns;
 }
 
 /* ---- the steps --------------------------------------------------------------------------------- */
 
 static inline void arb_pair_note_naked(arb_strategy_t *strat, arb_pair_t *pair)
 {
-    bool naked = (pair->legs[0].lots != 0) != (pair->legs[1].lots != 0);
+    bool naked = !arb_pair_weigh(strat, pair).level;
     int64_t now = strat->now_mono_ns;
     if (naked && pair->naked_mono_ns == 0)
         pair->naked_mono_ns = now;
     if (naked || pair->naked_mono_ns == 0)
         return;
-    int64_t alone_ns = now - pair->naked_mono_ns;
+    int64_t uneven_ns = now - pair->naked_mono_ns;
     pair->naked_mono_ns = 0;
-    if (alone_ns > pair->naked_ns_max)
-        pair->naked_ns_max = alone_ns;
+    if (uneven_ns > pair->naked_ns_max)
+        pair->naked_ns_max = uneven_ns;
     if (strat->wire.naked != NULL)
-        arb_histogram_record(strat->wire.naked, alone_ns);
+        arb_histogram_record(strat->wire.naked, uneven_ns);
 }
 
-static inline void arb_pair_unwind(arb_strategy_t *strat, arb_pair_t *pair, arb_exit_reason_t reason)
+/* Reduce both legs to target_steps; 0: to nothing, and the pair is told to unwind. */
+static inline void arb_pair_unwind(arb_strategy_t *strat, arb_pair_t *pair, int64_t target_steps,
+                                   arb_exit_reason_t reason)
+{
+    pair->target_steps = target_steps;
+    arb_pair_enter(strat, pair, ARB_PAIR_UNWINDING, target_steps > 0 ? ARB_EXIT_NONE : reason);
+    if (target_steps == 0)
+        arb_pair_publish(strat, pair, ARB_PAIR_EVENT_UNWINDING);
+}
+
+/* Not brought back within its bounds: it goes on reducing, and a person should look. */
+static inline void arb_pair_break(arb_strategy_t *strat, arb_pair_t *pair, arb_exit_reason_t reason)
 {
     pair->target_steps = 0;
-    arb_pair_enter(strat, pair, ARB_PAIR_UNWINDING, reason);
-    arb_pair_publish(strat, pair, ARB_PAIR_EVENT_UNWINDING);
+    arb_count(&strat->wire.counters->pairs_broken, 1);
+    arb_pair_enter(strat, pair, ARB_PAIR_BROKEN, reason);
+    arb_pair_publish(strat, pair, ARB_PAIR_EVENT_BROKEN);
 }
 
 static inline void arb_pair_settle(arb_strategy_t *strat, arb_pair_t *pair, arb_exit_reason_t reason)
 {
     pair->settle_until_mono_ns = strat->now_mono_ns + strat->config.settle_ns;
-    arb_pair_enter(strat, pair, ARB_PAIR_SETTLING, reason);
+    arb_pair_enter(strat, pair, ARB_PAIR_CLOSED, reason);
 }
 
 /* Both legs hold something on the common grid and nothing else: the pair stands. */
@@ -159,78 +122,92 @@ static inline void arb_pair_stand(arb_strategy_t *strat, arb_pair_t *pair)
         pair->failure_streak = 0;
         arb_count(&strat->wire.counters->pairs_opened, 1);
     }
+    pair->legs[0].try_count = pair->legs[1].try_count = 0;
     pair->seen_versions[0] = pair->seen_versions[1] = UINT64_MAX; /* judge the exit at once */
     arb_pair_enter(strat, pair, ARB_PAIR_OPEN, ARB_EXIT_NONE);
     if (first)
         arb_pair_publish(strat, pair, ARB_PAIR_EVENT_OPENED);
 }
 
-/* No order is under way: decide by what the legs hold. */
-static inline void arb_pair_balance(arb_strategy_t *strat, arb_pair_t *pair, arb_exit_reason_t reason)
-{
-    const arb_strategy_symbol_t *grid = &strat->wire.symbols[pair->symbol_index];
-    int64_t steps = INT64_MAX, excess[2];
-    bool flat = true, level = true, trimmable = true;
-    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
-        const arb_pair_leg_t *leg = &pair->legs[leg_index];
-        int64_t leg_steps = leg->lots <= 0 ? 0 : leg->lots / grid->step_lots[leg->venue];
-        steps = leg_steps < steps ? leg_steps : steps;
-        flat = flat && leg->lots == 0;
-    }
-    if (flat) {
-        arb_pair_settle(strat, pair, ARB_EXIT_MISSED);
-        return;
-    }
-    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
-        const arb_pair_leg_t *leg = &pair->legs[leg_index];
-        excess[leg_index] = leg->lots - steps * grid->step_lots[leg->venue];
-        level = level && excess[leg_index] == 0;
-        trimmable = trimmable && (excess[leg_index] == 0 ||
-                                  excess[leg_index] >= arb_store_min_lots(strat->wire.store)[leg->row]);
-    }
-    if (steps > 0 && level) {
-        arb_pair_stand(strat, pair);
-    } else if (steps > 0 && trimmable) {
-        pair->target_steps = steps;
-        arb_pair_enter(strat, pair, ARB_PAIR_TRIMMING, ARB_EXIT_NONE);
-    } else {
-        arb_pair_unwind(strat, pair, reason);
-    }
-}
-
 static inline void arb_pair_step_opening(arb_strategy_t *strat, arb_pair_t *pair)
 {
-    if (!arb_leg_is_busy(&pair->legs[0]) && !arb_leg_is_busy(&pair->legs[1]))
-        arb_pair_balance(strat, pair, ARB_EXIT_LEG_FAILED);
-    else if (pair->naked_mono_ns != 0 &&
-             strat->now_mono_ns - pair->naked_mono_ns > strat->config.naked_ns_max)
-        arb_pair_unwind(strat, pair, ARB_EXIT_NAKED);
+    arb_pair_weight_t weight = arb_pair_weigh(strat, pair);
+    if (arb_pair_is_busy(pair)) {
+        if (arb_pair_naked_ns(strat, pair) > strat->config.naked_ns_max / 2)
+            arb_pair_enter(strat, pair, ARB_PAIR_ONE_LEG, ARB_EXIT_NONE);
+    } else if (weight.flat) {
+        arb_pair_settle(strat, pair, ARB_EXIT_MISSED);
+    } else if (weight.level) {
+        arb_pair_stand(strat, pair);
+    } else {
+        arb_pair_enter(strat, pair, ARB_PAIR_ONE_LEG, ARB_EXIT_NONE);
+    }
 }
 
-/* TRIMMING, CLOSING, UNWINDING: bring both legs to the target with reduce-only orders. */
+/* Decide. The phase lasts only while nothing may leave. */
+static inline void arb_pair_step_one_leg(arb_strategy_t *strat, arb_pair_t *pair)
+{
+    arb_pair_weight_t weight = arb_pair_weigh(strat, pair);
+    bool busy = arb_pair_is_busy(pair);
+    if (!busy && weight.flat) {
+        arb_pair_settle(strat, pair, ARB_EXIT_MISSED);
+    } else if (!busy && weight.level) {
+        arb_pair_stand(strat, pair);
+    } else if (!arb_strategy_may_exit(strat)) {
+        if (arb_pair_naked_ns(strat, pair) > strat->config.naked_ns_max)
+            arb_pair_break(strat, pair, ARB_EXIT_NAKED);
+    } else {
+        bool keep = weight.trimmable && !arb_strategy_must_flatten(strat);
+        arb_pair_unwind(strat, pair, keep ? weight.steps : 0, busy ? ARB_EXIT_NAKED : ARB_EXIT_LEG_FAILED);
+    }
+}
+
+/* What UNWINDING leaves standing can only become less: a leg may be taken from us, or its rest be too
+ * small to sell. */
+static inline void arb_pair_lower_target(arb_strategy_t *strat, arb_pair_t *pair)
+{
+    if (pair->target_steps == 0)
+        return;
+    arb_pair_weight_t weight = arb_pair_weigh(strat, pair);
+    if (weight.steps < pair->target_steps)
+        pair->target_steps = weight.steps;
+    bool stuck = !arb_pair_is_busy(pair) && !weight.trimmable;
+    if (stuck || arb_strategy_must_flatten(strat))
+        pair->target_steps = 0;
+    if (pair->target_steps != 0)
+        return;
+    if (pair->reason == ARB_EXIT_NONE)
+        pair->reason = stuck ? ARB_EXIT_LEG_FAILED : ARB_EXIT_FLATTEN;
+    arb_pair_publish(strat, pair, ARB_PAIR_EVENT_UNWINDING);
+}
+
+/* UNWINDING, CLOSING, BROKEN: bring both legs to the target with reduce-only orders. */
 static inline void arb_pair_step_reducing(arb_strategy_t *strat, arb_pair_t *pair)
 {
     const arb_strategy_symbol_t *grid = &strat->wire.symbols[pair->symbol_index];
-    bool reached = true;
-    if (pair->phase == ARB_PAIR_TRIMMING && arb_strategy_must_flatten(strat)) {
-        pair->target_steps = 0;
-        arb_pair_enter(strat, pair, ARB_PAIR_CLOSING, ARB_EXIT_FLATTEN);
-    }
+    const arb_strategy_config_t *config = &strat->config;
+    bool reached = true, spent = false, may_exit = arb_strategy_may_exit(strat);
+    arb_pair_lower_target(strat, pair);
     for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
         arb_pair_leg_t *leg = &pair->legs[leg_index];
         int64_t target_lots = pair->target_steps * grid->step_lots[leg->venue];
         if (leg->lots == target_lots && !arb_leg_is_busy(leg))
             continue;
         reached = false;
-        if (leg->lots != target_lots && !arb_leg_is_busy(leg) && strat->now_mono_ns >= leg->retry_mono_ns)
+        if (leg->lots == target_lots || arb_leg_is_busy(leg))
+            continue;
+        spent |= leg->try_count >= config->exit_tries_max;
+        if (may_exit && strat->now_mono_ns >= leg->retry_mono_ns)
             arb_pair_reduce(strat, pair, leg_index, target_lots, pair->phase == ARB_PAIR_CLOSING);
     }
-    if (!reached)
-        return;
-    if (pair->phase == ARB_PAIR_TRIMMING)
-        arb_pair_balance(strat, pair, ARB_EXIT_LEG_FAILED);
-    else
+    if (reached && pair->target_steps > 0)
+        arb_pair_stand(strat, pair);
+    else if (reached)
         arb_pair_settle(strat, pair, ARB_EXIT_NONE);
+    else if (pair->phase != ARB_PAIR_BROKEN && spent)
+        arb_pair_break(strat, pair, ARB_EXIT_LEG_FAILED);
+    else if (pair->phase != ARB_PAIR_BROKEN && arb_pair_naked_ns(strat, pair) > config->naked_ns_max)
+        arb_pair_break(strat, pair, ARB_EXIT_NAKED);
 }
 
 /* Whether a settlement's time has come. A venue that lengthens its interval moves the next time
@@ -305,15 +282,13 @@ static inline arb_exit_reason_t arb_pair_exit_reason(arb_strategy_t *strat, arb_
 
 static inline void arb_pair_step_open(arb_strategy_t *strat, arb_pair_t *pair)
 {
-    const arb_strategy_symbol_t *grid = &strat->wire.symbols[pair->symbol_index];
-    const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY], *sell = &pair->legs[ARB_PAIR_SELL];
-    int64_t buy_step = grid->step_lots[buy->venue], sell_step = grid->step_lots[sell->venue];
-    bool level = buy->lots > 0 && buy->lots % buy_step == 0 && sell->lots % sell_step == 0 &&
-                 buy->lots / buy_step == sell->lots / sell_step;
-    if (ARB_UNLIKELY(!level)) {
-        arb_pair_balance(strat, pair, ARB_EXIT_LATE_FILL);
+    arb_pair_weight_t weight = arb_pair_weigh(strat, pair);
+    if (ARB_UNLIKELY(!weight.level || weight.steps == 0)) {
+        arb_pair_unwind(strat, pair, weight.trimmable ? weight.steps : 0, ARB_EXIT_LATE_FILL);
         return;
     }
+    if (ARB_UNLIKELY(!arb_strategy_may_exit(strat)))
+        return;
     arb_exit_reason_t reason = arb_pair_exit_reason(strat, pair);
     if (reason == ARB_EXIT_NONE)
         return;
@@ -329,12 +304,12 @@ static inline int64_t arb_doubled_ns(int64_t base_ns, uint32_t times, int64_t ma
 }
 
 /* Flat and its prices known, or waited for long enough: over. */
-static inline void arb_pair_step_settling(arb_strategy_t *strat, arb_pair_t *pair)
+static inline void arb_pair_step_closed(arb_strategy_t *strat, arb_pair_t *pair)
 {
     arb_strategy_counters_t *counters = strat->wire.counters;
     const arb_strategy_config_t *config = &strat->config;
     if (pair->legs[0].lots != 0 || pair->legs[1].lots != 0) {
-        arb_pair_unwind(strat, pair, ARB_EXIT_LATE_FILL);
+        arb_pair_unwind(strat, pair, 0, ARB_EXIT_LATE_FILL);
         return;
     }
     bool settled = arb_leg_is_settled(&pair->legs[0]) && arb_leg_is_settled(&pair->legs[1]);
@@ -371,14 +346,18 @@ static inline void arb_pair_step(arb_strategy_t *strat, arb_pair_t *pair)
         case ARB_PAIR_OPEN:
             arb_pair_step_open(strat, pair);
             break;
-        case ARB_PAIR_TRIMMING:
-        case ARB_PAIR_CLOSING:
+        case ARB_PAIR_ONE_LEG:
+            arb_pair_step_one_leg(strat, pair);
+            break;
         case ARB_PAIR_UNWINDING:
+        case ARB_PAIR_CLOSING:
+        case ARB_PAIR_BROKEN:
             arb_pair_step_reducing(strat, pair);
             break;
-        case ARB_PAIR_SETTLING:
-            arb_pair_step_settling(strat, pair);
+        case ARB_PAIR_CLOSED:
+            arb_pair_step_closed(strat, pair);
             break;
+        case ARB_PAIR_COMPLETING:
         case ARB_PAIR_IDLE:
         case ARB_PAIR_PHASE_COUNT:
             return;

@@ -150,7 +150,7 @@ static inline bool arb_pair_reduce(arb_strategy_t *strat, arb_pair_t *pair, uint
     if (max_lots > 0 && lots > max_lots)
         lots = max_lots;
     double slip = config->exit_slip_bps + config->exit_widen_bps * (double)leg->try_count;
-    if (slip > config->exit_slip_bps_max)
+    if (slip > config->exit_slip_bps_max || pair->phase == ARB_PAIR_BROKEN)
         slip = config->exit_slip_bps_max;
     double px = arb_exit_reference_px(strat, leg, side, &slip);
     double px_tick = arb_store_px_tick(store)[leg->row];

@@ -257,17 +257,19 @@ typedef enum arb_exec_kind {
     ARB_EXEC_FILL = 3,      /* one fill: last_qty_lots at px */
     ARB_EXEC_DONE = 4,      /* terminal: cum_qty_lots is final */
     ARB_EXEC_TIMEOUT = 5,   /* outcome unknown, being queried */
-    ARB_EXEC_KIND_COUNT = 6
+    ARB_EXEC_VENUE = 6,     /* a fill the venue made by itself, or for a stranger: liquidation, ADL, a trade
+                             * of the account from outside. client_id 0; row, side, last_qty_lots, px */
+    ARB_EXEC_KIND_COUNT = 7
 } arb_exec_kind_t;
 
-/* What a venue said of one order. */
+/* What a venue said of one order, or of a position (VENUE). */
 typedef struct arb_exec {
     uint64_t client_id;     /*  0 */
     int64_t recv_mono_ns;   /*  8 when the venue's frame arrived (SENT: when it left) */
-    double px;              /* 16 FILL: price; else NaN */
-    int64_t last_qty_lots;  /* 24 FILL: this fill */
+    double px;              /* 16 FILL, VENUE: price; else NaN */
+    int64_t last_qty_lots;  /* 24 FILL, VENUE: this fill */
     int64_t cum_qty_lots;   /* 32 filled so far by the venue's own count; -1: not stated */
-    float fee_bps;          /* 40 FILL: fee paid over notional, negative: rebate */
+    float fee_bps;          /* 40 FILL, VENUE: fee paid over notional, negative: rebate; NaN: not stated */
     uint32_t venue_code;    /* 44 REJECT: the venue's error code */
     uint16_t row;           /* 48 */
     uint8_t venue;          /* 50 */

@@ -178,6 +178,7 @@ cdef extern from "records.h" nogil:
         ARB_EXEC_FILL
         ARB_EXEC_DONE
         ARB_EXEC_TIMEOUT
+        ARB_EXEC_VENUE
         ARB_EXEC_KIND_COUNT
 
     ctypedef struct arb_exec_t:

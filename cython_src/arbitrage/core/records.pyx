@@ -174,6 +174,7 @@ class ExecKind(IntEnum):
     FILL = ARB_EXEC_FILL
     DONE = ARB_EXEC_DONE
     TIMEOUT = ARB_EXEC_TIMEOUT
+    VENUE = ARB_EXEC_VENUE
 
 
 ClientId = namedtuple("ClientId", ["run", "pair", "leg", "attempt"])

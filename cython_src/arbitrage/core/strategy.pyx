@@ -20,13 +20,36 @@ cdef extern from *:
     #define ARB_X(name) #name,
     static const char *const arb_strategy_counter_names[] = {ARB_STRATEGY_COUNTERS(ARB_X) NULL};
     #undef ARB_X
+    #define ARB_X(name, about) #name, about,
+    static const char *arb_pair_phase_texts[] = {ARB_PAIR_PHASES(ARB_X) NULL};
+    #undef ARB_X
+    #define ARB_X(from, to, why) #from, #to, why,
+    static const char *arb_pair_move_texts[] = {ARB_PAIR_MOVES(ARB_X) NULL};
+    #undef ARB_X
     """
     const char *arb_strategy_counter_names[]
+    const char *arb_pair_phase_texts[]
+    const char *arb_pair_move_texts[]
 
-PHASES = ("idle", "opening", "trimming", "open", "closing", "unwinding", "settling")
+
+cdef _texts(const char **texts, int width):
+    """Return a table of C strings in rows of so many."""
+    cdef int index = 0
+    found = []
+    while texts[index] != NULL:
+        found.append(texts[index].decode("ascii"))
+        index += 1
+    return [tuple(found[start:start + width]) for start in range(0, index, width)]
+
+
+PHASES_ABOUT = {name.lower(): about for name, about in _texts(arb_pair_phase_texts, 2)}
+PHASES = tuple(PHASES_ABOUT)
+MOVES = tuple((source.lower(), target.lower(), why)
+              for source, target, why in _texts(arb_pair_move_texts, 3))
 EXIT_REASONS = ("none", "take_profit", "stop", "max_hold", "flatten", "leg_failed", "naked",
-                "missed", "late_fill")
-EVENTS = ("none", "opening", "opened", "closing", "closed", "unwinding", "unwound", "missed")
+                "missed", "late_fill", "leg_lost")
+EVENTS = ("none", "opening", "opened", "closing", "closed", "unwinding", "unwound", "missed",
+          "broken")
 ORDER_STATES = ("none", "live", "unknown", "done")
 if len(PHASES) != ARB_PAIR_PHASE_COUNT or len(EXIT_REASONS) != ARB_EXIT_REASON_COUNT:
     raise ImportError("arbitrage.core.strategy was built from another pair.h; build again")
@@ -51,6 +74,7 @@ SETTINGS = {
     "retry_ms": (50.0, 0, 60_000),
     "retry_ms_max": (2_000.0, 0, 600_000),
     "max_naked_ms": (1_000.0, 0, 600_000),
+    "exit_tries_max": (32, 1, 1_000_000),
     "settle_ms": (1_000.0, 0, 600_000),
     "basis_step_ms": (10.0, 0.001, 60_000),
     "basis_time_s": (600.0, 0.001, 1e6),
@@ -260,6 +284,7 @@ cdef int _fill_config(arb_strategy_config_t *config, dict values) except -1:
     config.retry_ns = <int64_t>(values["retry_ms"] * 1e6)
     config.retry_ns_max = <int64_t>(values["retry_ms_max"] * 1e6)
     config.naked_ns_max = <int64_t>(values["max_naked_ms"] * 1e6)
+    config.exit_tries_max = <uint32_t>values["exit_tries_max"]
     config.settle_ns = <int64_t>(values["settle_ms"] * 1e6)
     config.journal_room_min = <uint64_t>values["journal_room_min"]
     return 0

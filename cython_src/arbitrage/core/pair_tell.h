@@ -1,0 +1,113 @@
+/* Pair tell: what a pair is worth, and how its changes reach journal and broadcast.
+ *
+ * The phase changes in arb_pair_enter and nowhere else, along the table in pair_phases.h.
+ * Threads: the strategy's.
+ */
+#ifndef ARB_PAIR_TELL_H
+#define ARB_PAIR_TELL_H
+
+#include "pair_orders.h"
+
+static inline double arb_leg_fee_bps(const arb_strategy_t *strat, const arb_pair_leg_t *leg)
+{
+    return leg->fee_lots_value > 0 ? leg->fee_value / leg->fee_lots_value
+                                   : arb_store_taker_bps(strat->wire.store)[leg->row];
+}
+
+/* Fees of the whole round trip: paid so far at the paid rate, the rest expected at the row's. */
+static inline double arb_pair_fees_bps(const arb_strategy_t *strat, const arb_pair_t *pair)
+{
+    const double *taker = arb_store_taker_bps(strat->wire.store);
+    return arb_leg_fee_bps(strat, &pair->legs[0]) + arb_leg_fee_bps(strat, &pair->legs[1]) +
+           taker[pair->legs[0].row] + taker[pair->legs[1].row];
+}
+
+/* Edge of two venue prices, bought at the first leg's and sold at the second's, bps of the first. */
+static inline double arb_pair_edge_bps(const arb_strategy_t *strat, const arb_pair_t *pair, double buy_px,
+                                       double sell_px)
+{
+    const double *mult = arb_store_px_mult(strat->wire.store);
+    double bought = buy_px * mult[pair->legs[ARB_PAIR_BUY].row];
+    double sold = sell_px * mult[pair->legs[ARB_PAIR_SELL].row];
+    return (sold - bought) / bought * 1e4;
+}
+
+static inline double arb_pair_gross_bps(const arb_strategy_t *strat, const arb_pair_t *pair)
+{
+    const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY], *sell = &pair->legs[ARB_PAIR_SELL];
+    if (!(buy->entry_lots > 0 && sell->entry_lots > 0))
+        return pair->gross_bps;
+    return arb_pair_edge_bps(strat, pair, buy->entry_value / buy->entry_lots,
+                             sell->entry_value / sell->entry_lots);
+}
+
+/* What the pair brought, from its fills; NaN when a leg never traded in or out. */
+static inline double arb_pair_result_bps(const arb_strategy_t *strat, const arb_pair_t *pair)
+{
+    const double *mult = arb_store_px_mult(strat->wire.store);
+    const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY], *sell = &pair->legs[ARB_PAIR_SELL];
+    double out_px = arb_average_px(buy->exit_value, buy->exit_lots) * mult[buy->row];
+    double back_px = arb_average_px(sell->exit_value, sell->exit_lots) * mult[sell->row];
+    double entry = buy->entry_lots > 0 && sell->entry_lots > 0 ? arb_pair_gross_bps(strat, pair) : NAN;
+    return entry + (out_px - back_px) / back_px * 1e4 - arb_pair_fees_bps(strat, pair) + pair->funding_bps;
+}
+
+static inline void arb_pair_publish(arb_strategy_t *strat, const arb_pair_t *pair, arb_pair_event_kind_t kind)
+{
+    if (strat->wire.pair_events == NULL)
+        return;
+    const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY], *sell = &pair->legs[ARB_PAIR_SELL];
+    double buy_base = buy->entry_lots * arb_row_lot_base(strat->wire.store, buy->row);
+    double sell_base = sell->entry_lots * arb_row_lot_base(strat->wire.store, sell->row);
+    bool over = kind == ARB_PAIR_EVENT_CLOSED || kind == ARB_PAIR_EVENT_UNWOUND;
+    arb_pair_event_t event = {
+        .opportunity_id = pair->opportunity_id,
+        .mono_ns = strat->now_mono_ns,
+        .started_mono_ns = pair->started_mono_ns,
+        .opened_mono_ns = pair->opened_mono_ns,
+        .buy_px = arb_average_px(buy->entry_value, buy->entry_lots),
+        .sell_px = arb_average_px(sell->entry_value, sell->entry_lots),
+        .buy_exit_px = arb_average_px(buy->exit_value, buy->exit_lots),
+        .sell_exit_px = arb_average_px(sell->exit_value, sell->exit_lots),
+        .base_qty = buy_base < sell_base ? buy_base : sell_base,
+        .gross_bps = arb_pair_gross_bps(strat, pair),
+        .pair_bps = over ? arb_pair_result_bps(strat, pair) : pair->pair_bps,
+        .fees_bps = (float)arb_pair_fees_bps(strat, pair),
+        .funding_bps = (float)pair->funding_bps,
+        .naked_us = (uint32_t)(pair->naked_ns_max / 1000),
+        .pair = pair->number,
+        .order_count = pair->order_count,
+        .buy_row = (uint16_t)buy->row,
+        .sell_row = (uint16_t)sell->row,
+        .symbol_index = pair->symbol_index,
+        .event = (uint8_t)kind,
+        .reason = pair->reason,
+        .run = strat->config.run,
+    };
+    arb_broadcast_publish(strat->wire.pair_events, &event);
+}
+
+/* Change the phase and journal it. A move that the table does not know is not made, and counted. */
+static inline void arb_pair_enter(arb_strategy_t *strat, arb_pair_t *pair, arb_pair_phase_t phase,
+                                  arb_exit_reason_t reason)
+{
+    if (ARB_UNLIKELY(!arb_pair_may(pair->phase, (uint8_t)phase))) {
+        arb_count(&strat->wire.counters->illegal_moves, 1);
+        return;
+    }
+    pair->phase = (uint8_t)phase;
+    if (reason != ARB_EXIT_NONE && pair->reason == ARB_EXIT_NONE)
+        pair->reason = (uint8_t)reason;
+    arb_journal_pair_t entry = {.opportunity_id = pair->opportunity_id,
+                                .long_lots = pair->legs[ARB_PAIR_BUY].lots,
+                                .short_lots = pair->legs[ARB_PAIR_SELL].lots,
+                                .pair = pair->number,
+                                .buy_row = (uint16_t)pair->legs[ARB_PAIR_BUY].row,
+                                .sell_row = (uint16_t)pair->legs[ARB_PAIR_SELL].row,
+                                .symbol_index = pair->symbol_index,
+                                .phase = pair->phase,
+                                .reason = pair->reason};
+    arb_journal_append(strat->wire.journal, ARB_JOURNAL_PAIR, &entry, sizeof entry, strat->now_mono_ns);
+}
+
+#endif
