@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from arbitrage.core.detector import OpportunityDetector
     from arbitrage.core.frames import Quote, parse_frame
     from arbitrage.core.histogram import Histogram, LatencyTracker
+    from arbitrage.core.lane import MarketPipeline
     from arbitrage.core.ring import (
         BroadcastRing,
-        MarketPipeline,
         MpscRing,
         OpportunityQueue,
         SpscRing,
@@ -31,7 +31,7 @@ _HOMES = {
     "BroadcastRing": "arbitrage.core.ring",
     "Histogram": "arbitrage.core.histogram",
     "LatencyTracker": "arbitrage.core.histogram",
-    "MarketPipeline": "arbitrage.core.ring",
+    "MarketPipeline": "arbitrage.core.lane",
     "MarketStore": "arbitrage.core.store",
     "MpscRing": "arbitrage.core.ring",
     "OpportunityDetector": "arbitrage.core.detector",

@@ -3,7 +3,8 @@ from typing import Any, final
 
 from arbitrage.core.clock import Clock
 from arbitrage.core.histogram import Histogram, LatencyTracker
-from arbitrage.core.ring import BroadcastRing, Lane, MpscRing, OpportunityQueue, SpscRing
+from arbitrage.core.lane import Lane
+from arbitrage.core.ring import BroadcastRing, MpscRing, OpportunityQueue, SpscRing
 from arbitrage.core.store import MarketStore
 from arbitrage.core.symbols import SymbolMap
 from arbitrage.core.tap import FrameTap

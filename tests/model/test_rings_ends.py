@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from arbitrage.core import records
+from arbitrage.core.lane import Lane, MarketPipeline
 from arbitrage.core.memory import process_start_ticks
 from arbitrage.core.ring import (
     BroadcastRing,
     ClaimError,
-    Lane,
-    MarketPipeline,
     MpscRing,
     OpportunityQueue,
     SpscRing,

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from arbitrage.core.lane import Lane
 from arbitrage.core.records import TICK_DTYPE, TickKind, pack_tick_key, split_tick_key
-from arbitrage.core.ring import BroadcastRing, Lane, MpscRing, SpscRing
+from arbitrage.core.ring import BroadcastRing, MpscRing, SpscRing
 
 WRAPS = st.sampled_from([0, 2**32 - 3, 2**62 - 3, 2**63 - 3, 2**64 - 3])
 CAPACITIES = st.sampled_from([1, 2, 3, 4, 8])

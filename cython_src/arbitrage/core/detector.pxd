@@ -2,7 +2,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from arbitrage.core.clock cimport arb_clock_t
 from arbitrage.core.records cimport arb_opportunity_t, arb_tick_t
-from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_lane_t
+from arbitrage.core.lane cimport arb_lane_t
+from arbitrage.core.ring cimport arb_broadcast_ring_t
 from arbitrage.core.store cimport MarketStore, arb_market_store_t
 
 

@@ -3,7 +3,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from arbitrage.core.memory cimport arb_claim_t
-from arbitrage.core.records cimport arb_tick_t
 
 cdef extern from "spsc_ring.h" nogil:
     enum:
@@ -79,28 +78,6 @@ cdef extern from "broadcast_ring.h" nogil:
     uint64_t arb_broadcast_depth(
         const arb_broadcast_ring_t *ring, const arb_broadcast_reader_t *reader) noexcept
 
-cdef extern from "market_pipeline.h" nogil:
-    enum:
-        ARB_LANE_KINDS           # least room arb_lane_take_overflow needs
-        ARB_LANE_ROWS_MAX
-    ctypedef struct arb_lane_t:
-        uint32_t row_count       # rows that have overflow cells
-        uint64_t overflowed      # feed thread: ticks written to overflow cells
-        uint64_t refused         # feed thread: ticks without a cell, gone
-        uint64_t overflow_taken  # detector: ticks taken from cells
-        uint64_t overwritten     # detector: ticks overwritten before they were taken
-
-    uint64_t arb_lane_bytes(uint32_t capacity, uint32_t row_count) noexcept
-    void arb_lane_init(arb_lane_t *lane, uint32_t capacity, uint32_t row_count) noexcept
-    arb_spsc_ring_t *arb_lane_ring(const arb_lane_t *lane) noexcept
-    bint arb_lane_push(arb_lane_t *lane, const arb_tick_t *tick) noexcept
-    const arb_tick_t *arb_lane_peek(arb_lane_t *lane) noexcept
-    void arb_lane_advance(arb_lane_t *lane) noexcept
-    bint arb_lane_overflow_pending(const arb_lane_t *lane) noexcept
-    uint32_t arb_lane_take_overflow(
-        arb_lane_t *lane, arb_tick_t *out, uint32_t ticks_max,
-        uint64_t *overwritten_total) noexcept
-
 cdef extern from "parker.h" nogil:
     ctypedef struct arb_parker_t:
         uint32_t enabled         # 0: nobody ever parks
@@ -114,45 +91,56 @@ cdef extern from "parker.h" nogil:
     bint arb_parker_wait(arb_parker_t *parker, int64_t timeout_ns) noexcept
 
 
-cdef class SpscRing:
-    cdef arb_spsc_ring_t *ptr
-    cdef object owner            # keeps the memory behind ptr alive
-    cdef readonly uint32_t record_bytes
-    cdef bint writable
-    cdef object own_producer     # handles taken by try_push/try_pop on the ring itself
-    cdef object own_consumer
+# A ring's C function behind one signature, so that all drains share one loop.
+ctypedef bint (*take_t)(void *source, void *payload) noexcept nogil
+
+cdef uint32_t checked_capacity(object capacity) except 0
+cdef int require_writable(bint writable) except -1
+cdef int copy_record(object record, char *payload, Py_ssize_t record_bytes) except -1
+cdef object take_one(take_t take, void *source, uint32_t record_bytes)
+cdef object drain_source(
+    take_t take, void *source, uint64_t depth, object records_max, uint32_t record_bytes,
+    object dtype)
 
 
-cdef class MpscRing:
-    cdef arb_mpsc_ring_t *ptr
-    cdef object owner
-    cdef readonly uint32_t record_bytes
-    cdef bint writable
-    cdef object own_consumer
+cdef class RingEnd:
+    cdef object owner            # keeps the memory behind the claim alive
+    cdef arb_claim_t *claim      # NULL where many may hold the end
+    cdef uint64_t word           # what we wrote into the claim; 0: released
+    cdef bint closed
+    cdef uint32_t record_bytes
+    cdef int hold(self, object owner, arb_claim_t *claim, uint32_t record_bytes, str end) except -1
+    cdef int require_open(self) except -1
 
 
-cdef class BroadcastRing:
-    cdef arb_broadcast_ring_t *ptr
-    cdef object owner
-    cdef readonly uint32_t record_bytes
+cdef class OwnEnds:
+    cdef object owner            # keeps the ring's memory alive
     cdef bint writable
     cdef object own_producer
+
+
+cdef class Queue(OwnEnds):
+    cdef object own_consumer
+    cdef object taking_end(self)
+
+
+cdef class SpscRing(Queue):
+    cdef arb_spsc_ring_t *ptr
+    cdef readonly uint32_t record_bytes
+
+
+cdef class MpscRing(Queue):
+    cdef arb_mpsc_ring_t *ptr
+    cdef readonly uint32_t record_bytes
+
+
+cdef class BroadcastRing(OwnEnds):
+    cdef arb_broadcast_ring_t *ptr
+    cdef readonly uint32_t record_bytes
 
 
 cdef class OpportunityQueue(BroadcastRing):
     pass
-
-
-cdef class Lane:
-    cdef arb_lane_t *ptr
-    cdef object owner
-    cdef bint writable
-    cdef object own_producer
-    cdef object own_consumer
-
-
-cdef class MarketPipeline:
-    cdef readonly tuple lanes
 
 
 # Rings in a segment: ptr stays valid while owner lives; writable is False on a read-only mapping.
@@ -161,4 +149,3 @@ cdef MpscRing MpscRing_wrap(arb_mpsc_ring_t *ptr, object owner, bint writable=*)
 cdef BroadcastRing BroadcastRing_wrap(arb_broadcast_ring_t *ptr, object owner, bint writable=*)
 cdef OpportunityQueue OpportunityQueue_wrap(
     arb_broadcast_ring_t *ptr, object owner, bint writable=*)
-cdef Lane Lane_wrap(arb_lane_t *ptr, object owner, bint writable=*)

@@ -1,4 +1,4 @@
-"""The rings in Python: SPSC, MPSC, broadcast, and the lanes that carry ticks to the detector.
+"""The rings in Python: SPSC, MPSC and broadcast. Lanes, made of them, are in `arbitrage.core.lane`.
 
 A ring owns its memory or borrows it from a segment. Its ends are handles: ``ring.producer()`` and
 ``ring.consumer()`` claim an end, and a second claimant is refused for as long as the first one's
@@ -19,23 +19,18 @@ from arbitrage.core.memory cimport (
     claim_drop,
     claim_take,
 )
-from arbitrage.core.records cimport arb_tick_t
 
 from arbitrage.core.memory import ClaimError
 
 __all__ = [
     "BroadcastRing",
     "ClaimError",
-    "Lane",
-    "MarketPipeline",
     "MpscRing",
     "OpportunityQueue",
     "SpscRing",
 ]
 
 CAPACITY_MAX = ARB_RING_CAPACITY_MAX
-
-ctypedef bint (*take_t)(void *source, void *payload) noexcept nogil
 
 cdef extern from *:
     # the header functions behind one signature, so that all drains share one loop
@@ -143,14 +138,9 @@ cdef object drain_source(
 # ---- handles -------------------------------------------------------------------------------------
 
 @cython.no_gc_clear  # the memory behind the claim must outlive __dealloc__
-cdef class _End:
+cdef class RingEnd:
     # One end of a ring: the claim, the memory that holds it, and nothing that points back at the
     # ring object, so that rings which keep their own ends are no cycle.
-    cdef object owner
-    cdef arb_claim_t *claim  # NULL where many may hold the end
-    cdef uint64_t word       # what we wrote into the claim; 0: released
-    cdef bint closed
-    cdef uint32_t record_bytes
 
     def __init__(self) -> None:
         raise TypeError(f"{type(self).__name__} is made by its ring's producer() or consumer()")
@@ -186,7 +176,7 @@ cdef class _End:
             claim_drop(self.claim, self.word)
 
 
-cdef class SpscProducer(_End):
+cdef class SpscProducer(RingEnd):
     """The writing end of an SpscRing. One thread at a time."""
 
     cdef arb_spsc_ring_t *ptr
@@ -219,7 +209,7 @@ cdef class SpscProducer(_End):
             PyBuffer_Release(&view)
 
 
-cdef class SpscConsumer(_End):
+cdef class SpscConsumer(RingEnd):
     """The reading end of an SpscRing. One thread at a time."""
 
     cdef arb_spsc_ring_t *ptr
@@ -237,7 +227,7 @@ cdef class SpscConsumer(_End):
             dtype)
 
 
-cdef class MpscProducer(_End):
+cdef class MpscProducer(RingEnd):
     """A writing end of an MpscRing; there may be many, each used by one thread at a time."""
 
     cdef arb_mpsc_ring_t *ptr
@@ -251,7 +241,7 @@ cdef class MpscProducer(_End):
         return arb_mpsc_try_push(self.ptr, payload)
 
 
-cdef class MpscConsumer(_End):
+cdef class MpscConsumer(RingEnd):
     """The reading end of an MpscRing. One thread at a time."""
 
     cdef arb_mpsc_ring_t *ptr
@@ -269,7 +259,7 @@ cdef class MpscConsumer(_End):
             dtype)
 
 
-cdef class BroadcastProducer(_End):
+cdef class BroadcastProducer(RingEnd):
     """The writing end of a BroadcastRing. One thread at a time."""
 
     cdef arb_broadcast_ring_t *ptr
@@ -329,7 +319,35 @@ cdef class BroadcastReader:
 
 # ---- rings ---------------------------------------------------------------------------------------
 
-cdef class SpscRing:
+cdef class OwnEnds:
+    # What a ring or a lane pushes and pops through when no end was asked for: handles of its own,
+    # claimed at the first call. Subclasses have producer() and, where there is one, consumer().
+
+    def try_push(self, record) -> bool:
+        """Push through this object's own producer handle, claimed at the first call."""
+        if self.own_producer is None:
+            self.own_producer = self.producer()
+        return self.own_producer.try_push(record)
+
+
+cdef class Queue(OwnEnds):
+    # What is taken by one consumer; each record once.
+
+    cdef object taking_end(self):
+        if self.own_consumer is None:
+            self.own_consumer = self.consumer()
+        return self.own_consumer
+
+    def try_pop(self) -> bytes | None:
+        """Pop through this object's own consumer handle, claimed at the first call."""
+        return self.taking_end().try_pop()
+
+    def drain(self, records_max: int | None = None, dtype=None):
+        """Drain through this object's own consumer handle, claimed at the first call."""
+        return self.taking_end().drain(records_max, dtype)
+
+
+cdef class SpscRing(Queue):
     """A ring of fixed-size records between one producer thread and one consumer thread.
 
     Parameters
@@ -373,24 +391,6 @@ cdef class SpscRing:
         arb_spsc_consumer_recover(self.ptr)
         return end
 
-    def try_push(self, record) -> bool:
-        """Push through this object's own producer handle, claimed at the first call."""
-        if self.own_producer is None:
-            self.own_producer = self.producer()
-        return (<SpscProducer>self.own_producer).try_push(record)
-
-    def try_pop(self) -> bytes | None:
-        """Pop through this object's own consumer handle, claimed at the first call."""
-        if self.own_consumer is None:
-            self.own_consumer = self.consumer()
-        return (<SpscConsumer>self.own_consumer).try_pop()
-
-    def drain(self, records_max: int | None = None, dtype=None):
-        """Drain through this object's own consumer handle, claimed at the first call."""
-        if self.own_consumer is None:
-            self.own_consumer = self.consumer()
-        return (<SpscConsumer>self.own_consumer).drain(records_max, dtype)
-
     @property
     def capacity(self) -> int:
         """The real capacity, a power of two."""
@@ -417,7 +417,7 @@ cdef class SpscRing:
         return self.ptr.dropped
 
 
-cdef class MpscRing:
+cdef class MpscRing(Queue):
     """A ring of fixed-size records from many producer threads to one consumer thread.
 
     Parameters and counters are those of SpscRing; ``producer()`` may be called many times.
@@ -455,22 +455,6 @@ cdef class MpscRing:
         arb_mpsc_consumer_recover(self.ptr)
         return end
 
-    def try_push(self, record) -> bool:
-        """Push one record; False when the ring is full."""
-        return self.producer().try_push(record)
-
-    def try_pop(self) -> bytes | None:
-        """Pop through this object's own consumer handle, claimed at the first call."""
-        if self.own_consumer is None:
-            self.own_consumer = self.consumer()
-        return (<MpscConsumer>self.own_consumer).try_pop()
-
-    def drain(self, records_max: int | None = None, dtype=None):
-        """Drain through this object's own consumer handle, claimed at the first call."""
-        if self.own_consumer is None:
-            self.own_consumer = self.consumer()
-        return (<MpscConsumer>self.own_consumer).drain(records_max, dtype)
-
     @property
     def capacity(self) -> int:
         """The real capacity, a power of two."""
@@ -497,7 +481,7 @@ cdef class MpscRing:
         return self.ptr.dropped
 
 
-cdef class BroadcastRing:
+cdef class BroadcastRing(OwnEnds):
     """A ring of fixed-size records from one writer to any number of readers, each seeing all.
 
     Parameters
@@ -539,12 +523,6 @@ cdef class BroadcastRing:
         arb_broadcast_reader_init(self.ptr, &reader.reader, from_oldest)
         return reader
 
-    def try_push(self, record) -> bool:
-        """Publish through this object's own producer handle, claimed at the first call."""
-        if self.own_producer is None:
-            self.own_producer = self.producer()
-        return (<BroadcastProducer>self.own_producer).try_push(record)
-
     @property
     def capacity(self) -> int:
         """The real capacity, a power of two."""
@@ -583,208 +561,6 @@ cdef class OpportunityQueue(BroadcastRing):
         return reader
 
 
-# ---- the market pipeline -------------------------------------------------------------------------
-
-cdef class LaneProducer(_End):
-    """The feed thread's end of a lane."""
-
-    cdef arb_lane_t *ptr
-
-    def try_push(self, tick) -> bool:
-        """Hand over one tick: True into the ring, False into its overflow cell (newest wins)."""
-        cdef arb_tick_t record
-        self.require_open()
-        copy_record(tick, <char *>&record, sizeof(record))
-        return arb_lane_push(self.ptr, &record)
-
-
-cdef class LaneConsumer(_End):
-    """The detector's end of a lane."""
-
-    cdef arb_lane_t *ptr
-
-    def try_pop(self) -> bytes | None:
-        """Take the oldest tick of the ring; None when it is empty."""
-        self.require_open()
-        return take_one(arb_take_spsc, arb_lane_ring(self.ptr), self.record_bytes)
-
-    def drain(self, records_max: int | None = None, dtype=None):
-        """Take the ticks of the ring: a list of bytes, or an array when dtype is given."""
-        self.require_open()
-        cdef arb_spsc_ring_t *ring = arb_lane_ring(self.ptr)
-        return drain_source(
-            arb_take_spsc, ring, arb_spsc_depth(ring), records_max, self.record_bytes, dtype)
-
-    def take_overflow(self) -> list[bytes]:
-        """Take the dirty overflow cells: rows ascending, the ticks of one row by receive time."""
-        cdef arb_tick_t ticks[64]
-        cdef uint32_t count = 64, index
-        self.require_open()
-        records = []
-        # a feed thread that keeps overflowing must not hold us here: one sweep of all cells at most
-        while count >= 64 - ARB_LANE_KINDS and len(records) < self.ptr.row_count * ARB_LANE_KINDS:
-            count = arb_lane_take_overflow(self.ptr, ticks, 64, NULL)
-            for index in range(count):
-                records.append(
-                    PyBytes_FromStringAndSize(<char *>&ticks[index], sizeof(arb_tick_t)))
-        return records
-
-
-cdef class Lane:
-    """One feed thread's way to the detector: a tick ring, and an overflow cell a row and kind.
-
-    Parameters
-    ----------
-    capacity : int
-        Ticks in the ring, 1 .. 2**24; rounded up to a power of two.
-    row_count : int
-        Rows that have overflow cells, 1 .. 8192.
-    """
-
-    def __init__(self, capacity: int, row_count: int) -> None:
-        cdef uint32_t asked = checked_capacity(capacity)
-        if not 1 <= row_count <= ARB_LANE_ROWS_MAX:
-            raise ValueError(f"row_count was {row_count}; accepted is 1 .. {ARB_LANE_ROWS_MAX}")
-        cdef AlignedMemory memory = AlignedMemory(arb_lane_bytes(asked, row_count))
-        self.owner, self.ptr, self.writable = memory, <arb_lane_t *>memory.ptr, True
-        arb_lane_init(self.ptr, asked, row_count)
-
-    def producer(self) -> LaneProducer:
-        """Claim the feed thread's end; ClaimError when a living process holds it."""
-        require_writable(self.writable)
-        cdef LaneProducer end = LaneProducer.__new__(LaneProducer)
-        end.ptr = self.ptr
-        end.hold(
-            self.owner, &arb_lane_ring(self.ptr).producer_claim, sizeof(arb_tick_t), "producer")
-        arb_spsc_producer_recover(arb_lane_ring(self.ptr))
-        return end
-
-    def consumer(self) -> LaneConsumer:
-        """Claim the detector's end; ClaimError when a living process holds it."""
-        require_writable(self.writable)
-        cdef LaneConsumer end = LaneConsumer.__new__(LaneConsumer)
-        end.ptr = self.ptr
-        end.hold(
-            self.owner, &arb_lane_ring(self.ptr).consumer_claim, sizeof(arb_tick_t), "consumer")
-        arb_spsc_consumer_recover(arb_lane_ring(self.ptr))
-        return end
-
-    def try_push(self, tick) -> bool:
-        """Push through this object's own producer handle, claimed at the first call."""
-        if self.own_producer is None:
-            self.own_producer = self.producer()
-        return (<LaneProducer>self.own_producer).try_push(tick)
-
-    def try_pop(self) -> bytes | None:
-        """Pop through this object's own consumer handle, claimed at the first call."""
-        if self.own_consumer is None:
-            self.own_consumer = self.consumer()
-        return (<LaneConsumer>self.own_consumer).try_pop()
-
-    def take_overflow(self) -> list[bytes]:
-        """Take overflow ticks through this object's own consumer handle."""
-        if self.own_consumer is None:
-            self.own_consumer = self.consumer()
-        return (<LaneConsumer>self.own_consumer).take_overflow()
-
-    @property
-    def capacity(self) -> int:
-        """The ring's real capacity, a power of two."""
-        return arb_lane_ring(self.ptr).capacity
-
-    @property
-    def row_count(self) -> int:
-        """Rows that have overflow cells."""
-        return self.ptr.row_count
-
-    @property
-    def depth(self) -> int:
-        """Ticks in the ring; approximate while either side works."""
-        return arb_spsc_depth(arb_lane_ring(self.ptr))
-
-    @property
-    def pushed(self) -> int:
-        """Ticks that went into the ring."""
-        return arb_lane_ring(self.ptr).pushed
-
-    @property
-    def popped(self) -> int:
-        """Ticks taken from the ring."""
-        return arb_lane_ring(self.ptr).popped
-
-    @property
-    def overflowed(self) -> int:
-        """Ticks that went into overflow cells."""
-        return self.ptr.overflowed
-
-    @property
-    def overflow_taken(self) -> int:
-        """Ticks taken from overflow cells."""
-        return self.ptr.overflow_taken
-
-    @property
-    def dropped(self) -> int:
-        """Ticks overwritten in a cell before they were taken, and ticks that had no cell."""
-        return self.ptr.overwritten + self.ptr.refused
-
-
-cdef class MarketPipeline:
-    """The lanes of all feed threads.
-
-    Parameters
-    ----------
-    capacity : int
-        Ticks in each lane's ring.
-    row_count : int
-        Rows that have overflow cells.
-    lane_count : int
-        Feed threads.
-
-    Examples
-    --------
-    >>> pipeline = MarketPipeline(10000, 64)
-    >>> pipeline.lanes[0].capacity, pipeline.depth
-    (16384, 0)
-    """
-
-    def __init__(self, capacity: int, row_count: int, lane_count: int = 1) -> None:
-        if not 1 <= lane_count <= 64:
-            raise ValueError(f"lane_count was {lane_count}; accepted is 1 .. 64")
-        self.lanes = tuple(Lane(capacity, row_count) for _ in range(lane_count))
-
-    @staticmethod
-    def of(lanes) -> MarketPipeline:
-        """Make a pipeline of lanes that exist already, such as those of a segment."""
-        cdef MarketPipeline pipeline = MarketPipeline.__new__(MarketPipeline)
-        pipeline.lanes = tuple(lanes)
-        return pipeline
-
-    @property
-    def depth(self) -> int:
-        """Ticks in all rings."""
-        return sum(lane.depth for lane in self.lanes)
-
-    @property
-    def pushed(self) -> int:
-        """Ticks that went into the rings."""
-        return sum(lane.pushed for lane in self.lanes)
-
-    @property
-    def popped(self) -> int:
-        """Ticks taken from the rings."""
-        return sum(lane.popped for lane in self.lanes)
-
-    @property
-    def overflowed(self) -> int:
-        """Ticks that went into overflow cells."""
-        return sum(lane.overflowed for lane in self.lanes)
-
-    @property
-    def dropped(self) -> int:
-        """Ticks that were never seen by the detector's side."""
-        return sum(lane.dropped for lane in self.lanes)
-
-
 # ---- rings in memory of somebody else ------------------------------------------------------------
 
 cdef SpscRing SpscRing_wrap(arb_spsc_ring_t *ptr, object owner, bint writable=True):
@@ -815,9 +591,3 @@ cdef OpportunityQueue OpportunityQueue_wrap(
     queue.ptr, queue.owner, queue.writable = ptr, owner, writable
     queue.record_bytes = ARB_BROADCAST_PAYLOAD_BYTES
     return queue
-
-
-cdef Lane Lane_wrap(arb_lane_t *ptr, object owner, bint writable=True):
-    cdef Lane lane = Lane.__new__(Lane)
-    lane.ptr, lane.owner, lane.writable = ptr, owner, writable
-    return lane

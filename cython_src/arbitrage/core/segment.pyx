@@ -22,6 +22,7 @@ from posix.unistd cimport close, ftruncate
 from arbitrage.core.clock cimport Clock_wrap, arb_clock_t, arb_mono_ns, arb_wall_ns
 from arbitrage.core.histogram cimport Histogram_wrap
 from arbitrage.core.histogram import LatencyTracker
+from arbitrage.core.lane cimport Lane_wrap, arb_lane_t
 from arbitrage.core.meters cimport (
     counters_of,
     enter_thread,
@@ -31,12 +32,10 @@ from arbitrage.core.meters cimport (
 )
 from arbitrage.core.ring cimport (
     BroadcastRing_wrap,
-    Lane_wrap,
     MpscRing_wrap,
     OpportunityQueue_wrap,
     SpscRing_wrap,
     arb_broadcast_ring_t,
-    arb_lane_t,
     arb_mpsc_ring_t,
     arb_spsc_ring_t,
 )

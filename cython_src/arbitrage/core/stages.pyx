@@ -15,8 +15,9 @@ from arbitrage.core.gateway cimport (
     GatewayCounters_wrap,
     arb_gateway_counters_t,
 )
+from arbitrage.core.lane cimport arb_lane_t
 from arbitrage.core.loop cimport LoopPoller
-from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_lane_t, arb_parker_t
+from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_parker_t
 from arbitrage.core.segment cimport Segment
 from arbitrage.core.segment_layout cimport (
     ARB_LANES_MAX,
