@@ -1,6 +1,8 @@
 from typing import Any, NamedTuple
 
 RECORDS: tuple[str, ...]
+VERDICTS: tuple[str, ...]
+PAIR_KINDS: tuple[str, ...]
 
 class Opportunity(NamedTuple):
     id: int
@@ -91,6 +93,48 @@ class PairEvent(NamedTuple):
     def pack(self) -> bytes: ...
     @classmethod
     def unpack(cls, payload: bytes) -> PairEvent: ...
+
+class Intent(NamedTuple):
+    id: int
+    asked_mono_ns: int
+    expires_mono_ns: int
+    max_usd: float
+    min_net_bps: float
+    min_gross_bps: float
+    pair: int
+    symbol_index: int
+    buy_venue: int
+    sell_venue: int
+    action: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> Intent: ...
+
+class Notice(NamedTuple):
+    intent_id: int
+    client_id: int
+    opportunity_id: int
+    mono_ns: int
+    px: float
+    base_qty: float
+    rate: float
+    funding_bps: float
+    pair_funding_bps: float
+    lots: int
+    fee_bps: float
+    run: int
+    pair: int
+    row: int
+    symbol_index: int
+    notice: int
+    verdict: int
+    gate_reason: int
+    side: int
+    kind: int
+    tag: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> Notice: ...
 
 class RunBegun(NamedTuple):
     started_wall_ns: int

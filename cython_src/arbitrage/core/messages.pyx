@@ -6,7 +6,24 @@ Whole drains are better read as arrays, see arbitrage.core.records for their dty
 from collections import namedtuple
 from struct import Struct
 
-from arbitrage.core.records cimport arb_exec_t, arb_opportunity_t, arb_order_t
+from arbitrage.core.records cimport (
+    ARB_KIND_COUNT,
+    ARB_VERDICT_COUNT,
+    arb_exec_t,
+    arb_intent_t,
+    arb_notice_t,
+    arb_opportunity_t,
+    arb_order_t,
+)
+
+cdef extern from *:
+    """
+    #include "records.h"
+    #define ARB_X(name) #name,
+    static const char *const arb_verdict_names[] = {ARB_VERDICTS(ARB_X) NULL};
+    #undef ARB_X
+    """
+    const char *arb_verdict_names[]
 
 cdef extern from "pair.h" nogil:
     ctypedef struct arb_pair_event_t:
@@ -34,6 +51,12 @@ _FIELDS = {
                   "sell_px:d buy_exit_px:d sell_exit_px:d base_qty:d gross_bps:d pair_bps:d "
                   "fees_bps:f funding_bps:f naked_us:I pair:I order_count:I buy_row:H sell_row:H "
                   "symbol_index:H event:B reason:B run:I",
+    "intent": "id:Q asked_mono_ns:q expires_mono_ns:q max_usd:d min_net_bps:d min_gross_bps:f "
+              "pair:I symbol_index:H buy_venue:B sell_venue:B action:B reserved_0:3x",
+    "notice": "intent_id:Q client_id:Q opportunity_id:Q mono_ns:q px:d base_qty:d rate:d "
+              "funding_bps:d pair_funding_bps:d lots:q fee_bps:d run:I pair:I row:H "
+              "symbol_index:H notice:B verdict:B gate_reason:B side:B kind:B tag:B "
+              "reserved_0:14x",
     "run": "started_wall_ns:q started_mono_ns:q pid:q",
     "pair": "opportunity_id:Q long_lots:q short_lots:q pair:I buy_row:H sell_row:H "
             "symbol_index:H phase:B reason:B reserved_0:I",
@@ -44,10 +67,17 @@ _FIELDS = {
 _SIZES = {
     "opportunity": sizeof(arb_opportunity_t), "order": sizeof(arb_order_t),
     "exec": sizeof(arb_exec_t), "pair_event": sizeof(arb_pair_event_t),
+    "intent": sizeof(arb_intent_t), "notice": sizeof(arb_notice_t),
     "run": sizeof(arb_journal_run_t), "pair": sizeof(arb_journal_pair_t),
     "kill": sizeof(arb_journal_kill_t), "contract": sizeof(arb_journal_contract_t),
 }
 RECORDS = tuple(_FIELDS)
+# what became of an intent, by Notice.verdict
+VERDICTS = tuple(arb_verdict_names[index].decode("ascii") for index in range(ARB_VERDICT_COUNT))
+# by which rule a pair was opened and leaves, by PairEvent.kind
+PAIR_KINDS = ("spread", "funding", "intent")
+if len(PAIR_KINDS) != ARB_KIND_COUNT:
+    raise ImportError("arbitrage.core.messages was built from another records.h; build again")
 
 
 def _columns(record):
@@ -74,6 +104,8 @@ _OpportunityTuple = _tuple("Opportunity", "opportunity")
 _OrderTuple = _tuple("Order", "order")
 _ExecutionTuple = _tuple("Execution", "exec")
 _PairEventTuple = _tuple("PairEvent", "pair_event")
+_IntentTuple = _tuple("Intent", "intent")
+_NoticeTuple = _tuple("Notice", "notice")
 _RunBegunTuple = _tuple("RunBegun", "run")
 _PairPhaseTuple = _tuple("PairPhase", "pair")
 _ContractTuple = _tuple("Contract", "contract")
@@ -133,6 +165,20 @@ class PairEvent(_Packed, _PairEventTuple):
 
     __slots__ = ()
     _record = "pair_event"
+
+
+class Intent(_Packed, _IntentTuple):
+    """What a user's strategy asks for, its process to the strategy thread."""
+
+    __slots__ = ()
+    _record = "intent"
+
+
+class Notice(_Packed, _NoticeTuple):
+    """An answer to an intent, a fill or a settlement, strategy to everyone."""
+
+    __slots__ = ()
+    _record = "notice"
 
 
 class RunBegun(_Packed, _RunBegunTuple):

@@ -4,6 +4,8 @@
  *   opportunity   detector -> strategy, cold  120 bytes, with its ring sequence two lines
  *   order         strategy -> gateway          56 bytes
  *   execution     gateway -> strategy          56 bytes
+ *   intent        a user's strategy -> strategy thread   56 bytes
+ *   notice        strategy thread -> users' strategies  120 bytes
  *
  * Times: *_mono_ns is this machine's CLOCK_MONOTONIC scale (a file's own clock in replay),
  * *_wall_ns the UTC epoch. Stage stamps are 32-bit differences from recv_mono_ns, saturated.
@@ -279,5 +281,93 @@ typedef struct arb_exec {
 } arb_exec_t;
 
 _Static_assert(sizeof(arb_exec_t) == 56, "an execution and its ring sequence share one cache line");
+
+/* ---- users' strategies ------------------------------------------------------------------------ */
+
+/* Which rule a pair was opened by, and leaves by. */
+typedef enum arb_pair_kind {
+    ARB_KIND_SPREAD = 0,  /* an opportunity of the detector */
+    ARB_KIND_FUNDING = 1, /* the difference of two funding rates */
+    ARB_KIND_INTENT = 2,  /* a user's strategy asked for it */
+    ARB_KIND_COUNT = 3
+} arb_pair_kind_t;
+
+typedef enum arb_intent_action { ARB_INTENT_OPEN = 1, ARB_INTENT_CLOSE = 2 } arb_intent_action_t;
+
+/* What a user's strategy asks for. Nothing in it is believed before it has been checked. */
+typedef struct arb_intent {
+    uint64_t id;             /*  0 of the strategy's own counting; its answer names it */
+    int64_t asked_mono_ns;   /*  8 */
+    int64_t expires_mono_ns; /* 16 not to be acted on later; 0: never */
+    double max_usd;          /* 24 OPEN: each leg at most; NaN: as configured */
+    double min_net_bps;      /* 32 OPEN: least edge after fees, with funding; NaN: as configured */
+    float min_gross_bps;     /* 40 OPEN: NaN: as configured */
+    uint32_t pair;           /* 44 CLOSE: pair number; 0: the symbol's */
+    uint16_t symbol_index;   /* 48 */
+    uint8_t buy_venue;       /* 50 OPEN: arb_venue_t */
+    uint8_t sell_venue;      /* 51 OPEN */
+    uint8_t action;          /* 52 arb_intent_action_t */
+    uint8_t reserved[3];     /* 53 */
+} arb_intent_t;
+
+_Static_assert(sizeof(arb_intent_t) == 56, "an intent fits a ring's record");
+
+/* What became of an intent: X(name). */
+#define ARB_VERDICTS(X)                                                                \
+    X(accepted)     /* OPEN: both orders are out; CLOSE: the pair is leaving */        \
+    X(malformed)    /* no such action, or a number that means nothing */               \
+    X(expired)                                                                         \
+    X(unknown_symbol) /* not traded here */                                            \
+    X(pair_open)    /* the symbol has a pair already */                                \
+    X(cooling)      /* the symbol rests after a miss or an unwinding */                \
+    X(flattening)   /* everything is being closed */                                   \
+    X(no_quote)     /* a leg has no live quote */                                      \
+    X(edge)         /* the books offer less than was asked for */                      \
+    X(too_small)    /* nothing is left after limits, books and lot grids */            \
+    X(gate)         /* the risk gate refused: gate_reason says why */                  \
+    X(no_pair)      /* nothing to close */                                             \
+    X(not_yours)    /* the pair belongs to another strategy */                         \
+    X(unsent)       /* an order did not leave: no room in a ring or in the journal */
+
+typedef enum arb_verdict {
+#define ARB_X(name) ARB_VERDICT_##name,
+    ARB_VERDICTS(ARB_X)
+#undef ARB_X
+    ARB_VERDICT_COUNT
+} arb_verdict_t;
+
+typedef enum arb_notice_kind {
+    ARB_NOTICE_ANSWER = 1, /* to an intent */
+    ARB_NOTICE_FILL = 2,   /* of any order of ours */
+    ARB_NOTICE_FUNDING = 3 /* a settlement passed on a leg of an open pair */
+} arb_notice_kind_t;
+
+/* What the strategy thread tells beside the pair events. */
+typedef struct arb_notice {
+    uint64_t intent_id;      /*   0 ANSWER */
+    uint64_t client_id;      /*   8 FILL */
+    uint64_t opportunity_id; /*  16 of the pair; 0: none */
+    int64_t mono_ns;         /*  24 */
+    double px;               /*  32 FILL: venue quotation; NaN: none */
+    double base_qty;         /*  40 FILL: base units; FUNDING: held by the leg */
+    double rate;             /*  48 FUNDING: fraction of the settled interval; NaN: none */
+    double funding_bps;      /*  56 FUNDING: what this settlement brought the pair */
+    double pair_funding_bps; /*  64 FUNDING: the pair's so far */
+    int64_t lots;            /*  72 FILL: this one */
+    double fee_bps;          /*  80 FILL: paid over notional */
+    uint32_t run;            /*  88 */
+    uint32_t pair;           /*  92 0: none */
+    uint16_t row;            /*  96 FILL, FUNDING */
+    uint16_t symbol_index;   /*  98 */
+    uint8_t notice;          /* 100 arb_notice_kind_t */
+    uint8_t verdict;         /* 101 ANSWER: arb_verdict_t */
+    uint8_t gate_reason;     /* 102 ANSWER: arb_risk_reason_t */
+    uint8_t side;            /* 103 FILL: arb_side_t */
+    uint8_t kind;            /* 104 of the pair: arb_pair_kind_t */
+    uint8_t tag;             /* 105 strategy that owns the pair, or that asked; 0: built in */
+    uint8_t reserved[14];    /* 106 */
+} arb_notice_t;
+
+_Static_assert(sizeof(arb_notice_t) == 120, "a notice and its ring sequence fill two lines");
 
 #endif

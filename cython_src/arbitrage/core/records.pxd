@@ -104,6 +104,16 @@ cdef extern from "records.h" nogil:
         ARB_CLOSE_SHUTDOWN
         ARB_CLOSE_REASON_COUNT
 
+    enum:
+        ARB_KIND_COUNT
+        ARB_VERDICT_COUNT
+
+    ctypedef struct arb_intent_t:
+        uint64_t id
+
+    ctypedef struct arb_notice_t:
+        uint64_t intent_id
+
     ctypedef struct arb_opportunity_t:
         uint64_t id
         int64_t recv_mono_ns

@@ -43,7 +43,7 @@ typedef enum arb_section {
     ARB_SECTION_PAIR_EVENTS = 6,   /* arb_broadcast_ring_t of arb_pair_event_t */
     ARB_SECTION_ORDERS = 7,        /* arb_spsc_ring_t of arb_order_t, one a venue */
     ARB_SECTION_EXECUTIONS = 8,    /* arb_mpsc_ring_t of arb_exec_t */
-    ARB_SECTION_INTENTS = 9,       /* arb_mpsc_ring_t: orders asked for by other processes */
+    ARB_SECTION_NOTICES = 9,       /* arb_broadcast_ring_t of arb_notice_t */
     ARB_SECTION_TAPS = 10,         /* arb_frame_tap_t, one a lane */
     ARB_SECTION_HISTOGRAMS = 11,   /* arb_histogram_t, by arb_stage */
     ARB_SECTION_FEED_COUNTERS = 12,/* arb_feed_counters_t, lane * ARB_VENUES_MAX + venue */
@@ -165,7 +165,7 @@ static inline void arb_segment_plan(arb_segment_t *segment)
     arb_section_place(segment, ARB_SECTION_ORDERS, arb_spsc_ring_bytes(spec->order_capacity),
                       ARB_VENUE_COUNT);
     arb_section_place(segment, ARB_SECTION_EXECUTIONS, arb_mpsc_ring_bytes(spec->execution_capacity), 1);
-    arb_section_place(segment, ARB_SECTION_INTENTS, arb_mpsc_ring_bytes(spec->order_capacity), 1);
+    arb_section_place(segment, ARB_SECTION_NOTICES, arb_broadcast_ring_bytes(spec->order_capacity), 1);
     arb_section_place(segment, ARB_SECTION_TAPS, arb_frame_tap_bytes(spec->tap_bytes), spec->lane_count);
     arb_section_place(segment, ARB_SECTION_HISTOGRAMS, sizeof(arb_histogram_t), ARB_STAGE_COUNT);
     arb_section_place(segment, ARB_SECTION_FEED_COUNTERS, sizeof(arb_feed_counters_t),
@@ -214,7 +214,7 @@ static inline void arb_segment_init_sections(arb_segment_t *segment)
     for (uint32_t venue = 0; venue < ARB_VENUE_COUNT; venue++)
         arb_spsc_ring_init(arb_segment_block(segment, ARB_SECTION_ORDERS, venue), spec->order_capacity);
     arb_mpsc_ring_init(arb_segment_block(segment, ARB_SECTION_EXECUTIONS, 0), spec->execution_capacity);
-    arb_mpsc_ring_init(arb_segment_block(segment, ARB_SECTION_INTENTS, 0), spec->order_capacity);
+    arb_broadcast_ring_init(arb_segment_block(segment, ARB_SECTION_NOTICES, 0), spec->order_capacity);
     for (uint32_t parker_index = 0; parker_index < 2; parker_index++)
         arb_parker_init(arb_segment_block(segment, ARB_SECTION_PARKERS, parker_index), spec->parking != 0);
 }

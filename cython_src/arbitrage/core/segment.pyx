@@ -47,6 +47,7 @@ from arbitrage.core.segment_layout cimport (
     ARB_SECTION_EXECUTIONS,
     ARB_SECTION_HISTOGRAMS,
     ARB_SECTION_LANES,
+    ARB_SECTION_NOTICES,
     ARB_SECTION_OPPORTUNITIES,
     ARB_SECTION_ORDERS,
     ARB_SECTION_PAIR_EVENTS,
@@ -378,6 +379,12 @@ cdef class Segment:
         return self.view("pair_events", lambda: BroadcastRing_wrap(
             <arb_broadcast_ring_t *>self.block(ARB_SECTION_PAIR_EVENTS, 0), self,
             not self.readonly))
+
+    @property
+    def notices(self):
+        """Broadcast of notices: answers to intents, fills, settlements of funding."""
+        return self.view("notices", lambda: BroadcastRing_wrap(
+            <arb_broadcast_ring_t *>self.block(ARB_SECTION_NOTICES, 0), self, not self.readonly))
 
     def orders(self, venue: int):
         """Order ring of a venue."""
