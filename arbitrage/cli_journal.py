@@ -13,13 +13,14 @@ import msgspec
 from arbitrage.cli import OutputFile, write_text
 from arbitrage.errors import ConfigError, JournalError
 from arbitrage.trading.journal_rows import COLUMNS, Row, iso_time, rows, sentence
-from arbitrage.trading.run_journal import RunJournal, open_intents
+from arbitrage.trading.run_journal import OpenIntent, RunJournal, open_intents
 from arbitrage.trading.runs import StateFolder, journal_parts
 from arbitrage.wording import counted
 
 __all__ = ["journal"]
 
-TYPES = ("run", "contract", "intent", "exec", "pair", "kill")
+TYPES = ("run", "contract", "intent", "exec", "pair", "kill", "fill", "funding", "position")
+_KINDS = {False: "orders", True: "account"}
 
 
 def _folder(path: str | None) -> Path:
@@ -32,17 +33,17 @@ def _folder(path: str | None) -> Path:
     return folder
 
 
-def _runs(path: str | None) -> dict[int, list[Path]]:
+def _runs(path: str | None, kind: str = "orders") -> dict[int, list[Path]]:
     folder = _folder(path)
-    found = journal_parts(folder)
+    found = journal_parts(folder, kind)
     if not found:
         raise ConfigError(f"{folder} holds no journal; give --state-dir, or run a trader first")
     return found
 
 
-def _parts(path: str | None, run: int | None) -> list[Path]:
+def _parts(path: str | None, run: int | None, kind: str = "orders") -> list[Path]:
     """Return the parts of a run's journal; the newest run's for None."""
-    found = _runs(path)
+    found = _runs(path, kind)
     if run is None:
         return found[max(found)]
     if run not in found:
@@ -53,6 +54,9 @@ def _parts(path: str | None, run: int | None) -> list[Path]:
 
 state_option = click.option(
     "--state-dir", metavar="FOLDER", help="Folder of the journals; default: ARB_STATE_DIR."
+)
+account_option = click.option(
+    "--account", is_flag=True, help="The run's executions and settlements, not its orders."
 )
 run_argument = click.argument("run", type=click.IntRange(0), required=False)
 
@@ -66,7 +70,11 @@ def journal() -> None:
 @state_option
 def list_(state_dir: str | None) -> int:
     """List the runs: when they began, their records, and orders whose end is not known."""
-    lines = [f"{'run':>10}  {'began':<27}  {'files':>5}  {'records':>9}  {'open':>5}  state"]
+    lines = [
+        f"{'run':>10}  {'began':<27}  {'files':>5}  {'records':>9}  {'open':>5}  "
+        f"{'account':>9}  state"
+    ]
+    accounts = journal_parts(_folder(state_dir), "account")
     for run, paths in _runs(state_dir).items():
         try:
             with RunJournal(paths) as held:
@@ -75,12 +83,26 @@ def list_(state_dir: str | None) -> int:
                 state = "damaged" if report.stray else "torn end" if report.torn else "whole"
                 lines.append(
                     f"{run:>10}  {iso_time(held.started_wall_ns):<27}  {report.parts:>5}  "
-                    f"{report.valid:>9,}  {left:>5}  {state}"
+                    f"{report.valid:>9,}  {left:>5}  {_records(accounts.get(run)):>9}  {state}"
                 )
         except JournalError as error:
-            lines.append(f"{run:>10}  {'':<27}  {len(paths):>5}  {'':>9}  {'':>5}  {error}")
+            lines.append(
+                f"{run:>10}  {'':<27}  {len(paths):>5}  {'':>9}  {'':>5}  {'':>9}  {error}"
+            )
     write_text("-", "\n".join(lines) + "\n")
     return 0
+
+
+def _records(paths: list[Path] | None) -> str:
+    """Count the records of a run's account: ``-`` when it has none."""
+    if paths is None:
+        return "-"
+    try:
+        with RunJournal(paths) as held:
+            report = held.verify()
+    except JournalError:
+        return "damaged"
+    return "damaged" if report.stray else f"{report.valid:,}"
 
 
 def _chosen(
@@ -109,16 +131,18 @@ def _filters(command: Callable[..., int]) -> Callable[..., int]:
 @journal.command()
 @run_argument
 @state_option
+@account_option
 @_filters
 def show(
     run: int | None,
     state_dir: str | None,
+    account: bool,
     types: tuple[str, ...],
     pair: int | None,
     last: int | None,
 ) -> int:
     """Show the records of a run, the newest one unless a number is given."""
-    with RunJournal(_parts(state_dir, run)) as held:
+    with RunJournal(_parts(state_dir, run, _KINDS[account])) as held:
         for row in _chosen(held, types, pair, last):
             sys.stdout.write(sentence(row) + "\n")
     return 0
@@ -133,18 +157,23 @@ def verify(run: int | None, state_dir: str | None) -> int:
     A torn record at the end is what a power cut leaves and no damage.
     """
     found = _runs(state_dir) if run is None else {run: _parts(state_dir, run)}
+    accounts = journal_parts(_folder(state_dir), "account")
+    named = [(f"run {number}", paths) for number, paths in found.items()]
+    named += [
+        (f"account of run {number}", paths)
+        for number, paths in accounts.items()
+        if run is None or number == run
+    ]
     bad = 0
-    for number, paths in found.items():
+    for name, paths in named:
         try:
             with RunJournal(paths) as held:
                 report, left = held.verify(), open_intents(held)
         except JournalError as error:
-            write_text("-", f"run {number}: {error}\n")
+            write_text("-", f"{name}: {error}\n")
             bad += 1
             continue
-        text = (
-            f"run {number}: {counted(report.valid, 'record')} in {counted(report.parts, 'file')}"
-        )
+        text = f"{name}: {counted(report.valid, 'record')} in {counted(report.parts, 'file')}"
         if report.torn:
             text += ", the one after them is not whole"
         if report.stray:
@@ -157,13 +186,14 @@ def verify(run: int | None, state_dir: str | None) -> int:
         write_text("-", text + "\n")
     if bad:
         verb = "is" if bad == 1 else "are"
-        raise JournalError(f"{bad} of {counted(len(found), 'journal')} {verb} damaged")
+        raise JournalError(f"{bad} of {counted(len(named), 'journal')} {verb} damaged")
     return 0
 
 
 @journal.command()
 @run_argument
 @state_option
+@account_option
 @_filters
 @click.option("--csv", "csv_path", type=OutputFile(), metavar="FILE", help="Write CSV, or -.")
 @click.option(
@@ -172,6 +202,7 @@ def verify(run: int | None, state_dir: str | None) -> int:
 def export(
     run: int | None,
     state_dir: str | None,
+    account: bool,
     types: tuple[str, ...],
     pair: int | None,
     last: int | None,
@@ -181,7 +212,7 @@ def export(
     """Write the records of a run, the newest one unless a number is given, for other programs."""
     if (csv_path is None) == (json_path is None):
         raise ConfigError("give one of --csv FILE and --json FILE; - is stdout")
-    with RunJournal(_parts(state_dir, run)) as held:
+    with RunJournal(_parts(state_dir, run, _KINDS[account])) as held:
         found = _chosen(held, types, pair, last)
         if json_path is not None:
             write_text(json_path, "".join(msgspec.json.encode(r).decode() + "\n" for r in found))
@@ -202,31 +233,42 @@ def export(
 @click.option(
     "--open-too", is_flag=True, help="Also runs with orders whose end was never heard of."
 )
+@click.option(
+    "--account-too", is_flag=True, help="Also their accounts: what was earned is forgotten."
+)
 @click.option("--dry-run", is_flag=True, help="Only name what would go.")
-def prune(state_dir: str | None, keep: int, open_too: bool, dry_run: bool) -> int:
-    """Delete old runs' journals, no trader running; a damaged one stays.
+def prune(
+    state_dir: str | None, keep: int, open_too: bool, account_too: bool, dry_run: bool
+) -> int:
+    """Delete old runs' journals, no trader running; a damaged one stays, and so do the accounts.
 
     So does one with orders whose end was never heard of, unless --open-too says that the venues'
     order history has been looked at.
     """
     with StateFolder(_folder(state_dir)):
         found = _runs(state_dir)
-        for run in sorted(found)[:-keep]:
+        accounts = journal_parts(_folder(state_dir), "account") if account_too else {}
+        for run in sorted({*found, *accounts})[:-keep]:
+            orders = found.get(run, [])
+            left: list[OpenIntent] = []
+            reason = ""
             try:
-                with RunJournal(found[run]) as held:
-                    left = open_intents(held)
-                    reason = "damaged" if held.verify().stray else ""
+                if orders:
+                    with RunJournal(orders) as held:
+                        left = open_intents(held)
+                        reason = "damaged" if held.verify().stray else ""
             except JournalError:
-                left, reason = [], "damaged"
+                reason = "damaged"
             if left and not open_too:
                 reason = f"the end of {len(left)} orders is not known"
             if reason:
                 write_text("-", f"run {run} stays: {reason}\n")
                 continue
             # the last part first: what an interrupted deletion leaves is still a journal
-            for path in reversed(found[run]):
+            paths = orders + accounts.get(run, [])
+            for path in reversed(paths):
                 if not dry_run:
                     path.unlink()
             done = "would go" if dry_run else "gone"
-            write_text("-", f"run {run}: {counted(len(found[run]), 'file')} {done}\n")
+            write_text("-", f"run {run}: {counted(len(paths), 'file')} {done}\n")
     return 0

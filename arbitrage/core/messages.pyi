@@ -178,4 +178,51 @@ class ControlWords(NamedTuple):
     @classmethod
     def unpack(cls, payload: bytes) -> ControlWords: ...
 
+class FillEntry(NamedTuple):
+    client_id: int
+    wall_ns: int
+    px: int
+    qty: int
+    fee: int
+    trade_id: str
+    row: int
+    venue: int
+    side: int
+    px_exponent: int
+    qty_exponent: int
+    fee_exponent: int
+    mode: int
+    flags: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> FillEntry: ...
+
+class FundingEntry(NamedTuple):
+    wall_ns: int
+    amount: int
+    payment_id: str
+    row: int
+    venue: int
+    amount_exponent: int
+    mode: int
+    flags: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> FundingEntry: ...
+
+class PositionEntry(NamedTuple):
+    wall_ns: int
+    qty: int
+    entry_px: int
+    row: int
+    venue: int
+    source: int
+    qty_exponent: int
+    entry_exponent: int
+    mode: int
+    flags: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> PositionEntry: ...
+
 def pair_event_dtype() -> Any: ...

@@ -7,7 +7,7 @@ Threads of a trader, with their roles as ``top -H`` shows them::
     gateway              event loop of the order gateways when the feeds do not share one
     detector, strategy   placement split;  fused: one thread for both;  inline: none
     instruments          event loop that reads the traded contracts again, now and then
-    journal              makes the journal's next file in time, syncs it where that is asked for
+    journal, account     make the journals' next files in time, sync them where that is asked for
     main                 sleeps, beats the heart, keeps the clock, watches for signals
 """
 
@@ -35,7 +35,12 @@ from arbitrage.runtime.instrument_watch import InstrumentWatch, pause_changed
 from arbitrage.runtime.report import build_report, write_report
 from arbitrage.runtime.row_watch import RowWatch
 from arbitrage.runtime.startup import Market, load_market
-from arbitrage.runtime.state import TraderState, journal_contracts, open_state
+from arbitrage.runtime.state import (
+    TraderState,
+    journal_contracts,
+    journal_positions,
+    open_state,
+)
 from arbitrage.runtime.stop_flag import StopFlag
 from arbitrage.runtime.threads import HotThread, LoopThread, run_together, spread_cores
 from arbitrage.runtime.wiring import Core, build_core, make_segment
@@ -96,9 +101,12 @@ class Trader:
             self.core: Core = build_core(settings, market, self.segment, state.journal)
             traded = self.core.traded_symbols.values()
             journal_contracts(
-                state.journal, chain.from_iterable(traded), self.segment.store.symbol_capacity
+                state.journal,
+                state.account,
+                chain.from_iterable(traded),
+                self.segment.store.symbol_capacity,
             )
-            self.gateways = Gateways(settings, self.core, self.ledger)
+            self.gateways = Gateways(settings, self.core, self.ledger, state.account)
             self.incident_watch = IncidentWatch(
                 self.segment,
                 self.incidents,
@@ -123,7 +131,7 @@ class Trader:
     def start(self) -> None:
         """Start every thread; return when orders can leave: from then on pairs may open."""
         self.segment.steer(opening_off=True)
-        self.state.keeper.start()
+        self.state.start()
         self._start_stages()
         self._make_loops()
         for loop in self.loops:
@@ -253,13 +261,14 @@ class Trader:
         pause_changed(self.instruments, self.segment)
         for was, now in self.instruments.take_regrids():
             self.gateways.regrid(was, now)
-        if self.state.keeper.lost is not None:
+        if self.state.lost is not None:
             self.segment.steer(opening_off=True)
         self.core.stages.meter_allocations()
         self.incident_watch.beat()
         if count % ANCHOR_EVERY == 0:
             self.segment.clock.anchor(int(ANCHOR_EVERY * HEARTBEAT_S * 1e9))
             self.state.journal.refresh_wall_offset()
+            self.state.account.journal.refresh_wall_offset()
 
     # ---- stop --------------------------------------------------------------------------------
 
@@ -312,6 +321,8 @@ class Trader:
                 _log.error("the %s loop did not stop", loop.role)
         if not any(thread.is_alive for thread in self.stage_threads):
             self.core.stages.close_lives()
+        if not any(loop.is_alive for loop in self.loops):
+            journal_positions(self.state.account, self.ledger)
 
 
 def install_signals(trader: Trader) -> None:

@@ -15,9 +15,11 @@ from arbitrage.instruments import VENUES, Instrument
 from arbitrage.runtime.connectors import VenueGateway
 from arbitrage.runtime.threads import run_together
 from arbitrage.runtime.wiring import Core
+from arbitrage.trading.account_journal import AccountJournal
+from arbitrage.trading.accounts import TimedFill
 from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.paper import PaperGateway
-from arbitrage.venues.base import Fill, FundingPayment
+from arbitrage.venues.base import FundingPayment
 from arbitrage.venues.connection import Connection
 
 __all__ = ["Gateways"]
@@ -34,10 +36,13 @@ class Gateways:
     the gateway loop alone; others read it after that loop has ended.
     """
 
-    def __init__(self, settings: Settings, core: Core, ledger: Ledger) -> None:
+    def __init__(
+        self, settings: Settings, core: Core, ledger: Ledger, account: AccountJournal
+    ) -> None:
         self.settings = settings
         self._core = core
         self._ledger = ledger
+        self._account = account
         self._ready = threading.Event()
         self._stopped_by: set[tuple[str, str]] = set()
         self._gateways: dict[str, VenueGateway] = {}
@@ -79,7 +84,7 @@ class Gateways:
                 for items in self._core.traded_symbols.values()
                 for item in items
             },
-            on_fill=self._ledger.apply_fill,
+            on_fill=self._take_fill,
         )
         poller.add_hook(gateway.poll)
         self._ready.set()
@@ -161,8 +166,10 @@ class Gateways:
             _log.error("no pair is opened any more: %s", error)
         self._core.segment.steer(opening_off=True)
 
-    def _take_fill(self, fill: Fill) -> None:
-        self._ledger.apply_fill(fill)
+    def _take_fill(self, fill: TimedFill) -> None:
+        if self._ledger.apply_fill(fill):
+            self._account.fill(fill)
 
     def _take_funding(self, payment: FundingPayment) -> None:
-        self._ledger.apply_funding(payment)
+        if self._ledger.apply_funding(payment):
+            self._account.funding(payment)

@@ -35,6 +35,8 @@ class JournalKeeper:
         Takes a part's number, returns where its file is to lie.
     sync_s : float or None
         Sync so often; None: never, the kernel writes when it likes.
+    name : str
+        Of its thread.
 
     Attributes
     ----------
@@ -43,13 +45,17 @@ class JournalKeeper:
     """
 
     def __init__(
-        self, journal: Tended, path_of_part: Callable[[int], Path], sync_s: float | None
+        self,
+        journal: Tended,
+        path_of_part: Callable[[int], Path],
+        sync_s: float | None,
+        name: str = "journal",
     ) -> None:
         self._journal = journal
         self._path_of_part = path_of_part
         self._sync_s = sync_s
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._said_s = -SAY_AGAIN_S  # below 0: the next file can be made
         self.lost: str | None = None  # what was journaled may not have reached the disk
 
@@ -64,7 +70,7 @@ class JournalKeeper:
             self._thread.join()
 
     def _run(self) -> None:
-        name_current_thread("journal")
+        name_current_thread(self._thread.name)
         due_s = time.monotonic()
         while not self._stop.wait(TEND_S):
             self._tend()

@@ -1,4 +1,4 @@
-"""What a trader keeps between runs: run number and journals, in one folder it holds alone."""
+"""What a trader keeps between runs: number, journal and account, in a folder it holds alone."""
 
 import logging
 from collections.abc import Iterable
@@ -9,34 +9,75 @@ from arbitrage.config import Settings
 from arbitrage.core.journal import TYPE_NAMES, Journal
 from arbitrage.core.messages import Contract
 from arbitrage.errors import JournalError
+from arbitrage.hosts import is_local
+from arbitrage.instruments import VENUES
 from arbitrage.runtime.journal_keeper import JournalKeeper
+from arbitrage.trading.account_journal import AccountJournal
+from arbitrage.trading.accounts import known_identities
+from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.reconcile import read_recovery
 from arbitrage.trading.runs import StateFolder
 from arbitrage.venues.base import TradedSymbol
 from arbitrage.wording import counted
 
-__all__ = ["TraderState", "journal_contracts", "open_state"]
+__all__ = [
+    "TraderState",
+    "account_mode",
+    "journal_contracts",
+    "journal_positions",
+    "open_state",
+]
 
 JOURNAL_CONTRACT = TYPE_NAMES.index("CONTRACT")
+ACCOUNT_RECORDS = 4096  # of each file: half a MiB
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class TraderState:
-    """The folder, this run's number and its journal; close it last."""
+    """The folder, this run's number, its journal and its account; close it last."""
 
     folder: StateFolder
     run: int
     journal: Journal
     keeper: JournalKeeper
+    account: AccountJournal
+    account_keeper: JournalKeeper
+
+    def start(self) -> None:
+        """Have both journals tended from now on."""
+        self.keeper.start()
+        self.account_keeper.start()
+
+    @property
+    def lost(self) -> str | None:
+        """Why nothing may be opened any more: what was written down may not be kept."""
+        if self.account.behind:
+            return f"{self.account.journal.path} has no room"
+        return self.keeper.lost or self.account_keeper.lost
 
     def close(self) -> None:
-        """Write the journal out and let another trader have the folder."""
+        """Write the journals out and let another trader have the folder."""
         self.keeper.stop()
-        self.journal.sync()
+        self.account_keeper.stop()
+        for journal in (self.journal, self.account.journal):
+            journal.sync()
+        if self.account.retry():
+            _log.error(
+                "%d executions are not in %s; the next start asks the venues for them",
+                self.account.behind,
+                self.account.journal.path,
+            )
         self.journal.close()
+        self.account.journal.close()
         self.folder.close()
+
+
+def account_mode(settings: Settings) -> str:
+    """Name whose money a trader moves: its mode, or ``simulator`` when a venue is one."""
+    local = any(is_local(settings.hosts, venue) for venue in VENUES)
+    return "simulator" if local and settings.mode != "paper" else settings.mode
 
 
 def open_state(settings: Settings) -> TraderState:
@@ -57,15 +98,36 @@ def open_state(settings: Settings) -> TraderState:
             run,
             durable=settings.journal_durability == "every",
         )
+        account = AccountJournal(
+            Journal.create(folder.account_path(run), ACCOUNT_RECORDS, run),
+            account_mode(settings),
+            known_identities(folder.path, run),
+        )
     except (OSError, ValueError) as error:
         folder.close()
         raise JournalError(f"{settings.state_path}: {error}") from None
-    sync_s = settings.journal_sync_ms / 1000 if settings.journal_durability == "interval" else None
+    sync_ms = settings.journal_sync_ms
+    sync_s = sync_ms / 1000 if settings.journal_durability == "interval" else None
     keeper = JournalKeeper(journal, partial(folder.journal_path, run), sync_s)
-    return TraderState(folder, run, journal, keeper)
+    # an execution that a power cut takes is read again from its venue, so none is waited for
+    account_sync_s = None if settings.journal_durability == "async" else sync_ms / 1000
+    account_keeper = JournalKeeper(
+        account.journal, partial(folder.account_path, run), account_sync_s, "account"
+    )
+    return TraderState(folder, run, journal, keeper, account, account_keeper)
 
 
-def journal_contracts(journal: Journal, traded: Iterable[TradedSymbol], capacity: int) -> None:
+def journal_positions(account: AccountJournal, ledger: Ledger) -> None:
+    """Write down what the ledger holds at a run's end, a record a contract that ever traded."""
+    for view in ledger.positions():
+        account.position(
+            view.venue, view.symbol, view.qty_base, view.avg_entry_px, by_venue=False
+        )
+
+
+def journal_contracts(
+    journal: Journal, account: AccountJournal, traded: Iterable[TradedSymbol], capacity: int
+) -> None:
     """Write down what each row's ticks and lots mean, before any order counts in them.
 
     Raises
@@ -89,6 +151,14 @@ def journal_contracts(journal: Journal, traded: Iterable[TradedSymbol], capacity
                 f"the journal's {journal.capacity} records do not hold the contracts; "
                 "raise ARB_JOURNAL_RECORDS"
             )
+        account.add_contract(
+            item.row,
+            contract.venue,
+            contract.symbol,
+            contract.venue_symbol,
+            f"{contract.tick:f}",
+            f"{contract.lot:f}",
+        )
 
 
 def report_last_run(folder: StateFolder, run: int) -> None:

@@ -6,10 +6,21 @@ from decimal import Decimal
 from typing import Any
 
 from arbitrage.core.journal import JournalRecord
-from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase, RunBegun
+from arbitrage.core.messages import (
+    Contract,
+    ControlWords,
+    Execution,
+    FillEntry,
+    FundingEntry,
+    Order,
+    PairPhase,
+    PositionEntry,
+    RunBegun,
+)
 from arbitrage.core.records import ExecKind, Leg, OrderAction, Side, Venue, split_client_id
 from arbitrage.core.strategy import EXIT_REASONS, PHASES
 from arbitrage.instruments import SETTLE
+from arbitrage.trading.accounts import MODES, RECOVERED, join_decimal
 from arbitrage.trading.run_journal import RunJournal, decode
 
 __all__ = ["COLUMNS", "Row", "rows", "sentence"]
@@ -17,9 +28,13 @@ __all__ = ["COLUMNS", "Row", "rows", "sentence"]
 COLUMNS = (
     "sequence", "time", "type", "pair", "leg", "attempt", "client_id", "venue", "symbol", "what",
     "side", "qty", "px", "cum_qty", "unit", "fee_bps", "code", "phase", "reason", "opportunity_id",
-    "mono_ns",
+    "mono_ns", "trade_id", "fee", "amount", "venue_time", "mode",
 )  # fmt: skip
 Row = dict[str, Any]
+_WORDS = (
+    ("cum_qty", "in all"), ("fee_bps", "fee bps"), ("code", "code"), ("fee", "fee"), ("amount", ""),
+    ("trade_id", "id"), ("mode", "mode"),
+)  # fmt: skip
 _REDUCE_ONLY = 1  # ARB_ORDER_REDUCE_ONLY
 
 
@@ -84,6 +99,8 @@ def _body(held: Any, contracts: dict[int, Contract]) -> Row:
         return {"what": ", ".join(words) or "trading"}
     if isinstance(held, RunBegun):
         return {"what": f"process {held.pid}"}
+    if isinstance(held, FillEntry | FundingEntry | PositionEntry):
+        return _account(held, contracts)
     return {
         "venue": name_of(Venue, held.venue),
         "symbol": held.symbol,
@@ -142,6 +159,44 @@ def _execution(told: Execution, contracts: dict[int, Contract]) -> Row:
     return found
 
 
+def _account(
+    held: FillEntry | FundingEntry | PositionEntry, contracts: dict[int, Contract]
+) -> Row:
+    contract = contracts.get(held.row)
+    symbol = contract.symbol if contract else f"row {held.row}"
+    coin = symbol.removesuffix(SETTLE)
+    found: Row = {
+        "venue": name_of(Venue, held.venue),
+        "symbol": symbol,
+        "venue_time": iso_time(held.wall_ns),
+        "mode": MODES[held.mode] if held.mode < len(MODES) else str(held.mode),
+    }
+    if isinstance(held, FundingEntry):
+        amount = -join_decimal(held.amount, held.amount_exponent)
+        return found | {
+            "what": "funding" + (" recovered" if held.flags & RECOVERED else ""),
+            "amount": plain(amount),
+            "trade_id": held.payment_id,
+        }
+    if isinstance(held, PositionEntry):
+        return found | {
+            "what": "told by the venue" if held.source else "counted",
+            "qty": plain(join_decimal(held.qty, held.qty_exponent)),
+            "px": plain(join_decimal(held.entry_px, held.entry_exponent)),
+            "unit": coin,
+        }
+    ids = _ids(held.client_id) if held.client_id else {}
+    return found | ids | {
+        "what": "execution" + (" recovered" if held.flags & RECOVERED else ""),
+        "side": name_of(Side, held.side),
+        "qty": plain(join_decimal(held.qty, held.qty_exponent)),
+        "px": plain(join_decimal(held.px, held.px_exponent)),
+        "unit": coin,
+        "fee": plain(join_decimal(held.fee, held.fee_exponent)),
+        "trade_id": held.trade_id,
+    }
+
+
 def _lots(lots: int, row: int, contracts: dict[int, Contract]) -> str:
     contract = contracts.get(row)
     return plain(lots * Decimal(contract.lot)) if contract else f"{lots} lots"
@@ -180,9 +235,9 @@ def sentence(row: Row) -> str:
         text += f" {row['unit']}"
     if "px" in row:
         text += f" at {row['px']}"
-    for key, word in (("cum_qty", "in all"), ("fee_bps", "fee bps"), ("code", "code")):
+    for key, word in _WORDS:
         if key in row:
-            text += f"  {word} {row[key]}"
+            text += f"  {word} {row[key]}" if word else f"  {row[key]}"
     if row.get("reason", "none") != "none":
         text += f"  ({row['reason']})"
     return text

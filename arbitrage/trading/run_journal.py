@@ -7,7 +7,17 @@ from typing import Any, NamedTuple
 
 from arbitrage.closing import Closing
 from arbitrage.core.journal import Journal, JournalRecord
-from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase, RunBegun
+from arbitrage.core.messages import (
+    Contract,
+    ControlWords,
+    Execution,
+    FillEntry,
+    FundingEntry,
+    Order,
+    PairPhase,
+    PositionEntry,
+    RunBegun,
+)
 from arbitrage.core.records import ExecKind
 from arbitrage.errors import JournalError
 
@@ -21,8 +31,21 @@ _KINDS: dict[str, Any] = {
     "PAIR": PairPhase,
     "KILL": ControlWords,
     "CONTRACT": Contract,
+    "FILL": FillEntry,
+    "FUNDING": FundingEntry,
+    "POSITION": PositionEntry,
 }
-Held = RunBegun | Order | Execution | PairPhase | ControlWords | Contract
+Held = (
+    RunBegun
+    | Order
+    | Execution
+    | PairPhase
+    | ControlWords
+    | Contract
+    | FillEntry
+    | FundingEntry
+    | PositionEntry
+)
 
 
 class OpenIntent(NamedTuple):

@@ -87,6 +87,10 @@ class StateFolder(Closing):
         """Return where a part of a run's journal lies."""
         return self.path / f"orders-{run:09d}-{part:05d}.journal"
 
+    def account_path(self, run: int, part: int = 0) -> Path:
+        """Return where a part of a run's account lies."""
+        return self.path / f"account-{run:09d}-{part:05d}.journal"
+
     def last_journal(self, before_run: int) -> list[Path]:
         """Return the parts of the newest run's journal below `before_run`: what recovery reads."""
         earlier = [run for run in journal_parts(self.path) if run < before_run]
@@ -118,10 +122,17 @@ class StateFolder(Closing):
             raise JournalError(f"{target} cannot be written: {error.strerror}") from None
 
 
-def journal_parts(folder: Path) -> dict[int, list[Path]]:
-    """Return the journals in a folder: run -> its parts, oldest first, all sorted by number."""
+def journal_parts(folder: Path, kind: str = "orders") -> dict[int, list[Path]]:
+    """Return the journals in a folder: run -> its parts, oldest first, all sorted by number.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        ``orders``, or ``account`` for the executions and settlements.
+    """
     found: dict[int, list[Path]] = {}
-    for path in sorted(folder.glob("orders-?????????-?????.journal")):
+    for path in sorted(folder.glob(f"{kind}-?????????-?????.journal")):
         run = path.name.split("-")[1]
         if run.isdigit():
             found.setdefault(int(run), []).append(path)

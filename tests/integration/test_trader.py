@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from trader_kit import KEYS, VENUES, Proxy, trader, venues
 
+from arbitrage.trading.accounts import read_accounts
 from arbitrage.wording import counted
 
 # (ARB_STAGES, ARB_WAIT, ARB_FEED_MODE, ARB_LOOP_MODE, ARB_DEPTH, ARB_CONNECTIONS_PER_VENUE): each
@@ -29,6 +30,17 @@ PLACEMENTS = [
 def books_agree(report: dict, before: Decimal, after: Decimal) -> bool:
     """Whether the ledger explains the change of equity, to the last digit."""
     return after - before == sum(Decimal(text) for text in report["ledger"].values())
+
+
+def account_agrees(folder: Path, change: Decimal) -> bool:
+    """Whether the account on the disk explains it too, and says at the end that all is flat."""
+    held = read_accounts(folder)
+    cash = sum((one.px * one.qty_base * (1 if one.side else -1) for one in held.fills), Decimal(0))
+    cost = sum((one.fee for one in held.fills), Decimal(0))
+    cost += sum((one.amount for one in held.fundings), Decimal(0))
+    flat = held.positions and all(one.qty_base == 0 for one in held.positions)
+    modes = {one.mode for one in held.fills}
+    return flat and modes == {"simulator"} and not held.notes and cash - cost == change
 
 
 @pytest.mark.parametrize(
@@ -70,6 +82,7 @@ def test_every_placement_trades_and_ends_flat(
     assert report["fills"] >= 8
     assert report["drops"] == {"ticks": 0, "orders": 0}
     assert books_agree(report, before, after)
+    assert account_agrees(tmp_path / "state", after - before)
     okx_levels = {"full": 10, "five": 5, "off": 0}[depth]
     assert levels == {"bybit": 0 if depth == "off" else 10, "okx": okx_levels}
     assert (report["depth"]["updates"] > 0) == (depth != "off")

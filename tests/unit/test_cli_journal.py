@@ -74,10 +74,10 @@ def run(*args: str) -> Result:
 
 def test_runs_are_listed_with_what_they_left_open(folder: Path) -> None:
     lines = run("list", "--state-dir", str(folder)).output.splitlines()
-    assert lines[0].split() == ["run", "began", "files", "records", "open", "state"]
+    assert lines[0].split() == ["run", "began", "files", "records", "open", "account", "state"]
     assert lines[1].split()[0] == "5"
-    assert lines[1].split()[2:] == ["1", "7", "1", "whole"]
-    assert lines[2].split()[2:] == ["1", "10", "0", "whole"]
+    assert lines[1].split()[2:] == ["1", "7", "1", "-", "whole"]
+    assert lines[2].split()[2:] == ["1", "10", "0", "-", "whole"]
 
 
 def test_the_newest_run_is_shown_in_words(folder: Path) -> None:

@@ -35,7 +35,7 @@
 #define ARB_JOURNAL_MAGIC 0x314c4e524a425241ull /* "ARBJRNL1" */
 
 enum {
-    ARB_JOURNAL_VERSION = 2,
+    ARB_JOURNAL_VERSION = 3,
     ARB_JOURNAL_HEADER_BYTES = 4096,
     ARB_JOURNAL_RECORD_BYTES = 128,
     ARB_JOURNAL_PAYLOAD_BYTES = 88
@@ -49,7 +49,10 @@ typedef enum arb_journal_type {
     ARB_JOURNAL_PAIR = 4,   /* arb_journal_pair_t: a pair changed its phase */
     ARB_JOURNAL_KILL = 5,   /* arb_journal_kill_t: a control word changed */
     ARB_JOURNAL_CONTRACT = 6, /* arb_journal_contract_t: what a row's ticks and lots mean */
-    ARB_JOURNAL_TYPE_COUNT = 7
+    ARB_JOURNAL_FILL = 7,     /* arb_journal_fill_t: one execution, exact */
+    ARB_JOURNAL_FUNDING = 8,  /* arb_journal_funding_t: one settlement, exact */
+    ARB_JOURNAL_POSITION = 9, /* arb_journal_position_t: what is held at one moment */
+    ARB_JOURNAL_TYPE_COUNT = 10
 } arb_journal_type_t;
 
 typedef struct arb_journal_header {
@@ -114,6 +117,63 @@ typedef struct arb_journal_kill {
     uint64_t opening_off;
     uint64_t flatten;
 } arb_journal_kill_t;
+
+/* ---- the account's records: a journal of its own, appended by the gateways' loop ---------------
+ * A decimal is value * 10^exponent, exact. Times are the venue's. */
+
+enum {
+    ARB_JOURNAL_ROUNDED = 1,    /* a decimal had more digits than 63 bits hold */
+    ARB_JOURNAL_RECOVERED = 2,  /* found at the venue after the run that traded it */
+    ARB_JOURNAL_BY_LEDGER = 0,  /* who counted a position: we did, from its fills */
+    ARB_JOURNAL_BY_VENUE = 1    /* the venue told it */
+};
+
+typedef struct arb_journal_fill {
+    uint64_t client_id; /* 0: no order of ours */
+    int64_t wall_ns;
+    int64_t px;         /* of one coin, settlement currency */
+    int64_t qty;        /* coins */
+    int64_t fee;        /* settlement currency; positive: paid */
+    char trade_id[36];  /* the venue's; a longer one is '#' and a hash of it */
+    uint16_t row;
+    uint8_t venue;
+    uint8_t side;       /* arb_side_t */
+    int8_t px_exponent;
+    int8_t qty_exponent;
+    int8_t fee_exponent;
+    uint8_t mode;       /* whose money: see trading/account_journal.py */
+    uint8_t flags;
+    uint8_t reserved[3];
+} arb_journal_fill_t;
+
+typedef struct arb_journal_funding {
+    int64_t wall_ns;
+    int64_t amount;     /* settlement currency; positive: paid */
+    char payment_id[48];
+    uint16_t row;
+    uint8_t venue;
+    int8_t amount_exponent;
+    uint8_t mode;
+    uint8_t flags;
+    uint8_t reserved[2];
+} arb_journal_funding_t;
+
+typedef struct arb_journal_position {
+    int64_t wall_ns;
+    int64_t qty;        /* coins; negative: short */
+    int64_t entry_px;   /* average, of one coin; 0: flat or not known */
+    uint16_t row;
+    uint8_t venue;
+    uint8_t source;     /* ARB_JOURNAL_BY_* */
+    int8_t qty_exponent;
+    int8_t entry_exponent;
+    uint8_t mode;
+    uint8_t flags;
+} arb_journal_position_t;
+
+_Static_assert(sizeof(arb_journal_fill_t) == ARB_JOURNAL_PAYLOAD_BYTES, "a fill fits a record");
+_Static_assert(sizeof(arb_journal_funding_t) <= ARB_JOURNAL_PAYLOAD_BYTES, "so does a settlement");
+_Static_assert(sizeof(arb_journal_position_t) == 32, "no padding");
 
 /* Bring a record to the disk; not 0: it is not there. */
 typedef int (*arb_journal_flush_t)(const arb_journal_record_t *record);

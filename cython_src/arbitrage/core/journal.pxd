@@ -14,6 +14,9 @@ cdef extern from "journal.h" nogil:
         ARB_JOURNAL_PAIR
         ARB_JOURNAL_KILL
         ARB_JOURNAL_CONTRACT
+        ARB_JOURNAL_FILL
+        ARB_JOURNAL_FUNDING
+        ARB_JOURNAL_POSITION
         ARB_JOURNAL_TYPE_COUNT
     ctypedef enum arb_journal_type_t:
         pass

@@ -14,7 +14,8 @@ cdef extern from "clock.h" nogil:
     int64_t arb_mono_ns() noexcept
     int64_t arb_wall_ns() noexcept
 
-TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT")
+TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT", "FILL", "FUNDING",
+              "POSITION")
 CAPACITY_MAX = 1 << 26
 
 JournalRecord = namedtuple("JournalRecord", "sequence wall_ns mono_ns run type payload")
@@ -121,7 +122,8 @@ cdef class Journal:
             raise ValueError(f"{self.path} is no journal: its first bytes are not a journal's")
         if header.version != ARB_JOURNAL_VERSION:
             raise ValueError(f"{self.path} is a journal of version {header.version}; this program "
-                             f"reads version {ARB_JOURNAL_VERSION}")
+                             f"reads version {ARB_JOURNAL_VERSION}: see with the program that "
+                             "wrote it that nothing of it is open, then move it away")
         self.handle.records = part_records(&self.filling)
         held = (byte_count - ARB_JOURNAL_HEADER_BYTES) // ARB_JOURNAL_RECORD_BYTES
         self.handle.capacity = min(<uint64_t>header.capacity, <uint64_t>held)

@@ -36,6 +36,12 @@ cdef extern from "pair.h" nogil:
         pass
     ctypedef struct arb_journal_contract_t:
         pass
+    ctypedef struct arb_journal_fill_t:
+        pass
+    ctypedef struct arb_journal_funding_t:
+        pass
+    ctypedef struct arb_journal_position_t:
+        pass
 
 # record -> "name:code" of each field in order; codes as in the struct module
 _FIELDS = {
@@ -63,6 +69,12 @@ _FIELDS = {
     "kill": "kill:Q opening_off:Q flatten:Q",
     "contract": "row:H symbol_index:H venue:B reserved_0:3x symbol:16s venue_symbol:24s tick:16s "
                 "lot:16s",
+    "fill": "client_id:Q wall_ns:q px:q qty:q fee:q trade_id:36s row:H venue:B side:B "
+            "px_exponent:b qty_exponent:b fee_exponent:b mode:B flags:B reserved_0:3x",
+    "funding": "wall_ns:q amount:q payment_id:48s row:H venue:B amount_exponent:b mode:B flags:B "
+               "reserved_0:2x",
+    "position": "wall_ns:q qty:q entry_px:q row:H venue:B source:B qty_exponent:b "
+                "entry_exponent:b mode:B flags:B",
 }
 _SIZES = {
     "opportunity": sizeof(arb_opportunity_t), "order": sizeof(arb_order_t),
@@ -70,6 +82,8 @@ _SIZES = {
     "intent": sizeof(arb_intent_t), "notice": sizeof(arb_notice_t),
     "run": sizeof(arb_journal_run_t), "pair": sizeof(arb_journal_pair_t),
     "kill": sizeof(arb_journal_kill_t), "contract": sizeof(arb_journal_contract_t),
+    "fill": sizeof(arb_journal_fill_t), "funding": sizeof(arb_journal_funding_t),
+    "position": sizeof(arb_journal_position_t),
 }
 RECORDS = tuple(_FIELDS)
 # what became of an intent, by Notice.verdict
@@ -110,6 +124,9 @@ _RunBegunTuple = _tuple("RunBegun", "run")
 _PairPhaseTuple = _tuple("PairPhase", "pair")
 _ContractTuple = _tuple("Contract", "contract")
 _ControlWordsTuple = _tuple("ControlWords", "kill")
+_FillEntryTuple = _tuple("FillEntry", "fill")
+_FundingEntryTuple = _tuple("FundingEntry", "funding")
+_PositionEntryTuple = _tuple("PositionEntry", "position")
 
 
 cdef int EXEC_FIELDS = 11  # without the reserved bytes at its end
@@ -222,7 +239,7 @@ class Contract(_Packed, _ContractTuple):
     def unpack(cls, payload: bytes):
         """Return the tuple of a record's bytes; trailing bytes are ignored."""
         held = _STRUCTS["contract"].unpack_from(payload)
-        return cls(*held[:3], *(text.rstrip(b"\0").decode("ascii", "replace") for text in held[3:]))
+        return cls(*held[:3], *(_text(text) for text in held[3:]))
 
 
 class ControlWords(_Packed, _ControlWordsTuple):
@@ -230,6 +247,51 @@ class ControlWords(_Packed, _ControlWordsTuple):
 
     __slots__ = ()
     _record = "kill"
+
+
+class FillEntry(_Packed, _FillEntryTuple):
+    """One execution in the account's journal; decimals are value times 10 to their exponent."""
+
+    __slots__ = ()
+    _record = "fill"
+
+    def pack(self) -> bytes:
+        """Return the record's bytes, as they lie in a journal."""
+        return _STRUCTS["fill"].pack(*self._replace(trade_id=self.trade_id.encode("ascii")))
+
+    @classmethod
+    def unpack(cls, payload: bytes):
+        """Return the tuple of a record's bytes; trailing bytes are ignored."""
+        held = cls(*_STRUCTS["fill"].unpack_from(payload))
+        return held._replace(trade_id=_text(held.trade_id))
+
+
+class FundingEntry(_Packed, _FundingEntryTuple):
+    """One funding settlement in the account's journal; a positive amount was paid by us."""
+
+    __slots__ = ()
+    _record = "funding"
+
+    def pack(self) -> bytes:
+        """Return the record's bytes, as they lie in a journal."""
+        return _STRUCTS["funding"].pack(*self._replace(payment_id=self.payment_id.encode("ascii")))
+
+    @classmethod
+    def unpack(cls, payload: bytes):
+        """Return the tuple of a record's bytes; trailing bytes are ignored."""
+        held = cls(*_STRUCTS["funding"].unpack_from(payload))
+        return held._replace(payment_id=_text(held.payment_id))
+
+
+class PositionEntry(_Packed, _PositionEntryTuple):
+    """What is held of one contract at one moment, as the ledger or the venue counts it."""
+
+    __slots__ = ()
+    _record = "position"
+
+
+def _text(padded):
+    return padded.rstrip(b"\0").decode("ascii", "replace")
 
 
 def pair_event_dtype():
