@@ -6,6 +6,7 @@ from typing_extensions import disjoint_base
 
 from arbitrage.core.clock import Clock
 from arbitrage.core.histogram import Histogram
+from arbitrage.core.kill import KillGate
 from arbitrage.core.rate import RateBucket
 from arbitrage.core.ring import MpscRing, SpscRing
 
@@ -75,6 +76,7 @@ class OrderSender:
     publisher: ExecPublisher
     pool: BufferPool
     venue: int
+    kill_gate: KillGate
     def __init__(
         self,
         venue: int,
@@ -83,6 +85,7 @@ class OrderSender:
         pool: BufferPool | None = None,
         pending_capacity: int = 4096,
         clock: Clock | None = None,
+        kill_gate: KillGate | None = None,
     ) -> None: ...
     def add_instrument(
         self,

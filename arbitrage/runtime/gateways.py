@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from arbitrage.config import Settings
 from arbitrage.core.gateway import OrderSender
+from arbitrage.core.kill import KillGate
 from arbitrage.core.loop import LoopPoller
 from arbitrage.core.segment import STAGES
 from arbitrage.errors import ArbitrageError, ConnectorError
@@ -85,6 +86,7 @@ class Gateways:
                 for item in items
             },
             on_fill=self._take_fill,
+            kill_gate=KillGate(segment),
         )
         poller.add_hook(gateway.poll)
         self._ready.set()
@@ -138,7 +140,13 @@ class Gateways:
     def _make(self, index: int, venue: str) -> VenueGateway:
         segment = self._core.segment
         publisher = self._core.stages.publisher(index)
-        sender = OrderSender(index, segment.orders(index), publisher, clock=segment.clock)
+        sender = OrderSender(
+            index,
+            segment.orders(index),
+            publisher,
+            clock=segment.clock,
+            kill_gate=KillGate(segment),
+        )
         sender.set_histograms(
             segment.histogram(STAGES["sent"] + index),
             None,

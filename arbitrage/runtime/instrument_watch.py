@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from arbitrage.core.risk import PAUSES
 from arbitrage.errors import ArbitrageError, ConfigError
 from arbitrage.instruments import Instrument
 
@@ -154,7 +155,7 @@ def pause_changed(watch: InstrumentWatch, segment: Any) -> list[str]:
     """Stop the symbols that the watch found changed; return them. Main thread."""
     paused: list[str] = []
     for symbol, words in watch.take():
-        segment.pause(segment.symbols.index(symbol))
+        segment.pause(segment.symbols.index(symbol), PAUSES["contract"])
         _log.error("%s", words)
         paused.append(symbol)
     return paused

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Protocol
 
+from arbitrage.core.kill import REJECT_KILLED, KillGate
 from arbitrage.core.messages import Order
 from arbitrage.core.ring import SpscRing
 from arbitrage.core.store import ROW_LIVE, MarketStore
@@ -67,6 +68,8 @@ class PaperGateway:
         Given every fill, exact.
     latency_ms : float
         From the ring to the imagined book.
+    kill_gate : KillGate, optional
+        Asked before each order sets out; what it holds back is rejected with `REJECT_KILLED`.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class PaperGateway:
         *,
         on_fill: Callable[[Fill], Any],
         latency_ms: float = 1.0,
+        kill_gate: KillGate | None = None,
     ) -> None:
         if not 0 <= latency_ms <= 60_000:
             raise ValueError(f"latency_ms was {latency_ms}; accepted values are 0 to 60000")
@@ -90,6 +94,7 @@ class PaperGateway:
         self._instruments = dict(instruments)
         self._on_fill = on_fill
         self._latency_ns = int(latency_ms * 1e6)
+        self.kill_gate = kill_gate or KillGate()
         self._travelling: deque[tuple[int, Order]] = deque()
         self._unsaid: deque[tuple[int, tuple[Any, ...]]] = deque()
         self._taken: dict[tuple[int, int], tuple[int, int]] = {}
@@ -100,12 +105,16 @@ class PaperGateway:
         """Take new orders, match those that have arrived; return how many of both."""
         now = time.monotonic_ns() if now_mono_ns is None else now_mono_ns
         done = self._say_again()
+        self.kill_gate.look()
         for consumer in self._consumers:
             while (payload := consumer.try_pop()) is not None:
+                done += 1
                 order = Order.unpack(payload)
+                if not self.kill_gate.lets(bool(order.flags & ORDER_REDUCE_ONLY)):
+                    self._tell(order, _REJECT, now, cum_lots=0, code=REJECT_KILLED)
+                    continue
                 self._travelling.append((now + self._latency_ns, order))
                 self._tell(order, _SENT, now)
-                done += 1
         while self._travelling and self._travelling[0][0] <= now:
             self._match(self._travelling.popleft()[1], now)
             done += 1

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arbitrage.core.risk import PAUSES
 from arbitrage.errors import ConfigError, ConnectorError, WireError
 from arbitrage.instruments import Instrument
 from arbitrage.runtime.instrument_watch import InstrumentWatch, differences, pause_changed
@@ -66,7 +67,8 @@ class Segment:
     def index(self, symbol: str) -> int:
         return ("BTCUSDT", "ETHUSDT").index(symbol)
 
-    def pause(self, symbol_index: int) -> None:
+    def pause(self, symbol_index: int, reason: int) -> None:
+        assert reason == PAUSES["contract"]
         self.paused.append(symbol_index)
 
 

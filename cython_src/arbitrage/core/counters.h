@@ -87,7 +87,8 @@
 #define ARB_GATEWAY_COUNTERS(X)                                                        \
     X(orders_taken)      /* orders popped from the ring */                             \
     X(frames_sent)                                                                     \
-    X(orders_unsendable) /* no logged-in connection */                                 \
+    X(orders_unsendable) /* refused here, for whatever reason */                       \
+    X(orders_killed)     /* of them: the kill switch had tripped */                    \
     X(acks)                                                                            \
     X(rejects)                                                                         \
     X(fills)                                                                           \

@@ -5,6 +5,7 @@ from picows.picows cimport WSTransport
 
 from arbitrage.core.clock cimport arb_clock_t
 from arbitrage.core.histogram cimport Histogram
+from arbitrage.core.kill cimport KillGate
 from arbitrage.core.rate cimport arb_rate_bucket_t
 from arbitrage.core.records cimport arb_exec_t, arb_order_t
 from arbitrage.core.ring cimport arb_mpsc_ring_t, arb_parker_t, arb_spsc_ring_t
@@ -14,7 +15,8 @@ cdef extern from "counters.h" nogil:
     ctypedef struct arb_gateway_counters_t:
         uint64_t orders_taken         # orders popped from the ring
         uint64_t frames_sent
-        uint64_t orders_unsendable    # no logged-in connection
+        uint64_t orders_unsendable    # refused here, for whatever reason
+        uint64_t orders_killed        # of them: the kill switch had tripped
         uint64_t acks
         uint64_t rejects
         uint64_t fills
@@ -156,6 +158,7 @@ cdef class OrderSender:
     cdef dict rate_owners
     cdef int64_t wall_offset_ms
     cdef bint entries_held                  # only orders that reduce may leave
+    cdef readonly KillGate kill_gate
     cdef Histogram frame_to_sent
     cdef Histogram detected_to_sent
     cdef Histogram sent_to_ack
@@ -165,6 +168,7 @@ cdef class OrderSender:
     cdef void publish_c(self, arb_order_t *order, uint8_t kind, uint32_t code) noexcept
     cdef uint32_t _send_by_fallback(self, arb_order_t *order, int64_t now_ns) except? 0xFFFFFFFF
     cdef void _on_grid(self, arb_order_t *order) noexcept
+    cdef bint _may_leave(self, arb_order_t *order) noexcept
     cdef bint _has_tokens(self, arb_order_t *order, int64_t now_ns) noexcept
     cdef void _take_tokens(self, arb_order_t *order, int64_t now_ns) noexcept
     cdef bint _publish_pending(self, arb_pending_t *entry, uint8_t kind, uint32_t code,

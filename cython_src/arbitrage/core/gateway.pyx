@@ -10,6 +10,7 @@ from posix.stdlib cimport posix_memalign
 
 from arbitrage.core.clock cimport Clock, arb_clock_now, arb_mono_ns, arb_wall_ns
 from arbitrage.core.histogram cimport Histogram, arb_histogram_record
+from arbitrage.core.kill cimport ARB_KILLED_HERE, KillGate, arb_kill_lets, arb_kill_look
 from arbitrage.core.rate cimport (
     RateBucket, arb_rate_bucket_t, arb_rate_may, arb_rate_take,
 )
@@ -45,9 +46,9 @@ cdef enum:
     POLL_MAX = 64
 
 COUNTER_NAMES = (
-    "orders_taken", "frames_sent", "orders_unsendable", "acks", "rejects", "fills", "timeouts",
-    "executions_dropped", "connects", "disconnects", "clock_ahead_ms", "clock_behind_ms",
-    "clock_rtt_us", "clock_steps",
+    "orders_taken", "frames_sent", "orders_unsendable", "orders_killed", "acks", "rejects",
+    "fills", "timeouts", "executions_dropped", "connects", "disconnects", "clock_ahead_ms",
+    "clock_behind_ms", "clock_rtt_us", "clock_steps",
 )
 
 
@@ -279,6 +280,8 @@ cdef class OrderSender:
         Orders that may be unsettled at once, a power of two.
     clock : Clock, optional
         A clock cheaper than the system call.
+    kill_gate : KillGate, optional
+        Asked before each order; what it holds back is rejected with `REJECT_KILLED`.
     """
 
     def __cinit__(self):
@@ -299,6 +302,7 @@ cdef class OrderSender:
         pool: BufferPool | None = None,
         pending_capacity: int = 4096,
         clock: Clock | None = None,
+        kill_gate: KillGate | None = None,
     ) -> None:
         if order_ring is None or publisher is None:
             raise TypeError("order_ring and publisher are needed; one of them was None")
@@ -322,6 +326,7 @@ cdef class OrderSender:
         if clock is not None:
             self.clock = (<Clock>clock).ptr
             self.clock_owner = clock
+        self.kill_gate = KillGate() if kill_gate is None else kill_gate
         self.pending = <arb_pending_orders_t *>malloc(arb_pending_orders_bytes(pending_capacity))
         self.templates = <arb_order_template_t **>calloc(ROWS_MAX, sizeof(arb_order_template_t *))
         self.grids = <arb_grid_t *>calloc(2 * ROWS_MAX, sizeof(arb_grid_t))
@@ -475,12 +480,15 @@ cdef class OrderSender:
         cdef arb_order_t order
         cdef int taken = 0
         cdef uint32_t refused
+        arb_kill_look(&self.kill_gate.gate)
         while taken < POLL_MAX and arb_spsc_try_pop(self.ring, &order):
             taken += 1
             arb_count(&self.publisher.counters.ptr.orders_taken, 1)
             refused = self.send_c(&order)
             if refused != 0:
                 arb_count(&self.publisher.counters.ptr.orders_unsendable, 1)
+                if refused == ARB_KILLED_HERE:
+                    arb_count(&self.publisher.counters.ptr.orders_killed, 1)
                 self.publish_c(&order, REJECT, refused)
         return taken
 
@@ -493,6 +501,8 @@ cdef class OrderSender:
         cdef int64_t now_ns
         if order.row >= self.row_count or self.templates[order.row] == NULL:
             return NO_TEMPLATE
+        if not self._may_leave(order):
+            return ARB_KILLED_HERE
         if self.entries_held and order.action == 0 and not order.flags & ARB_ORDER_REDUCE_ONLY:
             return BLIND
         now_ns = self.now()
@@ -519,6 +529,10 @@ cdef class OrderSender:
         if frame_bytes == 0:
             arb_buffer_pool_give(self.pool.ptr, payload)
             return NOT_ENCODABLE
+        # again, now that the order is stamped: none that leaves is stamped later than a trip
+        if not self._may_leave(order):
+            arb_buffer_pool_give(self.pool.ptr, payload)
+            return ARB_KILLED_HERE
         if order.action == 0:
             entry = arb_pending_add(self.pending, order, now_ns)
             if entry == NULL:
@@ -547,6 +561,11 @@ cdef class OrderSender:
         order.recv_mono_ns = now_ns
         self.publish_c(order, SENT, 0)
         return 0
+
+    cdef bint _may_leave(self, arb_order_t *order) noexcept:
+        # cancels always may
+        return order.action != 0 or arb_kill_lets(
+            &self.kill_gate.gate, order.flags & ARB_ORDER_REDUCE_ONLY)
 
     cdef bint _has_tokens(self, arb_order_t *order, int64_t now_ns) noexcept:
         cdef int is_cancel = order.action != 0

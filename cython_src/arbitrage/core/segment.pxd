@@ -1,4 +1,4 @@
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from arbitrage.core.segment_layout cimport arb_control_t, arb_section_t, arb_segment_t
 
@@ -12,4 +12,5 @@ cdef class Segment:
     cdef dict views                     # what this object handed out, made once
 
     cdef arb_control_t *control(self)
+    cdef uint8_t *pause_byte(self, object symbol_index) except NULL
     cdef void *block(self, arb_section_t section, uint32_t index)

@@ -4,7 +4,7 @@ import os
 import re
 
 from libc.errno cimport ENOENT, errno
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset, strncpy
 from posix.fcntl cimport O_CREAT, O_EXCL, O_RDONLY, O_RDWR
 from posix.mman cimport (
@@ -113,6 +113,17 @@ def process_start_ticks(pid: int) -> int:
             return int(stat.read().rsplit(b")", 1)[1].split()[19])
     except (OSError, IndexError, ValueError):
         return 0
+
+
+cdef extern from "kill_gate.h" nogil:
+    bint arb_kill_trip(uint64_t *kill, uint64_t reason) noexcept
+    void arb_kill_clear(uint64_t *kill) noexcept
+
+
+cdef extern from "pause_bits.h" nogil:
+    void arb_pause_raise(uint8_t *reasons, uint8_t bits) noexcept
+    void arb_pause_lower(uint8_t *reasons, uint8_t bits) noexcept
+    uint8_t arb_pause_reasons(const uint8_t *reasons) noexcept
 
 
 cdef class Segment:
@@ -457,20 +468,52 @@ cdef class Segment:
         if stop is not None:
             control.stop = bool(stop)
 
-    def pause(self, symbol_index: int, paused: bool = True) -> None:
-        """Stop or resume opening pairs of one symbol. Owner only."""
+    def trip_kill(self, reason: int) -> bool:
+        """Trip the kill switch for a reason, a place in `risk.KILLS`; the first reason stays.
+
+        Any thread, also a signal handler: no order leaves a gateway that looks from now on. False
+        when it had tripped already. Owner only.
+        """
         self.require_owner()
+        if not 0 < reason < 256:
+            raise ValueError(f"reason was {reason}; accepted values are 1 to 255")
+        return arb_kill_trip(&self.control().kill, reason)
+
+    def clear_kill(self) -> None:
+        """Let orders leave again. Owner only."""
+        self.require_owner()
+        arb_kill_clear(&self.control().kill)
+
+    @property
+    def kill_reason(self) -> int:
+        """Why the kill switch has tripped, a place in `risk.KILLS`; 0: it has not."""
+        return self.control().kill
+
+    cdef uint8_t *pause_byte(self, object symbol_index) except NULL:
         if not 0 <= symbol_index < self.ptr.spec.symbol_capacity:
             raise IndexError(f"symbol index was {symbol_index}; capacity is "
                              f"{self.ptr.spec.symbol_capacity}")
-        self.control().paused[symbol_index] = paused
+        return &self.control().paused[<int>symbol_index]
+
+    def pause(self, symbol_index: int, reason: int) -> None:
+        """Open no pair of one symbol, for one more reason of `risk.PAUSES`. Owner, any thread."""
+        self.require_owner()
+        if not 0 < reason < 256:
+            raise ValueError(f"reason was {reason}; accepted are bits of one byte")
+        arb_pause_raise(self.pause_byte(symbol_index), reason)
+
+    def unpause(self, symbol_index: int, reason: int) -> None:
+        """Take back reasons to pause one symbol; others stay. Owner, any thread."""
+        self.require_owner()
+        arb_pause_lower(self.pause_byte(symbol_index), reason & 0xFF)
+
+    def pause_reasons(self, symbol_index: int) -> int:
+        """Return why one symbol may open no pair: bits of `risk.PAUSES`, 0 when it may."""
+        return arb_pause_reasons(self.pause_byte(symbol_index))
 
     def is_paused(self, symbol_index: int) -> bool:
         """Whether one symbol may open no pair."""
-        if not 0 <= symbol_index < self.ptr.spec.symbol_capacity:
-            raise IndexError(f"symbol index was {symbol_index}; capacity is "
-                             f"{self.ptr.spec.symbol_capacity}")
-        return self.control().paused[symbol_index] != 0
+        return self.pause_reasons(symbol_index) != 0
 
     @property
     def controls(self) -> dict[str, bool]:

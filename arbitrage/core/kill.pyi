@@ -1,0 +1,13 @@
+from typing_extensions import disjoint_base
+
+from arbitrage.core.segment import Segment
+
+REJECT_KILLED: int
+
+@disjoint_base
+class KillGate:
+    def __init__(self, segment: Segment | None = None) -> None: ...
+    def look(self) -> None: ...
+    @property
+    def seen(self) -> int: ...
+    def lets(self, reduces: bool) -> bool: ...
