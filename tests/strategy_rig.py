@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from arbitrage.core.journal import Journal
-from arbitrage.core.messages import Execution, Opportunity, Order, PairEvent
+from arbitrage.core.messages import Execution, Opportunity, Order, PairEvent, PairPhase
 from arbitrage.core.ring import BroadcastRing, MpscRing, SpscRing
 from arbitrage.core.store import MarketStore
-from arbitrage.core.strategy import EVENTS, SpreadStrategy
+from arbitrage.core.strategy import EVENTS, PHASES, SpreadStrategy
 
 SENT, ACK, REJECT, FILL, DONE, TIMEOUT, VENUE = range(7)
 BUY, SELL = 0, 1
@@ -126,6 +126,28 @@ class Rig:
     def lots(self, symbol: int) -> tuple[int, int]:
         legs = self.strategy.pair(symbol)["legs"]
         return legs[0]["lots"], legs[1]["lots"]
+
+    def moves(self) -> list[tuple[str, str]]:
+        """Every change of phase that was journaled, all symbols, in order."""
+        at: dict[int, int] = {}
+        found = []
+        for record in self.journal:
+            if record.type != "PAIR":
+                continue
+            held = PairPhase.unpack(record.payload)
+            found.append((PHASES[at.get(held.symbol_index, 0)], PHASES[held.phase]))
+            at[held.symbol_index] = held.phase
+        return found
+
+    def venue_fill(self, venue: int, symbol: int, side: int, lots: int, px: float) -> None:
+        """Let a venue trade by itself, as in a liquidation, and the strategy hear of it."""
+        fields = dict.fromkeys(Execution._fields, 0) | {
+            "recv_mono_ns": self.now, "px": px, "last_qty_lots": lots, "cum_qty_lots": -1,
+            "fee_bps": math.nan, "row": self.row(venue, symbol), "venue": venue, "kind": VENUE,
+            "side": side,
+        }  # fmt: skip
+        self.push(Execution(**fields))
+        self.poll()
 
     def check_conservation(self) -> None:
         """Filled + cancelled + open = sent, for every order remembered."""

@@ -70,7 +70,7 @@ static bool waited_for(arb_strategy_t *strat, arb_mpsc_ring_t *ring, bool end, i
     const arb_sent_order_t *order = arb_leg_current(leg);
     arb_exec_t exec = {.client_id = order->client_id, .recv_mono_ns = now, .px = 100, .side = order->side,
                        .row = (uint16_t)leg->row, .venue = leg->venue, .last_qty_lots = 1};
-    exec.kind = (uint8_t)(end ? ARB_EXEC_DONE : next_random() % ARB_EXEC_KIND_COUNT);
+    exec.kind = (uint8_t)(end ? ARB_EXEC_DONE : next_random() % ARB_EXEC_VENUE);
     exec.cum_qty_lots = end ? order->sent_lots : (int64_t)(next_random() % (uint64_t)(order->sent_lots + 1));
     arb_mpsc_try_push(ring, &exec);
     return true;
@@ -85,7 +85,9 @@ static void execution(arb_mpsc_ring_t *ring, const arb_order_t *sent, uint32_t s
         const arb_order_t *order = &sent[(sent_count - 1 - next_random() % recent) % 4096];
         exec = (arb_exec_t){.client_id = order->client_id, .recv_mono_ns = now, .px = 100,
                             .row = order->row, .venue = order->venue, .side = order->side};
-        exec.kind = (uint8_t)(next_random() % 8);
+        static const uint8_t kinds[] = {ARB_EXEC_SENT, ARB_EXEC_ACK,  ARB_EXEC_FILL, ARB_EXEC_FILL,
+                                        ARB_EXEC_DONE, ARB_EXEC_DONE, ARB_EXEC_TIMEOUT};
+        exec.kind = next_random() % 16 == 0 ? (uint8_t)(next_random() % 8) : kinds[next_random() % 7];
         exec.last_qty_lots = (int64_t)(next_random() % (uint64_t)(order->qty_lots + 2)) - 1;
         exec.cum_qty_lots = (int64_t)(next_random() % (uint64_t)(order->qty_lots + 3)) - 1;
     }
@@ -135,7 +137,7 @@ int main(int argc, char **argv)
         .position_usd = 100, .depth_factor = 2, .entry_slip_bps = 1, .exit_slip_bps = 2,
         .exit_widen_bps = 5, .exit_slip_bps_max = 100, .max_hold_ns = 1000000, .cooldown_ns = 1000,
         .cooldown_ns_max = 100000, .retry_ns = 1000, .retry_ns_max = 10000,
-        .naked_ns_max = 400000, .exit_tries_max = 32,
+        .naked_ns_max = 400000, .exit_tries_max = 32, .complete_tries_max = 2, .breaker_failures = 3,
         .settle_ns = 5000, .journal_room_min = 64};
     arb_strategy_t *strat = make(arb_strategy_bytes(SYMBOLS));
     arb_strategy_init(strat, &config, &wire);

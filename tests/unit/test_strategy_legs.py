@@ -49,7 +49,8 @@ def test_a_leg_that_stands_alone_is_flattened_at_once(rig: Rig) -> None:
     assert (counters["pairs_unwound"], counters["pairs_opened"]) == (1, 0)
 
 
-def test_unequal_fills_are_trimmed_to_the_common_grid(rig: Rig) -> None:
+def test_unequal_fills_are_trimmed_to_the_common_grid() -> None:
+    rig = Rig(complete_tries=0)
     buy, sell = enter(rig)
     fill(rig, buy, 20)  # 6 steps and 2 lots
     fill(rig, sell, 11)  # 5 steps and 1 lot
@@ -61,6 +62,7 @@ def test_unequal_fills_are_trimmed_to_the_common_grid(rig: Rig) -> None:
     fill(rig, bought)
     assert (rig.phase(0), rig.lots(0)) == ("open", (15, 10))
     assert rig.strategy.counters["pairs_opened"] == 1
+    rig.close()
 
 
 def test_an_exit_that_misses_is_repeated_wider_and_waits(rig: Rig) -> None:

@@ -70,6 +70,10 @@
     X(pairs_unwound)     /* flattened because a leg failed */                          \
     X(pairs_missed)      /* ended with nothing filled */                               \
     X(pairs_broken)      /* not brought back within their bounds; see pair_phases.h */ \
+    X(legs_completed)    /* uneven entries made level by one more entry order */       \
+    X(breaker_trips)     /* symbols paused by the breaker */                           \
+    X(venue_fills)       /* fills a venue made by itself, taken from a pair's leg */   \
+    X(venue_fills_stray) /* of them on rows without a pair: nobody holds them */       \
     X(illegal_moves)     /* changes of phase that the table does not know: always 0 */ \
     X(orders)            /* orders pushed to a gateway */                              \
     X(orders_dropped)    /* order ring full */                                         \

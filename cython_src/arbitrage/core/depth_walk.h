@@ -87,12 +87,14 @@ static inline void arb_walk_both(const arb_walk_side_t *buy, const arb_walk_side
             break;
         double slice = buy_left < sell_left ? buy_left : sell_left;
         slice = slice < out->left ? slice : out->left;
-        if (!(slice > 0)) /* NaN: how much there is, is not known */
+        if (!(slice >= 0)) /* NaN: how much there is, is not known */
             break;
+        if (slice > 0) { /* else a level that our own orders have emptied */
+            out->buy_px = buy->venue_px[at_buy];
+            out->sell_px = sell->venue_px[at_sell];
+        }
         out->base += slice;
         out->left -= slice;
-        out->buy_px = buy->venue_px[at_buy];
-        out->sell_px = sell->venue_px[at_sell];
         cost += slice * ((buy->px[at_buy] - ask) + (bid - sell->px[at_sell]));
         buy_left -= slice;
         sell_left -= slice;

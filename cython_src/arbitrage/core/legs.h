@@ -10,6 +10,8 @@
  * whose fill has not come yet are valued at the order's limit price and revalued when it does.
  * An order ends by DONE or REJECT and by nothing else: a timeout means unknown, and is waited for.
  *
+ * A fill that the venue made by itself (ARB_EXEC_VENUE) belongs to no order and changes the holding at once.
+ *
  * Threads: one, the strategy's. Limits: ARB_LEG_ORDERS orders remembered to a leg.
  */
 #ifndef ARB_LEGS_H
@@ -57,8 +59,10 @@ typedef struct arb_pair_leg {
     uint32_t try_count;      /* reduce-only orders of this pair so far: widens the slip */
     int64_t lots;            /* held, counted in the entry's direction; flat is 0 */
     int64_t retry_mono_ns;   /* no new order of this leg before then */
-    double entry_lots, entry_value;  /* lots and sum of px * lots, entry orders */
-    double exit_lots, exit_value;    /* likewise, reduce-only orders */
+    double entry_lots, entry_value;  /* lots and sum of px * lots that brought the leg into its direction */
+    double exit_lots, exit_value;    /* likewise out of it */
+    double px_tick;                  /* of the row: prices count in it */
+    int64_t cash_tick_lots;          /* sum of ticks * lots sold less those bought: exact, see arb_leg_account */
     double fee_value;                /* sum of px * lots * fee_bps, all fills whose fee was stated */
     double fee_lots_value;           /* sum of px * lots behind fee_value */
     double last_bid, last_ask;       /* last quote seen of the row while it was live */
@@ -131,14 +135,38 @@ static inline arb_sent_order_t *arb_leg_add_order(arb_pair_leg_t *leg, const arb
     return slot;
 }
 
-/* Put lots * px into the leg's entry or exit account. */
-static inline void arb_leg_account(arb_pair_leg_t *leg, const arb_sent_order_t *order, int64_t lots,
-                                   double value)
+/* A price in whole ticks; 0 when it is none, or no row's. */
+static inline int64_t arb_leg_ticks(const arb_pair_leg_t *leg, double px)
 {
-    double *lots_total = order->reduce_only ? &leg->exit_lots : &leg->entry_lots;
-    double *value_total = order->reduce_only ? &leg->exit_value : &leg->entry_value;
+    double ticks = px / leg->px_tick;
+    return ticks > 0 && ticks < 1e15 ? (int64_t)(ticks + 0.5) : 0;
+}
+
+/* Put lots at px into the leg's entry or exit account, and into its cash. Ticks times lots of one order
+ * stay below 2^63: neither its price nor its quantity comes near 2^31 on any grid. */
+static inline void arb_leg_account(arb_pair_leg_t *leg, bool is_exit, uint8_t side, int64_t lots, double px)
+{
+    double *lots_total = is_exit ? &leg->exit_lots : &leg->entry_lots;
+    double *value_total = is_exit ? &leg->exit_value : &leg->entry_value;
     *lots_total += (double)lots;
-    *value_total += value;
+    *value_total += px * (double)lots;
+    uint64_t cash = (uint64_t)arb_leg_ticks(leg, px) * (uint64_t)lots; /* unsigned: wraps, never traps */
+    leg->cash_tick_lots = (int64_t)((uint64_t)leg->cash_tick_lots + (side == ARB_SIDE_SELL ? cash : -cash));
+}
+
+/* Lots that were counted at one price turn out to have traded at another. */
+static inline void arb_leg_revalue(arb_pair_leg_t *leg, const arb_sent_order_t *order, int64_t lots, double px)
+{
+    arb_leg_account(leg, order->reduce_only, order->side, lots, px);
+    arb_leg_account(leg, order->reduce_only, order->side, -lots, order->limit_px);
+}
+
+static inline void arb_leg_pay_fee(arb_pair_leg_t *leg, const arb_exec_t *exec, double px)
+{
+    if (exec->fee_bps != exec->fee_bps) /* NaN: not stated */
+        return;
+    leg->fee_value += px * (double)exec->last_qty_lots * (double)exec->fee_bps;
+    leg->fee_lots_value += px * (double)exec->last_qty_lots;
 }
 
 /* Raise an order's filled lots to at least lots; true when the leg's holding changed. */
@@ -151,7 +179,7 @@ static inline bool arb_leg_raise(arb_pair_leg_t *leg, arb_sent_order_t *order, i
         return false;
     order->filled_lots = lots;
     leg->lots += order->side == leg->entry_side ? more : -more;
-    arb_leg_account(leg, order, more, px * (double)more);
+    arb_leg_account(leg, order->reduce_only, order->side, more, px);
     return true;
 }
 
@@ -178,13 +206,10 @@ static inline arb_leg_event_t arb_leg_on_fill(arb_pair_leg_t *leg, arb_sent_orde
     order->last_cum_lots = cum;
     if (cum > order->cum_lots)
         order->cum_lots = cum;
-    arb_leg_account(leg, order, 0, (double)revalued * (px - order->limit_px));
+    arb_leg_revalue(leg, order, revalued, px);
     bool moved = arb_leg_raise(leg, order, order->filled_lots + fresh, px);
     moved |= arb_leg_raise(leg, order, known, order->limit_px);
-    if (exec->fee_bps == exec->fee_bps) { /* not NaN */
-        leg->fee_value += px * (double)last * (double)exec->fee_bps;
-        leg->fee_lots_value += px * (double)last;
-    }
+    arb_leg_pay_fee(leg, exec, px);
     return moved ? ARB_LEG_FILLED : ARB_LEG_NOTED;
 }
 
@@ -205,7 +230,24 @@ static inline arb_leg_event_t arb_leg_on_end(arb_pair_leg_t *leg, arb_sent_order
     return ARB_LEG_ENDED;
 }
 
-/* Apply what a venue said; the leg's whole truth changes only here. */
+enum { ARB_VENUE_FILL_LOTS_MAX = 1 << 30 };
+
+/* A fill without an order of ours. What the venue took or gave is now what the leg holds. false: no fill. */
+static inline bool arb_leg_on_venue_fill(arb_pair_leg_t *leg, const arb_exec_t *exec)
+{
+    int64_t lots = exec->last_qty_lots;
+    if (lots <= 0 || lots > ARB_VENUE_FILL_LOTS_MAX || (exec->side != ARB_SIDE_BUY && exec->side != ARB_SIDE_SELL))
+        return false;
+    double average = leg->entry_lots > 0 ? leg->entry_value / leg->entry_lots : leg->orders[0].limit_px;
+    double px = exec->px > 0 ? exec->px : average;
+    bool is_exit = exec->side != leg->entry_side;
+    leg->lots += is_exit ? -lots : lots;
+    arb_leg_account(leg, is_exit, exec->side, lots, px);
+    arb_leg_pay_fee(leg, exec, px);
+    return true;
+}
+
+/* Apply what a venue said of an order; with arb_leg_on_venue_fill, the only place where a leg changes. */
 static inline arb_leg_event_t arb_leg_on_exec(arb_pair_leg_t *leg, const arb_exec_t *exec)
 {
     arb_sent_order_t *order = arb_leg_find(leg, exec->client_id);

@@ -104,6 +104,8 @@ typedef struct arb_strategy_config {
     int64_t settle_ns;         /* wait so long for late fills of a flat pair */
     int64_t basis_step_ns;     /* one symbol's basis is sampled so often, in turn; 0: min_excess_bps is off */
     int64_t basis_time_ns;     /* time constant of the average */
+    uint32_t complete_tries_max; /* further entry orders for a leg that lacks something */
+    uint32_t breaker_failures; /* one-sided failures in a row that pause the symbol */
     uint32_t exit_tries_max;   /* reduce-only orders of a leg on one way out, then the pair is BROKEN */
     uint64_t journal_room_min; /* records that must be left for exits before a pair may start */
 } arb_strategy_config_t;
@@ -129,6 +131,12 @@ typedef struct arb_strategy_wiring {
 
 enum { ARB_PAIR_BUY = 0, ARB_PAIR_SELL = 1 }; /* the leg that bought, the leg that sold, to enter */
 
+/* What our own orders may have taken from one side of a row's book, until the book says so itself. */
+typedef struct arb_reserve {
+    int64_t left_mono_ns; /* when the last of them left */
+    double qty;           /* venue units */
+} arb_reserve_t;
+
 /* One symbol's pair; between pairs, what is remembered of the last one. */
 typedef struct arb_pair {
     arb_pair_leg_t legs[2];
@@ -145,12 +153,16 @@ typedef struct arb_pair {
     int64_t funding_next_ns[2];
     double funding_rate[2];
     double funding_bps;        /* accrued */
+    int64_t noted_micro;       /* what of its result the gate has been told */
     double gross_bps;          /* of the quotes at the decision */
     double pair_bps;           /* as last judged */
     uint32_t number;
     uint32_t order_count;
-    arb_basis_t basis;         /* outlives the pairs */
-    uint32_t failure_streak;   /* unwindings in a row */
+    arb_basis_t basis;         /* outlives the pairs, as the next three do */
+    arb_reserve_t reserves[ARB_VENUES_MAX][2]; /* by venue and by the side of the order */
+    uint32_t failure_streak;   /* unwindings in a row: they make the cooling longer */
+    uint32_t breaker_streak;   /* one-sided failures in a row: they trip the breaker */
+    uint32_t complete_count;   /* completing orders of this pair so far */
     uint16_t symbol_index;
     uint8_t phase;             /* arb_pair_phase_t */
     uint8_t reason;            /* arb_exit_reason_t */

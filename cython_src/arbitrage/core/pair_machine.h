@@ -14,7 +14,7 @@
 #ifndef ARB_PAIR_MACHINE_H
 #define ARB_PAIR_MACHINE_H
 
-#include "pair_tell.h"
+#include "pair_decide.h"
 
 /* ---- what holds now --------------------------------------------------------------------------- */
 
@@ -98,13 +98,35 @@ static inline void arb_pair_unwind(arb_strategy_t *strat, arb_pair_t *pair, int6
         arb_pair_publish(strat, pair, ARB_PAIR_EVENT_UNWINDING);
 }
 
+/* Pause the symbol: no pair of it begins until a person has resumed it. */
+static inline void arb_pair_trip_breaker(arb_strategy_t *strat, arb_pair_t *pair)
+{
+    pair->breaker_streak = 0;
+    arb_count(&strat->wire.counters->breaker_trips, 1);
+    arb_risk_pause(strat->wire.risk, pair->symbol_index, ARB_PAUSE_BREAKER);
+}
+
 /* Not brought back within its bounds: it goes on reducing, and a person should look. */
 static inline void arb_pair_break(arb_strategy_t *strat, arb_pair_t *pair, arb_exit_reason_t reason)
 {
     pair->target_steps = 0;
     arb_count(&strat->wire.counters->pairs_broken, 1);
+    arb_pair_trip_breaker(strat, pair);
     arb_pair_enter(strat, pair, ARB_PAIR_BROKEN, reason);
     arb_pair_publish(strat, pair, ARB_PAIR_EVENT_BROKEN);
+}
+
+/* The venue took from a leg by itself: whatever stands is unwound. */
+static inline void arb_pair_lose_leg(arb_strategy_t *strat, arb_pair_t *pair)
+{
+    if (pair->phase != ARB_PAIR_UNWINDING) {
+        arb_pair_unwind(strat, pair, 0, ARB_EXIT_LEG_LOST);
+        return;
+    }
+    pair->target_steps = 0; /* it was reducing to what both legs held in common */
+    if (pair->reason == ARB_EXIT_NONE)
+        pair->reason = ARB_EXIT_LEG_LOST;
+    arb_pair_publish(strat, pair, ARB_PAIR_EVENT_UNWINDING);
 }
 
 static inline void arb_pair_settle(arb_strategy_t *strat, arb_pair_t *pair, arb_exit_reason_t reason)
@@ -149,17 +171,32 @@ static inline void arb_pair_step_one_leg(arb_strategy_t *strat, arb_pair_t *pair
 {
     arb_pair_weight_t weight = arb_pair_weigh(strat, pair);
     bool busy = arb_pair_is_busy(pair);
-    if (!busy && weight.flat) {
-        arb_pair_settle(strat, pair, ARB_EXIT_MISSED);
-    } else if (!busy && weight.level) {
+    bool late = arb_pair_naked_ns(strat, pair) > strat->config.naked_ns_max / 2;
+    if (!busy && weight.level && weight.steps > 0) {
         arb_pair_stand(strat, pair);
     } else if (!arb_strategy_may_exit(strat)) {
         if (arb_pair_naked_ns(strat, pair) > strat->config.naked_ns_max)
             arb_pair_break(strat, pair, ARB_EXIT_NAKED);
+    } else if (!busy && !late && !arb_strategy_must_flatten(strat) && arb_pair_complete(strat, pair)) {
+        arb_pair_enter(strat, pair, ARB_PAIR_COMPLETING, ARB_EXIT_NONE);
     } else {
         bool keep = weight.trimmable && !arb_strategy_must_flatten(strat);
         arb_pair_unwind(strat, pair, keep ? weight.steps : 0, busy ? ARB_EXIT_NAKED : ARB_EXIT_LEG_FAILED);
     }
+}
+
+static inline void arb_pair_step_completing(arb_strategy_t *strat, arb_pair_t *pair)
+{
+    bool busy = arb_pair_is_busy(pair);
+    arb_pair_weight_t weight = arb_pair_weigh(strat, pair);
+    if (busy && arb_pair_naked_ns(strat, pair) <= strat->config.naked_ns_max / 2)
+        return;
+    if (busy || !weight.level || weight.flat) {
+        arb_pair_enter(strat, pair, ARB_PAIR_ONE_LEG, ARB_EXIT_NONE);
+        return;
+    }
+    arb_count(&strat->wire.counters->legs_completed, 1);
+    arb_pair_stand(strat, pair);
 }
 
 /* What UNWINDING leaves standing can only become less: a leg may be taken from us, or its rest be too
@@ -303,6 +340,18 @@ static inline int64_t arb_doubled_ns(int64_t base_ns, uint32_t times, int64_t ma
     return doubled < max_ns ? doubled : max_ns;
 }
 
+/* One-sided failures in a row pause the symbol, until a person resumes it. */
+static inline void arb_pair_judge_end(arb_strategy_t *strat, arb_pair_t *pair, arb_pair_event_kind_t kind)
+{
+    bool failed = kind == ARB_PAIR_EVENT_UNWOUND && pair->reason != ARB_EXIT_FLATTEN;
+    if (failed || pair->reason == ARB_EXIT_LEG_LOST)
+        pair->breaker_streak++;
+    else if (kind == ARB_PAIR_EVENT_CLOSED)
+        pair->breaker_streak = 0;
+    if (pair->breaker_streak >= strat->config.breaker_failures)
+        arb_pair_trip_breaker(strat, pair);
+}
+
 /* Flat and its prices known, or waited for long enough: over. */
 static inline void arb_pair_step_closed(arb_strategy_t *strat, arb_pair_t *pair)
 {
@@ -322,12 +371,15 @@ static inline void arb_pair_step_closed(arb_strategy_t *strat, arb_pair_t *pair)
     int64_t cool_ns = config->cooldown_ns;
     if (kind == ARB_PAIR_EVENT_UNWOUND)
         cool_ns = arb_doubled_ns(config->cooldown_ns, ++pair->failure_streak, config->cooldown_ns_max);
-    if (!pair->counted)
+    if (!pair->counted) {
         arb_count(kind == ARB_PAIR_EVENT_CLOSED    ? &counters->pairs_closed
                   : kind == ARB_PAIR_EVENT_UNWOUND ? &counters->pairs_unwound
                                                    : &counters->pairs_missed, 1);
+        arb_pair_judge_end(strat, pair, kind);
+    }
     pair->counted = true;
     pair->cool_until_mono_ns = strat->now_mono_ns + cool_ns;
+    arb_pair_note_result(strat, pair);
     arb_pair_enter(strat, pair, ARB_PAIR_IDLE, ARB_EXIT_NONE);
     arb_pair_publish(strat, pair, kind);
     arb_risk_pair_end(strat->wire.risk, pair->symbol_index);
@@ -349,6 +401,9 @@ static inline void arb_pair_step(arb_strategy_t *strat, arb_pair_t *pair)
         case ARB_PAIR_ONE_LEG:
             arb_pair_step_one_leg(strat, pair);
             break;
+        case ARB_PAIR_COMPLETING:
+            arb_pair_step_completing(strat, pair);
+            break;
         case ARB_PAIR_UNWINDING:
         case ARB_PAIR_CLOSING:
         case ARB_PAIR_BROKEN:
@@ -357,7 +412,6 @@ static inline void arb_pair_step(arb_strategy_t *strat, arb_pair_t *pair)
         case ARB_PAIR_CLOSED:
             arb_pair_step_closed(strat, pair);
             break;
-        case ARB_PAIR_COMPLETING:
         case ARB_PAIR_IDLE:
         case ARB_PAIR_PHASE_COUNT:
             return;

@@ -61,8 +61,9 @@ static inline uint64_t arb_pair_next_id(arb_strategy_t *strat, arb_pair_t *pair,
                                         uint32_t id_leg)
 {
     arb_pair_leg_t *leg = &pair->legs[leg_index];
-    if (id_leg == ARB_LEG_ENTRY_BUY || id_leg == ARB_LEG_ENTRY_SELL)
-        return arb_client_id(strat->config.run, pair->id_numbers[leg_index], id_leg, 0);
+    if (id_leg == ARB_LEG_ENTRY_BUY || id_leg == ARB_LEG_ENTRY_SELL) /* above 0: completing orders */
+        return arb_client_id(strat->config.run, pair->id_numbers[leg_index], id_leg,
+                             pair->complete_count);
     uint8_t attempt = leg->exit_attempt++;
     uint64_t id = arb_client_id(strat->config.run, pair->id_numbers[leg_index], id_leg, attempt);
     if (leg->exit_attempt == 0) /* wrapped: 255 was the last */
@@ -103,6 +104,7 @@ static inline bool arb_pair_send(arb_strategy_t *strat, arb_pair_t *pair, uint32
         return false;
     }
     arb_risk_take(wire->risk);
+    arb_reserve_order(wire->store, pair, order, now);
     arb_leg_expose(strat, leg);
     arb_count(&counters->orders, 1);
     pair->order_count++;

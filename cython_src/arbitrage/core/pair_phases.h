@@ -37,7 +37,6 @@
     X(ONE_LEG, COMPLETING, "completing costs less, and the gate lets it pass")                     \
     X(ONE_LEG, UNWINDING, "unwinding costs less, or completing may not be")                        \
     X(ONE_LEG, OPEN, "a late fill made the legs level while nothing might leave")                  \
-    X(ONE_LEG, CLOSED, "nothing stands any more")                                                  \
     X(ONE_LEG, BROKEN, "uneven for the whole naked bound while nothing might leave")               \
     X(COMPLETING, OPEN, "the order filled, legs level")                                            \
     X(COMPLETING, ONE_LEG, "the order ended short, or is unknown at half the naked bound")         \

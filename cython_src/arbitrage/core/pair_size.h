@@ -3,16 +3,14 @@
  * The size is the largest that the budget, the contracts and the books allow. Where depth is known
  * (depth_walk.h) a book allows what still pays on the margin, and each leg's price is the worst
  * that the size needs; else it allows the touch. Either way the book must hold depth_factor times
- * our size.
+ * our size, beyond what our own recent orders may have taken (pair_reserve.h).
  *
  * Threads: the strategy's.
  */
 #ifndef ARB_PAIR_SIZE_H
 #define ARB_PAIR_SIZE_H
 
-#include "pair.h" /* first: it asks the system headers for clock_gettime */
-
-#include "depth_walk.h"
+#include "pair_reserve.h"
 
 /* What to enter with. */
 typedef struct arb_pair_plan {
@@ -115,8 +113,16 @@ static inline arb_pair_plan_t arb_pair_size(const arb_strategy_t *strat, uint32_
                    tops[ARB_PAIR_BUY].ask_qty);
     arb_walk_touch(&sides[ARB_PAIR_SELL], store, rows[ARB_PAIR_SELL], plan.px[ARB_PAIR_SELL],
                    tops[ARB_PAIR_SELL].bid_qty);
+    const double *qty_mult = arb_store_qty_mult(store);
+    const arb_pair_t *pair = &strat->pairs[symbol_index];
     bool deep = arb_walk_deepen(&sides[ARB_PAIR_BUY], store, rows[ARB_PAIR_BUY], ARB_DEPTH_ASK);
     deep |= arb_walk_deepen(&sides[ARB_PAIR_SELL], store, rows[ARB_PAIR_SELL], ARB_DEPTH_BID);
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        uint8_t side = leg_index == ARB_PAIR_BUY ? ARB_SIDE_BUY : ARB_SIDE_SELL;
+        double qty = arb_reserved_qty(pair, rows[leg_index] / store->symbol_capacity, side,
+                                      tops[leg_index].recv_mono_ns);
+        arb_walk_reserve(&sides[leg_index], qty * qty_mult[rows[leg_index]]);
+    }
     if (deep) {
         base = arb_pair_walk(strat, rows, sides, floor_bps, &walk);
     } else {

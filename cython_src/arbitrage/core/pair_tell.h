@@ -52,6 +52,46 @@ static inline double arb_pair_result_bps(const arb_strategy_t *strat, const arb_
     return entry + (out_px - back_px) / back_px * 1e4 - arb_pair_fees_bps(strat, pair) + pair->funding_bps;
 }
 
+/* ---- money ------------------------------------------------------------------------------------- */
+
+/* What one leg's trades brought so far, micro-dollars: sold less bought, less fees. Exact in ticks and
+ * lots until here; fees as stated, else at the row's rate. */
+static inline int64_t arb_leg_result_micro(const arb_strategy_t *strat, const arb_pair_leg_t *leg)
+{
+    const arb_market_store_t *store = strat->wire.store;
+    double lot_usd = arb_store_px_mult(store)[leg->row] * arb_row_lot_base(store, leg->row);
+    double traded = leg->entry_value + leg->exit_value;
+    double fee_bps_value =
+        leg->fee_value + (traded - leg->fee_lots_value) * arb_store_taker_bps(store)[leg->row];
+    double usd = (double)leg->cash_tick_lots * leg->px_tick * lot_usd - fee_bps_value * 1e-4 * lot_usd;
+    double micro = usd * ARB_RISK_MICRO;
+    return fabs(micro) < 9e17 ? (int64_t)llround(micro) : 0; /* no price of a venue makes that */
+}
+
+/* What a flat pair brought, micro-dollars: entries, exits, fees and the funding settled meanwhile. */
+static inline int64_t arb_pair_result_micro(const arb_strategy_t *strat, const arb_pair_t *pair)
+{
+    const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY];
+    double entered_usd = buy->entry_value * arb_store_px_mult(strat->wire.store)[buy->row] *
+                         arb_row_lot_base(strat->wire.store, buy->row);
+    double funding_micro = pair->funding_bps * 1e-4 * entered_usd * ARB_RISK_MICRO;
+    return arb_leg_result_micro(strat, &pair->legs[0]) + arb_leg_result_micro(strat, &pair->legs[1]) +
+           (fabs(funding_micro) < 9e17 ? (int64_t)llround(funding_micro) : 0);
+}
+
+/* Tell the gate what the pair brought; of a pair that ended before, what has changed since. */
+static inline void arb_pair_note_result(arb_strategy_t *strat, arb_pair_t *pair)
+{
+    int64_t micro = arb_pair_result_micro(strat, pair);
+    /* relaxed: our own journal's word, written before the threads */
+    int64_t offset_ns = arb_load_relaxed(&strat->wire.journal->wall_offset_ns);
+    if (micro != pair->noted_micro)
+        arb_risk_note_result(strat->wire.risk, micro - pair->noted_micro, strat->now_mono_ns + offset_ns);
+    pair->noted_micro = micro;
+}
+
+/* ---- telling the others ------------------------------------------------------------------------ */
+
 static inline void arb_pair_publish(arb_strategy_t *strat, const arb_pair_t *pair, arb_pair_event_kind_t kind)
 {
     if (strat->wire.pair_events == NULL)

@@ -55,14 +55,15 @@ static inline void arb_strategy_activate(arb_strategy_t *strat, arb_pair_t *pair
 
 static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const arb_opportunity_t *opp)
 {
-    uint32_t failure_streak = pair->failure_streak;
-    arb_basis_t basis = pair->basis;
-    uint16_t symbol_index = pair->symbol_index;
+    const arb_pair_t before = *pair;
     uint32_t rows[2] = {opp->buy_row, opp->sell_row};
     memset(pair, 0, sizeof *pair);
-    pair->failure_streak = failure_streak;
-    pair->basis = basis;
-    pair->symbol_index = symbol_index;
+    pair->failure_streak = before.failure_streak;
+    pair->breaker_streak = before.breaker_streak;
+    pair->basis = before.basis;
+    memcpy(pair->reserves, before.reserves, sizeof pair->reserves);
+    pair->symbol_index = before.symbol_index;
+    pair->active = before.active;
     pair->number = strat->next_pair++;
     pair->opportunity_id = opp->id;
     pair->started_mono_ns = strat->now_mono_ns;
@@ -71,6 +72,7 @@ static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const
         pair->id_numbers[leg_index] = pair->number;
         pair->funding_rate[leg_index] = NAN;
         pair->legs[leg_index].row = rows[leg_index];
+        pair->legs[leg_index].px_tick = arb_store_px_tick(strat->wire.store)[rows[leg_index]];
         pair->legs[leg_index].venue = (uint8_t)(rows[leg_index] / strat->config.symbol_capacity);
         pair->legs[leg_index].entry_side = leg_index == ARB_PAIR_BUY ? ARB_SIDE_BUY : ARB_SIDE_SELL;
     }
@@ -234,9 +236,32 @@ static inline void arb_leg_schedule_retry(arb_strategy_t *strat, arb_pair_leg_t 
     leg->retry_mono_ns = strat->now_mono_ns + wait_ns;
 }
 
+/* A fill the venue made by itself. The pair's other leg must not stand alone, and one leg taken says
+ * nothing good of the account: whatever stands is unwound. */
+static inline void arb_strategy_on_venue_fill(arb_strategy_t *strat, const arb_exec_t *exec)
+{
+    arb_strategy_counters_t *counters = strat->wire.counters;
+    arb_pair_t *pair = &strat->pairs[exec->row % strat->config.symbol_capacity];
+    uint32_t leg_index = exec->row == pair->legs[ARB_PAIR_BUY].row ? ARB_PAIR_BUY : ARB_PAIR_SELL;
+    arb_pair_leg_t *leg = &pair->legs[leg_index];
+    if (pair->phase == ARB_PAIR_IDLE || exec->row != leg->row || !arb_leg_on_venue_fill(leg, exec)) {
+        arb_count(&counters->venue_fills_stray, 1);
+        return;
+    }
+    arb_count(&counters->venue_fills, 1);
+    arb_leg_expose(strat, leg);
+    if (!arb_pair_is_reducing(pair->phase) || pair->target_steps > 0)
+        arb_pair_lose_leg(strat, pair);
+    arb_pair_step(strat, pair);
+}
+
 static inline void arb_strategy_on_exec(arb_strategy_t *strat, const arb_exec_t *exec)
 {
     arb_journal_append(strat->wire.journal, ARB_JOURNAL_EXEC, exec, sizeof *exec, strat->now_mono_ns);
+    if (ARB_UNLIKELY(exec->kind == ARB_EXEC_VENUE)) {
+        arb_strategy_on_venue_fill(strat, exec);
+        return;
+    }
     uint32_t symbol_index = exec->row % strat->config.symbol_capacity;
     arb_pair_t *pair = &strat->pairs[symbol_index];
     arb_leg_event_t event = ARB_LEG_UNKNOWN_ORDER;

@@ -76,7 +76,9 @@ cdef extern from "strategy.h" nogil:
         int64_t settle_ns
         int64_t basis_step_ns
         int64_t basis_time_ns
+        uint32_t complete_tries_max
         uint32_t exit_tries_max
+        uint32_t breaker_failures
         uint64_t journal_room_min
 
     ctypedef struct arb_strategy_wiring_t:

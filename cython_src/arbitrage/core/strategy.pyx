@@ -74,7 +74,9 @@ SETTINGS = {
     "retry_ms": (50.0, 0, 60_000),
     "retry_ms_max": (2_000.0, 0, 600_000),
     "max_naked_ms": (1_000.0, 0, 600_000),
-    "exit_tries_max": (32, 1, 1_000_000),
+    "complete_tries": (2, 0, 255),
+    "exit_tries": (32, 1, 1_000_000),
+    "breaker_failures": (3, 1, 1_000_000),
     "settle_ms": (1_000.0, 0, 600_000),
     "basis_step_ms": (10.0, 0.001, 60_000),
     "basis_time_s": (600.0, 0.001, 1e6),
@@ -284,7 +286,9 @@ cdef int _fill_config(arb_strategy_config_t *config, dict values) except -1:
     config.retry_ns = <int64_t>(values["retry_ms"] * 1e6)
     config.retry_ns_max = <int64_t>(values["retry_ms_max"] * 1e6)
     config.naked_ns_max = <int64_t>(values["max_naked_ms"] * 1e6)
-    config.exit_tries_max = <uint32_t>values["exit_tries_max"]
+    config.complete_tries_max = <uint32_t>values["complete_tries"]
+    config.exit_tries_max = <uint32_t>values["exit_tries"]
+    config.breaker_failures = <uint32_t>values["breaker_failures"]
     config.settle_ns = <int64_t>(values["settle_ms"] * 1e6)
     config.journal_room_min = <uint64_t>values["journal_room_min"]
     return 0
