@@ -1,6 +1,7 @@
 """Every move of the table is made by the machine, and no other."""
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from strategy_rig import BUY, DONE, FILL, REJECT, SELL, TIMEOUT, Rig, enter, fill, stand
@@ -180,8 +181,7 @@ def test_a_way_through_the_machine(rig: Rig, scenario: Callable[[Rig], object]) 
 def test_every_move_of_the_table_is_made_and_no_other() -> None:
     made = set()
     for way in SCENARIOS.values():
-        names = way.split()
-        made |= set(zip(names, names[1:], strict=False))
+        made |= set(pairwise(way.split()))
     recovered = {("idle", "open")}  # of a pair of an earlier run: tests of the recovery
     assert made | recovered == TABLE
     assert not made & recovered
