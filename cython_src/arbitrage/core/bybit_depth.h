@@ -64,22 +64,8 @@ static inline arb_frame_status_t arb_bybit_scan_depth(const char *frame, size_t 
 {
     arb_json_t json = {frame, frame + bytes, ARB_FRAME_QUOTE};
     arb_bybit_spans_t spans;
-    memset(&spans, 0, sizeof spans);
-    bool good = arb_bybit_scan_frame(&json, ARB_SPAN_OF(ARB_BYBIT_DEPTH_TOPIC), &spans);
-    if (good && spans.topic.start == NULL)
-        good = arb_json_fail(&json, ARB_FRAME_CONTROL);
-    if (good && bytes > ARB_DEPTH_BYTES_MAX)
-        good = arb_json_fail(&json, ARB_FRAME_TOO_LONG);
-    if (good && (spans.type.start == NULL || spans.ts.start == NULL || spans.data.start == NULL))
-        good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
-    if (good) {
-        json.at = spans.data.start;
-        json.end = spans.data.start + spans.data.bytes;
-        good = arb_bybit_scan_data(&json, &spans);
-    }
-    if (good && (spans.s.start == NULL || spans.b.start == NULL || spans.a.start == NULL ||
-                 spans.u.start == NULL || spans.seq.start == NULL))
-        good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
+    bool good = arb_bybit_scan_fields(&json, ARB_SPAN_OF(ARB_BYBIT_DEPTH_TOPIC),
+                                      ARB_DEPTH_BYTES_MAX, &spans);
     good = good && arb_bybit_depth_head(&json, &spans, out) &&
            arb_bybit_depth_numbers(&json, &spans, out) &&
            arb_depth_read_side(&json, spans.b, false, ARB_DEPTH_BID, out) &&

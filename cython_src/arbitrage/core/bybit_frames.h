@@ -149,6 +149,29 @@ static inline bool arb_bybit_read_sides(arb_json_t *json, const arb_bybit_spans_
     return true;
 }
 
+/* Find every field of a frame of a topic. False: json says what the frame is, and where. */
+static inline bool arb_bybit_scan_fields(arb_json_t *json, arb_span_t topic, size_t bytes_max,
+                                         arb_bybit_spans_t *spans)
+{
+    size_t bytes = (size_t)(json->end - json->at);
+    memset(spans, 0, sizeof *spans);
+    if (!arb_bybit_scan_frame(json, topic, spans))
+        return false;
+    if (spans->topic.start == NULL)
+        return arb_json_fail(json, ARB_FRAME_CONTROL);
+    if (bytes > bytes_max)
+        return arb_json_fail(json, ARB_FRAME_TOO_LONG);
+    if (spans->type.start == NULL || spans->ts.start == NULL || spans->data.start == NULL)
+        return arb_json_fail(json, ARB_FRAME_MISSING_FIELD);
+    json->at = spans->data.start;
+    json->end = spans->data.start + spans->data.bytes;
+    if (!arb_bybit_scan_data(json, spans))
+        return false;
+    return (spans->s.start != NULL && spans->b.start != NULL && spans->a.start != NULL &&
+            spans->u.start != NULL && spans->seq.start != NULL) ||
+           arb_json_fail(json, ARB_FRAME_MISSING_FIELD);
+}
+
 /* The scanner: any key order, any whitespace, and the reason with its place when it is no quote. */
 static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t bytes,
                                                    arb_quote_t *out, size_t *offset)
@@ -157,22 +180,8 @@ static inline arb_frame_status_t arb_bybit_scan_l1(const char *frame, size_t byt
     arb_bybit_spans_t spans;
     arb_quote_t quote;
     int64_t ts_ms, cts_ms;
-    memset(&spans, 0, sizeof spans);
-    bool good = arb_bybit_scan_frame(&json, ARB_SPAN_OF(ARB_BYBIT_TOPIC), &spans);
-    if (good && spans.topic.start == NULL)
-        return ARB_FRAME_CONTROL;
-    if (good && bytes > ARB_FRAME_BYTES_MAX)
-        good = arb_json_fail(&json, ARB_FRAME_TOO_LONG);
-    if (good && (spans.type.start == NULL || spans.ts.start == NULL || spans.data.start == NULL))
-        good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
-    if (good) {
-        json.at = spans.data.start;
-        json.end = spans.data.start + spans.data.bytes;
-        good = arb_bybit_scan_data(&json, &spans);
-    }
-    if (good && (spans.s.start == NULL || spans.b.start == NULL || spans.a.start == NULL ||
-                 spans.u.start == NULL || spans.seq.start == NULL))
-        good = arb_json_fail(&json, ARB_FRAME_MISSING_FIELD);
+    bool good = arb_bybit_scan_fields(&json, ARB_SPAN_OF(ARB_BYBIT_TOPIC), ARB_FRAME_BYTES_MAX,
+                                      &spans);
     good = good && arb_bybit_read_head(&json, &spans, ARB_SPAN_OF(ARB_BYBIT_TOPIC), &quote) &&
            arb_whole_parse(&json, spans.ts, false, ARB_WALL_MS_MAX, &ts_ms) &&
            arb_whole_parse(&json, spans.cts.start ? spans.cts : spans.ts, false,

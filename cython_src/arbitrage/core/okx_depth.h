@@ -36,11 +36,7 @@ static inline bool arb_okx_depth_data(arb_json_t *json, arb_okx_depth_spans_t *s
 {
     bool first = true;
     arb_span_t key;
-    if (!arb_json_expect(json, '['))
-        return false;
-    if (arb_json_peek(json) == ']')
-        return arb_json_fail(json, ARB_FRAME_MISSING_FIELD);
-    if (!arb_json_expect(json, '{'))
+    if (!arb_okx_enter_data(json))
         return false;
     while (arb_json_next_key(json, &first, &key)) {
         arb_span_t *wanted = ARB_SPAN_IS(key, "asks")        ? &spans->frame.asks
@@ -54,9 +50,7 @@ static inline bool arb_okx_depth_data(arb_json_t *json, arb_okx_depth_spans_t *s
         if (!(wanted ? arb_json_take_once(json, wanted) : arb_json_skip(json)))
             return false;
     }
-    if (json->status != ARB_FRAME_QUOTE)
-        return false;
-    return arb_json_peek(json) == ']' || arb_json_fail(json, ARB_FRAME_MALFORMED);
+    return arb_okx_leave_data(json);
 }
 
 /* Channel and kind, from arg and action. False: json's status says what the frame is. */
@@ -64,19 +58,8 @@ static inline bool arb_okx_depth_classify(arb_json_t *json, arb_okx_spans_t *spa
                                           arb_depth_t *out)
 {
     arb_span_t channel, action;
-    if (!arb_okx_scan_frame(json, spans))
+    if (!arb_okx_scan_channel(json, spans, &channel))
         return false;
-    if (spans->event || spans->arg.start == NULL)
-        return arb_json_fail(json, ARB_FRAME_CONTROL);
-    const char *frame_end = json->end;
-    json->at = spans->arg.start;
-    json->end = spans->arg.start + spans->arg.bytes;
-    if (!arb_okx_scan_arg(json, spans))
-        return false;
-    json->end = frame_end;
-    if (spans->channel.start == NULL)
-        return arb_json_fail(json, ARB_FRAME_MISSING_FIELD);
-    arb_span_string(spans->channel, &channel);
     bool books = ARB_SPAN_IS(channel, "books");
     if (!books && !ARB_SPAN_IS(channel, "books5"))
         return arb_json_fail(json, ARB_FRAME_OTHER_TOPIC);

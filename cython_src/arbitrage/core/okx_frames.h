@@ -73,16 +73,29 @@ static inline bool arb_okx_scan_frame(arb_json_t *json, arb_okx_spans_t *spans)
     return json->status == ARB_FRAME_QUOTE && arb_json_end(json);
 }
 
-/* Walk data: an array of exactly one object. */
-static inline bool arb_okx_scan_data(arb_json_t *json, arb_okx_spans_t *spans)
+/* Go into data, an array of exactly one object. */
+static inline bool arb_okx_enter_data(arb_json_t *json)
 {
-    bool first = true;
-    arb_span_t key;
     if (!arb_json_expect(json, '['))
         return false;
     if (arb_json_peek(json) == ']')
         return arb_json_fail(json, ARB_FRAME_MISSING_FIELD);
-    if (!arb_json_expect(json, '{'))
+    return arb_json_expect(json, '{');
+}
+
+/* Behind that object: it read well, and there is no second one. */
+static inline bool arb_okx_leave_data(arb_json_t *json)
+{
+    if (json->status != ARB_FRAME_QUOTE)
+        return false;
+    return arb_json_peek(json) == ']' || arb_json_fail(json, ARB_FRAME_MALFORMED);
+}
+
+static inline bool arb_okx_scan_data(arb_json_t *json, arb_okx_spans_t *spans)
+{
+    bool first = true;
+    arb_span_t key;
+    if (!arb_okx_enter_data(json))
         return false;
     while (arb_json_next_key(json, &first, &key)) {
         bool taken;
@@ -99,15 +112,13 @@ static inline bool arb_okx_scan_data(arb_json_t *json, arb_okx_spans_t *spans)
         if (!taken)
             return false;
     }
-    if (json->status != ARB_FRAME_QUOTE)
-        return false;
-    return arb_json_peek(json) == ']' || arb_json_fail(json, ARB_FRAME_MALFORMED);
+    return arb_okx_leave_data(json);
 }
 
-/* What the frame is: true when it is a bbo-tbt push; else json's status says what. */
-static inline bool arb_okx_classify(arb_json_t *json, arb_okx_spans_t *spans)
+/* Walk the frame and its arg; the channel's name. False: no data frame, json's status says what. */
+static inline bool arb_okx_scan_channel(arb_json_t *json, arb_okx_spans_t *spans,
+                                        arb_span_t *channel)
 {
-    arb_span_t channel, action;
     if (!arb_okx_scan_frame(json, spans))
         return false;
     if (spans->event || spans->arg.start == NULL)
@@ -120,7 +131,16 @@ static inline bool arb_okx_classify(arb_json_t *json, arb_okx_spans_t *spans)
     json->end = frame_end;
     if (spans->channel.start == NULL)
         return arb_json_fail(json, ARB_FRAME_MISSING_FIELD);
-    arb_span_string(spans->channel, &channel);
+    arb_span_string(spans->channel, channel);
+    return true;
+}
+
+/* What the frame is: true when it is a bbo-tbt push; else json's status says what. */
+static inline bool arb_okx_classify(arb_json_t *json, arb_okx_spans_t *spans)
+{
+    arb_span_t channel, action;
+    if (!arb_okx_scan_channel(json, spans, &channel))
+        return false;
     if (!ARB_SPAN_IS(channel, "bbo-tbt"))
         return arb_json_fail(json, ARB_FRAME_OTHER_TOPIC);
     if (spans->action.start != NULL) {
