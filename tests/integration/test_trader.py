@@ -13,6 +13,9 @@ import pytest
 from trader_kit import KEYS, VENUES, Proxy, trader, venues
 
 from arbitrage.trading.accounts import read_accounts
+from arbitrage.trading.history import History
+from arbitrage.trading.run_journal import RunJournal
+from arbitrage.trading.runs import journal_parts
 from arbitrage.wording import counted
 
 # (ARB_STAGES, ARB_WAIT, ARB_FEED_MODE, ARB_LOOP_MODE, ARB_DEPTH, ARB_CONNECTIONS_PER_VENUE): each
@@ -41,6 +44,18 @@ def account_agrees(folder: Path, change: Decimal) -> bool:
     flat = held.positions and all(one.qty_base == 0 for one in held.positions)
     modes = {one.mode for one in held.fills}
     return flat and modes == {"simulator"} and not held.notes and cash - cost == change
+
+
+def history_is_told(folder: Path, report: dict) -> bool:
+    """Whether the order journal replays without an error, to pairs that are over and flat."""
+    (parts,) = journal_parts(folder).values()
+    with RunJournal(parts) as journal:
+        history = History.read(journal)
+    assert history.problems == []
+    assert history.unfinished == []
+    assert len(history.orders) == report["orders"]
+    opened = [pair for pair in history.pairs.values() if "open" in {e.phase for e in pair.phases}]
+    return len(opened) == report["pairs"]["opened"]
 
 
 @pytest.mark.parametrize(
@@ -83,6 +98,7 @@ def test_every_placement_trades_and_ends_flat(
     assert report["drops"] == {"ticks": 0, "orders": 0}
     assert books_agree(report, before, after)
     assert account_agrees(tmp_path / "state", after - before)
+    assert history_is_told(tmp_path / "state", report)
     okx_levels = {"full": 10, "five": 5, "off": 0}[depth]
     assert levels == {"bybit": 0 if depth == "off" else 10, "okx": okx_levels}
     assert (report["depth"]["updates"] > 0) == (depth != "off")

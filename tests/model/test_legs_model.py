@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from strategy_rig import FILL, SYMBOLS, Rig, Venues
 
+from arbitrage.trading.history import History
 from arbitrage.trading.run_journal import open_intents
 
 venues = st.sampled_from([0, 1])
@@ -101,9 +102,24 @@ class TwoLegs(RuleBasedStateMachine):
         assert [r.type for r in records].count("INTENT") == counters["orders"]
         assert rig.journal.verify() == (rig.journal.count, False, 0)
         assert open_intents(rig.journal) == []
+        self.check_history()
         for event in rig.take_events():
             assert math.isnan(event.buy_px) or event.buy_px > 0
         rig.close()
+
+    def check_history(self) -> None:
+        """Replay the journal through the states: it tells what the machine did, and no error."""
+        history = History.read(self.rig.journal)
+        assert history.problems == []
+        assert history.open_orders == history.unfinished == []
+        assert set(history.orders) == set(self.venues.taken)
+        for number, order in history.orders.items():
+            facts = order.state.facts
+            assert facts.filled_lots == facts.priced_lots == self.venues.filled[number]
+            assert facts.filled_lots + order.state.cancelled_lots == facts.order.qty_lots
+        counters = self.rig.strategy.counters
+        began = sum(pair.phases[0].phase == "opening" for pair in history.pairs.values())
+        assert began >= counters["pairs_opening"]
 
 
 TestTwoLegs = TwoLegs.TestCase

@@ -1,0 +1,137 @@
+"""What a venue says of an order, made a transition: the only place where that is decided.
+
+News may come twice, late and in any order. What says less than is known changes nothing; what
+cannot be true beside it raises `Contradiction`. Quantities are counted as legs.h counts them.
+"""
+
+from dataclasses import replace
+
+from arbitrage.core.messages import Execution
+from arbitrage.core.records import ExecKind
+from arbitrage.trading.order_states import (
+    Acknowledged,
+    AnyLive,
+    AnyOrder,
+    Cancelled,
+    Ended,
+    Filled,
+    Intended,
+    Live,
+    PartlyFilled,
+    PartlyUnknown,
+    Rejected,
+    Sent,
+    Unknown,
+)
+
+__all__ = ["Contradiction", "advance"]
+
+
+class Contradiction(Exception):
+    """News that cannot be true beside what is known; `state` is the most that can be believed."""
+
+    def __init__(self, text: str, state: AnyOrder) -> None:
+        super().__init__(text)
+        self.state = state
+
+
+def advance(state: AnyOrder, told: Execution) -> AnyOrder:
+    """Return what an order is after a venue's word; the same object when it says nothing new.
+
+    Raises
+    ------
+    Contradiction
+        When that word and what was known cannot both be true.
+    """
+    match told.kind:
+        case ExecKind.SENT:
+            return state.sent() if isinstance(state, Intended) else state
+        case ExecKind.ACK:
+            sent = _sent(state)
+            return sent.acknowledged() if isinstance(sent, Sent | Unknown) else sent
+        case ExecKind.TIMEOUT:
+            sent = _sent(state)
+            if isinstance(sent, Sent | Acknowledged | PartlyFilled):
+                return sent.timed_out()
+            return sent
+        case ExecKind.REJECT:
+            return _on_reject(state, told.venue_code)
+        case ExecKind.FILL:
+            return _on_fill(_sent(state), told.last_qty_lots, told.cum_qty_lots)
+        case ExecKind.DONE:
+            return _on_done(_sent(state), told.cum_qty_lots)
+    raise Contradiction(f"execution kind {told.kind} is none of an order's", state)
+
+
+def _sent(state: AnyOrder) -> AnyOrder:
+    """Take a word that only an order which left can cause as the proof that it did."""
+    return state.sent() if isinstance(state, Intended) else state
+
+
+def _on_reject(state: AnyOrder, code: int) -> AnyOrder:
+    if isinstance(state, Intended | Sent | Acknowledged | Unknown):
+        return state.rejected(code)
+    if state.facts.filled_lots == 0:
+        return state
+    told = f"rejected after {state.facts.filled_lots} lots had filled"
+    over = state.ended() if isinstance(state, Live) else state
+    raise Contradiction(told, over)
+
+
+def _on_fill(state: AnyOrder, last: int, cum: int) -> AnyOrder:
+    facts = state.facts
+    wanted, total = facts.order.qty_lots, facts.priced_lots + last
+    owed = facts.filled_lots - facts.priced_lots
+    final = isinstance(state, Cancelled | Filled)
+    if last <= 0:
+        raise Contradiction(f"a fill of {last} lots", state)
+    repeated = 0 <= cum <= facts.cum_lots and (cum == facts.last_cum_lots or last > owed)
+    if repeated or (cum < 0 and final and last > owed):
+        return state
+    if max(total, cum) > wanted:
+        raise Contradiction(f"fills of {max(total, cum)} lots, of {wanted} ordered", state)
+    now = replace(
+        facts,
+        filled_lots=max(facts.filled_lots, total, cum),
+        priced_lots=total,
+        cum_lots=max(facts.cum_lots, cum),
+        last_cum_lots=cum,
+    )
+    if isinstance(state, Rejected):
+        raise Contradiction(f"{last} lots filled after it was rejected", Ended(now))
+    if isinstance(state, Cancelled) and now.filled_lots > facts.filled_lots:
+        told = f"{now.filled_lots} lots filled after {facts.filled_lots} was the final count"
+        raise Contradiction(told, Cancelled(now))
+    if isinstance(state, Cancelled | Filled):
+        return state.priced(now)
+    if isinstance(state, Ended):
+        return state.filled(now) if now.is_full else state.late_fill(now)
+    live = _live(state)
+    return live.filled(now) if now.is_full else live.part_filled(now)
+
+
+def _on_done(state: AnyOrder, cum: int) -> AnyOrder:
+    if cum < 0:
+        return state.ended() if isinstance(state, Live) else state
+    facts = state.facts
+    filled = max(facts.filled_lots, min(cum, facts.order.qty_lots))
+    now = replace(facts, filled_lots=filled, cum_lots=max(facts.cum_lots, filled))
+    after: AnyOrder = state
+    if isinstance(state, Live | Ended):
+        after = state.filled(now) if now.is_full else state.cancelled(now)
+    elif filled > facts.filled_lots:
+        after = Filled(now) if now.is_full else Cancelled(now)
+        raise Contradiction(
+            f"it ended with {cum} lots filled, after {facts.filled_lots} was final", after
+        )
+    if cum > facts.order.qty_lots:
+        raise Contradiction(f"{cum} lots filled, of {facts.order.qty_lots} ordered", after)
+    if cum < facts.filled_lots:
+        raise Contradiction(f"it ended with {cum} lots filled, but {filled} had", after)
+    return after
+
+
+def _live(state: AnyOrder) -> AnyLive:
+    if not isinstance(state, Sent | Acknowledged | PartlyFilled | Unknown | PartlyUnknown):
+        raise TypeError(f"a {type(state).__name__} order is not live")
+    return state
