@@ -90,7 +90,7 @@ class Trader:
         self.settings = settings
         self.market = market
         self.state = state
-        self.ledger = Ledger()
+        self.ledger = Ledger(x for found in market.instruments.values() for x in found.values())
         self.incidents = Incidents()
         self.stop_asked = StopFlag()
         self._failure: BaseException | None = None

@@ -1,15 +1,16 @@
-"""The ledger: our own account of the money, exact, fed with the venues' own strings.
+"""The ledger: our own account of the money, in integers, fed with the venues' own strings.
 
 Every amount is as it changed the equity: a fee paid and funding paid are negative, a rebate is
 positive. ``realised + unrealised + fees + funding`` is what the wallets together must have
 gained.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
-from arbitrage.trading.orders import EXACT, FillLike, FundingLike
-from arbitrage.trading.positions import ZERO, PositionAccount, PositionView
+from arbitrage.instruments import Instrument
+from arbitrage.trading.orders import FillLike, FundingLike
+from arbitrage.trading.positions import PositionAccount, PositionView, Units
 
 __all__ = ["Ledger"]
 
@@ -22,6 +23,11 @@ class Ledger:
 
     Threads: one writes (the gateways' loop); others read when it rests.
 
+    Parameters
+    ----------
+    contracts : iterable of Instrument, optional
+        Whose ticks, lots and values the integers count in from the start.
+
     Examples
     --------
     >>> ledger = Ledger()
@@ -29,7 +35,8 @@ class Ledger:
     Decimal('0')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, contracts: Iterable[Instrument] = ()) -> None:
+        self._contracts = {(item.venue, item.symbol): item for item in contracts}
         self._accounts: dict[tuple[str, str], PositionAccount] = {}
         self._fills: dict[tuple[str, str, str], tuple[int, Decimal, Decimal, Decimal]] = {}
         self._payments: set[tuple[str, str, str]] = set()
@@ -86,7 +93,7 @@ class Ledger:
     @property
     def open_legs(self) -> int:
         """Positions that are not flat."""
-        return sum(account.qty_base != 0 for account in self._accounts.values())
+        return sum(account.qty.units != 0 for account in self._accounts.values())
 
     @property
     def fill_count(self) -> int:
@@ -98,21 +105,18 @@ class Ledger:
 
         A position without a mark is taken at its cost: it adds nothing to `unrealised`.
         """
-        totals = dict.fromkeys(("realised", "unrealised", "fees", "funding"), ZERO)
+        totals = {name: Units() for name in ("realised", "unrealised", "fees", "funding")}
         for key, account in self._accounts.items():
             unrealised = account.unrealised(marks.get(key))
-            parts = {
-                "realised": account.realised,
-                "unrealised": ZERO if unrealised is None else unrealised,
-                "fees": account.fees,
-                "funding": account.funding,
-            }
-            for name, value in parts.items():
-                totals[name] = EXACT.add(totals[name], value)
-        return totals
+            totals["realised"].add_decimal(account.realised)
+            if unrealised is not None:
+                totals["unrealised"].add_decimal(unrealised)
+            totals["fees"].add(account.fees.units, account.fees.exponent)
+            totals["funding"].add(account.funding.units, account.funding.exponent)
+        return {name: total.value for name, total in totals.items()}
 
     def _account(self, venue: str, symbol: str) -> PositionAccount:
         key = (venue, symbol)
         if key not in self._accounts:
-            self._accounts[key] = PositionAccount(venue, symbol)
+            self._accounts[key] = PositionAccount(venue, symbol, self._contracts.get(key))
         return self._accounts[key]
