@@ -9,7 +9,9 @@
     ├── RiskReject                an order that the risk gate refused
     ├── OrderError                an order that cannot be built or that a venue refused
     ├── SegmentError              the shared-memory segment is missing, foreign or in use
-    └── JournalError              the order journal cannot be read or written
+    ├── JournalError              the order journal cannot be read or written
+    └── ControlError              a command that a running trader refused or did not answer
+        └── NoTraderError         no trader listens there
 
 Messages use full words, state the offending value and never contain a secret.
 """
@@ -24,7 +26,9 @@ __all__ = [
     "ArbitrageError",
     "ConfigError",
     "ConnectorError",
+    "ControlError",
     "JournalError",
+    "NoTraderError",
     "OrderError",
     "RiskReject",
     "SegmentError",
@@ -102,6 +106,14 @@ class SegmentError(ArbitrageError):
 
 class JournalError(ArbitrageError):
     """The order journal cannot be read or written."""
+
+
+class ControlError(ArbitrageError):
+    """A command that a running trader refused or did not answer."""
+
+
+class NoTraderError(ControlError):
+    """No trader listens on the control socket."""
 
 
 def _wants_traceback() -> bool:

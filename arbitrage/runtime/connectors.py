@@ -13,6 +13,7 @@ from arbitrage.venues.bybit.market_feed import BybitMarketFeed
 from arbitrage.venues.bybit.order_gateway import BybitOrderGateway
 from arbitrage.venues.bybit.private_feed import BybitPrivateFeed
 from arbitrage.venues.bybit.rest import BybitRest
+from arbitrage.venues.canceller import Canceller
 from arbitrage.venues.dead_man import DeadMan
 from arbitrage.venues.executions import ExecutionTracker
 from arbitrage.venues.okx.market_feed import OkxMarketFeed
@@ -117,6 +118,11 @@ class VenueGateway:
         )
         if not order_url:
             self.line.send_over_rest()
+        self.canceller = Canceller(
+            self.rest,
+            [item.instrument.venue_symbol for item in symbols],
+            lambda: self.line.under_way,
+        )
         self.dead_man: DeadMan | None = None
         if isinstance(self.rest, OkxRest) and settings.risk.cancel_all_after_s:
             self.dead_man = DeadMan(self.rest, settings.risk.cancel_all_after_s)

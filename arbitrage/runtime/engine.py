@@ -7,6 +7,7 @@ Threads of a trader, with their roles as ``top -H`` shows them::
     gateway              event loop of the order gateways when the feeds do not share one
     detector, strategy   placement split;  fused: one thread for both;  inline: none
     instruments          event loop that reads the traded contracts again, now and then
+    control              event loop of the control socket and the kill file
     journal, account     make the journals' next files in time, sync them where that is asked for
     main                 sleeps, beats the heart, keeps the clock, watches for signals
 """
@@ -26,12 +27,16 @@ from arbitrage.config import Settings
 from arbitrage.core.feed import FeedLane
 from arbitrage.errors import ArbitrageError, ConnectorError
 from arbitrage.instruments import VENUES
+from arbitrage.runtime.commands import Commands
 from arbitrage.runtime.connectors import make_public_feed, open_public_rest
+from arbitrage.runtime.control import ControlServer
 from arbitrage.runtime.feed_process import FeedProcesses, processes_by_host
 from arbitrage.runtime.gateways import Gateways
 from arbitrage.runtime.incident_watch import IncidentWatch
 from arbitrage.runtime.incidents import Incidents
 from arbitrage.runtime.instrument_watch import InstrumentWatch, pause_changed
+from arbitrage.runtime.kill_switch import KillSignals, KillSwitch
+from arbitrage.runtime.kill_wish import WishWatch
 from arbitrage.runtime.report import build_report, write_report
 from arbitrage.runtime.row_watch import RowWatch
 from arbitrage.runtime.startup import Market, load_market
@@ -55,6 +60,7 @@ ANCHOR_EVERY = 10  # heartbeats between two corrections of the clock
 INLINE_TIMER_S = 0.005  # inline stages also look at their timers when no frame comes
 READY_S = 20.0
 FLATTEN_S = 5.0
+KILLED_STOP_S = 1.0  # for what was under way to be heard of
 LATE_FILLS_S = 0.3
 _log = logging.getLogger(__name__)
 
@@ -118,6 +124,15 @@ class Trader:
             self.instruments = InstrumentWatch(
                 market.instruments, self._sources, settings.instrument_refresh_s
             )
+            self.kill_switch = KillSwitch(
+                self.segment,
+                settings.state_path,
+                on_trip=self._wake_all,
+                on_told=self.gateways.cancel_open,
+            )
+            self.kill_switch.restore()
+            self.control = ControlServer(settings.state_path, Commands(self).answer)
+            self.control.listen()
         except BaseException:
             self.segment.close()
             raise
@@ -133,6 +148,8 @@ class Trader:
         self.segment.steer(opening_off=True)
         self.state.start()
         self._start_stages()
+        # the first of the loops: a start that hangs can still be killed
+        self._loop("control", None, self._run_control, loop_mode="block")
         self._make_loops()
         for loop in self.loops:
             loop.start()
@@ -191,6 +208,20 @@ class Trader:
 
         return run
 
+    def _wake_all(self) -> None:
+        # also in a signal handler: nothing here waits or takes a lock that may be held
+        self.gateways.look()
+        self.core.stages.wake()
+        self.stop_asked.nudge()
+
+    async def _run_control(self, _thread: LoopThread) -> None:
+        with WishWatch(self.settings.state_path, self._look_for_wish):
+            await self.control.run()
+
+    def _look_for_wish(self) -> None:
+        self.kill_switch.look_for_wish()
+        self.kill_switch.attend()
+
     async def _run_instruments(self, _thread: LoopThread) -> None:
         async with AsyncExitStack() as stack:
             for client in self._sources.values():
@@ -240,6 +271,7 @@ class Trader:
             self.feed_processes.check()
 
     def _check_start(self) -> None:
+        self._look_for_wish()
         self.check()
         if self.stop_asked.is_set():
             raise StopAsked
@@ -258,6 +290,7 @@ class Trader:
     def beat(self, count: int) -> None:
         """Show that the trader lives, stop changed symbols, and keep the clock true."""
         self.segment.heartbeat()
+        self._look_for_wish()
         pause_changed(self.instruments, self.segment)
         for was, now in self.instruments.take_regrids():
             self.gateways.regrid(was, now)
@@ -273,11 +306,17 @@ class Trader:
     # ---- stop --------------------------------------------------------------------------------
 
     def flatten(self) -> int:
-        """Open nothing more and close what is open; return pairs still live after `FLATTEN_S`."""
+        """Open nothing more and close what is open; return pairs still live after `FLATTEN_S`.
+
+        A killed trader sends nothing, not even to stop flat, unless its trip said so.
+        """
         self.incident_watch.stop()
-        self.segment.steer(opening_off=True, flatten=True)
+        self._look_for_wish()
+        self.segment.steer(opening_off=True)
+        if not self.is_silenced:
+            self.segment.steer(flatten=True)
         self.core.stages.wake()
-        end_s = time.monotonic() + FLATTEN_S
+        end_s = time.monotonic() + (KILLED_STOP_S if self.is_silenced else FLATTEN_S)
         while self.core.strategy.live_pairs > 0 and time.monotonic() < end_s:
             self.beat(1)
             time.sleep(0.01)
@@ -285,22 +324,31 @@ class Trader:
         time.sleep(LATE_FILLS_S)
         return self.core.strategy.live_pairs
 
+    @property
+    def is_silenced(self) -> bool:
+        """Whether the kill switch has tripped and nothing may leave, not even to flatten."""
+        controls = self.segment.controls
+        return controls["kill"] and not controls["flatten"]
+
     def standing_legs(self) -> list[str]:
         """Return what the strategy still holds, a leg each. After the stages have stopped."""
+        return [text for index in range(len(self.market.symbols)) for text in self.legs_of(index)]
+
+    def legs_of(self, index: int) -> list[str]:
+        """Return what the strategy holds of one symbol; while it runs a look, no more."""
         found: list[str] = []
         by_row = {
             item.row: item.instrument
             for items in self.core.traded_symbols.values()
             for item in items
         }
-        for index in range(len(self.market.symbols)):
-            # the first leg bought to enter, the second sold; lots count in that direction
-            for leg, direction in zip(self.core.strategy.pair(index)["legs"], (1, -1), strict=True):
-                instrument = by_row.get(leg["row"])
-                if leg["lots"] and instrument is not None:
-                    side = "long" if leg["lots"] * direction > 0 else "short"
-                    qty = instrument.qty_text(abs(leg["lots"]))
-                    found.append(f"{side} {qty} {instrument.venue_symbol} at {instrument.venue}")
+        # the first leg bought to enter, the second sold; lots count in that direction
+        for leg, direction in zip(self.core.strategy.pair(index)["legs"], (1, -1), strict=True):
+            instrument = by_row.get(leg["row"])
+            if leg["lots"] and instrument is not None:
+                side = "long" if leg["lots"] * direction > 0 else "short"
+                qty = instrument.qty_text(abs(leg["lots"]))
+                found.append(f"{side} {qty} {instrument.venue_symbol} at {instrument.venue}")
         return found
 
     def close(self) -> None:
@@ -319,6 +367,7 @@ class Trader:
         for loop in self.loops:
             if not loop.join(5.0):
                 _log.error("the %s loop did not stop", loop.role)
+        self.control.close()
         if not any(thread.is_alive for thread in self.stage_threads):
             self.core.stages.close_lives()
         if not any(loop.is_alive for loop in self.loops):
@@ -341,6 +390,8 @@ def run_trader(
 ) -> int:
     """Run a trader to its end; return the exit code (0: stopped flat).
 
+    SIGUSR1 trips its kill switch, SIGUSR2 does and flattens; SIGTERM and SIGINT stop it.
+
     Parameters
     ----------
     settings : Settings
@@ -349,11 +400,14 @@ def run_trader(
     report : str or None
         Where to write the run's figures as JSON; ``-`` is stdout.
     """
+    kill_signals = KillSignals()
+    kill_signals.install()
     state = open_state(settings)
     try:
         market = asyncio.run(load_market(settings))
         trader = Trader(settings, market, state)
         install_signals(trader)
+        kill_signals.hand_to(trader.kill_switch)
         started_s = time.monotonic()
         live_pairs = 0
         try:
@@ -385,9 +439,28 @@ def run_trader(
         finally:
             trader.segment.close()
     finally:
+        kill_signals.leave_word(settings.state_path)
         state.close()
+    return tell_outcome(trader, live_pairs, figures["pairs"]["closed"])
+
+
+def tell_outcome(trader: Trader, live_pairs: int, closed: int) -> int:
+    """Say how a run ended; 0 when flat.
+
+    Raises
+    ------
+    ConnectorError
+        Something stands; every leg of it is named.
+    """
     if live_pairs:
         standing = ", ".join(trader.standing_legs()) or "nothing by our count"
+        if trader.is_silenced:
+            raise ConnectorError(
+                f"stopped while killed, so nothing was closed; {counted(live_pairs, 'pair')} left, "
+                f"standing: {standing}; close these at the venues, or start again and say "
+                "arb flatten",
+                is_terminal=True,
+            )
         raise ConnectorError(
             f"{counted(live_pairs, 'pair')} could not be closed within {FLATTEN_S:g} s; "
             f"standing: {standing}; close these at the venues now",
@@ -395,6 +468,5 @@ def run_trader(
         )
     totals = trader.ledger.totals()
     net = totals["realised"] + totals["fees"] + totals["funding"]
-    closed = counted(figures["pairs"]["closed"], "pair")
-    _log.info("stopped flat: %s closed, net %+.2f USD", closed, net)
+    _log.info("stopped flat: %s closed, net %+.2f USD", counted(closed, "pair"), net)
     return 0

@@ -97,7 +97,8 @@ def main(arguments: list[str]) -> int:
         f"feed-{venue}", core, run, loop_mode=settings.loop_mode, spin_us=settings.spin_us
     )
     signal.signal(signal.SIGTERM, lambda *_: loop.cancel())
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)  # for the trader alone
     loop.start()
     place = segment.register_thread(loop.role, loop.tid, loop.core)
     while not loop.join(0.2):

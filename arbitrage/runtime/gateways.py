@@ -5,6 +5,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
 
 from arbitrage.config import Settings
 from arbitrage.core.gateway import OrderSender
@@ -48,6 +50,10 @@ class Gateways:
         self._stopped_by: set[tuple[str, str]] = set()
         self._gateways: dict[str, VenueGateway] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._polls: tuple[Callable[[], int], ...] = ()
+        self._cancelling: list[asyncio.Task[None]] = []
+        self._cancel_wanted = False
+        self.kill_gates: tuple[KillGate, ...] = ()
         self.lines: tuple[Connection, ...] = ()  # none before they are made, and in paper mode
 
     def wait_ready(self, timeout_s: float, check: Callable[[], None]) -> None:
@@ -89,6 +95,7 @@ class Gateways:
             kill_gate=KillGate(segment),
         )
         poller.add_hook(gateway.poll)
+        self._begin_to_look([gateway.kill_gate], [gateway.poll])
         self._ready.set()
         while True:
             # an order on its imagined way arrives by time, which wakes no sleeping loop
@@ -98,7 +105,10 @@ class Gateways:
     async def _run_venues(self, poller: LoopPoller) -> None:
         gateways = [self._make(index, venue) for index, venue in enumerate(VENUES)]
         self._gateways = {gateway.venue: gateway for gateway in gateways}
-        self._loop = asyncio.get_running_loop()
+        self._begin_to_look(
+            [gateway.sender.kill_gate for gateway in gateways],
+            [gateway.sender.poll for gateway in gateways],
+        )
         try:
             for gateway in gateways:
                 await gateway.open()
@@ -106,11 +116,82 @@ class Gateways:
             parts = [part for gateway in gateways for part in gateway.connections()]
             self.lines = tuple(parts)
             watches = [watch for gateway in gateways for watch in gateway.watches()]
+            if self._cancel_wanted:
+                self._cancel_open()
             works = [part.run() for part in parts] + [watch.run() for watch in watches]
             await run_together(*works, self._announce(parts))
         finally:
+            for task in self._cancelling:
+                task.cancel()
             for gateway in gateways:
                 await gateway.close()
+
+    # ---- the kill switch ---------------------------------------------------------------------
+
+    def _begin_to_look(
+        self, kill_gates: Sequence[KillGate], polls: Sequence[Callable[[], int]]
+    ) -> None:
+        self._polls = tuple(polls)
+        self._loop = asyncio.get_running_loop()
+        self.kill_gates = tuple(kill_gates)
+
+    def look(self) -> None:
+        """Have every gateway look at the kill switch now, asleep or not. Any thread, no lock."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            with suppress(RuntimeError):  # it closed just now: nothing leaves through it
+                loop.call_soon_threadsafe(self._poll)
+
+    def _poll(self) -> None:
+        for poll in self._polls:
+            poll()
+
+    def has_seen(self, is_killed: bool) -> bool:
+        """Whether every gateway has looked since the switch was tripped, or cleared."""
+        loop = self._loop
+        if loop is None or not loop.is_running():
+            return True  # nothing leaves where nothing runs
+        return all((gate.seen != 0) == is_killed for gate in self.kill_gates)
+
+    def cancel_open(self) -> None:
+        """Have both venues cancel what rests in the traded symbols. Any thread; returns at once."""
+        self._cancel_wanted = True
+        for gateway in self._gateways.values():
+            gateway.canceller.reset()
+        loop = self._loop
+        if self._gateways and loop is not None and not loop.is_closed():
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(self._cancel_open)
+
+    def _cancel_open(self) -> None:
+        for task in self._cancelling:
+            task.cancel()
+        self._cancelling = [
+            asyncio.ensure_future(gateway.canceller.run()) for gateway in self._gateways.values()
+        ]
+
+    def cancels(self) -> dict[str, dict[str, Any]]:
+        """Return how far each venue's cancelling is; empty in paper mode, where nothing rests."""
+        return {
+            venue: {
+                "confirmed": gateway.canceller.is_confirmed,
+                "state": gateway.canceller.state,
+                "cancelled": gateway.canceller.cancelled_count,
+            }
+            for venue, gateway in self._gateways.items()
+        }
+
+    def links(self) -> dict[str, dict[str, bool]]:
+        """Return which lines of each venue are up; empty in paper mode."""
+        return {
+            venue: {
+                "orders": gateway.line.is_ready,
+                "private": gateway.private.is_ready,
+            }
+            for venue, gateway in self._gateways.items()
+        }
+
+    # ---- grids -------------------------------------------------------------------------------
 
     def regrid(self, was: Instrument, now: Instrument) -> None:
         """Have a symbol's orders leave on its venue's grid of now. Main thread; returns at once.

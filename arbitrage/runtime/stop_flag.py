@@ -22,12 +22,16 @@ class StopFlag:
         self._asked = True
         self._bell.put(None)
 
+    def nudge(self) -> None:
+        """End the present `wait` early, without asking for a stop."""
+        self._bell.put(None)
+
     def is_set(self) -> bool:
         """Whether a stop was asked for."""
         return self._asked
 
     def wait(self, timeout_s: float) -> bool:
-        """Sleep until a stop is asked for or the time is up; return whether it was."""
+        """Sleep until a stop is asked for, a nudge or the time is up; return whether to stop."""
         if not self._asked:
             with suppress(queue.Empty):
                 self._bell.get(timeout=timeout_s)

@@ -35,7 +35,8 @@ from picows import (
     ws_create_server,
 )
 
-from arbitrage.sim import admin, fault_calls
+from arbitrage.sim import admin, arrivals, fault_calls
+from arbitrage.sim.arrivals import ArrivalLog
 from arbitrage.sim.bybit import BybitExchange
 from arbitrage.sim.certs import CA_NAME, server_context
 from arbitrage.sim.config import SimConfig, SimError, no_port
@@ -169,6 +170,7 @@ class SimServer:
         self.config = config
         self.exchange = exchange
         self.faults = FaultLayer(exchange, plan)
+        self.arrivals = ArrivalLog() if config.admin else None
         self.sockets: dict[str, ClientSocket] = {}
         self.urls: dict[str, str] = {}
         self._closers: list[Any] = []
@@ -221,6 +223,8 @@ class SimServer:
 
     def on_frame(self, client: ClientSocket, payload: bytes) -> None:
         """Take one text frame of a client and send what it brings about."""
+        if self.arrivals is not None:
+            self.arrivals.on_frame(payload)
         if self.faults.is_active:
             self.faults.on_frame(client.conn, payload)
             self._send_faulty()
@@ -303,6 +307,11 @@ class SimServer:
 
     async def _rest(self, request: web.Request) -> web.Response:
         body = await request.read()
+        if self.arrivals is not None:
+            if (request.method, request.path) == ("GET", arrivals.PATH):
+                reply = self.arrivals.answer(request.rel_url.raw_query_string)
+                return web.Response(body=reply, content_type="application/json")
+            self.arrivals.on_rest(request.method, request.path, request.headers, body)
         if self.config.admin and request.path.startswith(admin.PREFIX):
             status, reply = fault_calls.answer(self.faults, request.method, request.path, body)
             return web.Response(body=reply, status=status, content_type="application/json")

@@ -8,7 +8,7 @@ from pathlib import Path
 from arbitrage.closing import Closing
 from arbitrage.errors import JournalError
 
-__all__ = ["RUN_EPOCH_S", "StateFolder", "journal_parts"]
+__all__ = ["RUN_EPOCH_S", "StateFolder", "journal_parts", "sync_folder", "write_whole"]
 
 RUN_EPOCH_S = 1_767_225_600  # 2026-01-01 UTC: run numbers are also bounded below by the clock
 RUN_SECONDS = 4
@@ -103,23 +103,38 @@ class StateFolder(Closing):
             self._lock = -1
 
     def _write_run(self, run: int) -> None:
-        # a new file, then a rename: the old number or the new one, never half of either
-        target, fresh = self.path / "run", self.path / "run.new"
+        write_whole(self.path / "run", f"{run}\n".encode())
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Put a file in place, on the disk: what was there or the new one, never half of either.
+
+    Raises
+    ------
+    JournalError
+        It cannot be written.
+    """
+    fresh = target.with_name(f"{target.name}.new")
+    try:
+        file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            try:
-                os.write(file, f"{run}\n".encode())
-                os.fsync(file)
-            finally:
-                os.close(file)
-            os.replace(fresh, target)
-            folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-        except OSError as error:
-            raise JournalError(f"{target} cannot be written: {error.strerror}") from None
+            os.write(file, content)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        os.replace(fresh, target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise JournalError(f"{target} cannot be written: {error.strerror}") from None
+
+
+def sync_folder(path: Path) -> None:
+    """Bring a folder's names to the disk."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def journal_parts(folder: Path, kind: str = "orders") -> dict[int, list[Path]]:

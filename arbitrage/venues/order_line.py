@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from picows import ws_connect
 
+from arbitrage.core.kill import REJECT_KILLED
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.instruments import Instrument
 from arbitrage.venues.base import CLIENT_ID_NONE, Credentials, TradedSymbol, client_id_of, code_of
@@ -98,11 +99,13 @@ class OrderLine(SignedConnection):
         self._names: dict[int, str] = {}
         self._symbols: dict[int, TradedSymbol] = {}
         self._over_rest = False
+        self._rest_count = 0
         self._on_stop = on_stop
         for item in symbols:
             self.set_texts(item)
         self.rate = OrderRate(sender, self.order_limits, self._names)
         rest.on_order_told = self.rate.told
+        rest.lets_out = sender.kill_gate.lets
         sender.set_fallback(self._place_over_rest, reducing_only=True)
         tracker.on_deficit = self.resolver.ask
         tracker.on_watched = self._on_watched
@@ -154,6 +157,11 @@ class OrderLine(SignedConnection):
                 "%s: %s held in lots of %s cannot all be sold in lots of %s: what its exit leaves "
                 "must be closed by hand", self.venue, was.venue_symbol, was.lot, now.lot,
             )
+
+    @property
+    def under_way(self) -> int:
+        """Orders that have left, or may have, and whose end is not known."""
+        return self.sender.unsettled_count + self._rest_count
 
     async def run(self) -> None:
         """Hold the connection and watch the deadlines until stopped."""
@@ -267,6 +275,7 @@ class OrderLine(SignedConnection):
         self, client_id: int, row: int, action: int, side: int, reduce_only: bool, px: str, qty: str
     ) -> None:
         name = self._names[row]
+        self._rest_count += 1
         try:
             if action:
                 await self.rest.cancel_order(name, client_id)
@@ -275,6 +284,9 @@ class OrderLine(SignedConnection):
         except ConnectorError as error:
             if action:
                 self.cancel_answered(str(client_id), error.code or "", str(error))
+            elif error.code == str(REJECT_KILLED):
+                if self.sender.reject(client_id, REJECT_KILLED, loop_ns()):
+                    self.tracker.forget(client_id)
             # without a code of the venue's own nothing is known: no answer, or one of the network
             elif error.code is None or not (
                 error.code in self.codes or code_of(error.code) >= HTTP_STATUS_END
@@ -286,6 +298,8 @@ class OrderLine(SignedConnection):
                 self.answered(str(client_id), error.code, str(error), loop_ns())
         else:
             self.sender.acknowledge(client_id, loop_ns())
+        finally:
+            self._rest_count -= 1
 
     def _on_watched(self, is_watched: bool) -> None:
         # blind, a leg could stand alone unseen: only orders that reduce leave until pushes are back

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar
@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from arbitrage.core.kill import REJECT_KILLED
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import Instrument
 from arbitrage.secret import MaskedLog
@@ -43,6 +44,10 @@ ORDER_VALID_MS = 600
 ASK_AGAIN_S = 0.2
 
 T = TypeVar("T")
+
+
+def _everything(_reduces: bool) -> bool:
+    return True
 
 
 class RestClient(ABC):
@@ -84,6 +89,8 @@ class RestClient(ABC):
         self._credentials = credentials
         self._timeout_s = timeout_s
         self.on_order_told: Callable[[bool, int, int, float], None] | None = None
+        # asked right before an order leaves, with whether it reduces
+        self.lets_out: Callable[[bool], bool] = _everything
         self._bucket = TokenBucket(requests_per_s, burst, reserve=burst / 4)
         self._endpoints = EndpointLimits(self.endpoint_limits, self.other_limit)
         self._http = HttpTransport(self.base_url, timeout_s=timeout_s, ssl_context=ssl_context)
@@ -210,6 +217,10 @@ class RestClient(ABC):
         """Return the orders that may still fill, of one symbol or of all, whoever placed them."""
 
     @abstractmethod
+    async def cancel_orders(self, orders: Sequence[OrderReport]) -> None:
+        """Ask for the cancellation of open orders, whoever placed them; accepted is not done."""
+
+    @abstractmethod
     async def executions(
         self,
         *,
@@ -321,10 +332,12 @@ class RestClient(ABC):
         is_signed: bool = False,
         is_urgent: bool = False,
         valid_ms: int = 0,
+        reduces: bool | None = None,
     ) -> bytes:
         """Send one request and return the answer's body.
 
         `valid_ms` is how long the venue may take it for, where it can be told; 0: its own rule.
+        `reduces` is given for orders alone, which the kill switch may hold back.
 
         Raises
         ------
@@ -344,6 +357,13 @@ class RestClient(ABC):
                     is_terminal=True,
                 )
             headers = self.headers(method, path, text, body.decode(), valid_ms)
+        # after waiting for a token and after the stamp of the headers: it leaves now or never
+        if reduces is not None and not self.lets_out(reduces):
+            raise ConnectorError(
+                "the order was not sent: the kill switch has tripped",
+                venue=self.venue,
+                code=REJECT_KILLED,
+            )
         status, told, answer = await self._carry(
             method, path, f"{path}?{text}" if text else path, headers, body
         )

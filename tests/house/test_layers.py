@@ -14,10 +14,10 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 BASE = {"errors", "config", "config_values", "fees", "frame_files", "hosts", "instruments", "keys"}
-BASE |= {"closing", "secret", "settings", "wording"}
+BASE |= {"closing", "control", "secret", "settings", "wording"}
 PROGRAMS = {"cli", "trader", "monitor", "demo"}
-PROGRAMS |= {"cli_bench", "cli_instruments", "cli_journal", "cli_mirror", "cli_record"}
-PROGRAMS |= {"cli_replay"}
+PROGRAMS |= {"cli_bench", "cli_control", "cli_instruments", "cli_journal", "cli_mirror"}
+PROGRAMS |= {"cli_record", "cli_replay"}
 ROOMS = {"core", "venues", "trading", "sim", "research", "cold", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core"},

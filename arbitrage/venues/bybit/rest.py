@@ -3,7 +3,7 @@
 Source: bybit-exchange/docs, docs/v5/{market,order,position,account} (July 2026).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TypeVar
 from urllib.parse import unquote  # cursors come encoded, and requests encode what they send
@@ -352,6 +352,7 @@ class BybitRest(RestClient):
                 "positionIdx": 0,
                 "reduceOnly": reduce_only,
             },
+            reduces=reduce_only,
         )
         return msgspec.convert(reply, wire.PlacedOrder).orderId
 
@@ -360,6 +361,11 @@ class BybitRest(RestClient):
         fields: dict[str, object] = {"category": CATEGORY, "symbol": venue_symbol}
         fields |= {"orderId": order_id} if order_id else {"orderLinkId": str(client_id)}
         await self._post("/v5/order/cancel", fields)
+
+    async def cancel_orders(self, orders: Sequence[OrderReport]) -> None:
+        """Ask for the cancellation of everything open in these orders' symbols."""
+        for name in sorted({order.venue_symbol for order in orders}):
+            await self._post("/v5/order/cancel-all", {"category": CATEGORY, "symbol": name})
 
     def _start_ms(self, since_wall_ms: int) -> int:
         """Return a start whose week, which is what the venue answers, reaches up to now."""
@@ -403,7 +409,9 @@ class BybitRest(RestClient):
 
         return await self.ask_again_once(ask, is_signed=is_signed)
 
-    async def _post(self, path: str, fields: dict[str, object]) -> object:
+    async def _post(
+        self, path: str, fields: dict[str, object], *, reduces: bool | None = None
+    ) -> object:
         body = await self.request(
             "POST",
             path,
@@ -411,6 +419,7 @@ class BybitRest(RestClient):
             is_signed=True,
             is_urgent=True,
             valid_ms=ORDER_VALID_MS,
+            reduces=reduces,
         )
         return msgspec.json.decode(self._result(path, body))
 

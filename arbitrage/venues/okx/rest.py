@@ -3,6 +3,7 @@
 Source: OKX API guide v5, "Public Data", "Trading Account", "Order Book Trading" (July 2026).
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import TypeVar
 
@@ -33,6 +34,8 @@ from arbitrage.venues.rest_client import ORDER_VALID_MS, RestClient
 INST_TYPE = "SWAP"
 SETTLE = "USDT"
 FILLS_PER_PAGE = 100
+ORDERS_PER_BATCH = 20
+SOME_CANCELLED = {"0", "1", "2"}  # all, none or some: each order's own code says which
 ORDERS_PER_PAGE = 100
 SWAP_LEVELS = {"2", "3", "4"}  # futures, multi-currency and portfolio margin; 1 is spot
 FUNDING_BILL = 8  # a bill's type
@@ -354,13 +357,27 @@ class OkxRest(RestClient):
         }
         if reduce_only:
             fields["reduceOnly"] = True
-        return (await self._act("/api/v5/trade/order", fields, ORDER_VALID_MS)).ordId
+        placed = await self._act(
+            "/api/v5/trade/order", fields, ORDER_VALID_MS, reduces=reduce_only
+        )
+        return placed.ordId
 
     async def cancel_order(self, venue_symbol: str, client_id: int, order_id: str = "") -> None:
         """Ask for an order's cancellation, by the venue's id where given; accepted is not done."""
         fields: dict[str, object] = {"instId": venue_symbol}
         fields |= {"ordId": order_id} if order_id else {"clOrdId": str(client_id)}
         await self._act("/api/v5/trade/cancel-order", fields)
+
+    async def cancel_orders(self, orders: Sequence[OrderReport]) -> None:
+        """Ask for the cancellation of these orders; of those that are over nothing is said."""
+        path = "/api/v5/trade/cancel-batch-orders"
+        wanted = [{"instId": order.venue_symbol, "ordId": order.order_id} for order in orders]
+        for first in range(0, len(wanted), ORDERS_PER_BATCH):
+            batch = msgspec.json.encode(wanted[first : first + ORDERS_PER_BATCH])
+            body = await self.request("POST", path, body=batch, is_signed=True, is_urgent=True)
+            reply = wire.decode(wire.rest_reply, body, path)
+            if reply.code not in SOME_CANCELLED:
+                raise self.refused(path, reply.code, reply.msg)
 
     async def cancel_all_after(self, seconds: int) -> None:
         """Have every resting order cancelled unless this is said again in time; 0: never."""
@@ -374,7 +391,12 @@ class OkxRest(RestClient):
     # ---- requests -------------------------------------------------------------------------------
 
     async def _act(
-        self, path: str, fields: dict[str, object], valid_ms: int = 0
+        self,
+        path: str,
+        fields: dict[str, object],
+        valid_ms: int = 0,
+        *,
+        reduces: bool | None = None,
     ) -> wire.OrderResult:
         body = await self.request(
             "POST",
@@ -383,6 +405,7 @@ class OkxRest(RestClient):
             is_signed=True,
             is_urgent=True,
             valid_ms=valid_ms,
+            reduces=reduces,
         )
         reply = wire.decode(wire.rest_reply, body, path)
         rows = wire.decode(wire.order_results, reply.data, path) if reply.data else []

@@ -1,0 +1,306 @@
+"""``arb status``, ``kill``, ``pause``, ``resume``, ``flatten``, ``limit``: a word to a trader."""
+
+import getpass
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from arbitrage.cli import write_text
+from arbitrage.control import ControlClient
+from arbitrage.errors import ControlError, JournalError, NoTraderError
+from arbitrage.trading.kill_record import (
+    WISH_NAME,
+    KillRecord,
+    clear_kill,
+    read_kill,
+    read_wish,
+    utc_text,
+    write_kill,
+)
+from arbitrage.trading.runs import StateFolder, write_whole
+from arbitrage.wording import counted
+
+__all__ = ["flatten", "kill", "limit", "pause", "resume", "status"]
+
+CONFIRM_S = 10.0
+CONFIRM_AGAIN_S = 0.05
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def place_options(command: Command) -> Command:
+    """Add the options that say which trader is meant."""
+    command = click.option(
+        "--name", help="Insist that the trader there has this name; default: any."
+    )(command)
+    return click.option(
+        "--state-dir",
+        metavar="FOLDER",
+        help="The trader's state folder; default: ARB_STATE_DIR.",
+    )(command)
+
+
+def folder_of(state_dir: str | None) -> Path:
+    """Return the state folder that is meant."""
+    from arbitrage.config import load_settings
+
+    overrides = {"ARB_STATE_DIR": state_dir} if state_dir else {}
+    return load_settings(overrides=overrides, needs_keys=False).state_path
+
+
+def connect(folder: Path, name: str | None) -> ControlClient:
+    """Return a line to the trader of a folder; one of another name than asked for is refused."""
+    client = ControlClient(folder)
+    if name is not None:
+        found = client.call("status")["name"]
+        if found != name:
+            client.close()
+            raise ControlError(f"the trader of {folder} is {found!r}, not {name!r}; nothing done")
+    return client
+
+
+def who() -> str:
+    """Name the person at the keyboard."""
+    try:
+        return f"arb, run by {getpass.getuser()}"
+    except (OSError, KeyError):
+        return "arb"
+
+
+# ---- kill ---------------------------------------------------------------------------------------
+
+
+@click.command()
+@place_options
+@click.option("--flatten", "flat", is_flag=True, help="Close what is open too, reduce-only.")
+@click.option("--why", default="", help="Why, for the log and whoever looks later.")
+@click.option("--clear", is_flag=True, help="Take a trip back: let the trader trade again.")
+def kill(state_dir: str | None, name: str | None, flat: bool, why: str, clear: bool) -> int:
+    """Let no order leave any more, entry or exit, and cancel what rests. Survives restarts.
+
+    Pairs that stand stay standing, unless --flatten is given. When no trader runs, the next start
+    is killed. --clear takes it back.
+    """
+    folder = folder_of(state_dir)
+    if clear:
+        if flat or why:
+            raise click.UsageError("--clear goes with neither --flatten nor --why")
+        return _clear(folder, name)
+    try:
+        client = connect(folder, name)
+    except NoTraderError:
+        return _kill_later(folder, flat, why)
+    with client:
+        done = client.call("kill", why=why or f"told by {who()}", flatten=flat)
+        first = "it was killed already" if done["was_killed"] else "killed"
+        write_text(
+            "-",
+            f"{first}: no order leaves any more, every gateway has seen it after "
+            f"{done['acknowledged_ms']:g} ms\n",
+        )
+        return _confirm(client)
+
+
+def _confirm(client: ControlClient) -> int:
+    """Wait until both venues say that nothing is open."""
+    end_s = time.monotonic() + CONFIRM_S
+    while True:
+        state = client.call("status")["kill"]
+        if state is None:
+            write_text("-", "somebody has cleared it since\n")
+            return 0
+        cancels = state["cancels"]
+        if all(each["confirmed"] for each in cancels.values()):
+            venues = " and ".join(cancels)
+            write_text("-", f"no order is open at {venues}\n" if venues else "")
+            return 0
+        if time.monotonic() > end_s:
+            left = "; ".join(
+                f"{venue}: {each['state']}"
+                for venue, each in cancels.items()
+                if not each["confirmed"]
+            )
+            raise ControlError(
+                f"no order leaves, but that none is open is not confirmed after {CONFIRM_S:g} s "
+                f"({left}); the trader goes on asking, look at the venues"
+            )
+        time.sleep(CONFIRM_AGAIN_S)
+
+
+def _kill_later(folder: Path, flat: bool, why: str) -> int:
+    """Leave a trip for the next start, or, where something holds the folder, the wish for one."""
+    record = KillRecord(
+        when=utc_text(), reason="operator", why=" ".join(why.split()) or "told while none ran",
+        by=who(), flatten=flat,
+    )  # fmt: skip
+    try:
+        with StateFolder(folder):
+            known = read_kill(folder)
+            if known is None or (flat and not known.flatten):
+                write_kill(folder, record)
+    except JournalError as error:
+        if "in use" not in str(error):
+            raise
+        write_whole(folder / WISH_NAME, b"flatten\n" if flat else b"")
+        write_text(
+            "-",
+            f"a trader holds {folder} but does not listen: it is starting, stopping or hangs; "
+            f"{folder / WISH_NAME} was written, which kills it as soon as it looks\n",
+        )
+        return 0
+    write_text("-", f"no trader runs here; the next one that starts in {folder} is killed\n")
+    return 0
+
+
+def _clear(folder: Path, name: str | None) -> int:
+    try:
+        with connect(folder, name) as client:
+            cleared = client.call("clear_kill")["cleared"] or {}
+            since = cleared.get("when", "")
+            write_text("-", f"cleared: orders leave again; it was killed since {since}\n")
+            return 0
+    except NoTraderError:
+        with StateFolder(folder):
+            record, wish = read_kill(folder), read_wish(folder)
+            if record is None and wish is None:
+                raise ControlError(f"nothing is killed in {folder}") from None
+            clear_kill(folder)
+    was = "a wish file" if record is None else record.line
+    write_text("-", f"cleared: the next start trades; it was {was}\n")
+    return 0
+
+
+# ---- the others ---------------------------------------------------------------------------------
+
+
+def _tell_paused(paused: dict[str, list[str]]) -> None:
+    for symbol, reasons in paused.items():
+        write_text("-", f"{symbol} is paused: {', '.join(reasons)}\n")
+    if not paused:
+        write_text("-", "no symbol is paused\n")
+
+
+@click.command()
+@place_options
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...|all")
+def pause(state_dir: str | None, name: str | None, symbols: tuple[str, ...]) -> int:
+    """Open no pair of these symbols any more; what is open lives on and closes as usual."""
+    with connect(folder_of(state_dir), name) as client:
+        _tell_paused(client.call("pause", symbols=list(symbols))["paused"])
+    return 0
+
+
+@click.command()
+@place_options
+@click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...|all")
+def resume(state_dir: str | None, name: str | None, symbols: tuple[str, ...]) -> int:
+    """Open pairs of these symbols again, whether you, the breaker or reconciliation paused them.
+
+    A contract that its venue changed stays paused until a restart. `all` also ends `arb flatten`.
+    """
+    with connect(folder_of(state_dir), name) as client:
+        done = client.call("resume", symbols=list(symbols))
+        _tell_paused(done["paused"])
+        if done["killed"]:
+            write_text("-", "the kill switch still stands: arb kill --clear takes it back\n")
+    return 0
+
+
+@click.command()
+@place_options
+def flatten(state_dir: str | None, name: str | None) -> int:
+    """Close every pair now and open none until `arb resume all`."""
+    with connect(folder_of(state_dir), name) as client:
+        left = client.call("flatten")["open_pairs"]
+    write_text(
+        "-",
+        f"closing {counted(left, 'pair')}; none is opened until arb resume all\n",
+    )
+    return 0
+
+
+@click.command()
+@place_options
+@click.argument("limit_name", required=False, metavar="[NAME")
+@click.argument("value", type=float, required=False, metavar="VALUE]")
+def limit(
+    state_dir: str | None, name: str | None, limit_name: str | None, value: float | None
+) -> int:
+    """List the limits in use, or set one until the trader stops."""
+    if limit_name is not None and value is None:
+        raise click.UsageError(f"give {limit_name} a value, or no name to list them all")
+    args = {} if limit_name is None else {"name": limit_name, "value": value}
+    with connect(folder_of(state_dir), name) as client:
+        limits = client.call("limit", **args)["limits"]
+    if limit_name is not None:
+        limits = {limit_name: limits[limit_name]}
+    write_text("-", "".join(f"{key:<24} {number:>14,g}\n" for key, number in limits.items()))
+    return 0
+
+
+@click.command()
+@place_options
+@click.option("--json", "as_json", is_flag=True, help="Print everything, as one JSON object.")
+def status(state_dir: str | None, name: str | None, as_json: bool) -> int:
+    """Show what a running trader does, what it holds and what holds it back."""
+    folder = folder_of(state_dir)
+    try:
+        with connect(folder, name) as client:
+            found = client.call("status")
+    except NoTraderError as error:
+        record = read_kill(folder)
+        more = f"; the next start is {record.line}" if record is not None else ""
+        raise NoTraderError(f"{error}{more}") from None
+    write_text("-", json.dumps(found, indent=2) + "\n" if as_json else screen_of(found))
+    return 0
+
+
+def state_of(found: dict[str, Any]) -> str:
+    """Say in words what a trader is doing."""
+    if found["kill"] is not None:
+        return str(found["kill"]["line"])
+    if found["stopping"]:
+        return "stopping: it closes every pair"
+    if found["flatten"]:
+        return "flattening: it opens no pair until arb resume all"
+    if not found["ready"]:
+        return "starting"
+    if found["opening_off"]:
+        return "it opens no pair any more, see its log; open ones are closed as usual"
+    return "trading"
+
+
+def screen_of(found: dict[str, Any]) -> str:
+    """Lay a status out for a person."""
+    hours, rest = divmod(int(found["uptime_s"]), 3600)
+    lines = [
+        f"{found['name']}: mode {found['mode']}, run {found['run']}, process {found['pid']}, "
+        f"up {hours}:{rest // 60:02d}:{rest % 60:02d}",
+        f"  state    {state_of(found)}",
+    ]
+    if found["kill"] is not None:
+        for venue, each in found["kill"]["cancels"].items():
+            lines.append(f"  cancels  {venue}: {each['state']}")
+    for symbol, reasons in found["paused"].items():
+        lines.append(f"  paused   {symbol}: {', '.join(reasons)}")
+    for venue, rows in found["rows"].items():
+        links = found["links"].get(venue, {})
+        told = [f"{line} {'up' if up else 'DOWN'}" for line, up in links.items()]
+        told.append(f"{rows['live']} of {rows['all']} books live")
+        lines.append(f"  {venue:<8} {', '.join(told)}")
+    for pair in found["open_pairs"]:
+        legs = ", ".join(pair["legs"]) or "nothing filled yet"
+        lines.append(f"  pair     {pair['symbol']} {pair['phase']}: {legs}")
+    counts = found["pairs"]
+    told = [f"{number} {word}" for word, number in counts.items()]
+    lines.append(f"  pairs    {', '.join(told)}; {found['orders']} orders")
+    lines.append(
+        f"  day      {found['day_result_usd']:+.2f} USD of pairs that ended; "
+        f"{found['gross_usd']:,.2f} USD stand"
+    )
+    limits = [f"{key} {number:g}" for key, number in found["limits"].items()]
+    lines.append(f"  limits   {', '.join(limits)}")
+    return "\n".join(lines) + "\n"

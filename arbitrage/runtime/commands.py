@@ -1,0 +1,292 @@
+"""What the commands of the control socket do to a running trader, and how each proves it."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from arbitrage.control import Request
+from arbitrage.core.risk import KILLS, PAUSES
+from arbitrage.core.store import ROW_LIVE
+from arbitrage.errors import ControlError
+from arbitrage.instruments import VENUES
+
+if TYPE_CHECKING:
+    from arbitrage.runtime.engine import Trader
+
+__all__ = ["Commands"]
+
+LOOK_S = 0.0005
+LOOK_AGAIN_S = 0.02
+EFFECT_S = 2.0
+ALL = "all"
+# What a person's word lifts; a changed contract stays out until a start loads it anew.
+LIFTED = PAUSES["operator"] | PAUSES["breaker"] | PAUSES["reconciliation"]
+TURNING = ("strategy", "fused")
+
+
+class KillArgs(msgspec.Struct, forbid_unknown_fields=True):
+    """`why` in words; `flatten` closes what is open too."""
+
+    why: str = ""
+    flatten: bool = False
+
+
+class SymbolArgs(msgspec.Struct, forbid_unknown_fields=True):
+    """Canonical symbols, or ``all``."""
+
+    symbols: list[str]
+
+
+class LimitArgs(msgspec.Struct, forbid_unknown_fields=True):
+    """Without a name: list them."""
+
+    name: str = ""
+    value: float | None = None
+
+
+class NoArgs(msgspec.Struct, forbid_unknown_fields=True):
+    """Nothing to say."""
+
+
+class Commands:
+    """Carry out one command at a time for each client.
+
+    Threads: the control loop. Everything here reaches the hot threads by words of shared memory.
+    """
+
+    def __init__(self, trader: "Trader") -> None:
+        self._trader = trader
+        self._verbs: dict[str, tuple[type[Any], Callable[[Any, str], Any]]] = {
+            "status": (NoArgs, self._status),
+            "kill": (KillArgs, self._kill),
+            "clear_kill": (NoArgs, self._clear_kill),
+            "pause": (SymbolArgs, self._pause),
+            "resume": (SymbolArgs, self._resume),
+            "flatten": (NoArgs, self._flatten),
+            "limit": (LimitArgs, self._limit),
+        }
+
+    async def answer(self, request: Request) -> dict[str, Any]:
+        """Carry out a command; return its result once it has taken effect.
+
+        Raises
+        ------
+        ControlError
+            It is not known, cannot be done, or has not taken effect in time.
+        """
+        if request.verb not in self._verbs:
+            raise ControlError(
+                f"verb was {request.verb[:40]!r}; accepted are {', '.join(self._verbs)}"
+            )
+        form, work = self._verbs[request.verb]
+        result: dict[str, Any] = await work(msgspec.convert(request.args, form), request.by)
+        return result
+
+    # ---- the kill switch ------------------------------------------------------------------------
+
+    async def _kill(self, args: KillArgs, by: str) -> dict[str, Any]:
+        began_ns = time.monotonic_ns()
+        reason = "dashboard" if by == "dashboard" else "operator"
+        switch = self._trader.kill_switch
+        is_first = switch.trip(
+            reason, " ".join(args.why.split()) or "no reason given", by, flatten=args.flatten
+        )
+        await self._seen_by_gateways(True)
+        acknowledged_ns, wall_ns = time.monotonic_ns() - began_ns, time.time_ns()
+        switch.attend()
+        return {
+            "was_killed": not is_first,
+            "acknowledged_ms": round(acknowledged_ns / 1e6, 3),
+            "acknowledged_wall_ns": wall_ns,
+            "kill": self._kill_state(),
+        }
+
+    async def _clear_kill(self, _args: NoArgs, by: str) -> dict[str, Any]:
+        if self._trader.segment.kill_reason == 0:
+            raise ControlError("the kill switch has not tripped: there is nothing to clear")
+        record = self._trader.kill_switch.clear(by)
+        await self._seen_by_gateways(False)
+        return {"cleared": None if record is None else msgspec.to_builtins(record)}
+
+    async def _seen_by_gateways(self, is_killed: bool) -> None:
+        """Wait until no gateway can act on what the switch was before."""
+        gateways = self._trader.gateways
+        end_s = time.monotonic() + EFFECT_S
+        look_s = 0.0
+        while not gateways.has_seen(is_killed):
+            now_s = time.monotonic()
+            if is_killed != (self._trader.segment.kill_reason != 0):
+                return  # somebody else has said the opposite since
+            if now_s > end_s:
+                raise ControlError(
+                    f"the word is set, but a gateway has not looked at it within {EFFECT_S:g} s: "
+                    "its loop hangs; stop the process if orders must not leave"
+                )
+            if now_s >= look_s:
+                gateways.look()
+                look_s = now_s + LOOK_AGAIN_S
+            await asyncio.sleep(LOOK_S)
+
+    # ---- pausing and flattening -----------------------------------------------------------------
+
+    async def _pause(self, args: SymbolArgs, _by: str) -> dict[str, Any]:
+        for index in self._chosen(args.symbols):
+            self._trader.segment.pause(index, PAUSES["operator"])
+        await self._strategy_turned()
+        return {"paused": self._paused()}
+
+    async def _resume(self, args: SymbolArgs, _by: str) -> dict[str, Any]:
+        trader = self._trader
+        chosen = self._chosen(args.symbols)
+        if ALL in args.symbols:
+            if trader.stop_asked.is_set():
+                raise ControlError("the trader is stopping: it opens no pair any more")
+            if trader.segment.kill_reason == 0:
+                trader.segment.steer(flatten=False)
+        for index in chosen:
+            trader.segment.unpause(index, LIFTED)
+        await self._strategy_turned()
+        return {"paused": self._paused(), "killed": trader.segment.kill_reason != 0}
+
+    async def _flatten(self, _args: NoArgs, by: str) -> dict[str, Any]:
+        trader = self._trader
+        if trader.segment.kill_reason != 0:
+            trader.kill_switch.flatten(by)
+        trader.segment.steer(flatten=True)
+        trader.core.stages.wake()
+        await self._strategy_turned()
+        return {"open_pairs": trader.core.strategy.live_pairs}
+
+    def _chosen(self, symbols: Iterable[str]) -> list[int]:
+        known = self._trader.market.symbols
+        chosen: list[int] = []
+        for symbol in symbols:
+            if symbol == ALL:
+                return list(range(len(known)))
+            if symbol not in known:
+                raise ControlError(
+                    f"symbol was {symbol!r}; this trader has {', '.join(known)}, or {ALL}"
+                )
+            chosen.append(self._trader.segment.symbols.index(symbol))
+        return chosen
+
+    def _paused(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for index, symbol in enumerate(self._trader.market.symbols):
+            reasons = self._trader.segment.pause_reasons(index)
+            if reasons:
+                found[symbol] = [name for name, bit in PAUSES.items() if reasons & bit]
+        return found
+
+    async def _strategy_turned(self) -> None:
+        """Wait for one whole turn of the strategy: what it decides now, it decides by our words."""
+        stages = self._trader.core.stages
+        if stages.placement == "inline":
+            # its turns are callbacks of the feed loop: none is under way when this one runs
+            await self._through_loop("feed")
+            return
+        before = self._turns()
+        end_s = time.monotonic() + EFFECT_S
+        while self._turns() < before + 2:
+            if time.monotonic() > end_s:
+                raise ControlError(f"the strategy has not turned within {EFFECT_S:g} s")
+            stages.wake()
+            await asyncio.sleep(LOOK_S)
+
+    def _turns(self) -> int:
+        table = self._trader.segment.threads()
+        return sum(int(entry["turns"]) for entry in table if entry["role"] in TURNING)
+
+    async def _through_loop(self, role: str) -> None:
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        for thread in self._trader.loops:
+            if thread.role == role:
+                thread.call(lambda: loop.call_soon_threadsafe(done.set))
+                try:
+                    async with asyncio.timeout(EFFECT_S):
+                        await done.wait()
+                except TimeoutError:
+                    raise ControlError(
+                        f"the {role} loop has not turned within {EFFECT_S:g} s"
+                    ) from None
+
+    # ---- limits and status ----------------------------------------------------------------------
+
+    async def _limit(self, args: LimitArgs, _by: str) -> dict[str, Any]:
+        gate: Any = self._trader.core.strategy.risk
+        if args.name and args.value is not None:
+            try:
+                gate.set_limit(args.name, args.value)
+            except (ValueError, KeyError) as error:
+                raise ControlError(str(error)) from None
+            await self._strategy_turned()
+        elif args.name and args.name not in gate.limits:
+            raise ControlError(
+                f"limit was {args.name!r}; there are {', '.join(gate.limits)}"
+            )
+        return {"limits": gate.limits}
+
+    def _kill_state(self) -> dict[str, Any] | None:
+        segment, record = self._trader.segment, self._trader.kill_switch.record
+        if segment.kill_reason == 0:
+            return None
+        found = {} if record is None else msgspec.to_builtins(record)
+        found["line"] = f"killed ({KILLS[segment.kill_reason]})" if record is None else record.line
+        return found | {"cancels": self._trader.gateways.cancels()}
+
+    async def _status(self, _args: NoArgs, _by: str) -> dict[str, Any]:
+        trader = self._trader
+        segment, controls = trader.segment, trader.segment.controls
+        counters = segment.counters()
+        return {
+            "name": segment.name,
+            "mode": trader.settings.mode,
+            "run": segment.run,
+            "pid": segment.pid,
+            "ready": segment.state == "ready",
+            "stopping": trader.stop_asked.is_set(),
+            "uptime_s": round(segment.uptime_s, 1),
+            "kill": self._kill_state(),
+            "flatten": controls["flatten"],
+            "opening_off": controls["opening_off"],
+            "paused": self._paused(),
+            "links": trader.gateways.links(),
+            "rows": self._rows(),
+            "open_pairs": self._open_pairs(),
+            "pairs": {
+                name: counters["strategy"][f"pairs_{name}"]
+                for name in ("opened", "closed", "unwound", "missed")
+            },
+            "orders": counters["strategy"]["orders"],
+            "day_result_usd": trader.core.strategy.risk.day_result_usd,
+            "gross_usd": trader.core.strategy.risk.gross_usd,
+            "limits": getattr(trader.core.strategy.risk, "limits", {}),
+        }
+
+    def _rows(self) -> dict[str, dict[str, int]]:
+        """Return how many of each venue's rows are LIVE, of how many."""
+        store, count = self._trader.segment.store, len(self._trader.market.symbols)
+        return {
+            venue: {
+                "live": sum(
+                    store.read_row(number, index).state == ROW_LIVE for index in range(count)
+                ),
+                "all": count,
+            }
+            for number, venue in enumerate(VENUES)
+        }
+
+    def _open_pairs(self) -> list[dict[str, Any]]:
+        """Return the pairs that are not over: a look while they move, for a person."""
+        trader = self._trader
+        found: list[dict[str, Any]] = []
+        for index, symbol in enumerate(trader.market.symbols):
+            pair = trader.core.strategy.pair(index)
+            if pair["phase"].lower() != "idle":
+                legs = trader.legs_of(index)
+                found.append({"symbol": symbol, "phase": pair["phase"].lower(), "legs": legs})
+        return found
