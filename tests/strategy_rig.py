@@ -4,9 +4,20 @@ import math
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+from arbitrage.core.intents import IntentDoor
 from arbitrage.core.journal import Journal
-from arbitrage.core.messages import Execution, Opportunity, Order, PairEvent, PairPhase
+from arbitrage.core.messages import (
+    VERDICTS,
+    Execution,
+    Intent,
+    Notice,
+    Opportunity,
+    Order,
+    PairEvent,
+    PairPhase,
+)
 from arbitrage.core.ring import BroadcastRing, MpscRing, SpscRing
 from arbitrage.core.store import MarketStore
 from arbitrage.core.strategy import EVENTS, PHASES, SpreadStrategy
@@ -64,13 +75,40 @@ class Rig:
         self.orders = [SpscRing(order_capacity), SpscRing(order_capacity)]
         self.pair_events = BroadcastRing(1024, 120)
         self.events = self.pair_events.reader(from_oldest=True)
+        self.notices = BroadcastRing(1024, 120)
+        self.told = self.notices.reader(from_oldest=True)
         path = Path(self.folder.name) / "orders.journal"
         self.journal = Journal.create(path, journal_records, run=77)
         self.strategy = SpreadStrategy(
             self.store, self.opportunities, self.executions, self.orders, self.journal, GRID,
-            pair_events=self.pair_events, **(SETTINGS | settings),
+            pair_events=self.pair_events, notices=self.notices, **(SETTINGS | settings),
         )  # fmt: skip
         self.opportunity_id = 0
+
+    def open_door(self) -> IntentDoor:
+        """Attach a door in this process's memory: what a user's strategy asks comes in by it."""
+        door = IntentDoor.private(1)
+        self.strategy.attach_door(door)
+        return door
+
+    def intend(self, door: IntentDoor, action: int = 1, symbol: int = 0, **more: float) -> int:
+        """Ask for something; return the intent's id."""
+        intent_id = door.counters["asked"] + 1
+        asked: dict[str, Any] = {
+            "id": intent_id, "asked_mono_ns": self.now, "expires_mono_ns": 0, "max_usd": math.nan,
+            "min_net_bps": -1000.0, "min_gross_bps": -1000.0, "pair": 0, "symbol_index": symbol,
+            "buy_venue": 0, "sell_venue": 1, "action": action,
+        }  # fmt: skip
+        assert door.try_push(Intent(**(asked | more)))
+        return intent_id
+
+    def take_notices(self) -> list[Notice]:
+        return [Notice.unpack(payload) for payload in self.told.drain()]
+
+    def verdict(self) -> str:
+        """Run a turn and return what was said of the last intent."""
+        self.poll()
+        return VERDICTS[[item for item in self.take_notices() if item.notice == 1][-1].verdict]
 
     def close(self) -> None:
         self.folder.cleanup()

@@ -84,6 +84,8 @@ class PairEvent(NamedTuple):
     naked_us: int
     pair: int
     order_count: int
+    kind: int
+    tag: int
     buy_row: int
     sell_row: int
     symbol_index: int
@@ -154,6 +156,8 @@ class PairPhase(NamedTuple):
     symbol_index: int
     phase: int
     reason: int
+    kind: int = 0
+    tag: int = 0
     def pack(self) -> bytes: ...
     @classmethod
     def unpack(cls, payload: bytes) -> PairPhase: ...

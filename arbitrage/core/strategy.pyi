@@ -3,6 +3,7 @@ from typing import Any
 
 from arbitrage.core.clock import Clock
 from arbitrage.core.histogram import Histogram
+from arbitrage.core.intents import IntentDoor
 from arbitrage.core.journal import Journal
 from arbitrage.core.ring import BroadcastRing, MpscRing, SpscRing
 from arbitrage.core.risk import LIMITS as LIMITS
@@ -16,6 +17,7 @@ MOVES: tuple[tuple[str, str, str], ...]
 EXIT_REASONS: tuple[str, ...]
 EVENTS: tuple[str, ...]
 ORDER_STATES: tuple[str, ...]
+PAIR_KINDS: tuple[str, ...]
 SETTINGS: dict[str, tuple[float, float, float]]
 
 class SpreadStrategy:
@@ -30,6 +32,7 @@ class SpreadStrategy:
         symbols: Mapping[int, tuple[float, Sequence[int]]],
         *,
         pair_events: BroadcastRing | None = None,
+        notices: BroadcastRing | None = None,
         clock: Clock | None = None,
         seen: Histogram | None = None,
         decided: Histogram | None = None,
@@ -45,5 +48,7 @@ class SpreadStrategy:
     def live_pairs(self) -> int: ...
     @property
     def counters(self) -> dict[str, int]: ...
+    def attach_door(self, door: IntentDoor) -> None: ...
+    def orphan(self, tag: int, how: str | None) -> None: ...
     def poll(self, now_mono_ns: int) -> int: ...
     def pair(self, symbol_index: int) -> dict[str, Any]: ...

@@ -115,6 +115,7 @@ def build_core(settings: Settings, market: Market, segment: Segment, journal: Jo
         journal,
         lots,
         pair_events=segment.pair_events,
+        notices=segment.notices,
         clock=segment.clock,
         seen=segment.histogram(STAGES["seen"]),
         decided=segment.histogram(STAGES["decided"]),

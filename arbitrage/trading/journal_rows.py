@@ -7,6 +7,7 @@ from typing import Any
 
 from arbitrage.core.journal import JournalRecord
 from arbitrage.core.messages import (
+    PAIR_KINDS,
     Contract,
     ControlWords,
     Execution,
@@ -28,7 +29,7 @@ __all__ = ["COLUMNS", "Row", "rows", "sentence"]
 COLUMNS = (
     "sequence", "time", "type", "pair", "leg", "attempt", "client_id", "venue", "symbol", "what",
     "side", "qty", "px", "cum_qty", "unit", "fee_bps", "code", "phase", "reason", "opportunity_id",
-    "mono_ns", "trade_id", "fee", "amount", "venue_time", "mode",
+    "mono_ns", "trade_id", "fee", "amount", "venue_time", "mode", "kind", "tag",
 )  # fmt: skip
 Row = dict[str, Any]
 _WORDS = (
@@ -93,6 +94,8 @@ def _body(held: Any, contracts: dict[int, Contract]) -> Row:
             "what": f"holds {_held(held.long_lots, held.buy_row, contracts)} long, "
             f"{_held(held.short_lots, held.sell_row, contracts)} short",
             "opportunity_id": held.opportunity_id,
+            "kind": PAIR_KINDS[held.kind] if held.kind < len(PAIR_KINDS) else str(held.kind),
+            "tag": held.tag,
         }
     if isinstance(held, ControlWords):
         words = [name for name, value in held._asdict().items() if value]

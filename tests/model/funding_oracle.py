@@ -30,7 +30,7 @@ def is_known(leg: Leg) -> bool:
         not math.isnan(leg.rate)
         and abs(leg.rate) <= 0.1
         and not math.isnan(leg.interval_h)
-        and 0 < leg.interval_h <= 24
+        and 1 / 3600 <= leg.interval_h <= 24
         and leg.next_ns > 0
     )
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "strategy.h"
+#include "strategy_turn.h"
 
 enum { SYMBOLS = 4 };
 
@@ -59,6 +59,33 @@ static void opportunity(arb_broadcast_ring_t *ring, uint32_t capacity, int64_t n
         opp.sell_row = (uint16_t)(!flip * capacity + symbol);
     }
     arb_broadcast_publish(ring, &opp);
+}
+
+/* What a process that is not trusted may put into its door: anything. */
+static void intend(arb_intent_door_t *door, uint32_t capacity, int64_t now)
+{
+    arb_intent_t intent;
+    fill_random(&intent, sizeof intent);
+    if (next_random() % 4 != 0)
+        intent = (arb_intent_t){.id = next_random(), .asked_mono_ns = now, .max_usd = NAN, .min_net_bps = -50,
+                                .min_gross_bps = -50, .symbol_index = (uint16_t)(next_random() % capacity),
+                                .buy_venue = next_random() % 2, .sell_venue = next_random() % 3,
+                                .action = (uint8_t)(next_random() % 3)};
+    arb_door_try_push(door, &intent);
+    if (next_random() % 1024 == 0)
+        door->pushed = next_random();
+}
+
+static void funding(arb_market_store_t *store, int64_t now)
+{
+    uint32_t row = (uint32_t)(next_random() % store->row_count);
+    double rate = (double)(int64_t)(next_random() % 200) * 1e-4 - 0.01, hours = 1e-3;
+    int64_t next_ns = now + (int64_t)(next_random() % 2000000) - 1000000;
+    if (next_random() % 8 == 0)
+        memcpy(&rate, &(uint64_t){next_random()}, 8);
+    if (next_random() % 8 == 0)
+        memcpy(&hours, &(uint64_t){next_random()}, 8);
+    arb_store_apply_funding(store, row, rate, hours, next_random() % 8 == 0 ? (int64_t)next_random() : next_ns);
 }
 
 /* Speak of the order that a random leg waits for; end: as a venue does that filled all of it. */
@@ -138,9 +165,15 @@ int main(int argc, char **argv)
         .exit_widen_bps = 5, .exit_slip_bps_max = 100, .max_hold_ns = 1000000, .cooldown_ns = 1000,
         .cooldown_ns_max = 100000, .retry_ns = 1000, .retry_ns_max = 10000,
         .naked_ns_max = 400000, .exit_tries_max = 32, .complete_tries_max = 2, .breaker_failures = 3,
-        .settle_ns = 5000, .journal_room_min = 64};
+        .settle_ns = 5000, .journal_room_min = 64, .spread_on = true, .funding_step_ns = 10000,
+        .funding = {.window_ns = 1000000, .hold_ns = 2000000, .min_bps = 1, .min_delta = 1e-4},
+        .funding_stop_bps = 60};
     arb_strategy_t *strat = make(arb_strategy_bytes(SYMBOLS));
     arb_strategy_init(strat, &config, &wire);
+    arb_intent_door_t *door = make(sizeof *door);
+    strat->doors[strat->door_count++] = door;
+    wire.notices = strat->wire.notices = make(arb_broadcast_ring_bytes(16));
+    arb_broadcast_ring_init(wire.notices, 16);
     static arb_order_t sent[4096];
     uint32_t sent_count = 0;
     uint64_t opened_by_half = 0;
@@ -152,6 +185,12 @@ int main(int argc, char **argv)
         for (uint64_t count = next_random() % 4; count > 0; count--)
             if (next_random() % 8 != 0 || !waited_for(strat, wire.executions, false, now))
                 execution(wire.executions, sent, sent_count, now);
+        if (next_random() % 16 == 0)
+            intend(door, SYMBOLS + 1, now);
+        if (next_random() % 16 == 0)
+            funding(store, now);
+        if (next_random() % 256 == 0)
+            strat->orphans_close ^= 2;
         flatten = next_random() % 64 == 0;
         arb_strategy_poll(strat, now);
         for (uint32_t venue = 0; venue < 2; venue++)
@@ -174,6 +213,11 @@ int main(int argc, char **argv)
         if (arb_journal_room(&journal) < 16)
             journal.count = 0;
     }
+    printf("%llu intents, %llu refused, %llu pairs by them, %llu by funding\n",
+           (unsigned long long)wire.counters->intents, (unsigned long long)wire.counters->intents_refused,
+           (unsigned long long)wire.counters->pairs_intent, (unsigned long long)wire.counters->pairs_funding);
+    if (wire.counters->pairs_intent == 0 || wire.counters->pairs_funding == 0)
+        return printf("one of the ways in was never used\n"), 6;
     printf("%llu orders, %llu pairs opened, %llu closed, %llu unwound, %llu broken, %llu unknown\n",
            (unsigned long long)wire.counters->orders, (unsigned long long)wire.counters->pairs_opened,
            (unsigned long long)wire.counters->pairs_closed, (unsigned long long)wire.counters->pairs_unwound,

@@ -78,6 +78,10 @@
     X(orders)            /* orders pushed to a gateway */                              \
     X(orders_dropped)    /* order ring full */                                         \
     X(orders_unjournaled)/* refused because the journal had no room */                 \
+    X(intents)           /* of users' strategies, answered */                          \
+    X(intents_refused)                                                                 \
+    X(pairs_intent)      /* opening because a user's strategy asked */                 \
+    X(pairs_funding)     /* opening because of two funding rates */                    \
     X(acks)                                                                            \
     X(rejects)                                                                         \
     X(fills)                                                                           \

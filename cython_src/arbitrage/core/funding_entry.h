@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #define ARB_FUNDING_RATE_MAX 0.1 /* of one interval; both venues cap theirs far below */
+#define ARB_FUNDING_INTERVAL_H_MIN (1.0 / 3600.0)
 #define ARB_FUNDING_INTERVAL_H_MAX 24.0
 
 /* One venue's funding of one symbol, as it was last told. */
@@ -61,7 +62,7 @@ typedef struct arb_funding_plan {
 static inline bool arb_funding_is_known(const arb_funding_leg_t *leg)
 {
     /* written so that NaN fails */
-    return fabs(leg->rate) <= ARB_FUNDING_RATE_MAX && leg->interval_h > 0 &&
+    return fabs(leg->rate) <= ARB_FUNDING_RATE_MAX && leg->interval_h >= ARB_FUNDING_INTERVAL_H_MIN &&
            leg->interval_h <= ARB_FUNDING_INTERVAL_H_MAX && leg->next_ns > 0;
 }
 

@@ -84,6 +84,8 @@ static inline bool arb_door_take(arb_intent_door_t *door, uint64_t *taken, arb_i
     uint64_t pushed = arb_load_acquire(&door->pushed);
     if (ARB_UNLIKELY(pushed - *taken > ARB_DOOR_CAPACITY)) {
         *taken = pushed; /* no producer of ours writes that: what lies between is not believed */
+        /* release: the door is empty again; pairs with intent_door.h:arb_door_try_push */
+        arb_store_release(&door->taken, pushed);
         return false;
     }
     const arb_door_slot_t *slot = &door->slots[*taken & (ARB_DOOR_CAPACITY - 1)];

@@ -98,6 +98,9 @@ typedef struct arb_journal_pair {
     uint16_t symbol_index;
     uint8_t phase;      /* arb_pair_phase_t */
     uint8_t reason;     /* arb_exit_reason_t */
+    uint8_t kind;       /* arb_pair_kind_t */
+    uint8_t tag;        /* user's strategy that owns it; 0: built in */
+    uint8_t reserved[2];
 } arb_journal_pair_t;
 
 /* Texts are ASCII, zero-padded; one of full length has no zero at its end. */

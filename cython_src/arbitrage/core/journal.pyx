@@ -182,6 +182,15 @@ cdef class Journal:
         """Follow changes of the wall clock; call it every few seconds. Any thread."""
         self.handle.wall_offset_ns = arb_wall_ns() - arb_mono_ns()
 
+    @property
+    def wall_offset_ns(self) -> int:
+        """UTC epoch of the zero of the clock that records are stamped with."""
+        return self.handle.wall_offset_ns
+
+    @wall_offset_ns.setter
+    def wall_offset_ns(self, offset_ns: int) -> None:
+        self.handle.wall_offset_ns = offset_ns
+
     def append(self, type: int, payload: bytes, now_mono_ns: int | None = None) -> bool:
         """Append one record; False when there is no room. Only while no strategy thread does."""
         self._check_open()

@@ -55,8 +55,8 @@ _FIELDS = {
             "venue_code:I row:H venue:B kind:B side:B reserved_0:B reserved_1:B reserved_2:B",
     "pair_event": "opportunity_id:Q mono_ns:q started_mono_ns:q opened_mono_ns:q buy_px:d "
                   "sell_px:d buy_exit_px:d sell_exit_px:d base_qty:d gross_bps:d pair_bps:d "
-                  "fees_bps:f funding_bps:f naked_us:I pair:I order_count:I buy_row:H sell_row:H "
-                  "symbol_index:H event:B reason:B run:I",
+                  "fees_bps:f funding_bps:f naked_us:I pair:I order_count:H kind:B tag:B buy_row:H "
+                  "sell_row:H symbol_index:H event:B reason:B run:I",
     "intent": "id:Q asked_mono_ns:q expires_mono_ns:q max_usd:d min_net_bps:d min_gross_bps:f "
               "pair:I symbol_index:H buy_venue:B sell_venue:B action:B reserved_0:3x",
     "notice": "intent_id:Q client_id:Q opportunity_id:Q mono_ns:q px:d base_qty:d rate:d "
@@ -65,7 +65,7 @@ _FIELDS = {
               "reserved_0:14x",
     "run": "started_wall_ns:q started_mono_ns:q pid:q",
     "pair": "opportunity_id:Q long_lots:q short_lots:q pair:I buy_row:H sell_row:H "
-            "symbol_index:H phase:B reason:B reserved_0:I",
+            "symbol_index:H phase:B reason:B kind:B tag:B reserved_0:2x",
     "kill": "kill:Q opening_off:Q flatten:Q",
     "contract": "row:H symbol_index:H venue:B reserved_0:3x symbol:16s venue_symbol:24s tick:16s "
                 "lot:16s",
@@ -109,9 +109,9 @@ def _struct(record):
 _STRUCTS = {record: _struct(record) for record in RECORDS}
 
 
-def _tuple(name, record):
+def _tuple(name, record, defaults=None):
     names = [column for column, _ in _columns(record) if not column.startswith("reserved")]
-    return namedtuple(name, names)
+    return namedtuple(name, names, defaults=defaults)
 
 
 _OpportunityTuple = _tuple("Opportunity", "opportunity")
@@ -121,7 +121,7 @@ _PairEventTuple = _tuple("PairEvent", "pair_event")
 _IntentTuple = _tuple("Intent", "intent")
 _NoticeTuple = _tuple("Notice", "notice")
 _RunBegunTuple = _tuple("RunBegun", "run")
-_PairPhaseTuple = _tuple("PairPhase", "pair")
+_PairPhaseTuple = _tuple("PairPhase", "pair", (0, 0))  # kind, tag
 _ContractTuple = _tuple("Contract", "contract")
 _ControlWordsTuple = _tuple("ControlWords", "kill")
 _FillEntryTuple = _tuple("FillEntry", "fill")
@@ -130,7 +130,6 @@ _PositionEntryTuple = _tuple("PositionEntry", "position")
 
 
 cdef int EXEC_FIELDS = 11  # without the reserved bytes at its end
-cdef int PAIR_FIELDS = 9
 
 
 class _Packed:
@@ -210,15 +209,6 @@ class PairPhase(_Packed, _PairPhaseTuple):
 
     __slots__ = ()
     _record = "pair"
-
-    def pack(self) -> bytes:
-        """Return the record's bytes, as they lie in a journal."""
-        return _STRUCTS["pair"].pack(*self, 0)
-
-    @classmethod
-    def unpack(cls, payload: bytes):
-        """Return the tuple of a record's bytes; trailing bytes are ignored."""
-        return cls(*_STRUCTS["pair"].unpack_from(payload)[:PAIR_FIELDS])
 
 
 class Contract(_Packed, _ContractTuple):

@@ -11,7 +11,9 @@
 
 #include "basis.h"
 #include "broadcast_ring.h"
+#include "funding_entry.h"
 #include "histogram.h"
+#include "intent_door.h"
 #include "journal.h"
 #include "legs.h"
 #include "market_store.h"
@@ -32,7 +34,10 @@ typedef enum arb_exit_reason {
     ARB_EXIT_MISSED = 7,    /* neither leg filled */
     ARB_EXIT_LATE_FILL = 8, /* a fill came after the pair was over */
     ARB_EXIT_LEG_LOST = 9,  /* the venue took from a leg by itself: liquidation, ADL, a stranger's order */
-    ARB_EXIT_REASON_COUNT = 10
+    ARB_EXIT_FUNDING = 10,  /* no more funding is to be had: it turned, or was the last settlement */
+    ARB_EXIT_ASKED = 11,    /* the user's strategy asked for it */
+    ARB_EXIT_ORPHANED = 12, /* the user's strategy is gone */
+    ARB_EXIT_REASON_COUNT = 13
 } arb_exit_reason_t;
 
 typedef enum arb_pair_event_kind {
@@ -63,7 +68,9 @@ typedef struct arb_pair_event {
     float funding_bps;       /* accrued */
     uint32_t naked_us;       /* longest time the legs were uneven */
     uint32_t pair;           /* number inside the run */
-    uint32_t order_count;    /* of this pair so far */
+    uint16_t order_count;    /* of this pair so far; 65535: or more */
+    uint8_t kind;            /* arb_pair_kind_t */
+    uint8_t tag;             /* user's strategy that owns it; 0: built in */
     uint16_t buy_row;
     uint16_t sell_row;
     uint16_t symbol_index;
@@ -108,6 +115,10 @@ typedef struct arb_strategy_config {
     uint32_t breaker_failures; /* one-sided failures in a row that pause the symbol */
     uint32_t exit_tries_max;   /* reduce-only orders of a leg on one way out, then the pair is BROKEN */
     uint64_t journal_room_min; /* records that must be left for exits before a pair may start */
+    bool spread_on;            /* trade the detector's opportunities */
+    arb_funding_rules_t funding;
+    int64_t funding_step_ns;   /* one symbol's funding is looked at so often, in turn; 0: not traded */
+    double funding_stop_bps;   /* as stop_bps, of funding pairs: theirs begin deep in their own fees */
 } arb_strategy_config_t;
 
 /* What the strategy is connected to. Pointers marked * may be NULL. */
@@ -122,6 +133,7 @@ typedef struct arb_strategy_wiring {
     const arb_strategy_symbol_t *symbols;    /* symbol_capacity entries, kept by the caller */
     const uint64_t *flatten;                 /* * shared word: close every pair */
     arb_broadcast_ring_t *pair_events;       /* * */
+    arb_broadcast_ring_t *notices;           /* * */
     const arb_clock_t *clock;                /* * stamps decisions; without it the turn's time does */
     arb_histogram_t *seen;                   /* * frame received -> opportunity seen */
     arb_histogram_t *decided;                /* * frame received -> order pushed */
@@ -166,6 +178,9 @@ typedef struct arb_pair {
     uint16_t symbol_index;
     uint8_t phase;             /* arb_pair_phase_t */
     uint8_t reason;            /* arb_exit_reason_t */
+    uint8_t kind;              /* arb_pair_kind_t: by which rule it leaves */
+    uint8_t tag;               /* user's strategy that owns it; 0: built in */
+    bool close_asked;          /* by that strategy */
     bool active;               /* on the active list */
     bool counted;              /* its end has been counted */
 } arb_pair_t;
@@ -181,6 +196,15 @@ typedef struct arb_strategy {
     int64_t now_mono_ns;       /* of this turn */
     int64_t basis_due_mono_ns; /* when the next symbol's basis is sampled */
     uint32_t basis_symbol;
+    int64_t funding_due_mono_ns; /* when the next symbol's funding is looked at */
+    uint32_t funding_symbol;
+    double wanted_usd;         /* of the entry being sized; at most config.position_usd */
+    uint8_t refused_by;        /* arb_risk_reason_t of the last entry that the gate refused */
+    uint32_t door_count;
+    arb_intent_door_t *doors[ARB_DOORS_MAX];
+    uint64_t doors_taken[ARB_DOORS_MAX];
+    uint64_t orphans_close;    /* bit a tag: close its pairs now; written by the owner's main thread */
+    uint64_t orphans_held;     /* bit a tag: its pairs also take profit as spread pairs do; likewise */
     uint16_t active[ARB_SYMBOLS_MAX]; /* symbols with a pair under way */
     arb_pair_t pairs[];        /* symbol_capacity */
 } arb_strategy_t;

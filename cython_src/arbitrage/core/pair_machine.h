@@ -15,15 +15,9 @@
 #define ARB_PAIR_MACHINE_H
 
 #include "pair_decide.h"
+#include "pair_exit.h"
 
 /* ---- what holds now --------------------------------------------------------------------------- */
-
-/* Whether every pair is to be closed now. The kill switch alone does not say so: while it has tripped and
- * nobody wants to flatten, no order leaves. */
-static inline bool arb_strategy_must_flatten(const arb_strategy_t *strat)
-{
-    return arb_risk_is_raised(strat->wire.flatten);
-}
 
 /* Whether reduce-only orders may leave. Asked before the gate is, so that what waits tries nothing. */
 static inline bool arb_strategy_may_exit(const arb_strategy_t *strat)
@@ -245,76 +239,6 @@ static inline void arb_pair_step_reducing(arb_strategy_t *strat, arb_pair_t *pai
         arb_pair_break(strat, pair, ARB_EXIT_LEG_FAILED);
     else if (pair->phase != ARB_PAIR_BROKEN && arb_pair_naked_ns(strat, pair) > config->naked_ns_max)
         arb_pair_break(strat, pair, ARB_EXIT_NAKED);
-}
-
-/* Whether a settlement's time has come. A venue that lengthens its interval moves the next time
- * later too, without settling; the minute is for clocks that differ. */
-static inline bool arb_pair_is_settled(const arb_strategy_t *strat, int64_t next_wall_ns)
-{
-    int64_t offset_ns = arb_load_relaxed(&strat->wire.journal->wall_offset_ns);
-    return strat->now_mono_ns + offset_ns >= next_wall_ns - INT64_C(60000000000);
-}
-
-/* Count a settlement that has passed since the last look: the rate known before it, on each leg. */
-static inline void arb_pair_accrue_funding(arb_strategy_t *strat, arb_pair_t *pair)
-{
-    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
-        arb_row_view_t view;
-        if (!arb_store_read_row(strat->wire.store, pair->legs[leg_index].row, &view, 64))
-            continue;
-        int64_t *next = &pair->funding_next_ns[leg_index];
-        double *rate = &pair->funding_rate[leg_index];
-        if (*next != 0 && view.funding_next_ns > *next && *rate == *rate &&
-            arb_pair_is_settled(strat, *next))
-            pair->funding_bps += *rate * 1e4 * (leg_index == ARB_PAIR_SELL ? 1 : -1);
-        *next = view.funding_next_ns;
-        *rate = view.funding_rate;
-    }
-}
-
-/* Entry plus what leaving now would bring, less fees; NaN while a price is missing. */
-static inline double arb_pair_judge(arb_strategy_t *strat, arb_pair_t *pair)
-{
-    arb_top_view_t tops[2];
-    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
-        arb_pair_leg_t *leg = &pair->legs[leg_index];
-        arb_top_read(strat->wire.store, leg->row, &tops[leg_index]);
-        if (tops[leg_index].state != ARB_ROW_LIVE)
-            return NAN;
-        if (tops[leg_index].bid_px > 0)
-            leg->last_bid = tops[leg_index].bid_px;
-        if (tops[leg_index].ask_px > 0)
-            leg->last_ask = tops[leg_index].ask_px;
-    }
-    const double *mult = arb_store_px_mult(strat->wire.store);
-    double out_px = tops[ARB_PAIR_BUY].bid_px * mult[pair->legs[ARB_PAIR_BUY].row];
-    double back_px = tops[ARB_PAIR_SELL].ask_px * mult[pair->legs[ARB_PAIR_SELL].row];
-    double close_bps = (out_px - back_px) / back_px * 1e4;
-    return arb_pair_gross_bps(strat, pair) + close_bps - arb_pair_fees_bps(strat, pair) + pair->funding_bps;
-}
-
-static inline arb_exit_reason_t arb_pair_exit_reason(arb_strategy_t *strat, arb_pair_t *pair)
-{
-    const arb_strategy_config_t *config = &strat->config;
-    if (arb_strategy_must_flatten(strat))
-        return ARB_EXIT_FLATTEN;
-    if (strat->now_mono_ns - pair->opened_mono_ns >= config->max_hold_ns)
-        return ARB_EXIT_MAX_HOLD;
-    bool changed = false;
-    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
-        /* relaxed: only tells whether a look is worth while; the look itself is the seqlock's */
-        uint32_t row = pair->legs[leg_index].row;
-        uint64_t version = arb_load_relaxed(arb_store_version(strat->wire.store) + row);
-        changed = changed || version != pair->seen_versions[leg_index];
-        pair->seen_versions[leg_index] = version;
-    }
-    if (!changed)
-        return ARB_EXIT_NONE;
-    arb_pair_accrue_funding(strat, pair);
-    pair->pair_bps = arb_pair_judge(strat, pair);
-    if (pair->pair_bps >= config->take_profit_bps)
-        return ARB_EXIT_TAKE_PROFIT;
-    return pair->pair_bps <= -config->stop_bps ? ARB_EXIT_STOP : ARB_EXIT_NONE;
 }
 
 static inline void arb_pair_step_open(arb_strategy_t *strat, arb_pair_t *pair)

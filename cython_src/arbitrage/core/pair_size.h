@@ -25,7 +25,7 @@ static inline double arb_pair_budget_usd(const arb_strategy_t *strat)
     int64_t micro = limits->order_micro_max < limits->position_micro_max ? limits->order_micro_max
                                                                          : limits->position_micro_max;
     double budget = (double)micro / ARB_RISK_MICRO;
-    return strat->config.position_usd < budget ? strat->config.position_usd : budget;
+    return strat->wanted_usd < budget ? strat->wanted_usd : budget;
 }
 
 /* Base units that the budget pays for at the dearer of both limits: neither leg may pass a limit

@@ -116,7 +116,9 @@ static inline void arb_pair_publish(arb_strategy_t *strat, const arb_pair_t *pai
         .funding_bps = (float)pair->funding_bps,
         .naked_us = (uint32_t)(pair->naked_ns_max / 1000),
         .pair = pair->number,
-        .order_count = pair->order_count,
+        .order_count = (uint16_t)(pair->order_count < UINT16_MAX ? pair->order_count : UINT16_MAX),
+        .kind = pair->kind,
+        .tag = pair->tag,
         .buy_row = (uint16_t)buy->row,
         .sell_row = (uint16_t)sell->row,
         .symbol_index = pair->symbol_index,
@@ -126,6 +128,61 @@ static inline void arb_pair_publish(arb_strategy_t *strat, const arb_pair_t *pai
     };
     arb_broadcast_publish(strat->wire.pair_events, &event);
 }
+
+/* ---- to users' strategies -------------------------------------------------------------------- */
+
+static inline void arb_pair_tell_fill(arb_strategy_t *strat, const arb_pair_t *pair,
+                                      const arb_exec_t *exec)
+{
+    if (strat->wire.notices == NULL)
+        return;
+    arb_notice_t notice = {
+        .client_id = exec->client_id,
+        .opportunity_id = pair->opportunity_id,
+        .mono_ns = exec->recv_mono_ns,
+        .px = exec->px,
+        .base_qty = (double)exec->last_qty_lots * arb_row_lot_base(strat->wire.store, exec->row),
+        .rate = NAN,
+        .lots = exec->last_qty_lots,
+        .fee_bps = exec->fee_bps,
+        .run = strat->config.run,
+        .pair = pair->number,
+        .row = exec->row,
+        .symbol_index = pair->symbol_index,
+        .notice = ARB_NOTICE_FILL,
+        .side = exec->side,
+        .kind = pair->kind,
+        .tag = pair->tag,
+    };
+    arb_broadcast_publish(strat->wire.notices, &notice);
+}
+
+static inline void arb_pair_tell_funding(arb_strategy_t *strat, const arb_pair_t *pair, uint32_t leg_index,
+                                         double rate, double bps)
+{
+    const arb_pair_leg_t *leg = &pair->legs[leg_index];
+    if (strat->wire.notices == NULL)
+        return;
+    arb_notice_t notice = {
+        .opportunity_id = pair->opportunity_id,
+        .mono_ns = strat->now_mono_ns,
+        .px = NAN,
+        .base_qty = (double)leg->lots * arb_row_lot_base(strat->wire.store, leg->row),
+        .rate = rate,
+        .funding_bps = bps,
+        .pair_funding_bps = pair->funding_bps,
+        .run = strat->config.run,
+        .pair = pair->number,
+        .row = (uint16_t)leg->row,
+        .symbol_index = pair->symbol_index,
+        .notice = ARB_NOTICE_FUNDING,
+        .kind = pair->kind,
+        .tag = pair->tag,
+    };
+    arb_broadcast_publish(strat->wire.notices, &notice);
+}
+
+/* ---- phases ------------------------------------------------------------------------------------ */
 
 /* Change the phase and journal it. A move that the table does not know is not made, and counted. */
 static inline void arb_pair_enter(arb_strategy_t *strat, arb_pair_t *pair, arb_pair_phase_t phase,
@@ -146,7 +203,9 @@ static inline void arb_pair_enter(arb_strategy_t *strat, arb_pair_t *pair, arb_p
                                 .sell_row = (uint16_t)pair->legs[ARB_PAIR_SELL].row,
                                 .symbol_index = pair->symbol_index,
                                 .phase = pair->phase,
-                                .reason = pair->reason};
+                                .reason = pair->reason,
+                                .kind = pair->kind,
+                                .tag = pair->tag};
     arb_journal_append(strat->wire.journal, ARB_JOURNAL_PAIR, &entry, sizeof entry, strat->now_mono_ns);
 }
 

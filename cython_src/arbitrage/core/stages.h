@@ -17,12 +17,12 @@
 #include "bell.h"
 #include "detector.h"
 #include "segment.h"
-#include "strategy.h"
+#include "strategy_turn.h"
 
 enum {
     ARB_TICKS_A_TURN = 256,
     ARB_PARK_IDLE_NS = 20 * 1000 * 1000, /* longest sleep: then staleness and timers are looked at */
-    ARB_PARK_BUSY_NS = 500 * 1000,       /* the same while a pair is open */
+    ARB_PARK_BUSY_NS = 500 * 1000,       /* the same while a pair is open, or intents may come */
 };
 
 typedef enum arb_wait { ARB_WAIT_SPIN = 0, ARB_WAIT_YIELD = 1, ARB_WAIT_ADAPTIVE = 2 } arb_wait_t;
@@ -92,7 +92,9 @@ static inline uint32_t arb_turn_fused(arb_stages_t *stages, int64_t now_mono_ns)
 
 static inline int64_t arb_stages_park_ns(const arb_stages_t *stages)
 {
-    bool busy = stages->strategy != NULL && arb_strategy_live_pairs(stages->strategy) > 0;
+    bool busy = stages->strategy != NULL && (arb_strategy_live_pairs(stages->strategy) > 0 ||
+                                             /* nobody who asks can wake us: its memory here is read-only */
+                                             stages->strategy->door_count > 0);
     return busy ? ARB_PARK_BUSY_NS : ARB_PARK_IDLE_NS;
 }
 

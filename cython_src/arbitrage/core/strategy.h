@@ -1,12 +1,9 @@
-/* Spread strategy: opportunities in, two-legged pairs out. One turn of its thread.
+/* Strategy: entries and executions. Whatever asks for a pair (an opportunity of the detector, two funding
+ * rates, a user's strategy) goes through arb_strategy_consider: edge still there, size, gate, two entry
+ * orders. The turn that calls it is in strategy_turn.h.
  *
- *   executions ring ---> 1. what venues said of our orders -> legs
- *   opportunities -----> 2. free symbol, edge still there, size, gate -> two entry orders
- *   active pairs ------> 3. exits, retries, waiting times
- *                           order rings <--- journal <--- every order
- *
- * Executions go first: what we hold is true before anything is decided. An opportunity is a hint: prices
- * and sizes are read again from the store at the decision. Nothing allocates, waits or calls the system.
+ * What asks is a hint: prices and sizes are read again from the store at the decision. Nothing allocates,
+ * waits or calls the system.
  *
  * Threads: one owns the strategy and calls arb_strategy_poll. Limits: one pair to a symbol.
  */
@@ -53,7 +50,17 @@ static inline void arb_strategy_activate(arb_strategy_t *strat, arb_pair_t *pair
 
 /* ---- entry ----------------------------------------------------------------------------------- */
 
-static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const arb_opportunity_t *opp)
+/* On which terms a pair may be opened, and whose it is. */
+typedef struct arb_entry_terms {
+    double min_net_bps;
+    double min_gross_bps;
+    double max_usd;        /* each leg at most; never more than configured */
+    uint8_t kind;          /* arb_pair_kind_t */
+    uint8_t tag;
+} arb_entry_terms_t;
+
+static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const arb_opportunity_t *opp,
+                                  const arb_entry_terms_t *terms)
 {
     const arb_pair_t before = *pair;
     uint32_t rows[2] = {opp->buy_row, opp->sell_row};
@@ -68,6 +75,8 @@ static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const
     pair->opportunity_id = opp->id;
     pair->started_mono_ns = strat->now_mono_ns;
     pair->pair_bps = NAN;
+    pair->kind = terms->kind;
+    pair->tag = terms->tag;
     for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
         pair->id_numbers[leg_index] = pair->number;
         pair->funding_rate[leg_index] = NAN;
@@ -95,7 +104,7 @@ static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat, const a
             .symbol_index = opp->symbol_index,
             .venue = (uint8_t)venue,
             .row_state = (uint8_t)tops[leg_index].state,
-            .wall_ns = strat->now_mono_ns + arb_load_relaxed(&strat->wire.journal->wall_offset_ns),
+            .wall_ns = arb_strategy_wall_ns(strat, strat->now_mono_ns),
         };
         const arb_spsc_ring_t *ring = strat->wire.orders[venue];
         if (ring == NULL || arb_spsc_depth(ring) >= ring->capacity)
@@ -106,14 +115,15 @@ static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat, const a
     return arb_risk_check_pair(strat->wire.risk, &checks[0], &checks[1], strat->now_mono_ns);
 }
 
-static inline void arb_strategy_open(arb_strategy_t *strat, arb_pair_t *pair,
-                                     const arb_opportunity_t *opp, const arb_top_view_t tops[2],
-                                     double gross_bps, arb_order_t orders[2])
+/* Both entry orders. false: one of them did not leave. */
+static inline bool arb_strategy_open(arb_strategy_t *strat, arb_pair_t *pair,
+                                     const arb_opportunity_t *opp, const arb_entry_terms_t *terms,
+                                     const arb_top_view_t tops[2], double gross_bps, arb_order_t orders[2])
 {
     arb_signal_t signal = {.opportunity_id = opp->id, .recv_mono_ns = opp->recv_mono_ns,
                            .detected_ns = opp->detected_ns};
     bool sent[2];
-    arb_pair_reset(strat, pair, opp);
+    arb_pair_reset(strat, pair, opp, terms);
     pair->gross_bps = gross_bps;
     arb_risk_pair_begin(strat->wire.risk, pair->symbol_index);
     arb_strategy_activate(strat, pair);
@@ -129,18 +139,19 @@ static inline void arb_strategy_open(arb_strategy_t *strat, arb_pair_t *pair,
         arb_count(&strat->wire.counters->pairs_opening, 1);
     arb_pair_enter(strat, pair, ARB_PAIR_OPENING, ARB_EXIT_NONE);
     arb_pair_publish(strat, pair, ARB_PAIR_EVENT_OPENING);
+    return sent[0] && sent[1];
 }
 
-/* An OPEN or UPDATE of a free symbol: is the edge still there, is it worth an order, may it be sent? */
-static inline void arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair,
-                                         const arb_opportunity_t *opp)
+/* A hint about a free symbol: is the edge still there, is it worth an order, may it be sent? */
+static inline arb_verdict_t arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair,
+                                                  const arb_opportunity_t *opp,
+                                                  const arb_entry_terms_t *terms)
 {
     const arb_market_store_t *store = strat->wire.store;
     const arb_strategy_config_t *config = &strat->config;
     arb_strategy_counters_t *counters = strat->wire.counters;
     const uint32_t rows[2] = {opp->buy_row, opp->sell_row};
     arb_top_view_t tops[2];
-    arb_count(&counters->considered, 1);
     arb_top_read(store, rows[0], &tops[0]);
     arb_top_read(store, rows[1], &tops[1]);
     double ask = tops[ARB_PAIR_BUY].ask_px * arb_store_px_mult(store)[rows[0]];
@@ -148,20 +159,21 @@ static inline void arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair
     double gross_bps = (bid - ask) / ask * 1e4;
     double net_bps = opp->net_bps + (gross_bps - opp->gross_bps);
     /* written so that NaN, a side without a quote, fails */
-    if (!(net_bps >= config->min_net_bps && gross_bps >= config->min_gross_bps))
-        return;
-    if (config->basis_step_ns != 0 &&
+    if (!(net_bps >= terms->min_net_bps && gross_bps >= terms->min_gross_bps))
+        return gross_bps != gross_bps ? ARB_VERDICT_no_quote : ARB_VERDICT_edge;
+    if (terms->kind == ARB_KIND_SPREAD && config->basis_step_ns != 0 &&
         !(arb_basis_is_known(&pair->basis) &&
           arb_basis_excess_bps(&pair->basis, gross_bps, rows[ARB_PAIR_BUY] < rows[ARB_PAIR_SELL]) >=
               config->min_excess_bps))
-        return;
+        return ARB_VERDICT_edge;
     /* what fees less funding cost, as the detector had it, and our own thresholds on top */
-    double floor_bps = opp->gross_bps - opp->net_bps - opp->slippage_bps + config->min_net_bps;
-    floor_bps = config->min_gross_bps > floor_bps ? config->min_gross_bps : floor_bps;
+    double floor_bps = opp->gross_bps - opp->net_bps - opp->slippage_bps + terms->min_net_bps;
+    floor_bps = terms->min_gross_bps > floor_bps ? terms->min_gross_bps : floor_bps;
+    strat->wanted_usd = terms->max_usd < config->position_usd ? terms->max_usd : config->position_usd;
     arb_pair_plan_t plan = arb_pair_size(strat, opp->symbol_index, rows, tops, floor_bps);
     if (plan.steps <= 0) {
         arb_count(&counters->too_small, 1);
-        return;
+        return ARB_VERDICT_too_small;
     }
     arb_order_t orders[2] = {{0}, {0}};
     for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
@@ -176,9 +188,46 @@ static inline void arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair
     arb_risk_reason_t reason = arb_strategy_gate(strat, opp, rows, tops, orders);
     if (reason != ARB_RISK_OK) {
         arb_count(&counters->risk_reasons[reason], 1);
-        return;
+        strat->refused_by = (uint8_t)reason;
+        return ARB_VERDICT_gate;
     }
-    arb_strategy_open(strat, pair, opp, tops, gross_bps, orders);
+    return arb_strategy_open(strat, pair, opp, terms, tops, gross_bps, orders) ? ARB_VERDICT_accepted
+                                                                               : ARB_VERDICT_unsent;
+}
+
+/* Whether a symbol is free for another pair; ARB_VERDICT_accepted when it is. */
+static inline arb_verdict_t arb_strategy_is_free(const arb_strategy_t *strat, const arb_pair_t *pair)
+{
+    if (pair->phase != ARB_PAIR_IDLE)
+        return ARB_VERDICT_pair_open;
+    if (arb_strategy_must_flatten(strat))
+        return ARB_VERDICT_flattening;
+    if (strat->next_pair + ARB_PAIR_KEPT > ARB_PAIR_LAST)
+        return ARB_VERDICT_unsent;
+    return strat->now_mono_ns < pair->cool_until_mono_ns ? ARB_VERDICT_cooling : ARB_VERDICT_accepted;
+}
+
+/* A hint that no detector made: rows bought and sold at, and what a pair costs beside its quotes' edge. */
+static inline arb_opportunity_t arb_strategy_hint(const arb_strategy_t *strat, uint32_t buy_row,
+                                                  uint32_t sell_row, double costs_bps, int64_t mono_ns)
+{
+    return (arb_opportunity_t){
+        .recv_mono_ns = mono_ns,
+        .gross_bps = 0,
+        .net_bps = -costs_bps,
+        .buy_row = (uint16_t)buy_row,
+        .sell_row = (uint16_t)sell_row,
+        .symbol_index = (uint16_t)(buy_row % strat->config.symbol_capacity),
+        .event = ARB_OPP_OPEN,
+    };
+}
+
+/* Fees of a round trip through two rows. */
+static inline double arb_strategy_round_trip_bps(const arb_strategy_t *strat, uint32_t buy_row,
+                                                 uint32_t sell_row)
+{
+    const double *taker = arb_store_taker_bps(strat->wire.store);
+    return 2 * (taker[buy_row] + taker[sell_row]);
 }
 
 static inline void arb_strategy_on_opportunity(arb_strategy_t *strat, const arb_opportunity_t *opp)
@@ -191,11 +240,14 @@ static inline void arb_strategy_on_opportunity(arb_strategy_t *strat, const arb_
         opp->buy_row >= row_count || opp->sell_row >= row_count)
         return;
     arb_pair_t *pair = &strat->pairs[opp->symbol_index];
-    if (pair->phase != ARB_PAIR_IDLE || strat->now_mono_ns < pair->cool_until_mono_ns)
+    if (!strat->config.spread_on || arb_strategy_is_free(strat, pair) != ARB_VERDICT_accepted)
         return;
-    if (strat->next_pair + ARB_PAIR_KEPT > ARB_PAIR_LAST || arb_strategy_must_flatten(strat))
-        return;
-    arb_strategy_consider(strat, pair, opp);
+    const arb_entry_terms_t terms = {.min_net_bps = strat->config.min_net_bps,
+                                     .min_gross_bps = strat->config.min_gross_bps,
+                                     .max_usd = strat->config.position_usd,
+                                     .kind = ARB_KIND_SPREAD};
+    arb_count(&strat->wire.counters->considered, 1);
+    arb_strategy_consider(strat, pair, opp, &terms);
 }
 
 /* ---- executions ------------------------------------------------------------------------------ */
@@ -274,6 +326,8 @@ static inline void arb_strategy_on_exec(arb_strategy_t *strat, const arb_exec_t 
             arb_leg_schedule_retry(strat, leg);
     }
     arb_strategy_count_exec(strat, exec, event);
+    if (exec->kind == ARB_EXEC_FILL && event != ARB_LEG_UNKNOWN_ORDER && event != ARB_LEG_DUPLICATE)
+        arb_pair_tell_fill(strat, pair, exec);
     if (event != ARB_LEG_FILLED && event != ARB_LEG_ENDED && event != ARB_LEG_NOTED)
         return;
     if (pair->phase == ARB_PAIR_IDLE) {
@@ -345,32 +399,6 @@ static inline void arb_strategy_sample_basis(arb_strategy_t *strat)
                       (double)config->basis_time_ns);
         return;
     }
-}
-
-/* One turn. Returns executions and opportunities handled; 0: nothing came in. Owner thread only. */
-static inline uint32_t arb_strategy_poll(arb_strategy_t *strat, int64_t now_mono_ns)
-{
-    uint32_t handled = 0;
-    arb_opportunity_t opp;
-    strat->now_mono_ns = now_mono_ns;
-    arb_strategy_note_controls(strat);
-    arb_strategy_sample_basis(strat);
-    for (uint32_t count = 0; count < ARB_STRATEGY_BATCH; count++, handled++) {
-        const arb_exec_t *exec = (const arb_exec_t *)arb_mpsc_peek(strat->wire.executions);
-        if (exec == NULL)
-            break;
-        arb_strategy_on_exec(strat, exec);
-        arb_mpsc_advance(strat->wire.executions);
-    }
-    for (uint32_t count = 0; count < ARB_STRATEGY_BATCH; count++, handled++) {
-        if (!arb_broadcast_try_read(strat->wire.opportunities, &strat->reader, &opp))
-            break;
-        arb_strategy_on_opportunity(strat, &opp);
-    }
-    /* relaxed: one writer */
-    arb_store_relaxed(&strat->wire.counters->opportunities_lost, strat->reader.lost);
-    arb_strategy_step_active(strat);
-    return handled;
 }
 
 #endif

@@ -4,12 +4,13 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from arbitrage.core.clock cimport arb_clock_t
 from arbitrage.core.histogram cimport arb_histogram_t
+from arbitrage.core.intents cimport arb_intent_door_t
 from arbitrage.core.journal cimport Journal, arb_journal_t
 from arbitrage.core.ring cimport arb_broadcast_ring_t, arb_mpsc_ring_t, arb_spsc_ring_t
 from arbitrage.core.risk cimport RiskGate, arb_risk_t
 from arbitrage.core.store cimport arb_market_store_t
 
-cdef extern from "strategy.h" nogil:
+cdef extern from "strategy_turn.h" nogil:
     enum:
         ARB_LEG_ORDERS
         ARB_PAIR_PHASE_COUNT
@@ -48,9 +49,18 @@ cdef extern from "strategy.h" nogil:
         uint32_t number
         uint8_t phase
         uint8_t reason
+        uint8_t kind
+        uint8_t tag
         bint active
         double pair_bps
         double funding_bps
+
+    ctypedef struct arb_funding_rules_t:
+        int64_t window_ns
+        int64_t lead_ns
+        int64_t hold_ns
+        double min_bps
+        double min_delta
 
     ctypedef struct arb_strategy_config_t:
         uint32_t run
@@ -80,6 +90,10 @@ cdef extern from "strategy.h" nogil:
         uint32_t exit_tries_max
         uint32_t breaker_failures
         uint64_t journal_room_min
+        bint spread_on
+        arb_funding_rules_t funding
+        int64_t funding_step_ns
+        double funding_stop_bps
 
     ctypedef struct arb_strategy_wiring_t:
         const arb_market_store_t *store
@@ -92,6 +106,7 @@ cdef extern from "strategy.h" nogil:
         const arb_strategy_symbol_t *symbols
         const uint64_t *flatten
         arb_broadcast_ring_t *pair_events
+        arb_broadcast_ring_t *notices
         const arb_clock_t *clock
         arb_histogram_t *seen
         arb_histogram_t *decided
@@ -104,6 +119,10 @@ cdef extern from "strategy.h" nogil:
         uint32_t next_pair
         uint32_t active_count
         uint32_t venues_pushed  # bit a venue: orders pushed since the owner cleared it
+        uint32_t door_count
+        arb_intent_door_t **doors
+        uint64_t orphans_close
+        uint64_t orphans_held
         arb_pair_t *pairs
 
     uint64_t arb_strategy_bytes(uint32_t symbol_capacity) noexcept
@@ -119,6 +138,7 @@ cdef class SpreadStrategy:
     cdef arb_strategy_counters_t *own_counters
     cdef readonly RiskGate risk
     cdef readonly Journal journal
+    cdef tuple doors
     cdef object keep  # rings, store, clock and histograms behind the pointers
     # Before the threads: use words of shared memory, which outlive this object, instead of its own.
     cdef void borrow(self, uint64_t *kill, const uint64_t *opening_off,

@@ -8,15 +8,17 @@ from posix.stdlib cimport posix_memalign
 
 from arbitrage.core.clock cimport Clock
 from arbitrage.core.histogram cimport Histogram
+from arbitrage.core.intents cimport IntentDoor
 from arbitrage.core.ring cimport BroadcastRing, MpscRing, SpscRing
 from arbitrage.core.store cimport MarketStore
 
+from arbitrage.core.messages import PAIR_KINDS
 from arbitrage.core.risk import LIMITS, REASONS
 from arbitrage.core.risk import settings as checked_settings
 
 cdef extern from *:
     """
-    #include "strategy.h"
+    #include "strategy_turn.h"
     #define ARB_X(name) #name,
     static const char *const arb_strategy_counter_names[] = {ARB_STRATEGY_COUNTERS(ARB_X) NULL};
     #undef ARB_X
@@ -26,8 +28,15 @@ cdef extern from *:
     #define ARB_X(from, to, why) #from, #to, why,
     static const char *arb_pair_move_texts[] = {ARB_PAIR_MOVES(ARB_X) NULL};
     #undef ARB_X
+    /* one writer, the owner's main thread */
+    static void arb_tag_put(uint64_t *word, uint64_t bit, int on)
+    {
+        uint64_t held = arb_load_relaxed(word);
+        arb_store_relaxed(word, on ? held | bit : held & ~bit);
+    }
     """
     const char *arb_strategy_counter_names[]
+    void arb_tag_put(uint64_t *word, uint64_t bit, bint on) nogil
     const char *arb_pair_phase_texts[]
     const char *arb_pair_move_texts[]
 
@@ -47,7 +56,7 @@ PHASES = tuple(PHASES_ABOUT)
 MOVES = tuple((source.lower(), target.lower(), why)
               for source, target, why in _texts(arb_pair_move_texts, 3))
 EXIT_REASONS = ("none", "take_profit", "stop", "max_hold", "flatten", "leg_failed", "naked",
-                "missed", "late_fill", "leg_lost")
+                "missed", "late_fill", "leg_lost", "funding_over", "asked", "orphaned")
 EVENTS = ("none", "opening", "opened", "closing", "closed", "unwinding", "unwound", "missed",
           "broken")
 ORDER_STATES = ("none", "live", "unknown", "done")
@@ -80,6 +89,15 @@ SETTINGS = {
     "settle_ms": (1_000.0, 0, 600_000),
     "basis_step_ms": (10.0, 0.001, 60_000),
     "basis_time_s": (600.0, 0.001, 1e6),
+    "spread": (1, 0, 1),  # trade the detector's opportunities
+    "funding": (0, 0, 1),  # trade differences of funding rates; see funding_entry.h
+    "funding_window_s": (600.0, 0, 86_400),
+    "funding_lead_s": (10.0, 0, 3_600),
+    "funding_hold_s": (86_400.0, 0, 1e7),
+    "funding_min_bps": (0.0, -10_000, 10_000),
+    "funding_min_delta": (0.0001, 0, 1),  # fraction per 8 h
+    "funding_stop_bps": (60.0, 0, 10_000),
+    "funding_step_ms": (10.0, 0.001, 60_000),
     "journal_room_min": (1_024, 0, 1 << 26),
 }
 
@@ -106,6 +124,8 @@ cdef class SpreadStrategy:
         Symbol index -> base units of one step of the common lot grid, and lots of each venue in it.
     pair_events : BroadcastRing, optional
         Where changes of pairs are told.
+    notices : BroadcastRing, optional
+        Where answers to intents, fills and settlements are told.
     clock : Clock, optional
         Stamps decisions; without it the time given to :meth:`poll` does.
     seen, decided, to_order, naked : Histogram, optional
@@ -130,6 +150,7 @@ cdef class SpreadStrategy:
     def __init__(
         self, store: MarketStore, opportunities: BroadcastRing, executions: MpscRing, orders,
         journal: Journal, symbols, *, pair_events: BroadcastRing | None = None,
+        notices: BroadcastRing | None = None,
         clock: Clock | None = None, seen: Histogram | None = None,
         decided: Histogram | None = None, to_order: Histogram | None = None,
         naked: Histogram | None = None, **settings: float,
@@ -161,13 +182,15 @@ cdef class SpreadStrategy:
         wire.symbols = self.symbols
         wire.flatten = self.risk.ptr.flatten
         wire.pair_events = pair_events.ptr if pair_events is not None else NULL
+        wire.notices = notices.ptr if notices is not None else NULL
         wire.clock = clock.ptr if clock is not None else NULL
         wire.seen = seen.ptr if seen is not None else NULL
         wire.decided = decided.ptr if decided is not None else NULL
         wire.to_order = to_order.ptr if to_order is not None else NULL
         wire.naked = naked.ptr if naked is not None else NULL
-        self.keep = (store, opportunities, executions, tuple(orders), pair_events, clock, seen,
-                     decided, to_order, naked)
+        self.doors = ()
+        self.keep = (store, opportunities, executions, tuple(orders), pair_events, notices,
+                     clock, seen, decided, to_order, naked)
         self.ptr = <arb_strategy_t *>calloc(1, arb_strategy_bytes(config.symbol_capacity))
         if self.ptr == NULL:
             raise MemoryError()
@@ -196,6 +219,35 @@ cdef class SpreadStrategy:
         self.risk.borrow_controls(kill, opening_off, flatten, paused)
         self.ptr.wire.flatten = flatten
         self.ptr.wire.counters = counters
+
+    def attach_door(self, IntentDoor door not None) -> None:
+        """Take intents from a door from now on. Before the strategy thread runs.
+
+        Doors come in the order of their tags, from 1.
+        """
+        if door.tag != self.ptr.door_count + 1:
+            raise ValueError(f"the door's tag was {door.tag}; the next one is "
+                             f"{self.ptr.door_count + 1}")
+        self.ptr.doors[self.ptr.door_count] = door.ptr
+        self.ptr.door_count += 1
+        self.doors += (door,)
+
+    def orphan(self, tag: int, how: str | None) -> None:
+        """Say what becomes of a user's pairs while its strategy is gone. Any thread.
+
+        Parameters
+        ----------
+        tag : int
+            Of its door.
+        how : str or None
+            ``close``: leave at once; ``hold``: leave by the spread's rules; None: it is back.
+        """
+        cdef uint64_t bit = <uint64_t>1 << <int>tag
+        if not 1 <= tag <= 63 or how not in (None, "close", "hold"):
+            raise ValueError(f"tag and how were {tag} and {how!r}; accepted are a door's tag and "
+                             "'close', 'hold' or None")
+        arb_tag_put(&self.ptr.orphans_close, bit, how == "close")
+        arb_tag_put(&self.ptr.orphans_held, bit, how == "hold")
 
     def poll(self, now_mono_ns: int) -> int:
         """Run one turn; return how many executions and opportunities were handled."""
@@ -258,7 +310,8 @@ cdef class SpreadStrategy:
             legs.append({"row": pair.legs[leg_index].row, "lots": pair.legs[leg_index].lots,
                          "order_count": pair.legs[leg_index].order_count, "orders": orders})
         return {"phase": PHASES[pair.phase], "reason": EXIT_REASONS[pair.reason],
-                "number": pair.number, "pair_bps": pair.pair_bps,
+                "kind": PAIR_KINDS[pair.kind], "tag": pair.tag, "number": pair.number,
+                "pair_bps": pair.pair_bps,
                 "funding_bps": pair.funding_bps, "legs": legs,
                 "basis_bps": pair.basis.mean_bps, "basis_samples": pair.basis.sample_count}
 
@@ -290,5 +343,14 @@ cdef int _fill_config(arb_strategy_config_t *config, dict values) except -1:
     config.exit_tries_max = <uint32_t>values["exit_tries"]
     config.breaker_failures = <uint32_t>values["breaker_failures"]
     config.settle_ns = <int64_t>(values["settle_ms"] * 1e6)
+    config.spread_on = values["spread"] != 0
+    config.funding.window_ns = <int64_t>(values["funding_window_s"] * 1e9)
+    config.funding.lead_ns = <int64_t>(values["funding_lead_s"] * 1e9)
+    config.funding.hold_ns = <int64_t>(values["funding_hold_s"] * 1e9)
+    config.funding.min_bps = values["funding_min_bps"]
+    config.funding.min_delta = values["funding_min_delta"]
+    config.funding_stop_bps = values["funding_stop_bps"]
+    if values["funding"]:
+        config.funding_step_ns = <int64_t>(values["funding_step_ms"] * 1e6)
     config.journal_room_min = <uint64_t>values["journal_room_min"]
     return 0
