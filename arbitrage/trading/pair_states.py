@@ -144,11 +144,6 @@ class OneLeg(PairState):
         self._leave()
         return Open(told)
 
-    def closed(self, told: PairFacts) -> "Closed":
-        """Nothing stands any more."""
-        self._leave()
-        return Closed(told)
-
     def broken(self, told: PairFacts) -> "Broken":
         """Uneven for the whole naked bound while nothing might leave."""
         self._leave()

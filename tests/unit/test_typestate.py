@@ -39,7 +39,8 @@ def told(kind: ExecKind, last: int = 0, cum: int = -1) -> Execution:
 
 def test_the_pair_classes_are_the_table() -> None:
     moves = [(a.phase, name, b.phase) for a, name, b in moves_of(PairState)]
-    assert sorted(moves) == sorted((a, b, b) for a, b, _ in MOVES)
+    table = sorted((a, b, b) for a, b, _ in MOVES)
+    assert sorted(moves) == table, "the table changed: run bin/render-pair-states"
     assert tuple(phase.phase for phase in PHASE_CLASSES) == PHASES
     assert states_of(PairState) == list(PHASE_CLASSES)
 
