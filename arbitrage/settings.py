@@ -102,6 +102,33 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
     cooldown_ms: Annotated[
         int, _env("ARB_COOLDOWN_MS", "rest of a symbol after a missed pair", ge=0, le=600000)
     ] = 250
+    complete_tries: Annotated[
+        int,
+        _env(
+            "ARB_COMPLETE_TRIES",
+            "further orders for what one leg of an entry lacks, where that costs less; 0: none",
+            ge=0,
+            le=255,
+        ),
+    ] = 2
+    exit_tries: Annotated[
+        int,
+        _env(
+            "ARB_EXIT_TRIES",
+            "orders of a leg on its way out, then its pair counts as broken",
+            ge=1,
+            le=1000,
+        ),
+    ] = 32
+    breaker_failures: Annotated[
+        int,
+        _env(
+            "ARB_BREAKER_FAILURES",
+            "pairs of a symbol in a row that got one leg only, then it is paused",
+            ge=1,
+            le=1000,
+        ),
+    ] = 3
 
 
 class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -134,6 +134,9 @@ def build_core(settings: Settings, market: Market, segment: Segment, journal: Jo
         max_hold_s=wanted.max_hold_s,
         cooldown_ms=wanted.cooldown_ms,
         max_naked_ms=risk.max_naked_ms,
+        complete_tries=wanted.complete_tries,
+        exit_tries=wanted.exit_tries,
+        breaker_failures=wanted.breaker_failures,
         **_limits(settings),
     )
     stages = Stages(

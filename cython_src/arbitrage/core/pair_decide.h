@@ -9,8 +9,9 @@
  *   unwind     what the larger leg brings at its own book against its entry              - 1 taker fee
  *
  * Completing is asked for at all only while there is time (half the naked bound), tries are left, both
- * books are LIVE and fresh, nobody wants to flatten, and the venue did not refuse the leg; and it has to
- * pass the whole risk gate like any entry. Everything else unwinds, which is always possible.
+ * books are LIVE and fresh, nobody wants to flatten, the venue did not refuse the leg, and what the larger
+ * leg holds beyond the grid can be sold; and it has to pass the whole risk gate like any entry. Everything
+ * else unwinds, which is always possible.
  *
  * Threads: the strategy's.
  */
@@ -77,7 +78,9 @@ static inline bool arb_pair_value_ways(const arb_strategy_t *strat, const arb_pa
     found->small = small;
     found->top = tops[small];
     found->lots = steps[1 - small] * grid->step_lots[lacks->venue] - (lacks->lots > 0 ? lacks->lots : 0);
-    if (steps[0] == steps[1] || lacks->lots < 0 || !(large->entry_lots > 0))
+    int64_t crumbs = large->lots - steps[1 - small] * grid->step_lots[large->venue];
+    bool sellable = crumbs == 0 || crumbs >= arb_store_min_lots(store)[large->row];
+    if (steps[0] == steps[1] || lacks->lots < 0 || !(large->entry_lots > 0) || !sellable)
         return false;
     double base = (double)found->lots * arb_row_lot_base(store, lacks->row), get_px, out_px, worst_px;
     bool enough = arb_pair_price(strat, pair, lacks, &tops[small], lacks->entry_side, base, &get_px, &found->px);
