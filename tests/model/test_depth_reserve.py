@@ -1,4 +1,4 @@
-"""What our own orders may have taken is no depth: sizing by brute force on books less what is reserved."""
+"""What our own orders may have taken is no depth: sizing by brute force on what is left."""
 
 import random
 from collections.abc import Iterator
@@ -43,7 +43,8 @@ class Books:
         for venue in (0, 1):
             coins = step * rng.choice([0.3, 1.0, 2.5, 6.0])
             shift = 0.0 if venue == self.buy_venue else self.gross + 1.0
-            self.quote(venue, self.symbol, shift, coins / INSTRUMENTS[venue, self.symbol]["qty_mult"])
+            qty = coins / INSTRUMENTS[venue, self.symbol]["qty_mult"]
+            self.quote(venue, self.symbol, shift, qty)
         self.asks = depth_of(rig, self.symbol, self.buy_venue, 1, rng)
         self.bids = depth_of(rig, self.symbol, 1 - self.buy_venue, 0, rng)
 
@@ -141,7 +142,7 @@ def rig() -> Iterator[Rig]:
 
 
 def sizes(rig: Rig) -> tuple[int, int]:
-    """Enter symbol 0 without touching the books; end both orders unfilled; return what they asked."""
+    """Enter symbol 0 on the books as they are; end both orders unfilled; return their lots."""
     rig.poll(2.0)
     quote, rig.quote = rig.quote, lambda *args: None  # type: ignore[method-assign]
     rig.opportunity(0, 0)
