@@ -229,4 +229,36 @@ class PositionEntry(NamedTuple):
     @classmethod
     def unpack(cls, payload: bytes) -> PositionEntry: ...
 
+class Adopted(NamedTuple):
+    opportunity_id: int
+    started_wall_ns: int
+    opened_wall_ns: int
+    long_lots: int
+    short_lots: int
+    buy_px: float
+    sell_px: float
+    buy_fee_bps: float
+    sell_fee_bps: float
+    funding_bps: float
+    from_run: int
+    from_pair: int
+    buy_row: int
+    sell_row: int
+    symbol_index: int
+    phase: int
+    kind: int
+    tag: int
+    pair: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> Adopted: ...
+
+class RunTaken(NamedTuple):
+    pair_count: int
+    from_run: int
+    mode: int
+    def pack(self) -> bytes: ...
+    @classmethod
+    def unpack(cls, payload: bytes) -> RunTaken: ...
+
 def pair_event_dtype() -> Any: ...

@@ -47,6 +47,7 @@ from arbitrage.runtime.state import (
     open_state,
 )
 from arbitrage.runtime.stop_flag import StopFlag
+from arbitrage.runtime.taking_over import are_quoted, take_over
 from arbitrage.runtime.threads import HotThread, LoopThread, run_together, spread_cores
 from arbitrage.runtime.wiring import Core, build_core, make_segment
 from arbitrage.trading.ledger import Ledger
@@ -59,6 +60,7 @@ HEARTBEAT_S = 0.1
 ANCHOR_EVERY = 10  # heartbeats between two corrections of the clock
 INLINE_TIMER_S = 0.005  # inline stages also look at their timers when no frame comes
 READY_S = 20.0
+QUOTED_S = 3.0
 FLATTEN_S = 5.0
 KILLED_STOP_S = 1.0  # for what was under way to be heard of
 LATE_FILLS_S = 0.3
@@ -112,6 +114,7 @@ class Trader:
                 chain.from_iterable(traded),
                 self.segment.store.symbol_capacity,
             )
+            take_over(self.core, state, self.ledger, market.recovered, self.incidents)
             self.gateways = Gateways(settings, self.core, self.ledger, state.account)
             self.incident_watch = IncidentWatch(
                 self.segment,
@@ -155,8 +158,21 @@ class Trader:
             loop.start()
             self.segment.register_thread(loop.role, loop.tid, loop.core)
         self.gateways.wait_ready(READY_S, self._check_start)
+        self._release()
         self.segment.steer(opening_off=False)
         self.segment.mark_ready()
+
+    def _release(self) -> None:
+        """Let pairs of an earlier run go on: their orders can leave now, at prices that are known.
+
+        A row that stays silent holds the others up no longer than `QUOTED_S`.
+        """
+        end_s = time.monotonic() + QUOTED_S
+        while not are_quoted(self.core) and time.monotonic() < end_s:
+            self._check_start()
+            time.sleep(0.01)
+        self.core.strategy.release()
+        self.core.stages.wake()
 
     def _start_stages(self) -> None:
         stages, settings = self.core.stages, self.settings
@@ -404,7 +420,7 @@ def run_trader(
     kill_signals.install()
     state = open_state(settings)
     try:
-        market = asyncio.run(load_market(settings))
+        market = asyncio.run(load_market(settings, state.past))
         trader = Trader(settings, market, state)
         install_signals(trader)
         kill_signals.hand_to(trader.kill_switch)

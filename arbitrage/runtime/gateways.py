@@ -92,6 +92,7 @@ class Gateways:
                 for item in items
             },
             on_fill=self._take_fill,
+            position_lots=self._core.adopted_lots,
             kill_gate=KillGate(segment),
         )
         poller.add_hook(gateway.poll)

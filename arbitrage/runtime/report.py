@@ -50,6 +50,7 @@ def build_report(segment: Segment, ledger: Ledger, *, mode: str, seconds: float)
             "closed": counters["detector"]["closed"],
         },
         "pairs": {
+            "adopted": strategy["pairs_adopted"],
             "opened": strategy["pairs_opened"],
             "closed": strategy["pairs_closed"],
             "unwound": strategy["pairs_unwound"],

@@ -11,6 +11,8 @@ from arbitrage.config import Settings
 from arbitrage.errors import ConfigError, ConnectorError
 from arbitrage.instruments import VENUES, CommonLot, Instrument, common_lot
 from arbitrage.runtime.connectors import open_rest
+from arbitrage.runtime.recovery import Recovered, recover
+from arbitrage.trading.past import Past
 from arbitrage.venues.base import KeyRights, Wallet
 from arbitrage.venues.codes import Action
 from arbitrage.venues.rest_client import RestClient
@@ -38,6 +40,8 @@ class Market:
         canonical symbol -> the lot grid common to both venues.
     wallets : dict
         venue -> equity at start; empty in paper mode.
+    recovered : Recovered
+        What an earlier run left, to be taken over.
     """
 
     symbols: tuple[str, ...]
@@ -45,17 +49,24 @@ class Market:
     taker_bps: dict[str, dict[str, float]]
     lots: dict[str, CommonLot]
     wallets: dict[str, Wallet] = field(default_factory=dict)
+    recovered: Recovered = field(default_factory=Recovered)
 
 
-async def load_market(settings: Settings) -> Market:
+async def load_market(settings: Settings, past: Past | None = None) -> Market:
     """Ask both venues at once; the first thing that makes trading impossible raises.
+
+    Parameters
+    ----------
+    settings : Settings
+    past : Past, optional
+        What the last run's journal says.
 
     Raises
     ------
     ConfigError
         A symbol that a venue does not list or does not trade.
     ConnectorError
-        A venue that does not answer, refuses the key, or holds a position already.
+        A venue that does not answer, refuses the key, or holds what nobody can explain.
     """
     async with AsyncExitStack() as stack:
         clients = {
@@ -66,31 +77,30 @@ async def load_market(settings: Settings) -> Market:
                 found = await asyncio.gather(
                     *(_load_patiently(settings, venue, client) for venue, client in clients.items())
                 )
+                said = dict(zip(VENUES, found, strict=True))
+                instruments = {venue: facts.instruments for venue, facts in said.items()}
+                recovered = await recover(settings, clients, instruments, past or Past())
         except TimeoutError:
             hosts = ", ".join(getattr(settings.hosts, venue).rest for venue in VENUES)
             raise ConnectorError(
                 f"the venues did not answer within {STARTUP_TIMEOUT_S:g} s ({hosts}); "
                 "check the network and the *_REST_URL variables"
             ) from None
-    said = dict(zip(VENUES, found, strict=True))
-    _require_flat(settings, said)
-    instruments = {venue: facts.instruments for venue, facts in said.items()}
     fees = {venue: facts.taker_bps for venue, facts in said.items()}
     wallets = {venue: facts.wallet for venue, facts in said.items() if facts.wallet is not None}
     lots = {
         symbol: common_lot(instruments["bybit"][symbol], instruments["okx"][symbol])
         for symbol in settings.symbols
     }
-    return Market(settings.symbols, instruments, fees, lots, wallets)
+    return Market(settings.symbols, instruments, fees, lots, wallets, recovered)
 
 
 class _VenueFacts(NamedTuple):
-    """One venue's part of the market, and the positions it says we hold."""
+    """One venue's part of the market."""
 
     instruments: dict[str, Instrument]
     taker_bps: dict[str, float]
     wallet: Wallet | None = None
-    standing: tuple[str, ...] = ()
 
 
 async def _load_patiently(settings: Settings, venue: str, client: RestClient) -> _VenueFacts:
@@ -139,13 +149,7 @@ async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _Ve
     for item in wanted.values():
         leverage = await client.leverage(item.venue_symbol)
         _require_leverage(settings, venue, item.venue_symbol, leverage)
-    names = {item.venue_symbol for item in wanted.values()}
-    standing = tuple(
-        f"{position.qty_venue} {position.venue_symbol} at {venue}"
-        for position in await client.positions()
-        if position.venue_symbol in names and position.qty_venue != 0
-    )
-    return _VenueFacts(wanted, fees, await client.wallet(), standing)
+    return _VenueFacts(wanted, fees, await client.wallet())
 
 
 def _require_safe_key(settings: Settings, venue: str, key: KeyRights | None) -> None:
@@ -169,16 +173,5 @@ def _require_leverage(settings: Settings, venue: str, name: str, leverage: Decim
             f"{name} is set to leverage {leverage.normalize():f}, above ARB_LEVERAGE_MAX "
             f"{limit:g}; lower it on the venue's site",
             venue=venue,
-            is_terminal=True,
-        )
-
-
-def _require_flat(settings: Settings, said: dict[str, _VenueFacts]) -> None:
-    """Refuse to trade an account that holds something: name all of it, on both venues."""
-    standing = [text for facts in said.values() for text in facts.standing]
-    if standing:
-        raise ConnectorError(
-            f"the accounts already hold {', '.join(standing)}; close these positions first, or "
-            f"leave their symbols out of {settings.symbols_source}",
             is_terminal=True,
         )

@@ -13,9 +13,10 @@ from arbitrage.hosts import is_local
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.journal_keeper import JournalKeeper
 from arbitrage.trading.account_journal import AccountJournal
-from arbitrage.trading.accounts import known_identities
+from arbitrage.trading.accounts import MODES, known_identities
 from arbitrage.trading.ledger import Ledger
-from arbitrage.trading.reconcile import read_recovery
+from arbitrage.trading.past import Past
+from arbitrage.trading.reconcile import Recovery, read_recovery
 from arbitrage.trading.runs import StateFolder
 from arbitrage.venues.base import TradedSymbol
 from arbitrage.wording import counted
@@ -44,6 +45,8 @@ class TraderState:
     keeper: JournalKeeper
     account: AccountJournal
     account_keeper: JournalKeeper
+    past: Past  # what the last run left; nothing where there was none
+    mode: int  # whose orders these are, see MODES
 
     def start(self) -> None:
         """Have both journals tended from now on."""
@@ -91,7 +94,8 @@ def open_state(settings: Settings) -> TraderState:
     folder = StateFolder(settings.state_path)
     try:
         run = folder.next_run()
-        report_last_run(folder, run)
+        mode = account_mode(settings)
+        past = past_of(read_recovery(folder, run, MODES.index(mode)))
         journal = Journal.create(
             folder.journal_path(run),
             settings.journal_records,
@@ -100,7 +104,7 @@ def open_state(settings: Settings) -> TraderState:
         )
         account = AccountJournal(
             Journal.create(folder.account_path(run), ACCOUNT_RECORDS, run),
-            account_mode(settings),
+            mode,
             known_identities(folder.path, run),
         )
     except (OSError, ValueError) as error:
@@ -114,7 +118,9 @@ def open_state(settings: Settings) -> TraderState:
     account_keeper = JournalKeeper(
         account.journal, partial(folder.account_path, run), account_sync_s, "account"
     )
-    return TraderState(folder, run, journal, keeper, account, account_keeper)
+    return TraderState(
+        folder, run, journal, keeper, account, account_keeper, past, MODES.index(mode)
+    )
 
 
 def journal_positions(account: AccountJournal, ledger: Ledger) -> None:
@@ -161,21 +167,20 @@ def journal_contracts(
         )
 
 
-def report_last_run(folder: StateFolder, run: int) -> None:
-    """Say what the last run's journal leaves open; a damaged one raises.
-
-    Its orders were immediate-or-cancel, so none of them can still rest; what they may have left is
-    a position, and start-up refuses to trade an account that holds one.
-    """
-    recovery = read_recovery(folder, run)
-    if recovery is None or recovery.is_clean:
-        return
-    ids = ", ".join(str(intent.order.client_id) for intent in recovery.open_intents[:8])
-    _log.warning(
-        "run %d ended without hearing the end of %s (%s); both venues are asked for "
-        "positions before anything trades; its journal is %s",
-        recovery.run,
-        counted(len(recovery.open_intents), "order"),
-        ids or "a record was being written",
-        recovery.path,
-    )
+def past_of(recovery: Recovery | None) -> Past:
+    """Return what the last run held, and say what it left open."""
+    if recovery is None:
+        return Past()
+    past = recovery.past
+    if not recovery.is_clean:
+        ids = ", ".join(str(order.client_id) for order in past.open_orders[:8])
+        _log.warning(
+            "run %d ended without hearing the end of %s (%s) and with %s standing; both venues are "
+            "asked before anything trades; its journal is %s",
+            recovery.run,
+            counted(len(past.open_orders), "order"),
+            ids or "none",
+            counted(len(past.standing), "leg"),
+            recovery.path,
+        )
+    return past

@@ -1,6 +1,6 @@
 """Wiring: from settings and what the venues said to a segment, detector, strategy and stages."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from arbitrage.config import Settings
 from arbitrage.core.detector import OpportunityDetector
@@ -29,6 +29,8 @@ class Core:
     stages: Stages
     market_symbols: dict[str, list[MarketSymbol]]
     traded_symbols: dict[str, list[TradedSymbol]]
+    # row -> signed lots held by pairs that an earlier run had opened
+    adopted_lots: dict[int, int] = field(default_factory=dict)
 
 
 def make_segment(settings: Settings, lane_count: int, run: int) -> Segment:

@@ -8,6 +8,7 @@ from typing import Any
 from arbitrage.core.journal import JournalRecord
 from arbitrage.core.messages import (
     PAIR_KINDS,
+    Adopted,
     Contract,
     ControlWords,
     Execution,
@@ -17,12 +18,14 @@ from arbitrage.core.messages import (
     PairPhase,
     PositionEntry,
     RunBegun,
+    RunTaken,
 )
 from arbitrage.core.records import ExecKind, Leg, OrderAction, Side, Venue, split_client_id
 from arbitrage.core.strategy import EXIT_REASONS, PHASES
 from arbitrage.instruments import SETTLE
 from arbitrage.trading.accounts import MODES, RECOVERED, join_decimal
 from arbitrage.trading.run_journal import RunJournal, decode
+from arbitrage.wording import counted
 
 __all__ = ["COLUMNS", "Row", "rows", "sentence"]
 
@@ -100,6 +103,19 @@ def _body(held: Any, contracts: dict[int, Contract]) -> Row:
     if isinstance(held, ControlWords):
         words = [name for name, value in held._asdict().items() if value]
         return {"what": ", ".join(words) or "trading"}
+    if isinstance(held, Adopted):
+        return {
+            "pair": held.pair,
+            "symbol": _symbol(held.symbol_index, contracts),
+            "phase": PHASES[held.phase] if held.phase < len(PHASES) else str(held.phase),
+            "what": f"taken over from run {held.from_run} pair {held.from_pair}, holds "
+            f"{_held(held.long_lots, held.buy_row, contracts)} long, "
+            f"{_held(held.short_lots, held.sell_row, contracts)} short",
+            "opportunity_id": held.opportunity_id,
+        }
+    if isinstance(held, RunTaken):
+        source = f"run {held.from_run}" if held.from_run else "nothing"
+        return {"what": f"goes on from {source}, {counted(held.pair_count, 'pair')} taken over"}
     if isinstance(held, RunBegun):
         return {"what": f"process {held.pid}"}
     if isinstance(held, FillEntry | FundingEntry | PositionEntry):

@@ -68,6 +68,8 @@ class PaperGateway:
         Given every fill, exact.
     latency_ms : float
         From the ring to the imagined book.
+    position_lots : mapping of int to int, optional
+        What the account holds by row: what an earlier run left.
     kill_gate : KillGate, optional
         Asked before each order sets out; what it holds back is rejected with `REJECT_KILLED`.
     """
@@ -81,6 +83,7 @@ class PaperGateway:
         *,
         on_fill: Callable[[Fill], Any],
         latency_ms: float = 1.0,
+        position_lots: Mapping[int, int] | None = None,
         kill_gate: KillGate | None = None,
     ) -> None:
         if not 0 <= latency_ms <= 60_000:
@@ -99,7 +102,7 @@ class PaperGateway:
         self._unsaid: deque[tuple[int, tuple[Any, ...]]] = deque()
         self._taken: dict[tuple[int, int], tuple[int, int]] = {}
         self._fill_count = 0
-        self.position_lots: dict[int, int] = {}
+        self.position_lots = dict(position_lots or {})
 
     def poll(self, now_mono_ns: int | None = None) -> int:
         """Take new orders, match those that have arrived; return how many of both."""

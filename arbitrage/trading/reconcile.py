@@ -4,15 +4,17 @@ from pathlib import Path
 
 import msgspec
 
+from arbitrage.core.messages import RunTaken
 from arbitrage.errors import JournalError
-from arbitrage.trading.run_journal import OpenIntent, RunJournal, open_intents
-from arbitrage.trading.runs import StateFolder
+from arbitrage.trading.past import Past, fold
+from arbitrage.trading.run_journal import RunJournal
+from arbitrage.trading.runs import StateFolder, journal_parts
 
-__all__ = ["Recovery", "read_recovery"]
+__all__ = ["Recovery", "read_recovery", "taken_run"]
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
-    """What the newest earlier journal says.
+    """What the newest earlier run that traded says.
 
     Parameters
     ----------
@@ -24,45 +26,64 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         Whole records in it.
     torn : bool
         Whether the record at its end is there but not whole, as after a power cut.
-    open_intents : list of OpenIntent
-        Orders whose end was never heard of: ask the venue for each by its client id.
+    past : Past
+        What it held, and the orders whose end was never heard of.
     """
 
     path: Path
     run: int
     record_count: int
     torn: bool
-    open_intents: list[OpenIntent]
+    past: Past
 
     @property
     def is_clean(self) -> bool:
-        """Whether every order of that run is known to be over."""
-        return not self.open_intents and not self.torn
+        """Whether every order of that run is known to be over, and nothing stood."""
+        return not (self.torn or self.past.open_orders or self.past.standing)
 
 
-def read_recovery(folder: StateFolder, before_run: int) -> Recovery | None:
-    """Read the newest journal of a run below `before_run`; None when there was none.
+def taken_run(journal: RunJournal) -> RunTaken | None:
+    """Return what a run wrote down once it had taken over the one before it.
+
+    None: it ended before that. It sent nothing, and what it had begun to write is void.
+    """
+    for record in journal:
+        if record.type == "TAKEN":
+            taken: RunTaken = RunTaken.unpack(record.payload)
+            return taken
+        if record.type == "INTENT":
+            break
+    return None
+
+
+def read_recovery(folder: StateFolder, before_run: int, mode: int) -> Recovery | None:
+    """Read the newest run below `before_run` that traded in this mode; None when there was none.
+
+    Runs that ended during their own recovery are passed over: the one before them counts.
 
     Raises
     ------
     JournalError
-        The file is no journal, or has whole records behind a damaged one: something but a crash
+        A file is no journal, or has whole records behind a damaged one: something but a crash
         has changed it, and a person must look before anything trades.
     """
-    paths = folder.last_journal(before_run)
-    if not paths:
-        return None
-    with RunJournal(paths) as journal:
-        report = journal.verify()
-        if report.stray:
-            raise JournalError(
-                f"{paths[0]} is damaged after record {report.valid}: {report.stray} whole records "
-                "follow; compare it with the venues' order history, then move it away"
+    found = journal_parts(folder.path)
+    for run in sorted((run for run in found if run < before_run), reverse=True):
+        with RunJournal(found[run]) as journal:
+            report = journal.verify()
+            if report.stray:
+                raise JournalError(
+                    f"{found[run][0]} is damaged after record {report.valid}: {report.stray} whole "
+                    "records follow; compare it with the venues' order history, then move it away"
+                )
+            taken = taken_run(journal)
+            if taken is None or taken.mode != mode:
+                continue
+            return Recovery(
+                path=found[run][-1],
+                run=run,
+                record_count=report.valid,
+                torn=report.torn,
+                past=fold(journal),
             )
-        return Recovery(
-            path=paths[-1],
-            run=journal.run,
-            record_count=report.valid,
-            torn=report.torn,
-            open_intents=open_intents(journal),
-        )
+    return None

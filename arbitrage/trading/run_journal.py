@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from arbitrage.closing import Closing
 from arbitrage.core.journal import Journal, JournalRecord
 from arbitrage.core.messages import (
+    Adopted,
     Contract,
     ControlWords,
     Execution,
@@ -17,6 +18,7 @@ from arbitrage.core.messages import (
     PairPhase,
     PositionEntry,
     RunBegun,
+    RunTaken,
 )
 from arbitrage.core.records import ExecKind
 from arbitrage.errors import JournalError
@@ -34,6 +36,8 @@ _KINDS: dict[str, Any] = {
     "FILL": FillEntry,
     "FUNDING": FundingEntry,
     "POSITION": PositionEntry,
+    "ADOPTED": Adopted,
+    "TAKEN": RunTaken,
 }
 Held = (
     RunBegun
@@ -45,6 +49,8 @@ Held = (
     | FillEntry
     | FundingEntry
     | PositionEntry
+    | Adopted
+    | RunTaken
 )
 
 

@@ -49,6 +49,8 @@ class StateFolder(Closing):
                 f"state folder {self.path} is in use by process {holder}; stop that trader or set "
                 "ARB_STATE_DIR to another folder"
             ) from None
+        for unfinished in self.path.glob("*.journal.new"):  # a run was killed while it made them
+            unfinished.unlink()
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, str(os.getpid()).encode(), 0)
 
@@ -90,11 +92,6 @@ class StateFolder(Closing):
     def account_path(self, run: int, part: int = 0) -> Path:
         """Return where a part of a run's account lies."""
         return self.path / f"account-{run:09d}-{part:05d}.journal"
-
-    def last_journal(self, before_run: int) -> list[Path]:
-        """Return the parts of the newest run's journal below `before_run`: what recovery reads."""
-        earlier = [run for run in journal_parts(self.path) if run < before_run]
-        return journal_parts(self.path)[earlier[-1]] if earlier else []
 
     def close(self) -> None:
         """Let another trader have the folder."""

@@ -145,7 +145,10 @@ class OrderReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution in the venue's own units, before it becomes a `Fill`."""
+    """One execution in the venue's own units, before it becomes a `Fill`.
+
+    `by_venue` tells those that the venue made itself: a liquidation, a deleveraging, a delivery.
+    """
 
     venue_symbol: str
     client_id: int
@@ -155,6 +158,7 @@ class ExecutionReport(msgspec.Struct, frozen=True, kw_only=True):
     qty_venue: Decimal
     fee: Decimal
     wall_ms: int
+    by_venue: bool = False
 
 
 class Wallet(msgspec.Struct, frozen=True, kw_only=True):

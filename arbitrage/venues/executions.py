@@ -155,7 +155,7 @@ class ExecutionTracker:
             0,
             recv_mono_ns,
         )
-        fill = self._fill(item.instrument, report)
+        fill = exact_fill(item.instrument, report)
         self._on_fill(fill)
         if self.on_counted is not None:
             self.on_counted(fill)
@@ -231,15 +231,17 @@ class ExecutionTracker:
             self._log.error("%s: %s: %s", self.venue_name, instrument.venue_symbol, error)
             return steps_floor(qty_venue, instrument.lot)
 
-    def _fill(self, instrument: Instrument, report: ExecutionReport) -> Fill:
-        return Fill(
-            venue=self.venue_name,
-            symbol=instrument.symbol,
-            client_id=report.client_id,
-            trade_id=report.trade_id,
-            side=report.side,
-            px=_EXACT.multiply(report.px, instrument.px_mult),
-            qty_base=_EXACT.multiply(report.qty_venue, instrument.qty_mult),
-            fee=report.fee,
-            wall_ms=report.wall_ms,
-        )
+
+def exact_fill(instrument: Instrument, report: ExecutionReport) -> Fill:
+    """Return an execution in coins and the price of one, as the ledger counts it."""
+    return Fill(
+        venue=instrument.venue,
+        symbol=instrument.symbol,
+        client_id=report.client_id,
+        trade_id=report.trade_id,
+        side=report.side,
+        px=_EXACT.multiply(report.px, instrument.px_mult),
+        qty_base=_EXACT.multiply(report.qty_venue, instrument.qty_mult),
+        fee=report.fee,
+        wall_ms=report.wall_ms,
+    )

@@ -1,62 +1,108 @@
-"""Recovery: what the last run left, and when a person must look first."""
+"""Recovery: which run the next one takes over, and when a person must look first."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from arbitrage.core.journal import Journal
-from arbitrage.core.messages import Execution, Order
+from arbitrage.core.journal import TYPE_NAMES, Journal
+from arbitrage.core.messages import Contract, Execution, Order, RunTaken
+from arbitrage.core.records import ExecKind, Leg, make_client_id
 from arbitrage.errors import JournalError
 from arbitrage.trading.reconcile import read_recovery
 from arbitrage.trading.runs import StateFolder
 
+MODE = 3
+CODE = {name: TYPE_NAMES.index(name) for name in TYPE_NAMES}
 
-def write(folder: StateFolder, run: int, *, ended: bool) -> Path:
+
+def write(folder: StateFolder, run: int, *, ended: bool, mode: int | None = MODE) -> Path:
+    """Write a run of one order for 3 lots; `mode` None: it died during its own recovery."""
     journal = Journal.create(folder.journal_path(run), 16, run)
-    order = Order(**dict.fromkeys(Order._fields, 0) | {"client_id": run, "qty_lots": 3})
-    journal.append(2, order.pack())
-    if ended:
-        done = Execution(**dict.fromkeys(Execution._fields, 0) | {"client_id": run, "kind": 4})
-        journal.append(3, done.pack())
+    journal.append(CODE["CONTRACT"], Contract(0, 0, 0, "BTCUSDT", "BTCUSDT", "0.1", "1").pack())
+    if mode is not None:
+        journal.append(CODE["TAKEN"], RunTaken(0, 0, mode).pack())
+        client_id = make_client_id(run, 1, Leg.ENTRY_BUY)
+        order = Order(
+            **dict.fromkeys(Order._fields, 0) | {"client_id": client_id, "qty_lots": 3}
+        )
+        journal.append(CODE["INTENT"], order.pack())
+        if ended:
+            fields = {"client_id": client_id, "kind": ExecKind.DONE, "cum_qty_lots": 0}
+            done = Execution(**dict.fromkeys(Execution._fields, 0) | fields)
+            journal.append(CODE["EXEC"], done.pack())
     journal.close()
     return folder.journal_path(run)
 
 
 def test_nothing_to_recover_in_a_new_folder(tmp_path: Path) -> None:
     with StateFolder(tmp_path) as folder:
-        assert read_recovery(folder, 5) is None
+        assert read_recovery(folder, 5, MODE) is None
 
 
 def test_the_newest_run_is_read(tmp_path: Path) -> None:
     with StateFolder(tmp_path) as folder:
         write(folder, 3, ended=False)
         write(folder, 4, ended=True)
-        first, second = read_recovery(folder, 4), read_recovery(folder, 5)
+        first, second = read_recovery(folder, 4, MODE), read_recovery(folder, 5, MODE)
     assert first is not None
     assert second is not None
-    assert [one.order.client_id for one in first.open_intents] == [3]
+    (order,) = first.past.open_orders
+    assert (order.venue, order.venue_symbol, order.qty) == ("bybit", "BTCUSDT", Decimal(3))
     assert (first.is_clean, second.is_clean) == (False, True)
-    assert (second.run, second.record_count, second.torn) == (4, 3, False)
+    assert (second.run, second.record_count, second.torn) == (4, 5, False)
+
+
+def test_runs_that_died_in_their_own_recovery_are_passed_over(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as folder:
+        write(folder, 3, ended=False)
+        for run in range(4, 40):
+            write(folder, run, ended=False, mode=None)
+        found = read_recovery(folder, 99, MODE)
+    assert found is not None
+    assert (found.run, len(found.past.open_orders)) == (3, 1)
+
+
+def test_a_run_of_another_mode_is_not_taken_over(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as folder:
+        write(folder, 3, ended=False, mode=1)
+        write(folder, 4, ended=False, mode=MODE)
+        assert [
+            found.run for mode in (1, MODE) if (found := read_recovery(folder, 9, mode)) is not None
+        ] == [3, 4]
+        assert read_recovery(folder, 9, 2) is None
 
 
 def test_a_torn_end_is_told_and_a_damaged_middle_stops(tmp_path: Path) -> None:
     with StateFolder(tmp_path) as folder:
         path = write(folder, 3, ended=True)
         data = bytearray(path.read_bytes())
-        data[4096 + 2 * 128 + 60] ^= 1
+        data[4096 + 4 * 128 + 60] ^= 1
         path.write_bytes(data)
-        torn = read_recovery(folder, 9)
+        torn = read_recovery(folder, 9, MODE)
         assert torn is not None
-        assert (torn.torn, torn.is_clean, len(torn.open_intents)) == (True, False, 1)
-        data[4096 + 128 + 60] ^= 1
-        data[4096 + 2 * 128 + 60] ^= 1
+        assert (torn.torn, torn.is_clean, len(torn.past.open_orders)) == (True, False, 1)
+        data[4096 + 3 * 128 + 60] ^= 1
+        data[4096 + 4 * 128 + 60] ^= 1
         path.write_bytes(data)
-        with pytest.raises(JournalError, match="damaged after record 1: 1 whole records"):
-            read_recovery(folder, 9)
+        with pytest.raises(JournalError, match="damaged after record 3: 1 whole records"):
+            read_recovery(folder, 9, MODE)
 
 
 def test_a_foreign_file_is_one_clear_line(tmp_path: Path) -> None:
     with StateFolder(tmp_path) as folder:
         folder.journal_path(3).write_bytes(b"\0" * 9000)
         with pytest.raises(JournalError, match="is no journal"):
-            read_recovery(folder, 9)
+            read_recovery(folder, 9, MODE)
+
+
+def test_a_journal_that_was_being_made_is_none(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as folder:
+        write(folder, 3, ended=True)
+        unfinished = Path(f"{folder.journal_path(4)}.new")
+        unfinished.write_bytes(b"\0" * 9000)
+        found = read_recovery(folder, 9, MODE)
+        assert found is not None
+        assert found.run == 3
+    with StateFolder(tmp_path):
+        assert not unfinished.exists()

@@ -53,6 +53,7 @@ def execution_report(row: wire.Execution) -> ExecutionReport:
         qty_venue=decimal_of(row.execQty),
         fee=decimal_of(row.execFee),
         wall_ms=wall_ms_of(row.execTime),
+        by_venue=row.execType in wire.VENUE_EXEC_TYPES,
     )
 
 

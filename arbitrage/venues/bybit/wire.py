@@ -20,6 +20,8 @@ TERMINAL_STATES = frozenset(
 TRADE_EXEC_TYPES = frozenset(
     {"Trade", "AdlTrade", "BustTrade", "BlockTrade", "Delivery", "Settle"}
 )
+# Of them those that the venue makes itself, without an order of ours.
+VENUE_EXEC_TYPES = frozenset({"AdlTrade", "BustTrade", "Delivery", "Settle"})
 FUNDING_EXEC_TYPE = "Funding"
 
 T = TypeVar("T")

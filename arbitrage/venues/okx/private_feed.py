@@ -46,6 +46,7 @@ def fill_of(row: wire.Order) -> ExecutionReport | None:
         # negative is a charge at OKX, positive one here
         fee=-decimal_of(row.fillFee),
         wall_ms=wall_ms_of(row.fillTime or row.uTime),
+        by_venue=row.category in wire.VENUE_CATEGORIES,
     )
 
 

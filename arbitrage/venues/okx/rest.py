@@ -55,6 +55,7 @@ def fill_report(row: wire.FillRow) -> ExecutionReport:
         qty_venue=decimal_of(row.fillSz),
         fee=-decimal_of(row.fee),
         wall_ms=wall_ms_of(row.fillTime or row.ts),
+        by_venue=row.subType in wire.VENUE_SUB_TYPES,
     )
 
 

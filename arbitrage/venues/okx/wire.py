@@ -13,6 +13,10 @@ from arbitrage.venues.base import wall_ms_of
 
 # An order in one of these states changes no more. A canceled one may have filled in part.
 TERMINAL_STATES = frozenset({"filled", "canceled", "mmp_canceled"})
+# What the venue does by itself: categories of orders, and sub types of fills (liquidation 100 to
+# 107, delivery 112 and 113, deleveraging 125 to 128).
+VENUE_CATEGORIES = frozenset({"adl", "full_liquidation", "partial_liquidation", "delivery"})
+VENUE_SUB_TYPES = frozenset(str(code) for code in (*range(100, 108), 112, 113, *range(125, 129)))
 HOUR_MS = 3_600_000
 
 T = TypeVar("T")
@@ -65,6 +69,7 @@ class Order(msgspec.Struct, frozen=True):
     fillTime: str = ""
     uTime: str = "0"
     cancelSource: str = ""
+    category: str = ""
     instType: str = ""
 
 
@@ -82,6 +87,7 @@ class FillRow(msgspec.Struct, frozen=True):
     fillTime: str = ""
     ts: str = "0"
     billId: str = ""
+    subType: str = ""
     instType: str = "SWAP"
 
 

@@ -69,6 +69,7 @@
     X(pairs_closed)      /* closed after having been open */                           \
     X(pairs_unwound)     /* flattened because a leg failed */                          \
     X(pairs_missed)      /* ended with nothing filled */                               \
+    X(pairs_adopted)     /* taken over from an earlier run */                          \
     X(pairs_broken)      /* not brought back within their bounds; see pair_phases.h */ \
     X(legs_completed)    /* uneven entries made level by one more entry order */       \
     X(breaker_trips)     /* symbols paused by the breaker */                           \

@@ -52,7 +52,9 @@ typedef enum arb_journal_type {
     ARB_JOURNAL_FILL = 7,     /* arb_journal_fill_t: one execution, exact */
     ARB_JOURNAL_FUNDING = 8,  /* arb_journal_funding_t: one settlement, exact */
     ARB_JOURNAL_POSITION = 9, /* arb_journal_position_t: what is held at one moment */
-    ARB_JOURNAL_TYPE_COUNT = 10
+    ARB_JOURNAL_ADOPTED = 10, /* arb_journal_adopted_t: a pair taken over from an earlier run */
+    ARB_JOURNAL_TAKEN = 11,   /* arb_journal_taken_t: all of them are; the run goes on from here */
+    ARB_JOURNAL_TYPE_COUNT = 12
 } arb_journal_type_t;
 
 typedef struct arb_journal_header {
@@ -177,6 +179,39 @@ typedef struct arb_journal_position {
 _Static_assert(sizeof(arb_journal_fill_t) == ARB_JOURNAL_PAYLOAD_BYTES, "a fill fits a record");
 _Static_assert(sizeof(arb_journal_funding_t) <= ARB_JOURNAL_PAYLOAD_BYTES, "so does a settlement");
 _Static_assert(sizeof(arb_journal_position_t) == 32, "no padding");
+/* A pair of an earlier run, as the new one holds it. A journal without the record TAKEN behind them is that of
+ * a run that ended before it had taken over what stood: its own are void, the run before it counts. */
+typedef struct arb_journal_adopted {
+    uint64_t opportunity_id;
+    int64_t started_wall_ns;
+    int64_t opened_wall_ns; /* 0: it never stood level */
+    int64_t long_lots;      /* as in arb_journal_pair_t */
+    int64_t short_lots;
+    double buy_px;          /* average entry of each leg, venue quotation; NaN: not known */
+    double sell_px;
+    float buy_fee_bps;      /* average fee of its fills so far; NaN: not known */
+    float sell_fee_bps;
+    float funding_bps;      /* accrued */
+    uint32_t from_run;      /* where it was opened, and its number there */
+    uint32_t from_pair;
+    uint16_t buy_row;
+    uint16_t sell_row;
+    uint16_t symbol_index;
+    uint8_t phase;          /* arb_pair_phase_t it goes on in */
+    uint8_t kind;           /* arb_pair_kind_t */
+    uint8_t tag;            /* of an intent: whose pair it is */
+    uint8_t reserved;
+    uint16_t pair;          /* number inside this run: one of the first */
+} arb_journal_adopted_t;
+
+typedef struct arb_journal_taken {
+    uint32_t pair_count;
+    uint32_t from_run;      /* the run that was taken over; 0: there was none */
+    uint8_t mode;           /* whose orders: see trading/past.py */
+    uint8_t reserved[7];
+} arb_journal_taken_t;
+
+_Static_assert(sizeof(arb_journal_adopted_t) <= ARB_JOURNAL_PAYLOAD_BYTES, "a pair fits a record");
 
 /* Bring a record to the disk; not 0: it is not there. */
 typedef int (*arb_journal_flush_t)(const arb_journal_record_t *record);

@@ -1,5 +1,6 @@
 """Journal: what the trader meant to do and what came of it, in files that outlive the process."""
 
+import errno
 import os
 from collections import namedtuple
 
@@ -15,7 +16,7 @@ cdef extern from "clock.h" nogil:
     int64_t arb_wall_ns() noexcept
 
 TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT", "FILL", "FUNDING",
-              "POSITION")
+              "POSITION", "ADOPTED", "TAKEN")
 CAPACITY_MAX = 1 << 26
 
 JournalRecord = namedtuple("JournalRecord", "sequence wall_ns mono_ns run type payload")
@@ -356,17 +357,23 @@ cdef int map_part(part_t *part, int file, size_t byte_count, bint writable) exce
 
 cdef int make_part(part_t *part, str path, uint64_t capacity, uint32_t run,
                    uint64_t first_sequence, uint32_t number) except -1:
-    """Create, reserve, map and touch one part; nothing is left of it when that fails."""
+    """Create, reserve, map and touch one part; nothing is left of it when that fails.
+
+    It gets its name last: a process killed meanwhile leaves no file that is no journal.
+    """
     cdef arb_journal_header_t header
     cdef part_t made
     byte_count = ARB_JOURNAL_HEADER_BYTES + capacity * ARB_JOURNAL_RECORD_BYTES
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    if os.path.lexists(path):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    unfinished = path + ".new"
+    file = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         # blocks are reserved now, so that a full disk is an error here and no bus error later
         os.posix_fallocate(file, 0, byte_count)
         map_part(&made, file, byte_count, True)
     except BaseException:
-        os.unlink(path)
+        os.unlink(unfinished)
         raise
     finally:
         os.close(file)
@@ -382,6 +389,7 @@ cdef int make_part(part_t *part, str path, uint64_t capacity, uint32_t run,
     header.run = run
     header.part = number
     memcpy(made.mapping, &header, sizeof(header))
+    os.rename(unfinished, path)
     part[0] = made
     sync_folder(path)
     return 0

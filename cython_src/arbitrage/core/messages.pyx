@@ -42,6 +42,10 @@ cdef extern from "pair.h" nogil:
         pass
     ctypedef struct arb_journal_position_t:
         pass
+    ctypedef struct arb_journal_adopted_t:
+        pass
+    ctypedef struct arb_journal_taken_t:
+        pass
 
 # record -> "name:code" of each field in order; codes as in the struct module
 _FIELDS = {
@@ -75,6 +79,11 @@ _FIELDS = {
                "reserved_0:2x",
     "position": "wall_ns:q qty:q entry_px:q row:H venue:B source:B qty_exponent:b "
                 "entry_exponent:b mode:B flags:B",
+    "adopted": "opportunity_id:Q started_wall_ns:q opened_wall_ns:q long_lots:q short_lots:q "
+               "buy_px:d sell_px:d buy_fee_bps:f sell_fee_bps:f funding_bps:f from_run:I "
+               "from_pair:I buy_row:H sell_row:H symbol_index:H phase:B kind:B tag:B "
+               "reserved_0:B pair:H",
+    "taken": "pair_count:I from_run:I mode:B reserved_0:7x",
 }
 _SIZES = {
     "opportunity": sizeof(arb_opportunity_t), "order": sizeof(arb_order_t),
@@ -84,6 +93,7 @@ _SIZES = {
     "kill": sizeof(arb_journal_kill_t), "contract": sizeof(arb_journal_contract_t),
     "fill": sizeof(arb_journal_fill_t), "funding": sizeof(arb_journal_funding_t),
     "position": sizeof(arb_journal_position_t),
+    "adopted": sizeof(arb_journal_adopted_t), "taken": sizeof(arb_journal_taken_t),
 }
 RECORDS = tuple(_FIELDS)
 # what became of an intent, by Notice.verdict
@@ -127,6 +137,8 @@ _ControlWordsTuple = _tuple("ControlWords", "kill")
 _FillEntryTuple = _tuple("FillEntry", "fill")
 _FundingEntryTuple = _tuple("FundingEntry", "funding")
 _PositionEntryTuple = _tuple("PositionEntry", "position")
+_AdoptedTuple = _tuple("Adopted", "adopted")
+_RunTakenTuple = _tuple("RunTaken", "taken")
 
 
 cdef int EXEC_FIELDS = 11  # without the reserved bytes at its end
@@ -278,6 +290,30 @@ class PositionEntry(_Packed, _PositionEntryTuple):
 
     __slots__ = ()
     _record = "position"
+
+
+class Adopted(_Packed, _AdoptedTuple):
+    """A pair of an earlier run, taken over; lots as in :class:`PairPhase`."""
+
+    __slots__ = ()
+    _record = "adopted"
+
+    def pack(self) -> bytes:
+        """Return the record's bytes, as they lie in a journal."""
+        return _STRUCTS["adopted"].pack(*self[:-1], 0, self.pair)
+
+    @classmethod
+    def unpack(cls, payload: bytes):
+        """Return the tuple of a record's bytes; trailing bytes are ignored."""
+        *held, _reserved, pair = _STRUCTS["adopted"].unpack_from(payload)
+        return cls(*held, pair)
+
+
+class RunTaken(_Packed, _RunTakenTuple):
+    """Everything that stood was taken over: the run goes on from here."""
+
+    __slots__ = ()
+    _record = "taken"
 
 
 def _text(padded):

@@ -190,6 +190,7 @@ typedef struct arb_strategy {
     arb_strategy_wiring_t wire;
     arb_broadcast_reader_t reader;
     uint64_t control_seen;     /* control words as last journaled, packed */
+    uint64_t is_held;          /* not 0: pairs taken over wait until their orders can leave */
     uint32_t next_pair;
     uint32_t active_count;
     uint32_t venues_pushed;    /* bit a venue: orders pushed since the owner last cleared it */

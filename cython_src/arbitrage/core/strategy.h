@@ -362,6 +362,9 @@ static inline void arb_strategy_note_controls(arb_strategy_t *strat)
 
 static inline void arb_strategy_step_active(arb_strategy_t *strat)
 {
+    /* relaxed: a single flag that publishes nothing else; pairs with arb_strategy_release */
+    if (ARB_UNLIKELY(arb_load_relaxed(&strat->is_held) != 0))
+        return;
     for (uint32_t index = strat->active_count; index-- > 0;) {
         arb_pair_t *pair = &strat->pairs[strat->active[index]];
         arb_pair_step(strat, pair);

@@ -1,9 +1,9 @@
 """Spread strategy: owner of its memory, validation, and the Python face of the nogil machine."""
 
 from libc.math cimport isfinite
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 from posix.stdlib cimport posix_memalign
 
 from arbitrage.core.clock cimport Clock
@@ -18,6 +18,7 @@ from arbitrage.core.risk import settings as checked_settings
 
 cdef extern from *:
     """
+    #include "pair_adopt.h"
     #include "strategy_turn.h"
     #define ARB_X(name) #name,
     static const char *const arb_strategy_counter_names[] = {ARB_STRATEGY_COUNTERS(ARB_X) NULL};
@@ -35,6 +36,11 @@ cdef extern from *:
         arb_store_relaxed(word, on ? held | bit : held & ~bit);
     }
     """
+    ctypedef struct arb_journal_adopted_t:
+        uint16_t symbol_index
+    int arb_strategy_adopt(arb_strategy_t *strat, arb_journal_adopted_t *held,
+                           int64_t now_mono_ns) noexcept nogil
+    void arb_strategy_release(arb_strategy_t *strat) noexcept nogil
     const char *arb_strategy_counter_names[]
     void arb_tag_put(uint64_t *word, uint64_t bit, bint on) nogil
     const char *arb_pair_phase_texts[]
@@ -60,6 +66,8 @@ EXIT_REASONS = ("none", "take_profit", "stop", "max_hold", "flatten", "leg_faile
 EVENTS = ("none", "opening", "opened", "closing", "closed", "unwinding", "unwound", "missed",
           "broken")
 ORDER_STATES = ("none", "live", "unknown", "done")
+ADOPT_REFUSALS = ("", "the symbol has a pair", "neither leg holds anything",
+                  "its rows are not two of a traded symbol", "the journal has no room")
 if len(PHASES) != ARB_PAIR_PHASE_COUNT or len(EXIT_REASONS) != ARB_EXIT_REASON_COUNT:
     raise ImportError("arbitrage.core.strategy was built from another pair.h; build again")
 
@@ -256,6 +264,37 @@ cdef class SpreadStrategy:
         with nogil:
             handled = arb_strategy_poll(self.ptr, now)
         return handled
+
+    def adopt(self, record: bytes, now_mono_ns: int) -> bytes:
+        """Take over a pair of an earlier run; its symbol must have none. Before the thread begins.
+
+        Parameters
+        ----------
+        record : bytes
+            A packed `arbitrage.core.messages.Adopted`; its phase and pair number are filled in.
+        now_mono_ns : int
+
+        Returns
+        -------
+        bytes
+            The record as it was journaled.
+        """
+        cdef arb_journal_adopted_t held
+        cdef int64_t now = now_mono_ns
+        cdef int result
+        cdef const char *data = record
+        if len(record) != sizeof(held):
+            raise ValueError(f"record had {len(record)} bytes; an adopted pair has {sizeof(held)}")
+        memcpy(&held, data, sizeof(held))
+        result = arb_strategy_adopt(self.ptr, &held, now)
+        if result != 0:
+            raise ValueError(f"the pair of symbol {held.symbol_index} cannot be taken over: "
+                             f"{ADOPT_REFUSALS[result]}")
+        return (<const char *>&held)[:sizeof(held)]
+
+    def release(self) -> None:
+        """Let the pairs that were taken over go on: their orders can leave now. Any thread."""
+        arb_strategy_release(self.ptr)
 
     @property
     def flatten(self) -> bool:
