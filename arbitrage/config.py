@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 CANCEL_ALL_AFTER_MIN_S = 10  # the venue takes no less
+DCP_MIN_S = 3
 PRACTICE_MODES: tuple[Mode, ...] = ("testnet", "demo")  # the first whose keys are all set
 _OTHER_KNOWN = {"ARB_BUILD"}
 _PREFIXES = ("ARB_", "BYBIT_", "OKX_")
@@ -304,6 +305,10 @@ def _cross_check(settings: Settings, needs_keys: bool) -> None:
         raise ConfigError(
             f"ARB_CANCEL_ALL_AFTER_S was {risk.cancel_all_after_s}; accepted is 0 or a whole "
             f"number from {CANCEL_ALL_AFTER_MIN_S} to 120"
+        )
+    if 0 < risk.dcp_s < DCP_MIN_S:
+        raise ConfigError(
+            f"ARB_DCP_S was {risk.dcp_s}; accepted is 0 or a whole number from {DCP_MIN_S} to 300"
         )
     if risk.max_order_usd > risk.max_position_usd:
         raise ConfigError(

@@ -167,6 +167,16 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
             ge=0,
             le=120,
         ),
+    ] = 30
+    dcp_s: Annotated[
+        int,
+        _env(
+            "ARB_DCP_S",
+            "Bybit cancels every resting derivatives order when the private line is lost for so "
+            "long, 3 to 300 s, where the account may (institutional ones); 0: off",
+            ge=0,
+            le=300,
+        ),
     ] = 0
 
 

@@ -24,6 +24,7 @@ EFFECT_S = 2.0
 ALL = "all"
 # What a person's word lifts; a changed contract stays out until a start loads it anew.
 LIFTED = PAUSES["operator"] | PAUSES["breaker"] | PAUSES["reconciliation"]
+NOT_ASKED = {"confirmed": False, "state": "not asked"}
 TURNING = ("strategy", "fused")
 
 
@@ -236,7 +237,10 @@ class Commands:
             return None
         found = {} if record is None else msgspec.to_builtins(record)
         found["line"] = f"killed ({KILLS[segment.kill_reason]})" if record is None else record.line
-        return found | {"cancels": self._trader.gateways.cancels()}
+        cancels = self._trader.gateways.cancels()
+        if record is None:  # what they say is about an earlier trip
+            cancels = {venue: each | NOT_ASKED for venue, each in cancels.items()}
+        return found | {"seen": self._trader.gateways.has_seen(True), "cancels": cancels}
 
     async def _status(self, _args: NoArgs, _by: str) -> dict[str, Any]:
         trader = self._trader

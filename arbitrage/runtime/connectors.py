@@ -100,6 +100,7 @@ class VenueGateway:
         credentials = settings.credentials(venue)
         hosts: Any = getattr(settings.hosts, venue)
         self.venue = venue
+        self._dcp_s = settings.risk.dcp_s
         self.sender = sender
         self.rest = open_rest(settings, venue)
         tracker = ExecutionTracker(
@@ -137,14 +138,16 @@ class VenueGateway:
         )
 
     async def open(self) -> None:
-        """Open REST, measure the venue's clock and arm its switch, if there is one.
+        """Open REST, measure the venue's clock and arm its switches, if there are any.
 
         Connections are started by their `run`.
         """
         self.rest.open()
         await self.rest.sync_clock()
         if self.dead_man is not None:
-            await self.dead_man.arm()
+            await self.dead_man.begin()
+        if isinstance(self.private, BybitPrivateFeed) and self._dcp_s:
+            await self.private.protect(self._dcp_s)
 
     def connections(self) -> list[PrivateStream | OrderLine]:
         """Return the connections to run, the private stream first."""

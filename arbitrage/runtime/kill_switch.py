@@ -69,7 +69,7 @@ class KillSwitch:
     on_trip : callable
         Called on the tripping thread: wakes whoever sleeps. Must not block or take locks.
     on_told : callable
-        Called once a trip is written down: have both venues cancel what rests.
+        Called once for a trip, before it is written down: have both venues cancel what rests.
     """
 
     def __init__(
@@ -99,6 +99,12 @@ class KillSwitch:
             known = self.record.reason in KILLS[1:]
             self._segment.trip_kill(KILLS.index(self.record.reason) if known else 1)
             self._segment.steer(flatten=self.record.flatten)
+            sends = "only what reduces" if self.record.flatten else "nothing"
+            _log.error(
+                "started while the kill switch is on: this run recovers, watches and sends %s; it "
+                "is %s; arb kill --clear lets it trade", sends, self.record.line,
+            )
+            self._on_told()
         self.look_for_wish()
         self.attend()
         return self.record is not None
@@ -151,16 +157,17 @@ class KillSwitch:
             record = KillRecord(
                 when=record.when, reason=record.reason, why=record.why, by=record.by, flatten=True
             )
+        if is_new or asked:
+            self._on_told()
         if record != self.record or self._unwritten:
-            self.record = record
             self._write(record)
+        # last: who finds it finds the trip written down and the cancelling begun
+        self.record = record
         if is_new:
             _log.error(
                 "the kill switch has tripped, no order leaves: %s; arb kill --clear lets it trade "
                 "again", record.line,
             )
-        if is_new or asked:
-            self._on_told()
 
     @staticmethod
     def _record_of(reason: int, asked: Iterable[_Asked]) -> KillRecord:

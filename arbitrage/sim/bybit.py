@@ -21,6 +21,7 @@ from arbitrage.sim.exchange import Connection, Refusal, encode
 from arbitrage.sim.forms import same
 from arbitrage.sim.limits import SECOND_NS
 
+DCP_TOPIC = "dcp.future"
 PRIVATE_TOPICS = ("order", "execution", "execution.fast", "position", "wallet")
 TRADE_SOCKET_MAX = 3000  # requests a second
 REQUEST_IDS_MAX = 1_000_000
@@ -55,7 +56,27 @@ class BybitExchange(BybitPublic, BybitTrading):
         if self.config.environment == "demo":
             self.closed_roles = ("public", "trade")  # public data come from the mainnet's stream
         self.leverage = {i.name: "10" for i in self.instruments}
+        self.protect_s = 10  # how long the line with the DCP topic may be lost
+        self._lost_ns = 0  # since when it is; 0: it is there, or never was
         self._rest = BybitRest(self)
+
+    # -- disconnect protection -------------------------------------------------------------------
+
+    def disconnect(self, conn: Connection) -> None:
+        super().disconnect(conn)
+        lines = self.connections.values()
+        if DCP_TOPIC in conn.topics and not any(DCP_TOPIC in line.topics for line in lines):
+            self._lost_ns = self.clock()
+
+    def on_ticker_time(self, now_ns: int) -> None:
+        super().on_ticker_time(now_ns)
+        if self._lost_ns and now_ns - self._lost_ns >= self.protect_s * SECOND_NS:
+            self._lost_ns = 0
+            for resting in self.matcher.resting:
+                for order in list(resting.values()):
+                    self.touch(order.instrument.index)
+                    self.matcher.cancel(order, "dcp", now_ns)
+            self.flush_account()
 
     def _new_conn_id(self) -> str:
         return f"{self._rng.getrandbits(80):020x}-{self._rng.getrandbits(16):x}"
@@ -108,11 +129,15 @@ class BybitExchange(BybitPublic, BybitTrading):
         wanted = dict.fromkeys(str(topic) for topic in request.args)
         for topic in wanted:
             base = topic.removesuffix(".linear")
+            if topic == DCP_TOPIC and self.config.institutional:
+                continue
             if base not in PRIVATE_TOPICS or topic == "wallet.linear":
                 return refuse(f"error:handler not found,topic:{topic}")
             twin = base if topic != base else f"{base}.linear"
             if request.op == "subscribe" and (twin in wanted or twin in conn.topics):
                 return refuse("error:all-in-one and categorised topics cannot be mixed")
+        if request.op == "subscribe" and DCP_TOPIC in wanted:
+            self._lost_ns = 0
         for topic in wanted:
             if request.op == "subscribe":
                 conn.topics[topic] = True

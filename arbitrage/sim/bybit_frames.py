@@ -29,6 +29,7 @@ ENDS = {
     "liquidation": ("CancelAllBeforeLiq", "EC_NoError"),
     "user": ("CancelByUser", "EC_PerCancelRequest"),
     "reduce_only": ("CancelByReduceOnly", "EC_NoError"),
+    "dcp": ("CancelByDCP", "EC_NoError"),
 }
 MAINTENANCE_RATE = Decimal("0.005")
 # who sent an order: (createType, execType of its fills)

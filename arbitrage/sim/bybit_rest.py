@@ -47,6 +47,11 @@ class ModeBody(msgspec.Struct, forbid_unknown_fields=True):
     coin: str = ""
 
 
+class ProtectBody(msgspec.Struct, forbid_unknown_fields=True):
+    timeWindow: int
+    product: str = "OPTIONS"
+
+
 class CancelAllBody(msgspec.Struct, forbid_unknown_fields=True):
     category: str
     symbol: str = ""
@@ -90,6 +95,7 @@ class BybitRest:
             "/v5/order/amend-batch": lambda body: exchange.batch("amend", body),
             "/v5/order/cancel-batch": lambda body: exchange.batch("cancel", body),
             "/v5/order/cancel-all": self._cancel_all,
+            "/v5/order/disconnected-cancel-all": self._protect,
             "/v5/position/set-leverage": self._set_leverage,
             "/v5/position/switch-mode": self._switch_mode,
         }
@@ -301,6 +307,15 @@ class BybitRest:
         part, cursor = frames.page(rows, limit, start)
         return {"nextPageCursor": cursor, "category": "linear",
                 "list": [frames.rest_fill(row) for row in part]}
+
+    def _protect(self, body: Any) -> Any:
+        form = _convert(body, ProtectBody)
+        if not self._ex.config.institutional:
+            raise Refusal(10005, "Permission denied, please check your API key permissions.")
+        if form.product != "DERIVATIVES" or not 3 <= form.timeWindow <= 300:
+            raise Refusal(10001, "params error: timeWindow or product invalid")
+        self._ex.protect_s = form.timeWindow
+        return {}
 
     def _cancel_all(self, body: Any) -> Any:
         self._ex.ask("cancel-all")

@@ -71,6 +71,7 @@ class SimConfig:
     foreign_keys : API keys of the venue's other environments: 10003 on Bybit, 50101 on OKX.
     ws_code_bug : OKX demo refuses orders on the socket with 51001 though the code is right.
     limits : how much a client may ask; the venues' own numbers.
+    institutional : the account may use Bybit's disconnect protection.
     admin : answer the calls of `arbitrage.sim.admin` and `fault_calls`, for tests.
     faults : TOML file of the fault plan that is armed at the start; see `arbitrage.sim.fault_plan`.
     key_ip, key_withdraws : what the venue tells of the key: the address it is bound to (empty:
@@ -102,6 +103,7 @@ class SimConfig:
     faults: str = ""
     key_ip: str = "127.0.0.1"
     key_withdraws: bool = False
+    institutional: bool = False
 
     def __post_init__(self) -> None:
         if self.venue not in VENUES:

@@ -1,8 +1,9 @@
 """A dead man's switch: if nothing is heard of us for so long, the venue cancels what still rests.
 
 Our own orders never rest; the switch is for what could not be foreseen. It covers every resting
-order of the account, whoever placed it, so it is off unless asked for. Only OKX offers one
-(`cancel-all-after`); Bybit's "disconnect protection" is for institutional accounts.
+order of the account, whoever placed it: an account that others trade by hand as well sets it to 0.
+Only OKX offers one to everybody (`cancel-all-after`); Bybit's "disconnect protection", which is
+for institutional accounts, needs no arming again and lives in the private stream.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ __all__ = ["DeadMan"]
 # The venue takes one request a second; with four in a period two may fail.
 EVERY_MIN_S = 1.1
 ARMS_BY_PERIOD = 4.0
+TOO_SOON = {"50011", "429"}
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +44,23 @@ class DeadMan:
         self.arm_count = 0
         self.is_armed = False
         self._is_failing = False
+        self._asked_s = -EVERY_MIN_S  # when the venue was last asked, loop time
+
+    async def begin(self) -> None:
+        """Arm for the first time; a run that ended a moment ago may have asked just before us.
+
+        Raises
+        ------
+        ConnectorError
+            Refused or not answered, and not for having been asked too soon.
+        """
+        try:
+            await self.arm()
+        except ConnectorError as error:
+            if error.code not in TOO_SOON:
+                raise
+            await asyncio.sleep(EVERY_MIN_S)
+            await self.arm()
 
     async def arm(self) -> None:
         """Start the venue's count anew.
@@ -51,6 +70,7 @@ class DeadMan:
         ConnectorError
             Refused or not answered; the count that ran before still runs.
         """
+        self._asked_s = asyncio.get_running_loop().time()
         await self._rest.cancel_all_after(self.timeout_s)
         self.is_armed = True
         self.arm_count += 1
@@ -76,7 +96,8 @@ class DeadMan:
             return
         try:
             # a request right after the last one would be refused
-            await asyncio.sleep(EVERY_MIN_S)
+            since_s = asyncio.get_running_loop().time() - self._asked_s
+            await asyncio.sleep(max(0.0, EVERY_MIN_S - since_s))
             await self._rest.cancel_all_after(0)
             self.is_armed = False
         except (ConnectorError, WireError) as error:

@@ -100,6 +100,7 @@ def venues(
     seed: int = 7,
     symbols: str = SYMBOLS,
     extra: Sequence[str] = (),
+    program: Sequence[str] = ("-m", "arbitrage.sim"),
 ) -> Iterator[Venues]:
     """Run both simulated venues on free ports; `rates` are those that differ from `rate`."""
     t0_ns = time.time_ns()
@@ -108,7 +109,7 @@ def venues(
     try:
         for venue in VENUES:
             path = folder / f"{venue}.ready"
-            arguments = ["-m", "arbitrage.sim", "--venue", venue, "--symbols", symbols]
+            arguments = [*program, "--venue", venue, "--symbols", symbols]
             arguments += ["--seed", str(seed), "--t0-ns", str(t0_ns)]
             arguments += ["--rate", str((rates or {}).get(venue, rate))]
             arguments += ["--ws-port", "0", "--rest-port", "0", "--ready-file", str(path), *extra]

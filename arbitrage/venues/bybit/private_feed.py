@@ -22,16 +22,33 @@ from arbitrage.venues.loop_clock import loop_ns
 from arbitrage.venues.private_stream import PrivateStream
 
 TOPICS = ("order", "execution", "position", "wallet")
+DCP_TOPIC = "dcp.future"  # the line that carries it is the one whose loss counts
 
 
 class BybitPrivateFeed(PrivateStream, BybitSession):
     """The private connection of a Bybit unified account."""
 
     rest: BybitRest
+    is_protected = False
+
+    async def protect(self, seconds: int) -> None:
+        """Have the venue cancel what rests when this line is lost for so long, where it does that.
+
+        An account that may not is told once, and trades without.
+        """
+        try:
+            await self.rest.disconnect_protect(seconds)
+            self.is_protected = True
+        except ConnectorError as error:
+            self._log.warning(
+                "bybit: ARB_DCP_S has no effect, what rests is not cancelled when the line is "
+                "lost (the venue gives that to institutional accounts): %s", error,
+            )
 
     def subscribe_frame(self) -> bytes:
         """Return the subscription of all topics; one acknowledgement answers it."""
-        return msgspec.json.encode({"op": "subscribe", "args": list(TOPICS)})
+        topics = [*TOPICS, DCP_TOPIC] if self.is_protected else TOPICS
+        return msgspec.json.encode({"op": "subscribe", "args": topics})
 
     def subscribe_acks(self) -> set[str]:
         """Return the one acknowledgement to wait for."""

@@ -368,6 +368,18 @@ class BybitRest(RestClient):
         for name in sorted({order.venue_symbol for order in orders}):
             await self._post("/v5/order/cancel-all", {"category": CATEGORY, "symbol": name})
 
+    async def disconnect_protect(self, seconds: int) -> None:
+        """Have resting orders cancelled when the private line is lost for so long.
+
+        Raises
+        ------
+        ConnectorError
+            Refused: only institutional accounts may.
+        """
+        await self._post(
+            "/v5/order/disconnected-cancel-all", {"product": "DERIVATIVES", "timeWindow": seconds}
+        )
+
     def _start_ms(self, since_wall_ms: int) -> int:
         """Return a start whose week, which is what the venue answers, reaches up to now."""
         return max(since_wall_ms, self.clock.wall_ms() - WEEK_MS + 60_000)
