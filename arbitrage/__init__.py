@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from arbitrage.core.symbols import SymbolMap
     from arbitrage.research.replay import Replay, replay
     from arbitrage.runtime.attach import attach
+    from arbitrage.trading.strategy import Strategy
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,7 @@ _HOMES = {
     "Replay": "arbitrage.research.replay",
     "Segment": "arbitrage.core.segment",
     "SpscRing": "arbitrage.core.ring",
+    "Strategy": "arbitrage.trading.strategy",
     "SymbolMap": "arbitrage.core.symbols",
     "attach": "arbitrage.runtime.attach",
     "parse_frame": "arbitrage.core.frames",
@@ -60,6 +62,7 @@ __all__ = [
     "Replay",
     "Segment",
     "SpscRing",
+    "Strategy",
     "SymbolMap",
     "attach",
     "parse_frame",

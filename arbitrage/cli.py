@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "resume": ("arbitrage.cli_control", "resume", "Open pairs of paused symbols again."),
     "flatten": ("arbitrage.cli_control", "flatten", "Close every pair, open none until resumed."),
     "limit": ("arbitrage.cli_control", "limit", "List a running trader's limits, or set one."),
+    "strategy": ("arbitrage.cli_strategy", "strategy", "Check a strategy of your own."),
     "bench": ("arbitrage.cli_bench", "bench", "Measure, beside the floors, in a clone."),
     "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),
     "record": ("arbitrage.cli_record", "record", "Record a trader's raw market frames."),

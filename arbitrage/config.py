@@ -90,6 +90,8 @@ def _read_struct(struct: type[msgspec.Struct], values: Mapping[str, str]) -> dic
             out[field] = parse_cores(text)
         elif field == "symbols":
             out[field] = parse_symbols(text)
+        elif field == "strategies":
+            out[field] = tuple(name.strip() for name in text.split(",") if name.strip())
         elif field == "fees":
             out |= {"fees": parse_fees(text, label=name), "fees_given": True}
         elif field == "state_dir":

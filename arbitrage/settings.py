@@ -28,6 +28,7 @@ Wait = Literal["spin", "yield", "adaptive"]
 Depth = Literal["full", "five", "off"]
 Durability = Literal["async", "interval", "every"]
 FeeMode = Literal["round_trip", "entry"]
+StrategyOnExit = Literal["close", "hold"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -129,6 +130,38 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
             le=1000,
         ),
     ] = 3
+    funding_window_s: Annotated[
+        float,
+        _env("ARB_FUNDING_WINDOW_S", "enter so long before a settlement, in s", gt=0, le=86400),
+    ] = 600.0
+    funding_lead_s: Annotated[
+        float,
+        _env("ARB_FUNDING_LEAD_S", "a settlement may come so much early or late, s", ge=0, le=3600),
+    ] = 10.0
+    funding_hold_s: Annotated[
+        float, _env("ARB_FUNDING_HOLD_S", "longest stay of a funding pair, in s", gt=0, le=31536000)
+    ] = 86400.0
+    funding_min_bps: Annotated[
+        float,
+        _env("ARB_FUNDING_MIN_BPS", "least result expected, costs paid, bps", ge=-1000, le=10000),
+    ] = 0.0
+    funding_min_delta: Annotated[
+        float, _env("ARB_FUNDING_MIN_DELTA", "least difference of the rates per 8 h", ge=0, le=1)
+    ] = 0.0001
+    funding_stop_bps: Annotated[
+        float, _env("ARB_FUNDING_STOP_BPS", "leave a funding pair at this loss", gt=0, le=10000)
+    ] = 60.0
+    strategy_on_exit: Annotated[
+        StrategyOnExit,
+        _env("ARB_STRATEGY_ON_EXIT", "pairs of a strategy of yours that is gone"),
+    ] = "close"
+    strategy_hang_s: Annotated[
+        float,
+        _env("ARB_STRATEGY_HANG_S", "kill a strategy that is silent so long", ge=0.5, le=3600),
+    ] = 5.0
+    strategy_restarts: Annotated[
+        int, _env("ARB_STRATEGY_RESTARTS", "start a failed strategy again so often", ge=0, le=1000)
+    ] = 3
 
 
 class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +228,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     symbols: Annotated[tuple[str, ...], _env("ARB_SYMBOLS", "canonical symbols to trade")] = (
         DEFAULT_SYMBOLS
     )
+    strategies: Annotated[
+        tuple[str, ...],
+        _env("ARB_STRATEGY", "spread, funding, package.module:Class, file.py:Class"),
+    ] = ("spread",)
     market_queue_size: Annotated[
         int, _env("MARKET_QUEUE_SIZE", "ticks a market ring holds", ge=2, le=1 << 22)
     ] = 10000

@@ -33,6 +33,11 @@ LIVE_FLAG = "--i-accept-real-losses"
     metavar="LIST",
     help="Canonical symbols, such as BTCUSDT,ETHUSDT.",
 )
+@click.option(
+    "--strategy",
+    metavar="LIST",
+    help="spread, funding, package.module:Class, file.py:Class. Default: ARB_STRATEGY, spread.",
+)
 @click.option("--name", help="Name of the shared-memory segment; default: ARB_NAME, arbitrage.")
 @click.option(
     "--report",
@@ -45,6 +50,7 @@ def trade(
     live_accepted: bool,
     seconds: float | None,
     symbols: tuple[str, ...] | None,
+    strategy: str | None,
     name: str | None,
     report: str | None,
 ) -> int:
@@ -58,6 +64,7 @@ def trade(
     flags = {
         "ARB_MODE": mode,
         "ARB_SYMBOLS": ",".join(symbols) if symbols else None,
+        "ARB_STRATEGY": strategy,
         "ARB_NAME": name,
     }
     from arbitrage.cold.log import setup_logging

@@ -99,6 +99,11 @@ def _check_together(given: set[str], *, testnet: bool) -> None:
     show_default=True,
     help="Close a pair after so long.",
 )
+@click.option(
+    "--strategy",
+    metavar="LIST",
+    help="spread, funding, package.module:Class, file.py:Class. Default: ARB_STRATEGY, spread.",
+)
 @click.option("--tls", is_flag=True, help="Speak TLS with the simulated venues.")
 @click.option(
     "--testnet",
@@ -122,6 +127,7 @@ def demo(
     min_net_bps: float,
     fees: FeeSchedule,
     max_hold_s: float,
+    strategy: str | None,
     tls: bool,
     testnet: bool,
     json_path: str | None,
@@ -158,6 +164,7 @@ def demo(
         min_net_bps=min_net_bps,
         fees=fees,
         max_hold_s=max_hold_s,
+        strategy=strategy,
         tls=tls,
     )
     given = _given_options()

@@ -98,6 +98,8 @@ def run_practice(options: DemoOptions, *, fees_given: bool) -> Report:
         "ARB_MIN_GROSS_BPS": repr(min(0.0, options.min_net_bps)),
         "ARB_MAX_HOLD_S": repr(options.max_hold_s),
     }
+    if options.strategy is not None:
+        overrides["ARB_STRATEGY"] = options.strategy
     if options.symbols is not None:
         overrides["ARB_SYMBOLS"] = ",".join(options.symbols)
     if fees_given:

@@ -50,6 +50,8 @@ class Pairs(msgspec.Struct, frozen=True):
     opened: int = 0
     closed: int = 0
     unwound: int = 0
+    by_funding: int = 0  # began because of two funding rates
+    by_intent: int = 0  # because a user's strategy asked
 
 
 class Drops(msgspec.Struct, frozen=True):
@@ -131,6 +133,7 @@ class TraderReport(msgspec.Struct, frozen=True, kw_only=True):
     naked_leg_ms: NakedLegs = NakedLegs()
     incidents: tuple[Incident, ...] = ()
     incidents_forgotten: int = 0
+    strategies: tuple[dict[str, Any], ...] = ()  # of users
     rss_mb: float | None = None
 
 
@@ -162,6 +165,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     naked_leg_ms: NakedLegs
     incidents: tuple[Incident, ...]
     incidents_forgotten: int
+    strategies: tuple[dict[str, Any], ...]
     rss_mb: float | None
     open_legs_at_exit: int
 

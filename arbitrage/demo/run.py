@@ -61,6 +61,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     min_net_bps: float = 0.0
     fees: FeeSchedule = FeeSchedule()
     max_hold_s: float = 5.0
+    strategy: str | None = None
     tls: bool = False
 
 
@@ -197,6 +198,8 @@ def _trader_environment(
         "ARB_MAX_HOLD_S": repr(options.max_hold_s),
         "REDIS_URL": "",
     }
+    if options.strategy is not None:
+        environment["ARB_STRATEGY"] = options.strategy
     if options.tls:  # both venues share one authority
         environment["SSL_CERT_FILE"] = venues[0].ready["ca_file"]
     return environment

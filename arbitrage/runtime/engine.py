@@ -47,10 +47,12 @@ from arbitrage.runtime.state import (
     open_state,
 )
 from arbitrage.runtime.stop_flag import StopFlag
+from arbitrage.runtime.strategy_process import StrategyProcesses
 from arbitrage.runtime.taking_over import are_quoted, take_over
 from arbitrage.runtime.threads import HotThread, LoopThread, run_together, spread_cores
 from arbitrage.runtime.wiring import Core, build_core, make_segment
 from arbitrage.trading.ledger import Ledger
+from arbitrage.trading.strategy_host import check_names
 from arbitrage.venues.connect_budget import share_caps
 from arbitrage.wording import counted
 
@@ -115,6 +117,7 @@ class Trader:
                 self.segment.store.symbol_capacity,
             )
             take_over(self.core, state, self.ledger, market.recovered, self.incidents)
+            self.strategies = StrategyProcesses(settings, self.core.strategy, state.run)
             self.gateways = Gateways(settings, self.core, self.ledger, state.account)
             self.incident_watch = IncidentWatch(
                 self.segment,
@@ -150,6 +153,7 @@ class Trader:
         """Start every thread; return when orders can leave: from then on pairs may open."""
         self.segment.steer(opening_off=True)
         self.state.start()
+        self.strategies.start(self._check_strategies)
         self._start_stages()
         # the first of the loops: a start that hangs can still be killed
         self._loop("control", None, self._run_control, loop_mode="block")
@@ -173,6 +177,11 @@ class Trader:
             time.sleep(0.01)
         self.core.strategy.release()
         self.core.stages.wake()
+
+    def _check_strategies(self) -> None:
+        self.segment.heartbeat()
+        if self.stop_asked.is_set():
+            raise StopAsked
 
     def _start_stages(self) -> None:
         stages, settings = self.core.stages, self.settings
@@ -314,6 +323,7 @@ class Trader:
             self.segment.steer(opening_off=True)
         self.core.stages.meter_allocations()
         self.incident_watch.beat()
+        self.strategies.beat()
         if count % ANCHOR_EVERY == 0:
             self.segment.clock.anchor(int(ANCHOR_EVERY * HEARTBEAT_S * 1e9))
             self.state.journal.refresh_wall_offset()
@@ -370,6 +380,7 @@ class Trader:
     def close(self) -> None:
         """Stop every thread, in the order data flows. Safe after any failure."""
         self.incident_watch.close()
+        self.strategies.stop()
         if self.feed_processes is not None:
             self.feed_processes.stop()
         self.core.stages.meter_allocations()
@@ -416,6 +427,7 @@ def run_trader(
     report : str or None
         Where to write the run's figures as JSON; ``-`` is stdout.
     """
+    check_names(settings.strategies)
     kill_signals = KillSignals()
     kill_signals.install()
     state = open_state(settings)
@@ -448,11 +460,13 @@ def run_trader(
                     seconds=time.monotonic() - started_s,
                 )
                 figures |= trader.incident_watch.figures()
+                figures["strategies"] = trader.strategies.figures
                 trader.close()
                 figures["opportunities"]["closed"] = trader.segment.counters()["detector"]["closed"]
                 if report is not None:
                     write_report(figures, report)
         finally:
+            trader.strategies.close()
             trader.segment.close()
     finally:
         kill_signals.leave_word(settings.state_path)

@@ -61,6 +61,7 @@ KEYS = [
     "naked_leg_ms",
     "incidents",
     "incidents_forgotten",
+    "strategies",
     "rss_mb",
     "open_legs_at_exit",
 ]
