@@ -1,0 +1,163 @@
+"""`arb status`, `kill`, `pause`, `resume`, `flatten` and `limit` against a trader that trades."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kill_kit import FAST_SIM, Desk, desk, run_trader
+from trader_kit import venues
+
+from arbitrage.control import socket_path
+from arbitrage.trading.kill_record import KILLED_NAME, WISH_NAME, read_kill
+from arbitrage.trading.runs import StateFolder
+
+SYMBOLS = "BTCUSDT,ETHUSDT"
+
+
+def arb(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run `arb`; return code, stdout, stderr."""
+    environment = os.environ | {"ARB_STATE_DIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-m", "arbitrage.cli", *arguments],
+        env=environment, capture_output=True, text=True, timeout=30, check=False, cwd=folder.parent,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def wait_flat(made: Desk) -> None:
+    made.wait(lambda: not made.operator.call("status")["open_pairs"], "it did not get flat")
+
+
+def test_a_trader_obeys_a_person(tmp_path: Path) -> None:
+    with desk(tmp_path, SYMBOLS) as made:
+        made.wait_orders(4)
+        code, out, _ = arb(made.folder, "status")
+        assert (code, out.splitlines()[1].split()) == (0, ["state", "trading"])
+        check_pausing(made)
+        check_flattening(made)
+        check_kill_and_flatten(made)
+        code, _, err = arb(made.folder, "kill", "--name", "somebody-else")
+        assert (code, made.segment.kill_reason) == (1, 0)
+        assert "nothing done" in err
+        check_stop_while_killed(made)
+
+
+def check_pausing(made: Desk) -> None:
+    code, out, _ = arb(made.folder, "pause", "BTCUSDT")
+    assert (code, out) == (0, "BTCUSDT is paused: operator\n")
+    opened = made.operator.call("status")["pairs"]["opened"]
+    made.wait(lambda: made.operator.call("status")["pairs"]["opened"] > opened + 5, "no pair")
+    assert {pair["symbol"] for pair in made.operator.call("status")["open_pairs"]} <= {"ETHUSDT"}
+    arb(made.folder, "pause", "all")
+    wait_flat(made)
+    before = made.order_count
+    time.sleep(0.2)
+    assert made.order_count == before
+    code, out, _ = arb(made.folder, "resume", "all")
+    assert (code, out) == (0, "no symbol is paused\n")
+    made.wait_orders(2)
+    code, _, err = arb(made.folder, "pause", "XYZ")
+    assert code == 1
+    assert "this trader has BTCUSDT, ETHUSDT, or all" in err
+
+
+def check_flattening(made: Desk) -> None:
+    assert arb(made.folder, "flatten")[0] == 0
+    wait_flat(made)
+    before = made.order_count
+    time.sleep(0.2)
+    assert made.order_count == before
+    assert "flattening" in arb(made.folder, "status")[1]
+    arb(made.folder, "resume", "all")
+    made.wait_orders(2)
+
+
+def check_kill_and_flatten(made: Desk) -> None:
+    os.kill(made.trader.child.pid, signal.SIGUSR2)
+    made.wait(lambda: made.segment.kill_reason != 0, "the signal did not trip")
+    wait_flat(made)
+    record = read_kill(made.folder)
+    assert record is not None
+    assert record.flatten
+    code, out, _ = arb(made.folder, "kill", "--clear")
+    assert (code, out.split(":")[0]) == (0, "cleared")
+    assert not made.segment.controls["flatten"]
+    code, _, err = arb(made.folder, "kill", "--clear")
+    assert (code, "has not tripped" in err) == (1, True)
+    arb(made.folder, "resume", "all")
+    made.wait_orders(2)
+
+
+def check_stop_while_killed(made: Desk) -> None:
+    """Nothing is sent, not even to stop flat, and what stands is named."""
+    made.wait(lambda: len(made.operator.call("status")["open_pairs"]) > 0, "no pair")
+    made.operator.call("kill", why="a test")
+    standing = [leg for pair in made.operator.call("status")["open_pairs"] for leg in pair["legs"]]
+    before = made.segment.counters()["gateway"]
+    code = made.trader.stop()
+    after = made.segment.counters()["gateway"]
+    for venue in ("bybit", "okx"):
+        assert after[venue]["frames_sent"] == before[venue]["frames_sent"]
+    if standing:
+        assert code == 1
+        words = made.trader.child.last_words()
+        assert words.startswith("stopped while killed, so nothing was closed")
+        assert any(leg in words for leg in standing)
+
+
+def test_without_a_trader_the_next_start_is_killed(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    code, out, _ = arb(folder, "kill", "--why", "storm ahead", "--flatten")
+    said = f"no trader runs here; the next one that starts in {folder} is killed\n"
+    assert (code, out) == (0, said)
+    record = read_kill(folder)
+    assert record is not None
+    assert (record.why, record.reason, record.flatten) == ("storm ahead", "operator", True)
+    code, _, err = arb(folder, "status")
+    assert code == 1
+    assert "no trader listens" in err
+    assert "storm ahead" in err
+    assert arb(folder, "kill", "--clear")[1].startswith("cleared: the next start trades")
+    assert not (folder / KILLED_NAME).exists()
+    code, _, err = arb(folder, "kill", "--clear")
+    assert (code, err) == (1, f"error: nothing is killed in {folder}\n")
+    for verb in (["pause", "all"], ["resume", "all"], ["flatten"], ["limit"]):
+        code, _, err = arb(folder, *verb)
+        assert (code, err) == (1, f"error: no trader listens at {socket_path(folder)}\n")
+
+
+def test_one_that_holds_the_folder_but_does_not_listen_is_left_a_wish(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    with StateFolder(folder):
+        code, out, _ = arb(folder, "kill", "--flatten")
+    assert code == 0
+    assert "as soon as it looks" in out
+    assert (folder / WISH_NAME).read_text() == "flatten\n"
+
+
+def test_a_wish_left_before_the_start_kills_it(tmp_path: Path) -> None:
+    with venues(tmp_path, symbols=SYMBOLS, program=FAST_SIM) as place:
+        folder = tmp_path / "state"
+        folder.mkdir(mode=0o700)
+        (folder / WISH_NAME).touch()
+        with run_trader(tmp_path, place, SYMBOLS) as made:
+            found = json.loads(arb(folder, "status", "--json")[1])
+            assert found["kill"]["reason"] == "file"
+            assert found["orders"] == 0
+            assert made.trader.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["kill", "--clear", "--flatten"], ["limit", "max_order_usd"], ["pause"], ["limit", "x", "y"]],
+)
+def test_what_makes_no_sense_is_refused(tmp_path: Path, arguments: list[str]) -> None:
+    code, _, err = arb(tmp_path / "state", *arguments)
+    assert code == 2
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
