@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from arbitrage.core.records import split_client_id
 from arbitrage.errors import OrderError
 from arbitrage.instruments import Instrument, steps_exact
 from arbitrage.trading.orders import BUY, SELL, signed
@@ -232,9 +233,7 @@ def _explain(
     """Say why a gap between venue and journal is not to be traded on; or what has made it."""
     if gap == 0:
         return "", ""
-    foreign = [
-        one for one in word.traded if one.key == key and one.client_id not in past.orders
-    ]
+    foreign = [one for one in word.traded if one.key == key and not _is_ours(past, one)]
     total = ZERO
     for index in range(len(foreign) - 1, -1, -1):
         total += signed(foreign[index].side, foreign[index].qty)
@@ -249,6 +248,13 @@ def _explain(
         # older than what the venues can be asked for: their positions tell what it filled
         return "", f"{key[0]}: an order that is no longer listed filled {gap:+f} {key[1]}"
     return "no execution explains it", ""
+
+
+def _is_ours(past: Past, trade: Traded) -> bool:
+    """Whether an execution is of an order of this run, or of an earlier one that it has settled."""
+    if trade.client_id == 0 or trade.client_id in past.orders:
+        return trade.client_id != 0
+    return split_client_id(trade.client_id).run < past.run
 
 
 # ---- what to take over ---------------------------------------------------------------------------
