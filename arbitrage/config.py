@@ -42,6 +42,7 @@ __all__ = [
 
 CANCEL_ALL_AFTER_MIN_S = 10  # the venue takes no less
 DCP_MIN_S = 3
+EXIT_BAND_MIN_BPS = 200.0  # exits slip up to 120 bps from a touch that lies off the mid
 PRACTICE_MODES: tuple[Mode, ...] = ("testnet", "demo")  # the first whose keys are all set
 _OTHER_KNOWN = {"ARB_BUILD"}
 _PREFIXES = ("ARB_", "BYBIT_", "OKX_")
@@ -312,13 +313,44 @@ def _cross_check(settings: Settings, needs_keys: bool) -> None:
         raise ConfigError(
             f"ARB_DCP_S was {risk.dcp_s}; accepted is 0 or a whole number from {DCP_MIN_S} to 300"
         )
-    if risk.max_order_usd > risk.max_position_usd:
-        raise ConfigError(
-            f"ARB_MAX_ORDER_USD was {risk.max_order_usd:g}, above ARB_MAX_POSITION_USD "
-            f"{risk.max_position_usd:g}; one order must fit into one position"
-        )
+    _check_limits(risk, settings.strategy.slip_bps)
     if needs_keys and settings.mode != "paper":
         missing = [venue for venue in KEY_VARIABLES if getattr(settings, venue) is None]
         if missing:
             words = "; and ".join(map(settings.missing_keys, missing))
             raise ConfigError(f"mode {settings.mode} needs {words}")
+
+
+def _check_limits(risk: RiskSettings, slip_bps: float) -> None:
+    """Refuse limits that contradict each other: what one asks for, another would never let pass."""
+    order, position = risk.max_order_usd, risk.max_position_usd
+    pair = "both orders of one pair must fit into it"
+    # (a limit, what it must hold, that in words, why); a limit of 0 is off
+    for variable, limit, name, least, why in (
+        ("ARB_MAX_POSITION_USD", position, "ARB_MAX_ORDER_USD", order,
+         "one order must fit into one position"),
+        ("ARB_MAX_SYMBOL_USD", risk.max_symbol_usd, "twice ARB_MAX_ORDER_USD", 2 * order, pair),
+        ("ARB_MAX_VENUE_USD", risk.max_venue_usd, "ARB_MAX_ORDER_USD", order,
+         "one order must fit into it"),
+        ("ARB_MAX_GROSS_USD", risk.max_gross_usd, "twice ARB_MAX_ORDER_USD", 2 * order, pair),
+        ("ARB_ENTRY_BAND_BPS", risk.entry_band_bps, "ARB_SLIP_BPS", slip_bps,
+         "an entry's own slip must fit into it"),
+        ("ARB_EXIT_BAND_BPS", risk.exit_band_bps, "ARB_ENTRY_BAND_BPS", risk.entry_band_bps,
+         "what could be entered must be left, too"),
+        ("ARB_EXIT_BAND_BPS", risk.exit_band_bps, "the least accepted,", EXIT_BAND_MIN_BPS,
+         "the widest slip of an exit must fit into it"),
+    ):  # fmt: skip
+        if 0 < limit < least:
+            raise ConfigError(f"{variable} was {limit:g}, below {name} {least:g}; {why}")
+    if risk.exit_band_bps and not risk.entry_band_bps:
+        raise ConfigError(
+            f"ARB_ENTRY_BAND_BPS was 0, off, with ARB_EXIT_BAND_BPS {risk.exit_band_bps:g}; "
+            "what could be entered must be left, too: set both, or none"
+        )
+    burst = risk.max_orders_burst or max(4, risk.max_orders_per_s)
+    kept = risk.orders_kept_for_exits or burst // 4
+    if kept + 2 > burst:
+        raise ConfigError(
+            f"ARB_ORDERS_KEPT_FOR_EXITS was {kept} of ARB_MAX_ORDERS_BURST {burst}; two entry "
+            "orders must have room beside them"
+        )

@@ -165,7 +165,7 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits that every order passes, whoever asks for it."""
+    """Limits that every order passes, whoever asks for it: docs/risk.md."""
 
     max_order_usd: Annotated[
         float, _env("ARB_MAX_ORDER_USD", "largest order, in USD", gt=0, le=1e8)
@@ -173,9 +173,97 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_position_usd: Annotated[
         float, _env("ARB_MAX_POSITION_USD", "largest position by venue and symbol", gt=0, le=1e9)
     ] = 2000.0
+    max_symbol_usd: Annotated[
+        float, _env("ARB_MAX_SYMBOL_USD", "both venues' rows of a symbol; 0: off", ge=0, le=1e10)
+    ] = 0.0
+    max_venue_usd: Annotated[
+        float, _env("ARB_MAX_VENUE_USD", "all rows of a venue; 0: off", ge=0, le=1e10)
+    ] = 0.0
+    max_gross_usd: Annotated[
+        float, _env("ARB_MAX_GROSS_USD", "all rows of both venues", gt=0, le=1e10)
+    ] = 20000.0
+    max_one_sided_symbol_usd: Annotated[
+        float,
+        _env(
+            "ARB_MAX_ONE_SIDED_SYMBOL_USD",
+            "no entry of a symbol while more of it stands unhedged; 0: off",
+            ge=0,
+            le=1e9,
+        ),
+    ] = 10.0
+    max_one_sided_usd: Annotated[
+        float,
+        _env(
+            "ARB_MAX_ONE_SIDED_USD",
+            "no entry at all while more stands unhedged, all symbols together; 0: off",
+            ge=0,
+            le=1e9,
+        ),
+    ] = 2000.0
+    max_day_loss_usd: Annotated[
+        float,
+        _env(
+            "ARB_MAX_DAY_LOSS_USD",
+            "the kill switch trips when a UTC day's ended pairs have lost so much; 0: off",
+            ge=0,
+            le=1e9,
+        ),
+    ] = 200.0
+    entry_band_bps: Annotated[
+        float,
+        _env(
+            "ARB_ENTRY_BAND_BPS",
+            "farthest limit of an entry from either venue's mid price, in bps; 0: off",
+            ge=0,
+            le=10000,
+        ),
+    ] = 300.0
+    exit_band_bps: Annotated[
+        float,
+        _env(
+            "ARB_EXIT_BAND_BPS",
+            "how much worse than the nearer mid price an exit's limit may be, in bps; 0: off",
+            ge=0,
+            le=10000,
+        ),
+    ] = 1000.0
+    max_basis_bps: Annotated[
+        float,
+        _env(
+            "ARB_MAX_BASIS_BPS",
+            "no entry while the venues' mid prices lie further apart, in bps; 0: off",
+            ge=0,
+            le=10000,
+        ),
+    ] = 200.0
     max_orders_per_s: Annotated[
         int, _env("ARB_MAX_ORDERS_PER_S", "orders a second, both venues together", ge=1, le=10000)
     ] = 10
+    max_orders_burst: Annotated[
+        int,
+        _env("ARB_MAX_ORDERS_BURST", "orders at once; 0: a second's, at least 4", ge=0, le=10000),
+    ] = 0
+    orders_kept_for_exits: Annotated[
+        int,
+        _env(
+            "ARB_ORDERS_KEPT_FOR_EXITS",
+            "of these, what entries never use; 0: a quarter",
+            ge=0,
+            le=10000,
+        ),
+    ] = 0
+    max_signal_age_ms: Annotated[
+        float,
+        _env("ARB_MAX_SIGNAL_AGE_MS", "oldest tick behind an entry; 0: off", ge=0, le=3600000),
+    ] = 250.0
+    max_book_age_ms_bybit: Annotated[
+        float,
+        _env("ARB_MAX_BOOK_AGE_MS_BYBIT", "oldest Bybit quote, ms; 0: off", ge=0, le=3600000),
+    ] = 4500.0
+    max_book_age_ms_okx: Annotated[
+        float,
+        _env("ARB_MAX_BOOK_AGE_MS_OKX", "oldest OKX quote, ms; 0: off", ge=0, le=3600000),
+    ] = 90000.0
     max_naked_ms: Annotated[
         int, _env("ARB_MAX_NAKED_MS", "longest time of one leg alone", ge=10, le=60000)
     ] = 1000

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from arbitrage.config import Settings
 from arbitrage.core.detector import OpportunityDetector
 from arbitrage.core.journal import Journal
+from arbitrage.core.risk import LIMITS
 from arbitrage.core.segment import STAGES, Segment
 from arbitrage.core.stages import Stages
 from arbitrage.core.strategy import SpreadStrategy
@@ -161,9 +162,4 @@ def build_core(settings: Settings, market: Market, segment: Segment, journal: Jo
 
 
 def _limits(settings: Settings) -> dict[str, float]:
-    risk = settings.risk
-    return {
-        "max_order_usd": risk.max_order_usd,
-        "max_position_usd": risk.max_position_usd,
-        "max_orders_per_s": risk.max_orders_per_s,
-    }
+    return {name: getattr(settings.risk, name) for name in LIMITS}

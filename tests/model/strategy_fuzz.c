@@ -138,9 +138,17 @@ int main(int argc, char **argv)
         arb_store_taker_bps(store)[row] = 5;
     }
     arb_risk_t *risk = make(sizeof *risk);
-    arb_risk_limits_t limits = {.order_micro_max = 200000000, .position_micro_max = 300000000,
-                                .gross_micro_max = 900000000, .orders_per_s = 100000,
-                                .orders_burst = 100, .orders_kept_for_exits = 20};
+    arb_risk_limits_t limits;
+    arb_risk_limits_off(&limits);
+    limits.order_micro_max = 200000000;
+    limits.position_micro_max = 300000000;
+    limits.gross_micro_max = 900000000;
+    limits.order_cost_ns = 10000;
+    limits.orders_burst = 100;
+    limits.orders_kept_for_exits = 20;
+    limits.entry_band_ppm_max = 30000;
+    limits.exit_band_ppm_max = 100000;
+    limits.basis_ppm_max = 20000;
     uint64_t flatten = 0;
     arb_risk_init(risk, &limits, NULL, NULL, &flatten, NULL);
     arb_journal_t journal = {.capacity = 1 << 16, .run = 3};

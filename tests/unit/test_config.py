@@ -5,9 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from arbitrage.config import Settings, load_settings, parse_cores, variables
+from arbitrage.config import (
+    EXIT_BAND_MIN_BPS,
+    Settings,
+    load_settings,
+    parse_cores,
+    variables,
+)
+from arbitrage.core.risk import LIMITS
+from arbitrage.core.strategy import SETTINGS
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule
+from arbitrage.settings import RiskSettings, fields_of
 
 CANARY = "canary-5up3r-53cr37"
 KEYS = {
@@ -205,9 +214,42 @@ def test_secrets_are_not_echoed_in_errors(environ: dict[str, str]) -> None:
     assert CANARY not in str(caught.value)
 
 
-def test_limits_must_agree() -> None:
-    with pytest.raises(ConfigError, match="ARB_MAX_ORDER_USD was 500, above"):
-        load(ARB_MAX_ORDER_USD="500", ARB_MAX_POSITION_USD="400")
+@pytest.mark.parametrize(
+    ("says", "environ"),
+    [
+        ("POSITION_USD was 400, below ARB_MAX_ORDER_USD 500; one", {"ARB_MAX_POSITION_USD": "400"}),
+        ("SYMBOL_USD was 999, below twice ARB_MAX_ORDER_USD 1000;", {"ARB_MAX_SYMBOL_USD": "999"}),
+        ("MAX_VENUE_USD was 499, below ARB_MAX_ORDER_USD 500; one", {"ARB_MAX_VENUE_USD": "499"}),
+        ("MAX_GROSS_USD was 999, below twice ARB_MAX_ORDER_USD", {"ARB_MAX_GROSS_USD": "999"}),
+        ("ENTRY_BAND_BPS was 1, below ARB_SLIP_BPS 2; an entry's", {"ARB_ENTRY_BAND_BPS": "1"}),
+        ("EXIT_BAND_BPS was 299, below ARB_ENTRY_BAND_BPS 300;", {"ARB_EXIT_BAND_BPS": "299"}),
+        (
+            "EXIT_BAND_BPS was 199, below the least accepted, 200; the widest slip",
+            {"ARB_EXIT_BAND_BPS": "199", "ARB_ENTRY_BAND_BPS": "100"},
+        ),
+        ("ENTRY_BAND_BPS was 0, off, with ARB_EXIT_BAND_BPS 1000", {"ARB_ENTRY_BAND_BPS": "0"}),
+        ("KEPT_FOR_EXITS was 9 of ARB_MAX_ORDERS_BURST 10;", {"ARB_ORDERS_KEPT_FOR_EXITS": "9"}),
+    ],
+)  # fmt: skip
+def test_limits_must_agree(says: str, environ: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=says):
+        load(**({"ARB_MAX_ORDER_USD": "500"} | environ))
+
+
+def test_limits_that_are_off_contradict_nothing() -> None:
+    bands = {"ARB_ENTRY_BAND_BPS": "0", "ARB_EXIT_BAND_BPS": "0", "ARB_MAX_BASIS_BPS": "0"}
+    risk = load(**bands, ARB_MAX_SYMBOL_USD="0", ARB_MAX_VENUE_USD="0").risk
+    assert (risk.exit_band_bps, risk.max_venue_usd) == (0.0, 0.0)
+
+
+def test_every_limit_of_the_gate_is_a_setting_with_its_default() -> None:
+    ours = {name: default for name, _, _, _, default in fields_of(RiskSettings)}
+    rate = "max_orders_per_s"  # a gate by itself is not bound by what venues take
+    assert {name: ours[name] for name in LIMITS if name != rate} == {
+        name: default for name, (default, _, _) in LIMITS.items() if name != rate
+    }
+    widest = SETTINGS["exit_slip_bps_max"][0] + SETTINGS["stale_slip_bps"][0]
+    assert widest < EXIT_BAND_MIN_BPS
 
 
 # ---- files and names ----------------------------------------------------------------------------

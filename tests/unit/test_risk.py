@@ -34,7 +34,7 @@ def test_reduce_only_passes_pause_limits_and_dead_books() -> None:
     gate.pair_begin(0)
     gate.begin_day(-5.0, 0)
     assert gate.check(1, 0, 0, 0, 10**12, row_state=4, reduce_only=True) == "ok"
-    assert gate.check(1, 0, 0, 0, 10**12, row_state=4) == "killed"
+    assert gate.check(1, 0, 0, 0, 10**12, row_state=4) == "opening_off"
 
 
 @pytest.mark.parametrize(("flatten", "says"), [(False, "killed"), (True, "ok")])

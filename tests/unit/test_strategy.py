@@ -44,7 +44,7 @@ def test_limits_lie_beyond_the_quote_away_from_us(rig: Rig) -> None:
 
 
 def test_a_price_on_the_grid_stays_there_without_slip() -> None:
-    rig = Rig(entry_slip_bps=0)
+    rig = Rig(entry_slip_bps=0, max_basis_bps=0)
     for tenths in range(900, 1100, 7):
         rig.store.apply_quote(0, 0, tenths / 10 - 1, tenths / 10, 1e6, 1e6, recv_mono_ns=rig.now)
         rig.store.apply_quote(1, 0, tenths / 10 + 1, tenths / 10 + 2, 1e6, 1e6)
@@ -124,7 +124,7 @@ def test_close_events_and_foreign_rows_are_ignored(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("settings", "reason"),
     [
-        ({"max_gross_usd": 100.0}, "gross_notional"),
+        ({"max_gross_usd": 11.0}, "gross_notional"),
         ({"max_signal_age_ms": 0.5}, "stale_signal"),
         ({"max_book_age_ms_bybit": 0.5}, "stale_book"),
         ({"max_orders_burst": 4, "orders_kept_for_exits": 2, "max_orders_per_s": 1}, "order_rate"),
@@ -161,7 +161,8 @@ def test_pause_opening_off_and_dead_rows_refuse_entries(rig: Rig) -> None:
     rig.store.apply_state(1, 0, 3)  # SUSPECT keeps its prices and may not trade
     rig.poll()
     counters = rig.strategy.counters
-    assert [counters[f"refused_{name}"] for name in ("paused", "killed", "not_live")] == [1, 1, 1]
+    reasons = ("paused", "opening_off", "not_live")
+    assert [counters[f"refused_{name}"] for name in reasons] == [1, 1, 1]
     assert counters["orders"] == 0
 
 

@@ -9,6 +9,7 @@
 #ifndef ARB_BASIS_H
 #define ARB_BASIS_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -38,6 +39,16 @@ static inline void arb_basis_add(arb_basis_t *basis, double mid_0, double mid_1,
     basis->mean_bps += weight * (sample_bps - basis->mean_bps);
     basis->sample_count++;
     basis->last_mono_ns = now_mono_ns;
+}
+
+/* How far apart the venues stand on average, either way, in whole parts per million, rounded up; 0: the
+ * average is not known. */
+static inline int64_t arb_basis_known_ppm(const arb_basis_t *basis)
+{
+    if (!arb_basis_is_known(basis))
+        return 0;
+    double ppm = ceil(fabs(basis->mean_bps) * 100);
+    return ppm < 1e15 ? (int64_t)ppm : (int64_t)1e15; /* NaN too is far */
 }
 
 /* What is left of an edge when the standing basis is taken out of it. */

@@ -238,6 +238,15 @@ static inline bool arb_top_read(const arb_market_store_t *store, uint32_t row, a
     return false;
 }
 
+/* A row's mid in the common quotation, as the gate compares it; 0: a side has no quote. */
+static inline int64_t arb_top_mid_pico(const arb_market_store_t *store, uint32_t row,
+                                       const arb_top_view_t *top)
+{
+    if (!(top->bid_px > 0 && top->ask_px > 0))
+        return 0;
+    return arb_risk_pico((top->bid_px + top->ask_px) / 2 * arb_store_px_mult(store)[row]);
+}
+
 static inline double arb_average_px(double value, double lots)
 {
     return lots > 0 ? value / lots : NAN;

@@ -119,10 +119,16 @@ static inline bool arb_pair_gate_completion(arb_strategy_t *strat, const arb_pai
                               .symbol_index = pair->symbol_index,
                               .venue = leg->venue,
                               .row_state = (uint8_t)found->top.state,
+                              .limit_pico = arb_risk_pico(px * arb_store_px_mult(store)[leg->row]),
+                              .side = order->side,
+                              .completes = true,
                               .wall_ns = wall_ns};
     arb_risk_order_t other = check;
     arb_top_view_t top;
     arb_top_read(store, large->row, &top);
+    check.mid_pico[0] = arb_top_mid_pico(store, leg->row, &found->top);
+    check.mid_pico[1] = arb_top_mid_pico(store, large->row, &top);
+    check.basis_average_ppm = arb_basis_known_ppm(&pair->basis);
     other.book_recv_mono_ns = top.recv_mono_ns;
     other.venue = large->venue;
     other.row_state = (uint8_t)top.state;
@@ -131,11 +137,8 @@ static inline bool arb_pair_gate_completion(arb_strategy_t *strat, const arb_pai
         reason = ARB_RISK_RING_ROOM;
     if (reason == ARB_RISK_OK && arb_journal_room(strat->wire.journal) < strat->config.journal_room_min + 1)
         reason = ARB_RISK_JOURNAL_ROOM;
-    if (reason == ARB_RISK_OK) {
-        arb_risk_pair_end(risk, pair->symbol_index); /* the pair that is open is this one */
+    if (reason == ARB_RISK_OK)
         reason = arb_risk_check(risk, &check, 0, 1, strat->now_mono_ns);
-        arb_risk_pair_begin(risk, pair->symbol_index);
-    }
     if (reason != ARB_RISK_OK)
         arb_count(&strat->wire.counters->risk_reasons[reason], 1);
     return reason == ARB_RISK_OK;

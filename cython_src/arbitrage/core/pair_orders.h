@@ -45,15 +45,40 @@ static inline int64_t arb_notional_micro(const arb_market_store_t *store, uint32
     return arb_risk_micro(px * arb_store_px_mult(store)[row], base);
 }
 
+/* What a leg was entered at, or was to be. */
+static inline double arb_leg_entry_px(const arb_pair_leg_t *leg)
+{
+    return leg->entry_lots > 0 ? leg->entry_value / leg->entry_lots : leg->orders[0].limit_px;
+}
+
+/* Tell the gate what stands of a symbol without its other leg, at the dearer of both entries. */
+static inline void arb_pair_note_one_sided(arb_strategy_t *strat, uint32_t symbol_index)
+{
+    const arb_market_store_t *store = strat->wire.store;
+    double net_base = 0, held_base = 0, dearest = 0;
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        const arb_pair_leg_t *leg = &strat->pairs[symbol_index].legs[leg_index];
+        double base = (double)leg->lots * arb_row_lot_base(store, leg->row);
+        double px = arb_leg_entry_px(leg) * arb_store_px_mult(store)[leg->row];
+        net_base += leg->entry_side == ARB_SIDE_BUY ? base : -base;
+        held_base += fabs(base);
+        if (base != 0 && px > dearest)
+            dearest = px;
+    }
+    /* lots of two grids never meet to the last bit; a lot is more than a billionth of what is held */
+    bool level = fabs(net_base) <= held_base * 1e-9;
+    arb_risk_set_one_sided(strat->wire.risk, symbol_index, level ? 0 : arb_risk_micro(dearest, net_base));
+}
+
 /* Bring the gate's picture of a row up to what the leg holds and may still fill. */
 static inline void arb_leg_expose(arb_strategy_t *strat, const arb_pair_leg_t *leg)
 {
     int64_t lots = (leg->lots < 0 ? -leg->lots : leg->lots) + arb_leg_open_entry_lots(leg);
-    double px = leg->orders[0].limit_px;
-    if (leg->entry_lots > 0)
-        px = leg->entry_value / leg->entry_lots;
+    double px = arb_leg_entry_px(leg);
     int64_t micro = lots == 0 ? 0 : arb_notional_micro(strat->wire.store, leg->row, px, lots);
-    arb_risk_set_exposure(strat->wire.risk, leg->row, micro);
+    uint32_t symbol_index = leg->row % strat->config.symbol_capacity;
+    arb_risk_set_exposure(strat->wire.risk, leg->row, leg->venue, symbol_index, micro);
+    arb_pair_note_one_sided(strat, symbol_index);
 }
 
 /* Client id of a leg's next order. Rolls into a new pair number when the 256 attempts are used up. */
@@ -160,7 +185,19 @@ static inline bool arb_pair_reduce(arb_strategy_t *strat, arb_pair_t *pair, uint
                          .side = side, .flags = ARB_ORDER_REDUCE_ONLY};
     arb_risk_order_t check = {.row = leg->row, .symbol_index = pair->symbol_index, .venue = leg->venue,
                               .reduce_only = true};
-    check.notional_micro = arb_notional_micro(store, leg->row, (double)order.px_ticks * px_tick, lots);
+    double limit_px = (double)order.px_ticks * px_tick;
+    check.notional_micro = arb_notional_micro(store, leg->row, limit_px, lots);
+    check.limit_pico = arb_risk_pico(limit_px * arb_store_px_mult(store)[leg->row]);
+    check.side = side;
+    for (uint32_t index = 0; index < 2; index++) {
+        uint32_t row = pair->legs[index == 0 ? leg_index : 1 - leg_index].row;
+        arb_top_view_t top;
+        if (row % store->symbol_capacity != pair->symbol_index)
+            continue; /* a leg that never was */
+        arb_top_read(store, row, &top);
+        if (top.state == ARB_ROW_LIVE)
+            check.mid_pico[index] = arb_top_mid_pico(store, row, &top);
+    }
     leg->retry_mono_ns = strat->now_mono_ns + config->retry_ns;
     arb_risk_reason_t reason = arb_risk_check(strat->wire.risk, &check, 0, 1, strat->now_mono_ns);
     if (reason != ARB_RISK_OK) {

@@ -11,6 +11,7 @@
 #define ARB_PAIR_SIZE_H
 
 #include "pair_reserve.h"
+#include "risk_room.h"
 
 /* What to enter with. */
 typedef struct arb_pair_plan {
@@ -18,13 +19,18 @@ typedef struct arb_pair_plan {
     double px[2];  /* worst price that each leg needs, venue quotation; the touch without depth */
 } arb_pair_plan_t;
 
-/* What one leg may cost: the wanted size or the gate's limit of an order or a row. */
-static inline double arb_pair_budget_usd(const arb_strategy_t *strat)
+/* What the gate's limits of money leave for each leg. */
+static inline arb_risk_room_t arb_pair_room(const arb_strategy_t *strat, const uint32_t rows[2])
 {
-    const arb_risk_limits_t *limits = &strat->wire.risk->limits;
-    int64_t micro = limits->order_micro_max < limits->position_micro_max ? limits->order_micro_max
-                                                                         : limits->position_micro_max;
-    double budget = (double)micro / ARB_RISK_MICRO;
+    const uint32_t capacity = strat->config.symbol_capacity;
+    const uint32_t venues[2] = {rows[0] / capacity, rows[1] / capacity};
+    return arb_risk_pair_room(strat->wire.risk, rows[0] % capacity, rows, venues);
+}
+
+/* What one leg may cost: the wanted size, or what the gate's limits leave room for. */
+static inline double arb_pair_budget_usd(const arb_strategy_t *strat, const uint32_t rows[2])
+{
+    double budget = (double)arb_pair_room(strat, rows).micro / ARB_RISK_MICRO;
     return strat->wanted_usd < budget ? strat->wanted_usd : budget;
 }
 
@@ -36,7 +42,7 @@ static inline double arb_pair_affordable(const arb_strategy_t *strat, const uint
     const arb_market_store_t *store = strat->wire.store;
     double dearest = (ask > bid ? ask : bid) * (1 + strat->config.entry_slip_bps * 1e-4);
     dearest += arb_store_px_tick(store)[rows[ARB_PAIR_BUY]] * arb_store_px_mult(store)[rows[ARB_PAIR_BUY]];
-    return arb_pair_budget_usd(strat) / dearest;
+    return arb_pair_budget_usd(strat, rows) / dearest;
 }
 
 /* Steps in so many base units, as far as both contracts take them in one order. */

@@ -3,29 +3,50 @@
 from libc.math cimport floor
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memset
 
-REASONS = (
-    "ok", "bad_order", "killed", "paused", "pair_open", "not_live", "stale_book", "stale_signal",
-    "order_notional", "position_notional", "gross_notional", "order_rate", "journal_room",
-    "ring_room", "day_loss",
-)
+from decimal import Decimal
+
+cdef extern from *:
+    """
+    #include "risk.h"
+    #define ARB_X(NAME, name, text) #name,
+    static const char *const arb_risk_reason_names[] = {ARB_RISK_REASONS(ARB_X) NULL};
+    #undef ARB_X
+    #define ARB_X(NAME, name, text) text,
+    static const char *const arb_risk_reason_texts[] = {ARB_RISK_REASONS(ARB_X) NULL};
+    #undef ARB_X
+    """
+    const char *arb_risk_reason_names[]
+    const char *arb_risk_reason_texts[]
+
+REASONS = tuple(arb_risk_reason_names[index].decode() for index in range(ARB_RISK_REASON_USED))
+# reason -> an order is refused when
+REASON_TEXTS = {
+    name: arb_risk_reason_texts[index].decode() for index, name in enumerate(REASONS)
+}
 # Why a symbol is paused: a bit each of its byte. Why the kill switch has tripped: its word.
 PAUSES = {"contract": ARB_PAUSE_CONTRACT, "operator": ARB_PAUSE_OPERATOR,
           "breaker": ARB_PAUSE_BREAKER, "reconciliation": ARB_PAUSE_RECONCILE}
 KILLS = ("none", "operator", "signal", "file", "dashboard", "loss", "reconciliation")
-if len(REASONS) != ARB_RISK_REASON_USED or len(KILLS) != ARB_KILL_REASON_COUNT:
-    raise ImportError("arbitrage.core.risk was built from another risk.h; build again")
+if len(KILLS) != ARB_KILL_REASON_COUNT:
+    raise ImportError("arbitrage.core.risk was built from another risk_words.h; build again")
 
-# name -> default, least, most
+# name -> default, least, most. 0 switches a limit off where it is accepted.
 LIMITS = {
     "max_order_usd": (1_000.0, 1e-6, 1e9),
     "max_position_usd": (2_000.0, 1e-6, 1e9),
+    "max_symbol_usd": (0.0, 0, 1e10),
+    "max_venue_usd": (0.0, 0, 1e10),
     "max_gross_usd": (20_000.0, 1e-6, 1e10),
+    "max_one_sided_symbol_usd": (10.0, 0, 1e9),
+    "max_one_sided_usd": (2_000.0, 0, 1e9),
+    "max_day_loss_usd": (200.0, 0, 1e9),
+    "entry_band_bps": (300.0, 0, 10_000),
+    "exit_band_bps": (1_000.0, 0, 10_000),
+    "max_basis_bps": (200.0, 0, 10_000),
     "max_orders_per_s": (50, 1, 100_000),
     "max_orders_burst": (0, 0, 100_000),  # 0: as many as in a second, at least 4
     "orders_kept_for_exits": (0, 0, 100_000),  # 0: a quarter of the burst
-    "max_day_loss_usd": (0.0, 0, 1e9),  # 0: off
     "max_signal_age_ms": (250.0, 0, 3_600_000),
     "max_book_age_ms_bybit": (4_500.0, 0, 3_600_000),
     "max_book_age_ms_okx": (90_000.0, 0, 3_600_000),
@@ -61,8 +82,8 @@ cdef class RiskGate:
     Parameters
     ----------
     **limits
-        Names and ranges as in `LIMITS`. Money in US dollars; an age of 0 switches its test off;
-        `orders_kept_for_exits` of `max_orders_burst` are never used by entries.
+        Names and ranges as in `LIMITS`. Money in US dollars; `orders_kept_for_exits` of
+        `max_orders_burst` are never used by entries.
     """
 
     def __cinit__(self):
@@ -74,26 +95,27 @@ cdef class RiskGate:
         free(self.ptr)
 
     def __init__(self, **limits: float) -> None:
-        cdef arb_risk_limits_t bounds
-        values = checked_settings(LIMITS, limits)
-        burst = values["max_orders_burst"] or max(4, values["max_orders_per_s"])
-        kept = values["orders_kept_for_exits"] or burst // 4
-        if kept + 2 > burst:
-            raise ValueError(f"orders_kept_for_exits was {kept}; max_orders_burst ({burst}) must "
-                             "leave room for two entry orders beside them")
-        memset(&bounds, 0, sizeof(bounds))
-        bounds.order_micro_max = <int64_t>(values["max_order_usd"] * ARB_RISK_MICRO)
-        bounds.position_micro_max = <int64_t>(values["max_position_usd"] * ARB_RISK_MICRO)
-        bounds.gross_micro_max = <int64_t>(values["max_gross_usd"] * ARB_RISK_MICRO)
-        bounds.orders_per_s = <int64_t>values["max_orders_per_s"]
-        bounds.orders_burst = <int64_t>burst
-        bounds.orders_kept_for_exits = <int64_t>kept
-        bounds.day_loss_micro_max = <int64_t>(values["max_day_loss_usd"] * ARB_RISK_MICRO)
-        bounds.signal_age_ns_max = <int64_t>(values["max_signal_age_ms"] * 1e6)
-        bounds.book_age_ns_max[0] = <int64_t>(values["max_book_age_ms_bybit"] * 1e6)
-        bounds.book_age_ns_max[1] = <int64_t>(values["max_book_age_ms_okx"] * 1e6)
-        arb_risk_init(self.ptr, &bounds, &self.own_kill, &self.own_opening_off, &self.own_flatten,
+        cdef arb_risk_limits_t words
+        self.values = checked_settings(LIMITS, limits)
+        _fill_limits(&words, self.values)
+        arb_risk_init(self.ptr, &words, &self.own_kill, &self.own_opening_off, &self.own_flatten,
                       self.own_paused)
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """Every limit as it stands, by the names of `LIMITS`."""
+        return dict(self.values)
+
+    def set_limit(self, name: str, value: float) -> None:
+        """Change one limit, also while the strategy runs: the next order is judged by it.
+
+        Threads: one at a time, any. Raises ValueError for what is unknown or out of range.
+        """
+        cdef arb_risk_limits_t words
+        values = checked_settings(LIMITS, self.values | {name: value})
+        _fill_limits(&words, values)
+        arb_risk_set_limits(self.ptr, &words)
+        self.values = values
 
     cdef void borrow_controls(self, uint64_t *kill, const uint64_t *opening_off,
                               const uint64_t *flatten, uint8_t *paused) noexcept:
@@ -153,15 +175,27 @@ cdef class RiskGate:
         """Sum of all rows' exposure."""
         return self.ptr.gross_micro / float(ARB_RISK_MICRO)
 
+    @property
+    def one_sided_usd(self) -> float:
+        """What stands of all symbols without its other leg."""
+        return self.ptr.one_sided_micro / float(ARB_RISK_MICRO)
+
     def exposure_usd(self, row: int) -> float:
         """Open orders and position of one row."""
         self._check_row(row)
         return self.ptr.exposure_micro[<int>row] / float(ARB_RISK_MICRO)
 
-    def set_exposure(self, row: int, micro_usd: int) -> None:
+    def set_exposure(self, row: int, venue: int, symbol_index: int, micro_usd: int) -> None:
         """State what a row now stands for, micro-dollars."""
         self._check_row(row)
-        arb_risk_set_exposure(self.ptr, row, micro_usd)
+        if not (0 <= venue < ARB_VENUES_MAX and 0 <= symbol_index < ARB_SYMBOLS_MAX):
+            raise IndexError(f"venue and symbol were {venue} and {symbol_index}; accepted are "
+                             f"those below {ARB_VENUES_MAX} and {ARB_SYMBOLS_MAX}")
+        arb_risk_set_exposure(self.ptr, row, venue, symbol_index, micro_usd)
+
+    def set_one_sided(self, symbol_index: int, micro_usd: int) -> None:
+        """State what stands of a symbol without its other leg, micro-dollars."""
+        arb_risk_set_one_sided(self.ptr, symbol_index & 2047, micro_usd)
 
     def pair_begin(self, symbol_index: int) -> None:
         """Mark a symbol as having a pair."""
@@ -175,18 +209,26 @@ cdef class RiskGate:
         self, now_mono_ns: int, row: int, symbol_index: int, venue: int, notional_micro: int,
         *, row_state: int = 2, book_recv_mono_ns: int = 0, signal_mono_ns: int = 0,
         reduce_only: bool = False, other_micro: int = 0, orders: int = 1, wall_ns: int = 0,
+        side: int = 0, limit_pico: int = 10**12, own_mid_pico: int = 10**12,
+        other_mid_pico: int = 10**12, basis_average_ppm: int = 0, completes: bool = False,
     ) -> str:
         """Return the reason for refusing an order, ``ok`` when it passes. Takes nothing."""
         cdef arb_risk_order_t order
         order.notional_micro = notional_micro
+        order.limit_pico = limit_pico
+        order.mid_pico[0] = own_mid_pico
+        order.mid_pico[1] = other_mid_pico
+        order.basis_average_ppm = basis_average_ppm
         order.book_recv_mono_ns = book_recv_mono_ns
         order.signal_mono_ns = signal_mono_ns
+        order.wall_ns = wall_ns
         order.row = row
         order.symbol_index = symbol_index
         order.venue = venue
         order.row_state = row_state
+        order.side = side
         order.reduce_only = reduce_only
-        order.wall_ns = wall_ns
+        order.completes = completes
         return REASONS[arb_risk_check(self.ptr, &order, other_micro, orders, now_mono_ns)]
 
     def take(self) -> None:
@@ -196,3 +238,35 @@ cdef class RiskGate:
     def _check_row(self, row: int) -> None:
         if not 0 <= row < ARB_RISK_ROWS_MAX:
             raise IndexError(f"row was {row}; accepted values are 0 to {ARB_RISK_ROWS_MAX - 1}")
+
+
+cdef int64_t _whole(value, per_unit) except -1:
+    # A limit in whole small units, rounded to the safe side; 0: off.
+    return <int64_t>int(Decimal(repr(value)) * per_unit) if value else ARB_RISK_OFF
+
+
+cdef int _fill_limits(arb_risk_limits_t *words, dict values) except -1:
+    burst = values["max_orders_burst"] or max(4, values["max_orders_per_s"])
+    kept = values["orders_kept_for_exits"] or burst // 4
+    if kept + 2 > burst:
+        raise ValueError(f"orders_kept_for_exits was {kept}; max_orders_burst ({burst}) must "
+                         "leave room for two entry orders beside them")
+    arb_risk_limits_off(words)
+    words.order_micro_max = _whole(values["max_order_usd"], ARB_RISK_MICRO)
+    words.position_micro_max = _whole(values["max_position_usd"], ARB_RISK_MICRO)
+    words.symbol_micro_max = _whole(values["max_symbol_usd"], ARB_RISK_MICRO)
+    words.venue_micro_max = _whole(values["max_venue_usd"], ARB_RISK_MICRO)
+    words.gross_micro_max = _whole(values["max_gross_usd"], ARB_RISK_MICRO)
+    words.one_sided_symbol_micro_max = _whole(values["max_one_sided_symbol_usd"], ARB_RISK_MICRO)
+    words.one_sided_micro_max = _whole(values["max_one_sided_usd"], ARB_RISK_MICRO)
+    words.day_loss_micro_max = _whole(values["max_day_loss_usd"], ARB_RISK_MICRO)
+    words.entry_band_ppm_max = _whole(values["entry_band_bps"], 100)
+    words.exit_band_ppm_max = _whole(values["exit_band_bps"], 100)
+    words.basis_ppm_max = _whole(values["max_basis_bps"], 100)
+    words.order_cost_ns = 1_000_000_000 // <int64_t>values["max_orders_per_s"]
+    words.orders_burst = <int64_t>burst
+    words.orders_kept_for_exits = <int64_t>kept
+    words.signal_age_ns_max = _whole(values["max_signal_age_ms"], 1_000_000)
+    words.book_age_ns_max[0] = _whole(values["max_book_age_ms_bybit"], 1_000_000)
+    words.book_age_ns_max[1] = _whole(values["max_book_age_ms_okx"], 1_000_000)
+    return 0

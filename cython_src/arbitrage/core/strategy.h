@@ -93,17 +93,24 @@ static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat, const a
 {
     const arb_market_store_t *store = strat->wire.store;
     arb_risk_order_t checks[2];
+    const int64_t mids[2] = {arb_top_mid_pico(store, rows[0], &tops[0]),
+                             arb_top_mid_pico(store, rows[1], &tops[1])};
+    const arb_basis_t *basis = &strat->pairs[opp->symbol_index].basis;
     for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
         uint32_t row = rows[leg_index], venue = row / store->symbol_capacity;
         double px = (double)orders[leg_index].px_ticks * arb_store_px_tick(store)[row];
         checks[leg_index] = (arb_risk_order_t){
             .notional_micro = arb_notional_micro(store, row, px, orders[leg_index].qty_lots),
+            .limit_pico = arb_risk_pico(px * arb_store_px_mult(store)[row]),
+            .mid_pico = {mids[leg_index], mids[1 - leg_index]},
+            .basis_average_ppm = arb_basis_known_ppm(basis),
             .book_recv_mono_ns = tops[leg_index].recv_mono_ns,
             .signal_mono_ns = opp->recv_mono_ns,
             .row = row,
             .symbol_index = opp->symbol_index,
             .venue = (uint8_t)venue,
             .row_state = (uint8_t)tops[leg_index].state,
+            .side = orders[leg_index].side,
             .wall_ns = arb_strategy_wall_ns(strat, strat->now_mono_ns),
         };
         const arb_spsc_ring_t *ring = strat->wire.orders[venue];
@@ -142,6 +149,13 @@ static inline bool arb_strategy_open(arb_strategy_t *strat, arb_pair_t *pair,
     return sent[0] && sent[1];
 }
 
+static inline arb_verdict_t arb_strategy_refuse(arb_strategy_t *strat, arb_risk_reason_t reason)
+{
+    arb_count(&strat->wire.counters->risk_reasons[reason], 1);
+    strat->refused_by = (uint8_t)reason;
+    return ARB_VERDICT_gate;
+}
+
 /* A hint about a free symbol: is the edge still there, is it worth an order, may it be sent? */
 static inline arb_verdict_t arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair,
                                                   const arb_opportunity_t *opp,
@@ -172,6 +186,10 @@ static inline arb_verdict_t arb_strategy_consider(arb_strategy_t *strat, arb_pai
     strat->wanted_usd = terms->max_usd < config->position_usd ? terms->max_usd : config->position_usd;
     arb_pair_plan_t plan = arb_pair_size(strat, opp->symbol_index, rows, tops, floor_bps);
     if (plan.steps <= 0) {
+        /* a limit that is used up is told as what it is */
+        arb_risk_room_t room = arb_pair_room(strat, rows);
+        if ((double)room.micro < strat->wanted_usd * ARB_RISK_MICRO)
+            return arb_strategy_refuse(strat, room.reason);
         arb_count(&counters->too_small, 1);
         return ARB_VERDICT_too_small;
     }
@@ -186,11 +204,8 @@ static inline arb_verdict_t arb_strategy_consider(arb_strategy_t *strat, arb_pai
                             config->entry_slip_bps);
     }
     arb_risk_reason_t reason = arb_strategy_gate(strat, opp, rows, tops, orders);
-    if (reason != ARB_RISK_OK) {
-        arb_count(&counters->risk_reasons[reason], 1);
-        strat->refused_by = (uint8_t)reason;
-        return ARB_VERDICT_gate;
-    }
+    if (reason != ARB_RISK_OK)
+        return arb_strategy_refuse(strat, reason);
     return arb_strategy_open(strat, pair, opp, terms, tops, gross_bps, orders) ? ARB_VERDICT_accepted
                                                                                : ARB_VERDICT_unsent;
 }
