@@ -23,7 +23,9 @@
 #include "cacheline.h"
 #include "records.h"
 
-enum { ARB_LEG_ORDERS = 6 };
+/* A fill of an order that is forgotten can no longer be counted: more tries than a venue's late word
+ * may be overtaken by. */
+enum { ARB_LEG_ORDERS = 16 };
 
 typedef enum arb_sent_state {
     ARB_SENT_NONE = 0,    /* slot never used */
