@@ -76,6 +76,8 @@ static void check_pair(uint32_t symbol)
         fail("a pair stands that does not");
     if (pair->phase == ARB_PAIR_IDLE && !flat)
         fail("no pair, and yet something is held");
+    if (pair->phase == ARB_PAIR_BROKEN && (paused[symbol] & ARB_PAUSE_BREAKER) == 0)
+        fail("a broken pair did not pause its symbol");
     if (0 && pair->phase == ARB_PAIR_BROKEN && (paused[symbol] & ARB_PAUSE_BREAKER) == 0)
         fail("a broken pair did not pause its symbol");
 }

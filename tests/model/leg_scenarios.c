@@ -108,7 +108,8 @@ static arb_strategy_config_t draw_config(void)
         .exit_slip_bps_max = 100, .stale_slip_bps = 20, .max_hold_ns = between(5, 400) * MS,
         .cooldown_ns = MS, .cooldown_ns_max = 8 * MS, .retry_ns = retry_ns, .retry_ns_max = 8 * retry_ns,
         .naked_ns_max = between(40, 300) * MS, .settle_ns = between(1, 40) * MS,
-        .exit_tries_max = (uint32_t)between(4, 40), .journal_room_min = 64};
+        .exit_tries_max = (uint32_t)between(4, 40), .breaker_failures = (uint32_t)between(1, 3), .complete_tries_max = (uint32_t)between(0, 2),
+        .journal_room_min = 64};
 }
 
 static void reset(void)
@@ -161,6 +162,18 @@ static bool all_told(uint32_t symbol)
     return true;
 }
 
+/* Whether no fill is owed of an order that was told to be over. */
+static bool is_fair(uint32_t symbol)
+{
+    for (int32_t index = 0; index < world.order_count; index++) {
+        const order_t *order = &world.orders[index];
+        if (order->sent.symbol_index == symbol && order->reject_told && order->hostile &&
+            order->known != order->filled)
+            return false;
+    }
+    return true;
+}
+
 static void offer(uint32_t symbol)
 {
     if (offers_left[symbol] == 0 || world.healed)
@@ -183,7 +196,8 @@ static void offer(uint32_t symbol)
 static void liquidate(uint32_t row)
 {
     int64_t held = world.position[row];
-    if (held == 0)
+    /* while no pair is known of, only reconciliation can tell what a venue did by itself */
+    if (held == 0 || strat->pairs[row % SYMBOLS].phase == ARB_PAIR_IDLE || !is_fair(row % SYMBOLS))
         return;
     int64_t size = held > 0 ? held : -held, sign = held > 0 ? -1 : 1;
     int64_t lots = chance(60) ? size : between(1, size), px_ticks = (int64_t)(MID[row] / PX_TICK[row]);
@@ -215,6 +229,8 @@ static void schedule(void)
             later(between(0, ends_at), EV_KILL, 1, between(1, 300) * MS);
         if (chance(10))
             later(between(0, ends_at), EV_PAUSE, (int32_t)between(0, 1), 0);
+        if (chance(15))
+            later(between(0, ends_at), EV_LIQUIDATE, (int32_t)between(0, ROWS - 1), 0);
     }
     if (chance(15))
         later(between(0, ends_at), EV_FLATTEN, 1, between(1, 300) * MS);

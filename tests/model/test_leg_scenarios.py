@@ -55,6 +55,18 @@ MUTANTS = (
         "return;",
     ),
     Mutant(
+        "a fill that the venue made is not taken from its leg",
+        "legs.h",
+        "leg->lots += is_exit ? -lots : lots;",
+        "leg->lots += 0;",
+    ),
+    Mutant(
+        "a completing order is not asked of the gate",
+        "pair_decide.h",
+        "if (!arb_pair_gate_completion(strat, pair, &found, &order))",
+        "if (0)",
+    ),
+    Mutant(
         "the naked bound is looked at only where both legs are quiet",
         "pair_machine.h",
         "if (arb_pair_naked_ns(strat, pair) > strat->config.naked_ns_max / 2)\n"
@@ -80,9 +92,11 @@ def test_no_scenario_leaves_a_leg_an_order_or_a_cent(binary: Path, tmp_path: Pat
 def test_everything_that_may_happen_happens(binary: Path) -> None:
     figures = play(binary, CI_MORE, seed=SEED + 1)
     wanted = {(start, end) for start, end, _ in MOVES} - {("idle", "open")}  # of recovered pairs
-    assert moves_seen(figures) <= wanted
-    assert reasons_seen(figures) <= set(EXIT_REASONS)
+    assert moves_seen(figures) == wanted
+    assert reasons_seen(figures) == set(EXIT_REASONS)
     assert codes_unseen(figures) == []
+    assert figures["breaker"] > 0
+    assert all(figures[name] > 0 for name in figures if name.startswith("kind."))
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

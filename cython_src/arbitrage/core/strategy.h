@@ -351,6 +351,7 @@ static inline void arb_strategy_on_exec(arb_strategy_t *strat, const arb_exec_t 
             return;
         arb_risk_pair_begin(strat->wire.risk, pair->symbol_index);
         arb_strategy_activate(strat, pair);
+        pair->reason = ARB_EXIT_NONE; /* that of its first end was told */
         arb_pair_unwind(strat, pair, 0, ARB_EXIT_LATE_FILL);
     }
     arb_pair_step(strat, pair);
