@@ -56,6 +56,15 @@ _WORDS = {
 }
 
 
+# bits of risk.h
+_PAUSED = {
+    1: "a venue changed its contract",
+    2: "paused by an operator",
+    4: "the breaker has tripped",
+    8: "what we hold there cannot be explained",
+}
+
+
 class Line(Protocol):
     """What the watch needs of a gateway's connection."""
 
@@ -105,7 +114,7 @@ class IncidentWatch:
         self._outages: dict[str, tuple[str, set[int]]] = {}
         self._seen: dict[str, int] = {}
         self._words: dict[str, bool] = {}
-        self._paused: set[int] = set()
+        self._paused: dict[int, int] = {}
         self._stopping = False
         self.naked: dict[str, Histogram] = {}  # ns the longest lone leg of a pair stood, by cause
 
@@ -238,15 +247,14 @@ class IncidentWatch:
             elif was and not now:
                 self._incidents.end("control", over, key=name)
         for index in range(len(self._symbols)):
-            is_paused = bool(self._segment.is_paused(index))
-            if is_paused and index not in self._paused:
-                self._paused.add(index)
-                self._incidents.begin(
-                    "paused", "paused: opens no pair", symbol=self._symbol(index), key="paused"
-                )
-            elif not is_paused and index in self._paused:
-                self._paused.discard(index)
-                self._incidents.end("paused", "resumed", symbol=self._symbol(index), key="paused")
+            bits, before = self._segment.pause_reasons(index), self._paused.get(index, 0)
+            self._paused[index] = bits
+            for bit, why in _PAUSED.items():
+                told = {"symbol": self._symbol(index), "key": why}
+                if bits & bit and not before & bit:
+                    self._incidents.begin("paused", f"opens no pair: {why}", **told)
+                elif before & bit and not bits & bit:
+                    self._incidents.end("paused", "resumed", **told)
 
     def _count(self, venue: str, name: str, value: int, words: str) -> None:
         more = self._rise(f"{venue} {name}", value)

@@ -101,7 +101,8 @@ def play(
         With the scenario's number and what was wrong with it.
     """
     arguments = [str(binary.parent / "codes"), str(seed), str(first), str(count), str(book or "")]
-    done = subprocess.run([str(binary), *arguments], capture_output=True, text=True, check=False)
+    command = [str(binary), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=800)
     if done.returncode == WRONG:
         raise Wrong(done.stdout)
     assert done.returncode == 0, done.stdout + done.stderr

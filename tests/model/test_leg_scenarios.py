@@ -21,6 +21,8 @@ CI_SCENARIOS = 40_000  # with the ledger
 CI_MORE = 100_000  # without it: in C alone
 LONG_SCENARIOS = 250_000
 LONG_MORE = 2_500_000
+# Pairs of other kinds leave by rules of their own, and then as these do.
+OTHER_KINDS = {"funding_over", "asked", "orphaned"}
 SEED = int(os.environ.get("ARB_TEST_SEED", "1"))
 
 MUTANTS = (
@@ -93,7 +95,7 @@ def test_everything_that_may_happen_happens(binary: Path) -> None:
     figures = play(binary, CI_MORE, seed=SEED + 1)
     wanted = {(start, end) for start, end, _ in MOVES} - {("idle", "open")}  # of recovered pairs
     assert moves_seen(figures) == wanted
-    assert reasons_seen(figures) == set(EXIT_REASONS)
+    assert reasons_seen(figures) == set(EXIT_REASONS) - OTHER_KINDS
     assert codes_unseen(figures) == []
     assert figures["breaker"] > 0
     assert all(figures[name] > 0 for name in figures if name.startswith("kind."))

@@ -234,13 +234,13 @@ def test_a_gateway_line_is_back_when_it_is_ready(watched: Watched) -> None:
 
 def test_words_of_control_are_told_until_the_stop(watched: Watched) -> None:
     watched.segment.steer(kill=True)
-    watched.segment.pause(2)
+    watched.segment.pause(2, 4)
     assert watched.told() == [
         "killed: no order leaves; not over",
-        "SOLUSDT: paused: opens no pair; not over",
+        "SOLUSDT: opens no pair: the breaker has tripped; not over",
     ]
     watched.segment.steer(kill=False)
-    watched.segment.pause(2, False)
+    watched.segment.unpause(2, 4)
     assert [line.partition("; ")[2] for line in watched.told()] == [
         "cleared after 0.100 s",
         "resumed after 0.100 s",
