@@ -87,7 +87,7 @@ class Order:
         self.client_id = client_id
         self.reduce_only = reduce_only
         self.tag = tag
-        self.origin = "user"  # liquidation: sent by the venue
+        self.origin = "user"  # liquidation, adl: sent by the venue
         self.amend: tuple[str, str, str, str] | None = None  # OKX: request id, result, code, text
         self.order_id = ""
         self.state = "new"  # new, partial, filled, cancelled

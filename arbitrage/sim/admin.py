@@ -1,13 +1,15 @@
-"""What a test may do to a running venue over REST: change a contract.
+"""What a test may do to a running venue over REST: change a contract, take a position.
 
-``POST /admin/instrument`` with JSON such as ``{"symbol": "BTCUSDT", "tick": "0.05"}``. Open only
-with the flag ``--admin``, which a host beyond loopback refuses.
+``POST /admin/instrument`` with JSON such as ``{"symbol": "BTCUSDT", "tick": "0.05"}``;
+``POST /admin/take`` with ``{"symbol": "BTCUSDT", "how": "adl"}``. Open only with the flag
+``--admin``, which a host beyond loopback refuses.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
+from typing import Literal
 
 import msgspec
 
@@ -32,6 +34,14 @@ class InstrumentChange(msgspec.Struct, forbid_unknown_fields=True):
     contract_value: str = ""
     state: str = ""
     funding_hours: int = 0
+
+
+class Taking(msgspec.Struct, forbid_unknown_fields=True):
+    """A position that the venue closes by itself; ``qty`` in its own units, empty: all of it."""
+
+    symbol: str
+    how: Literal["liquidation", "adl"] = "liquidation"
+    qty: str = ""
 
 
 def positive(name: str, text: str) -> Decimal:
@@ -67,18 +77,36 @@ def changed(item: Instrument, form: InstrumentChange) -> Instrument:
 
 def answer(exchange: Exchange, method: str, path: str, body: bytes) -> tuple[int, bytes]:
     """Carry out one call; return (HTTP status, JSON)."""
-    if (method, path) != ("POST", "/admin/instrument"):
+    calls = {f"{PREFIX}instrument": _change, f"{PREFIX}take": _take}
+    if method != "POST" or path not in calls:
         return 404, encode({"error": f"no such call: {method} {path}; known: POST {PREFIX}"
-                                     f"instrument, POST GET DELETE {PREFIX}faults"})
+                                     f"instrument, POST {PREFIX}take, POST GET DELETE "
+                                     f"{PREFIX}faults"})
     try:
-        form = msgspec.json.decode(body, type=InstrumentChange)
-        canonical = canonical_of(form.symbol)
-        found = [item for item in exchange.instruments if item.canonical == canonical]
-        if not found:
-            raise SimError(f"{exchange.venue} was not started with {canonical}")
-        exchange.change_instrument(changed(found[0], form))
+        return 200, encode(calls[path](exchange, body))
     except Reject as reject:
         return 409, encode({"error": REFUSED.get(reject.reason, reject.reason)})
     except (msgspec.MsgspecError, SimError) as error:
         return 400, encode({"error": str(error)})
-    return 200, encode({})
+
+
+def _change(exchange: Exchange, body: bytes) -> dict[str, str]:
+    form = msgspec.json.decode(body, type=InstrumentChange)
+    exchange.change_instrument(changed(_item(exchange, form.symbol), form))
+    return {}
+
+
+def _take(exchange: Exchange, body: bytes) -> dict[str, str]:
+    form = msgspec.json.decode(body, type=Taking)
+    item = _item(exchange, form.symbol)
+    lots = int(positive("qty", form.qty) / item.lot) if form.qty else 0
+    taken = exchange.take_position(item.index, lots, form.how)
+    return {"taken": item.qty_text(taken)}
+
+
+def _item(exchange: Exchange, symbol: str) -> Instrument:
+    canonical = canonical_of(symbol)
+    found = [item for item in exchange.instruments if item.canonical == canonical]
+    if not found:
+        raise SimError(f"{exchange.venue} was not started with {canonical}")
+    return found[0]

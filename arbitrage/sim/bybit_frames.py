@@ -33,7 +33,11 @@ ENDS = {
 }
 MAINTENANCE_RATE = Decimal("0.005")
 # who sent an order: (createType, execType of its fills)
-ORIGINS = {"user": ("CreateByUser", "Trade"), "liquidation": ("CreateByLiq", "BustTrade")}
+ORIGINS = {
+    "user": ("CreateByUser", "Trade"),
+    "liquidation": ("CreateByLiq", "BustTrade"),
+    "adl": ("CreateByAdl_PassThrough", "AdlTrade"),
+}
 CREATED_MS = "1760000000000"
 
 

@@ -336,15 +336,32 @@ class Exchange(ABC):
                 self.matcher.cancel(order, "liquidation", now_ns)
         self.on_liquidation([position.instrument.index for position in held])
         for position in held:
-            side = SELL if position.lots > 0 else BUY
-            item = self.instruments[position.instrument.index]
-            order = Order(item, side, "market", "IOC", 0, abs(position.lots), "", True)
-            order.origin = "liquidation"
             with contextlib.suppress(Reject):  # not quoted now: in the next turn
-                self.matcher.submit(order, self.new_order_id(), now_ns)
-            self.touch(item.index)
+                self._take(position.instrument.index, abs(position.lots), "liquidation", now_ns)
         self.matcher.cover_loss()
         self.flush_account()
+
+    def take_position(self, index: int, lots: int, origin: str) -> int:
+        """Close so much of a position at the market, as the venue's own act; return what it was.
+
+        Raises
+        ------
+        Reject : the symbol is not quoted now.
+        """
+        held = abs(self.matcher.positions[index].lots)
+        if held and origin == "liquidation":
+            self.on_liquidation([index])
+        if held:
+            self._take(index, min(lots or held, held), origin, self.clock())
+            self.flush_account()
+        return held - abs(self.matcher.positions[index].lots)
+
+    def _take(self, index: int, lots: int, origin: str, now_ns: int) -> None:
+        side = SELL if self.matcher.positions[index].lots > 0 else BUY
+        order = Order(self.instruments[index], side, "market", "IOC", 0, lots, "", True)
+        order.origin = origin
+        self.touch(index)
+        self.matcher.submit(order, self.new_order_id(), now_ns)
 
     @abstractmethod
     def new_order_id(self) -> str: ...

@@ -17,7 +17,8 @@ from arbitrage.sim.matching import LEVERAGE, Book, Fill, Matcher, Order, Positio
 UID = "44705892343619584"
 POSITION_ID_BASE = 3_970_112_233_445_560_000
 MAINTENANCE_RATE = Decimal("0.004")
-CATEGORIES = {"user": "normal", "liquidation": "full_liquidation"}
+SUB_TYPES = {"liquidation": ("104", "105"), "adl": ("125", "126")}  # of a long, of a short
+CATEGORIES = {"user": "normal", "liquidation": "full_liquidation", "adl": "adl"}
 TRADE_ID_BASE = 2_953_620_000
 SIDE_TEXT = {1: "buy", -1: "sell"}
 STATE_TEXT = {"new": "live", "partial": "partially_filled", "filled": "filled",
@@ -138,8 +139,9 @@ def rest_order(order: Order, last_fill: Fill | None, mark: Decimal) -> dict[str,
 
 
 def sub_type(fill: Fill) -> str:
-    if fill.order.origin == "liquidation":
-        return "105" if fill.order.side > 0 else "104"  # of a short, of a long
+    if fill.order.origin != "user":
+        of_long, of_short = SUB_TYPES[fill.order.origin]
+        return of_short if fill.order.side > 0 else of_long
     return {(1, 0): "3", (-1, 0): "4"}.get((fill.order.side, fill.closed_lots), "5")
 
 

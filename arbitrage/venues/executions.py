@@ -19,6 +19,7 @@ from arbitrage.errors import OrderError
 from arbitrage.instruments import Instrument, steps_exact, steps_floor
 from arbitrage.venues.base import (
     CLIENT_ID_NONE,
+    SELL,
     ExecutionReport,
     Fill,
     OrderReport,
@@ -27,7 +28,7 @@ from arbitrage.venues.base import (
 )
 
 # arb_exec_kind_t
-EXEC_FILL, EXEC_DONE = 3, 4
+EXEC_FILL, EXEC_DONE, EXEC_VENUE = 3, 4, 6
 FILL_GRACE_S = 0.25  # an order push may overtake its executions by this much
 _SEEN_MAX = 1 << 16
 _EXACT = Context(prec=80)
@@ -130,12 +131,19 @@ class ExecutionTracker:
         self.fill_count += 1
         self.last_wall_ms = max(self.last_wall_ms, report.wall_ms)
         lots = self._lots(item.instrument, report.qty_venue)
-        cum_lots = -1
+        cum_lots, kind = -1, EXEC_FILL
         if report.client_id == CLIENT_ID_NONE:
+            kind = EXEC_VENUE
             self.foreign_count += 1
             self._log.warning(
-                "%s: execution %s of %s was of no order of ours",
-                self.venue_name, report.trade_id, report.venue_symbol,
+                "%s: %s %s %s at %s, %s (execution %s)",
+                self.venue_name,
+                report.venue_symbol,
+                "sold" if report.side == SELL else "bought",
+                report.qty_venue,
+                report.px,
+                "by the venue itself" if report.by_venue else "by no order of ours",
+                report.trade_id,
             )
         elif report.client_id not in self._done:
             order = self._orders.setdefault(report.client_id, _Order())
@@ -144,7 +152,7 @@ class ExecutionTracker:
         notional = report.px * report.qty_venue * item.instrument.contract_base_qty
         self._publisher.publish(
             report.client_id,
-            EXEC_FILL,
+            kind,
             self.venue,
             item.row,
             report.side,

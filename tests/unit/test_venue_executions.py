@@ -17,7 +17,7 @@ from arbitrage.venues.resolver import REJECT_NOT_FOUND, OrderResolver
 
 ROW = 7
 LOT = Decimal("0.01")
-FILL, DONE = 3, 4
+FILL, DONE, VENUE = 3, 4, 6
 
 
 def instrument(**changed: Any) -> Instrument:
@@ -194,7 +194,7 @@ def test_executions_of_others_are_told_and_accounted() -> None:
     desk = Desk()
     desk.fill(0, 1, 10)
     assert desk.tracker.foreign_count == 1
-    assert desk.published[0][:2] == (0, FILL)
+    assert desk.published[0][:2] == (0, VENUE)
     assert desk.fills[0].client_id == 0
     assert not desk.fill(5, 2, 10, venue_symbol="DOGE-USDT-SWAP")
     assert len(desk.fills) == 1

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from arbitrage.config import Credentials
+from arbitrage.core.kill import KillGate
 from arbitrage.instruments import Instrument
 from arbitrage.venues.base import BUY, Fill, FundingPayment, Position, TradedSymbol, Wallet
 from arbitrage.venues.bybit.order_gateway import BybitOrderGateway
@@ -45,6 +46,7 @@ class QuietSender:
 
     def __init__(self, events: list[str]) -> None:
         self.events = events
+        self.kill_gate = KillGate()
 
     def add_instrument(self, *_: Any) -> None: ...
 

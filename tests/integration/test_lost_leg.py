@@ -1,0 +1,72 @@
+"""A venue takes a leg by itself: the other one is brought down in its bound, to the last cent."""
+
+import json
+import time
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from trader_kit import VENUES, Venues, trader, venues
+
+MAX_NAKED_MS = 1000
+HOLD = {
+    "ARB_SYMBOLS": "BTCUSDT", "ARB_MAX_HOLD_S": "600", "ARB_TAKE_PROFIT_BPS": "1000",
+    "ARB_STOP_BPS": "1000", "ARB_MAX_NAKED_MS": str(MAX_NAKED_MS), "ARB_COOLDOWN_MS": "600000",
+}  # fmt: skip
+LOT = {"bybit": Decimal("0.001"), "okx": Decimal("0.1")}
+
+
+def take(sims: Venues, venue: str, **how: str) -> str:
+    """Let a venue take a position; return how much it took."""
+    request = urllib.request.Request(
+        f"{sims.ready[venue]['rest_url']}/admin/take",
+        json.dumps({"symbol": "BTCUSDT"} | how).encode(),
+        method="POST",
+    )
+    with urllib.request.urlopen(request, timeout=5) as reply:
+        return str(json.load(reply)["taken"])
+
+
+def coins(sims: Venues) -> tuple[Decimal, Decimal]:
+    """Return what both venues say is held, in coins."""
+    found = {venue: facts.positions for venue, facts in sims.accounts().items()}
+    okx = found["okx"].get("BTC-USDT-SWAP", Decimal(0)) * Decimal("0.01")
+    return found["bybit"].get("BTCUSDT", Decimal(0)), okx
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.parametrize(("how", "lots"), [("liquidation", 0), ("adl", 4)])
+def test_a_leg_that_the_venue_takes_is_followed_by_the_other(
+    tmp_path: Path, venue: str, how: str, lots: int
+) -> None:
+    with venues(tmp_path, symbols="BTCUSDT", extra=["--admin"]) as sims:
+        before = sims.equity()
+        with trader(tmp_path, sims.environment(), **HOLD) as running:
+            segment = running.attach()
+            deadline = time.monotonic() + 30
+            while segment.counters()["strategy"]["pairs_opened"] < 1:
+                running.child.check()
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            held = coins(sims)
+            assert held[0] == -held[1] != 0
+            qty = f"{lots * LOT[venue]}" if lots else ""
+            taken = Decimal(take(sims, venue, how=how, qty=qty))
+            assert taken > 0
+            deadline = time.monotonic() + 3 * MAX_NAKED_MS / 1000
+            while (counters := segment.counters()["strategy"])["pairs_closed"] < 1:
+                assert time.monotonic() < deadline, f"one leg stands alone: {coins(sims)}"
+                time.sleep(0.01)
+            assert coins(sims) == (0, 0), "what is left of a pair that was taken from leaves, too"
+            assert counters["pairs_broken"] == 0
+            assert running.stop() == 0
+            report = running.report()
+            log = "\n".join(running.child.log_lines())
+        assert coins(sims) == (0, 0)
+        after = sims.equity()
+    assert counters["illegal_moves"] == 0
+    assert counters["unknown_executions"] == 0
+    assert after - before == sum(Decimal(text) for text in report["ledger"].values())
+    assert f"{venue}: BTC" in log
+    assert "by the venue itself" in log
