@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "List both venues' contracts and their common grid.",
     ),
     "journal": ("arbitrage.cli_journal", "journal", "Show, verify and export the journals."),
+    "pnl": ("arbitrage.cli_pnl", "pnl", "Show what was earned, by pair, venue, symbol or day."),
     "status": ("arbitrage.cli_control", "status", "Show what a running trader does and holds."),
     "kill": ("arbitrage.cli_control", "kill", "Let no order leave any more, also after restarts."),
     "pause": ("arbitrage.cli_control", "pause", "Open no pair of some symbols, or of all."),

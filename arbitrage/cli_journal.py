@@ -12,8 +12,9 @@ import msgspec
 
 from arbitrage.cli import OutputFile, write_text
 from arbitrage.errors import ConfigError, JournalError
+from arbitrage.trading.history import History
 from arbitrage.trading.journal_rows import COLUMNS, Row, iso_time, rows, sentence
-from arbitrage.trading.run_journal import OpenIntent, RunJournal, open_intents
+from arbitrage.trading.run_journal import RunJournal
 from arbitrage.trading.runs import StateFolder, journal_parts
 from arbitrage.wording import counted
 
@@ -79,7 +80,7 @@ def list_(state_dir: str | None) -> int:
         try:
             with RunJournal(paths) as held:
                 report = held.verify()
-                left = len(open_intents(held))
+                left = len(History.read(held).open_orders)
                 state = "damaged" if report.stray else "torn end" if report.torn else "whole"
                 lines.append(
                     f"{run:>10}  {iso_time(held.started_wall_ns):<27}  {report.parts:>5}  "
@@ -154,7 +155,8 @@ def show(
 def verify(run: int | None, state_dir: str | None) -> int:
     """Check every record of every run, or of one; exit 1 when a journal is damaged.
 
-    A torn record at the end is what a power cut leaves and no damage.
+    A torn record at the end is what a power cut leaves and no damage. What the records tell is
+    replayed as well: orders and pairs that went where none can go are named with their record.
     """
     found = _runs(state_dir) if run is None else {run: _parts(state_dir, run)}
     accounts = journal_parts(_folder(state_dir), "account")
@@ -164,11 +166,11 @@ def verify(run: int | None, state_dir: str | None) -> int:
         for number, paths in accounts.items()
         if run is None or number == run
     ]
-    bad = 0
+    bad = impossible = 0
     for name, paths in named:
         try:
             with RunJournal(paths) as held:
-                report, left = held.verify(), open_intents(held)
+                report, history = held.verify(), History.read(held)
         except JournalError as error:
             write_text("-", f"{name}: {error}\n")
             bad += 1
@@ -181,12 +183,22 @@ def verify(run: int | None, state_dir: str | None) -> int:
                 f"; damaged: {counted(report.stray, 'whole record')} behind the end"
             )
             bad += 1
-        for one in left:
-            text += f"\n  order {one.order.client_id}: its end is not known"
+        for order in history.open_orders:
+            text += f"\n  order {order.client_id}: its end is not known"
+        if history.problems:
+            text += f"\n  {counted(len(history.problems), 'record')} that cannot be:"
+            text += "".join(f"\n  record {at}: {what}" for at, what in history.problems)
+            impossible += 1
         write_text("-", text + "\n")
     if bad:
         verb = "is" if bad == 1 else "are"
         raise JournalError(f"{bad} of {counted(len(named), 'journal')} {verb} damaged")
+    if impossible:
+        verb = "tells" if impossible == 1 else "tell"
+        raise JournalError(
+            f"{impossible} of {counted(len(named), 'journal')} {verb} what cannot be; compare with "
+            "the venues' order history"
+        )
     return 0
 
 
@@ -250,17 +262,16 @@ def prune(
         accounts = journal_parts(_folder(state_dir), "account") if account_too else {}
         for run in sorted({*found, *accounts})[:-keep]:
             orders = found.get(run, [])
-            left: list[OpenIntent] = []
-            reason = ""
+            left, reason = 0, ""
             try:
                 if orders:
                     with RunJournal(orders) as held:
-                        left = open_intents(held)
+                        left = len(History.read(held).open_orders)
                         reason = "damaged" if held.verify().stray else ""
             except JournalError:
                 reason = "damaged"
             if left and not open_too:
-                reason = f"the end of {len(left)} orders is not known"
+                reason = f"the end of {counted(left, 'order')} is not known"
             if reason:
                 write_text("-", f"run {run} stays: {reason}\n")
                 continue

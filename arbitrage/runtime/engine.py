@@ -152,6 +152,7 @@ class Trader:
     def start(self) -> None:
         """Start every thread; return when orders can leave: from then on pairs may open."""
         self.segment.steer(opening_off=True)
+        self.state.begin_day(self.core.strategy.risk)
         self.state.start()
         self.strategies.start(self._check_strategies)
         self._start_stages()

@@ -1,6 +1,7 @@
 """What a trader keeps between runs: number, journal and account, in a folder it holds alone."""
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -8,14 +9,16 @@ from functools import partial
 from arbitrage.config import Settings
 from arbitrage.core.journal import TYPE_NAMES, Journal
 from arbitrage.core.messages import Contract
+from arbitrage.core.risk import RiskGate
 from arbitrage.errors import JournalError
 from arbitrage.hosts import is_local
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.journal_keeper import JournalKeeper
 from arbitrage.trading.account_journal import AccountJournal
-from arbitrage.trading.accounts import MODES, known_identities
+from arbitrage.trading.accounts import MODES, known_identities, recent_runs
 from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.past import Past
+from arbitrage.trading.pnl import day_result
 from arbitrage.trading.reconcile import Recovery, read_recovery
 from arbitrage.trading.runs import StateFolder
 from arbitrage.venues.base import TradedSymbol
@@ -52,6 +55,15 @@ class TraderState:
         """Have both journals tended from now on."""
         self.keeper.start()
         self.account_keeper.start()
+
+    def begin_day(self, gate: RiskGate) -> None:
+        """Tell the risk gate what this UTC day has brought in earlier runs. Before the threads."""
+        now_ns = time.time_ns()
+        recent = recent_runs(self.folder.path, self.run)
+        result = day_result(self.folder.path, now_ns, self.account.mode, recent)
+        gate.begin_day(float(result), now_ns)
+        if result:
+            _log.info("this UTC day has brought %+.2f USD so far", result)
 
     @property
     def lost(self) -> str | None:

@@ -32,6 +32,7 @@ __all__ = [
     "join_decimal",
     "known_identities",
     "read_accounts",
+    "recent_runs",
 ]
 
 MODES = ("unknown", "paper", "demo", "testnet", "live", "simulator")  # whose money it is
@@ -253,15 +254,19 @@ def _identity(entry: AccountFill | AccountFunding) -> Identity:
     return funding_identity(entry.mode, entry)
 
 
-def known_identities(folder: Path, before_run: int) -> set[Identity]:
-    """Return the identity of every event in the accounts that were written to lately."""
+def recent_runs(folder: Path, up_to_run: int) -> list[int]:
+    """Return the runs whose accounts were written to in the last 30 days."""
     oldest_ns = time.time_ns() - _KNOWN_DAYS * _NS_A_DAY
-    runs = [
+    return [
         run
         for run, paths in journal_parts(folder, "account").items()
-        if run < before_run and paths[-1].stat().st_mtime_ns >= oldest_ns
+        if run <= up_to_run and paths[-1].stat().st_mtime_ns >= oldest_ns
     ]
-    accounts = read_accounts(folder, runs)
+
+
+def known_identities(folder: Path, before_run: int) -> set[Identity]:
+    """Return the identity of every event in the accounts that were written to lately."""
+    accounts = read_accounts(folder, recent_runs(folder, before_run - 1))
     for note in accounts.notes:
         _log.warning("%s; what it holds may be counted again", note)
     return {*map(_identity, accounts.fills), *map(_identity, accounts.fundings)}

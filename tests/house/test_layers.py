@@ -17,7 +17,7 @@ BASE = {"errors", "config", "config_values", "fees", "frame_files", "hosts", "in
 BASE |= {"closing", "control", "secret", "settings", "wording"}
 PROGRAMS = {"cli", "trader", "monitor", "demo"}
 PROGRAMS |= {"cli_bench", "cli_control", "cli_instruments", "cli_journal", "cli_mirror"}
-PROGRAMS |= {"cli_record", "cli_replay", "cli_strategy"}
+PROGRAMS |= {"cli_pnl", "cli_record", "cli_replay", "cli_strategy"}
 ROOMS = {"core", "venues", "trading", "sim", "research", "cold", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core"},

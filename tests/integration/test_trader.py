@@ -1,5 +1,6 @@
 """The trader against simulated venues, as programs: placements, signals, bad surroundings."""
 
+import json
 import os
 import re
 import signal
@@ -10,8 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from trader_kit import KEYS, VENUES, Proxy, trader, venues
 
+from arbitrage.cli_pnl import pnl
 from arbitrage.trading.accounts import read_accounts
 from arbitrage.trading.history import History
 from arbitrage.trading.run_journal import RunJournal
@@ -145,6 +148,18 @@ def test_paper_mode_trades_without_keys_or_orders(tmp_path: Path) -> None:
     assert report["mode"] == "paper"
     assert report["fills"] >= 4
     assert Decimal(report["ledger"]["fees"]) < 0
+    told = CliRunner().invoke(
+        pnl, ["--by", "pair", "--json", "-", "--state-dir", str(tmp_path / "state")]
+    )
+    earned = json.loads(told.output)
+    assert earned["mode"] == "paper"
+    assert earned["standing"] == []
+    parts = [Decimal(text) for text in report["ledger"].values()]
+    assert Decimal(earned["totals"]["net"]) == sum(parts)
+    assert sum(Decimal(row["net"]) for row in earned["rows"]) == sum(parts)
+    closed = [row for row in earned["rows"] if row["sell_exit_px"] and row["buy_exit_px"]]
+    assert len(closed) >= report["pairs"]["closed"] >= 1
+    assert all(row["hold_s"] is not None and row["naked_ms"] is not None for row in closed)
 
 
 def test_a_killed_trader_is_followed_by_the_next(tmp_path: Path) -> None:

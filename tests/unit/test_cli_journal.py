@@ -146,6 +146,31 @@ def test_a_damaged_journal_is_named(folder: Path) -> None:
     assert "damaged" in run("list", "--state-dir", str(folder)).output
 
 
+def test_a_history_that_cannot_be_is_told_with_its_record(folder: Path) -> None:
+    with StateFolder(folder) as state:
+        journal = Journal.create(state.journal_path(8), 64, 8)
+    lone = zeros(Execution, client_id=make_client_id(8, 1, Leg.ENTRY_BUY, 0), kind=1)
+    append(journal, "EXEC", lone, 1)
+    order = zeros(Order, client_id=make_client_id(8, 2, Leg.ENTRY_BUY, 0), qty_lots=5)
+    append(journal, "INTENT", order, 2)
+    append(journal, "INTENT", order, 3)
+    more = zeros(Execution, client_id=order.client_id, kind=3, last_qty_lots=6, cum_qty_lots=6)
+    append(journal, "EXEC", more, 4)
+    append(journal, "PAIR", zeros(PairPhase, pair=2, sell_row=8, phase=6), 5)
+    append(journal, "PAIR", zeros(PairPhase, pair=2, sell_row=8, phase=7, long_lots=1), 6)
+    journal.close()
+    result = run("verify", "8", "--state-dir", str(folder))
+    assert "1 of 1 journal tells what cannot be" in str(result.exception)
+    told = result.output.split("5 records that cannot be:\n")[1].splitlines()
+    assert [line.strip() for line in told] == [
+        f"record 2: order {lone.client_id} was never intended here",
+        f"record 4: order {order.client_id} was intended twice",
+        f"record 5: order {order.client_id}: fills of 6 lots, of 5 ordered",
+        "record 6: pair 2: it went from idle to closing",
+        "record 7: pair 2 was written down with 1 lots long and 0 short; its orders make 0 and 0",
+    ]
+
+
 def test_pruning_keeps_the_newest_and_what_is_open(folder: Path) -> None:
     with StateFolder(folder) as state:
         write_run(state, 8, ended=True)
@@ -155,7 +180,7 @@ def test_pruning_keeps_the_newest_and_what_is_open(folder: Path) -> None:
     assert "run 7: 1 file would go" in told
     assert len(list(folder.glob("*.journal"))) == 4
     told = run("prune", "--keep", "1", *state_dir).output
-    assert "run 5 stays: the end of 1 orders is not known" in told
+    assert "run 5 stays: the end of 1 order is not known" in told
     left = sorted(int(path.name.split("-")[1]) for path in folder.glob("*.journal"))
     assert left == [5, 9]
     assert "run 5: 1 file gone" in run("prune", "--keep", "1", "--open-too", *state_dir).output
