@@ -19,7 +19,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from arbitrage.core.journal import JournalRecord
-from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase
+from arbitrage.core.messages import (
+    Adopted,
+    Contract,
+    ControlWords,
+    Execution,
+    Order,
+    PairPhase,
+)
 from arbitrage.core.records import ExecKind, Leg, Side, split_client_id
 from arbitrage.core.strategy import EXIT_REASONS
 from arbitrage.trading import order_news, pair_states
@@ -129,8 +136,8 @@ class PairHistory:
         How long one leg stood alone, in all and at the longest stretch.
     naked_since_mono_ns : int
         A leg stands alone since; 0: none does.
-    adopted_lots : list of int
-        What it held when this run took it over from an earlier one.
+    adopted_from : tuple of int, int, or None
+        Run and number under which an earlier run opened it, when this one took it over.
     """
 
     state: AnyPair
@@ -140,7 +147,7 @@ class PairHistory:
     orders: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=lambda: [-1, -1])
     lots: list[int] = field(default_factory=lambda: [0, 0])
-    adopted_lots: list[int] = field(default_factory=lambda: [0, 0])
+    adopted_from: tuple[int, int] | None = None
     naked_ns: int = 0
     naked_ns_max: int = 0
     naked_since_mono_ns: int = 0
@@ -149,11 +156,6 @@ class PairHistory:
     def is_flat(self) -> bool:
         """Whether both legs hold nothing."""
         return self.lots == [0, 0]
-
-    @property
-    def was_adopted(self) -> bool:
-        """Whether this run took it over from an earlier one."""
-        return self.adopted_lots != [0, 0]
 
     @property
     def started_wall_ns(self) -> int:
@@ -235,6 +237,8 @@ class History:
             self._take_intent(record, held)
         elif isinstance(held, PairPhase):
             self._take_phase(record, held)
+        elif isinstance(held, Adopted):
+            self._take_adopted(record, held)
         elif isinstance(held, Contract):
             self.contracts[held.row] = held
         elif isinstance(held, ControlWords):
@@ -297,17 +301,19 @@ class History:
         lots = told.last_qty_lots if told.side == entry_side else -told.last_qty_lots
         pair._change(leg, lots, record.mono_ns)
 
+    def _take_adopted(self, record: JournalRecord, held: Adopted) -> None:
+        pair = self._begin(held.pair, held.symbol_index)
+        pair.adopted_from = (held.from_run, held.from_pair)
+        pair.rows = [held.buy_row, held.sell_row]
+        pair._change(LONG, held.long_lots, record.mono_ns)
+        pair._change(SHORT, held.short_lots, record.mono_ns)
+
     def _take_phase(self, record: JournalRecord, told: PairPhase) -> None:
         pair = self.pairs.get(told.pair)
         if pair is None:
             pair = self._begin(told.pair, told.symbol_index)
         if not pair.phases:
             pair.rows = [told.buy_row, told.sell_row]
-            if not pair.orders and (told.long_lots or told.short_lots):
-                pair.adopted_lots = [told.long_lots, told.short_lots]
-                pair.lots = [0, 0]
-                pair._change(LONG, told.long_lots, record.mono_ns)
-                pair._change(SHORT, told.short_lots, record.mono_ns)
         self._current[told.symbol_index] = pair
         reason = (
             EXIT_REASONS[told.reason] if told.reason < len(EXIT_REASONS) else str(told.reason)

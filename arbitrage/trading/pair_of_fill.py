@@ -56,8 +56,8 @@ class Owners:
         history = self._histories.get(ids.run)
         order = None if history is None else history.orders.get(fill.client_id)
         if history is not None and order is not None:
-            named = (ids.run, order.pair)
-            told = not history.pairs[order.pair].was_adopted
+            named = history.pairs[order.pair].adopted_from or (ids.run, order.pair)
+            told = True
         place = (named, fill.symbol)
         if place not in self._known:
             others = [key for key in standing if key != NO_PAIR]

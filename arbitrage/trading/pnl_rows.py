@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from arbitrage.trading.history import History
-from arbitrage.trading.pair_of_fill import NO_PAIR
+from arbitrage.trading.history import History, PairHistory
+from arbitrage.trading.pair_of_fill import NO_PAIR, PairKey
 from arbitrage.trading.pnl import DAY_MS, Book, Flows, Marks, PairBook
 from arbitrage.trading.positions import Units
 
@@ -60,12 +60,13 @@ def pnl_rows(
         names = {"venue": venue, "symbol": symbol, "day": day, "run": key[0], "pair": key[1]}
         place = tuple(names[name] for name in KEYS[by])
         groups.setdefault(place, Flows()).add(flows)
+    told = _told(histories or {}) if by == "pair" else {}
     rows = []
     for place in sorted(groups):
         row: Row = {"mode": book.mode} | dict(zip(KEYS[by], place, strict=True))
         if by == "pair":
             pair = book.pairs[(row["run"], row["pair"]), row["symbol"]]
-            row |= _pair_facts(pair, (histories or {}).get(row["run"]))
+            row |= _pair_facts(pair, told.get(pair.key, []))
         row |= money_of(groups[place])
         if by != "day":
             row["unrealised"] = _unrealised(book, row, marks)
@@ -105,7 +106,16 @@ def _unrealised(book: Book, row: Row, marks: Marks) -> Decimal | None:
     return total.value
 
 
-def _pair_facts(pair: PairBook, history: History | None) -> Row:
+def _told(histories: dict[int, History]) -> dict[PairKey, list[PairHistory]]:
+    """Return what the journals know of each pair, run by run, under the key that opened it."""
+    found: dict[PairKey, list[PairHistory]] = {}
+    for run in sorted(histories):
+        for pair in histories[run].pairs.values():
+            found.setdefault(pair.adopted_from or (run, pair.number), []).append(pair)
+    return found
+
+
+def _pair_facts(pair: PairBook, told: list[PairHistory]) -> Row:
     if pair.key == NO_PAIR:
         return {"state": "of no pair"}
     buy, sell = pair.venue_of(1), pair.venue_of(-1)
@@ -124,14 +134,12 @@ def _pair_facts(pair: PairBook, history: History | None) -> Row:
         "ended": time_text(pair.ended_ms) if pair.is_flat else None,
         "hold_s": (pair.ended_ms - pair.started_ms) / 1000 if pair.is_flat else None,
     }
-    told = None if history is None else history.pairs.get(pair.key[1])
-    if told is not None:
-        facts["naked_ms"] = round(told.naked_ns_max / 1e6, 3)
-        facts["reason"] = next(
-            (entry.reason for entry in reversed(told.phases) if entry.reason != "none"), None
-        )
+    if told:
+        facts["naked_ms"] = round(max(one.naked_ns_max for one in told) / 1e6, 3)
+        reasons = [entry.reason for one in told for entry in one.phases if entry.reason != "none"]
+        facts["reason"] = reasons[-1] if reasons else None
         if not pair.is_flat:
-            facts["state"] = told.state.phase
+            facts["state"] = told[-1].state.phase
     return facts
 
 
