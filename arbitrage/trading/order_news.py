@@ -83,8 +83,10 @@ def _on_fill(state: AnyOrder, last: int, cum: int) -> AnyOrder:
     wanted, total = facts.order.qty_lots, facts.priced_lots + last
     owed = facts.filled_lots - facts.priced_lots
     final = isinstance(state, Cancelled | Filled)
-    if last <= 0:
+    if last < 0:
         raise Contradiction(f"a fill of {last} lots", state)
+    if last == 0:  # less than a lot, as after a change of the grid: the exact account has it
+        return state
     repeated = 0 <= cum <= facts.cum_lots and (cum == facts.last_cum_lots or last > owed)
     if repeated or (cum < 0 and final and last > owed):
         return state

@@ -243,7 +243,10 @@ def write(
     path = folder / f"account-{run:09d}-00000.journal"
     account = AccountJournal(Journal.create(path, 64, run), mode, known_identities(folder, run))
     for event in events:
-        assert (account.fill if isinstance(event, AccountFill) else account.funding)(event)  # type: ignore[operator]
+        if isinstance(event, AccountFill):
+            assert account.fill(event)
+        else:
+            assert account.funding(event)
     account.journal.close()
 
 
