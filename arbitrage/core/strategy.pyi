@@ -12,6 +12,7 @@ from arbitrage.core.risk import RiskGate
 from arbitrage.core.store import MarketStore
 
 PHASES: tuple[str, ...]
+PHASES_TABLE: dict[str, tuple[str, str, str]]
 PHASES_ABOUT: dict[str, str]
 MOVES: tuple[tuple[str, str, str], ...]
 EXIT_REASONS: tuple[str, ...]

@@ -81,7 +81,7 @@ class Idle(PairState):
     phase = "idle"
 
     def opening(self, told: PairFacts) -> "Opening":
-        """An opportunity passed the gate."""
+        """A request for it passed the gate."""
         self._leave()
         return Opening(told)
 

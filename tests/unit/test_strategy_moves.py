@@ -1,13 +1,19 @@
 """Every move of the table is made by the machine, and no other."""
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from strategy_rig import BUY, DONE, FILL, REJECT, SELL, TIMEOUT, Rig, enter, fill, stand
 
 from arbitrage.core.strategy import MOVES, PHASES
 
+ROOT = Path(__file__).parents[2]
 TABLE = {(source, target) for source, target, _ in MOVES}
 
 
@@ -259,3 +265,32 @@ def test_a_pair_that_closed_ends_the_row_of_failures(rig: Rig) -> None:
         rig.strategy.flatten = False
         rig.poll(100)
     assert rig.strategy.counters["breaker_trips"] == 0
+
+
+# ---- the page ------------------------------------------------------------------------------------
+
+
+def render(root: Path, *flags: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(root / "bin/render-pair-phases"), *flags],
+        capture_output=True, text=True, check=False, env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+
+def test_the_page_draws_the_table() -> None:
+    done = render(ROOT, "--check")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (ROOT / "docs/pairs.md").read_text().count(" --> ") == len(MOVES) + 1
+
+
+def test_a_page_that_differs_is_found_and_drawn(tmp_path: Path) -> None:
+    for name in ("bin", "docs"):
+        (tmp_path / name).mkdir()
+    shutil.copy(ROOT / "bin/render-pair-phases", tmp_path / "bin")
+    page = tmp_path / "docs/pairs.md"
+    true = (ROOT / "docs/pairs.md").read_text()
+    page.write_text(true.replace("BROKEN --> CLOSED", "BROKEN --> IDLE"))
+    wrong = render(tmp_path, "--check")
+    assert (wrong.returncode, wrong.stdout.split()[0]) == (1, "docs/pairs.md"), wrong.stderr
+    assert render(tmp_path).returncode == 0
+    assert page.read_text() == true

@@ -13,21 +13,29 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* X(name, what the pair is in it); numbers count from 0 in this order. */
+/* X(name, what the pair is in it, its orders, its deadline); numbers count from 0 in this order. */
 #define ARB_PAIR_PHASES(X)                                                                         \
-    X(IDLE, "no pair")                                                                             \
-    X(OPENING, "both entry orders are out")                                                        \
-    X(ONE_LEG, "the legs are uneven: complete or unwind, whichever costs less")                    \
-    X(COMPLETING, "one more entry order is out, for what the smaller leg lacks")                   \
-    X(UNWINDING, "reducing: to what both legs hold in common, or to nothing when a leg failed")    \
-    X(OPEN, "both legs stand, level")                                                              \
-    X(CLOSING, "leaving on purpose: reducing to nothing")                                          \
-    X(CLOSED, "flat: waits for late fills and their prices")                                       \
-    X(BROKEN, "not brought back within its bounds: reducing on, widest slip, symbol paused")
+    X(IDLE, "no pair", "none", "cooling: cooldown_ms, doubled by each unwinding in a row")         \
+    X(OPENING, "both entry orders are out",                                                        \
+      "both legs, limit, immediate or cancel, at the price the size needs and entry_slip_bps",     \
+      "uneven for half of max_naked_ms; none while nothing is known to stand")                     \
+    X(ONE_LEG, "the legs are uneven: complete or unwind, whichever costs less",                    \
+      "none", "decided at once; while nothing may leave, max_naked_ms")                            \
+    X(COMPLETING, "one more entry order is out, for what the smaller leg lacks",                   \
+      "one leg, limit, immediate or cancel, as in OPENING; at most complete_tries of a pair",      \
+      "uneven for half of max_naked_ms")                                                           \
+    X(UNWINDING, "reducing: to what both legs hold in common, or to nothing when a leg failed",    \
+      "reduce-only, priced afresh each time, each try exit_widen_bps wider",                       \
+      "uneven for max_naked_ms, or exit_tries orders of a leg")                                    \
+    X(OPEN, "both legs stand, level", "none", "the longest stay of its kind")                      \
+    X(CLOSING, "leaving on purpose: reducing to nothing", "as in UNWINDING", "as in UNWINDING")    \
+    X(CLOSED, "flat: waits for late fills and their prices", "none", "settle_ms")                  \
+    X(BROKEN, "not brought back within its bounds: reducing on, widest slip, symbol paused",       \
+      "reduce-only, exit_slip_bps_max wide, until flat", "none: a person is told")
 
 /* X(from, to, why); a pair of phases at most once. */
 #define ARB_PAIR_MOVES(X)                                                                          \
-    X(IDLE, OPENING, "an opportunity passed the gate")                                             \
+    X(IDLE, OPENING, "a request for it passed the gate")                                           \
     X(IDLE, OPEN, "a recovered pair stands level")                                                 \
     X(IDLE, UNWINDING, "a fill after the end, or a recovered pair that is uneven")                 \
     X(OPENING, OPEN, "both orders over, legs level")                                               \
@@ -53,7 +61,7 @@
     X(BROKEN, CLOSED, "both legs flat")
 
 typedef enum arb_pair_phase {
-#define ARB_X(name, about) ARB_PAIR_##name,
+#define ARB_X(name, about, orders, deadline) ARB_PAIR_##name,
     ARB_PAIR_PHASES(ARB_X)
 #undef ARB_X
     ARB_PAIR_PHASE_COUNT

@@ -23,7 +23,7 @@ cdef extern from *:
     #define ARB_X(name) #name,
     static const char *const arb_strategy_counter_names[] = {ARB_STRATEGY_COUNTERS(ARB_X) NULL};
     #undef ARB_X
-    #define ARB_X(name, about) #name, about,
+    #define ARB_X(name, about, orders, deadline) #name, about, orders, deadline,
     static const char *arb_pair_phase_texts[] = {ARB_PAIR_PHASES(ARB_X) NULL};
     #undef ARB_X
     #define ARB_X(from, to, why) #from, #to, why,
@@ -57,8 +57,10 @@ cdef _texts(const char **texts, int width):
     return [tuple(found[start:start + width]) for start in range(0, index, width)]
 
 
-PHASES_ABOUT = {name.lower(): about for name, about in _texts(arb_pair_phase_texts, 2)}
-PHASES = tuple(PHASES_ABOUT)
+# phase -> what the pair is in it, its orders, its deadline
+PHASES_TABLE = {name.lower(): tuple(texts) for name, *texts in _texts(arb_pair_phase_texts, 4)}
+PHASES_ABOUT = {name: texts[0] for name, texts in PHASES_TABLE.items()}
+PHASES = tuple(PHASES_TABLE)
 MOVES = tuple((source.lower(), target.lower(), why)
               for source, target, why in _texts(arb_pair_move_texts, 3))
 EXIT_REASONS = ("none", "take_profit", "stop", "max_hold", "flatten", "leg_failed", "naked",
