@@ -5,8 +5,9 @@ import math
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from strategy_rig import FILL, SYMBOLS, Rig, Venues
+from strategy_rig import BUY, FILL, SELL, SYMBOLS, Rig, Venues
 
+from arbitrage.core.strategy import MOVES
 from arbitrage.trading.history import History
 from arbitrage.trading.run_journal import open_intents
 
@@ -21,6 +22,7 @@ class TwoLegs(RuleBasedStateMachine):
         super().__init__()
         self.rig = Rig()
         self.venues = Venues(self.rig)
+        self.taken = 0
 
     @rule(symbol=symbols, buy_venue=venues, gross=st.sampled_from([3.0, 8.0, 25.0, 60.0]))
     def opportunity(self, symbol: int, buy_venue: int, gross: float) -> None:
@@ -61,10 +63,31 @@ class TwoLegs(RuleBasedStateMachine):
     def wait(self, milliseconds: float) -> None:
         self.rig.poll(milliseconds)
 
+    @rule(symbol=symbols, venue=venues, share=st.sampled_from([0.2, 1.0]))
+    def liquidate(self, symbol: int, venue: int, share: float) -> None:
+        """Let a venue take some of what a pair holds there, once it has told all of that."""
+        row = self.rig.row(venue, symbol)
+        held = self.venues.position[row]
+        known = {leg["row"]: leg["lots"] for leg in self.rig.strategy.pair(symbol)["legs"]}
+        busy = any(told.row == row for told in self.venues.unsaid)
+        if busy or held == 0 or abs(held) != known.get(row):
+            return
+        lots = max(1, round(abs(held) * share))
+        self.venues.position[row] -= lots if held > 0 else -lots
+        self.taken += 1
+        self.rig.venue_fill(venue, symbol, SELL if held > 0 else BUY, lots, 1.0)
+
+    @rule(symbol=symbols)
+    def resume(self, symbol: int) -> None:
+        self.rig.strategy.risk.pause(symbol, False)
+
     @rule(on=st.booleans())
     def kill(self, on: bool) -> None:
         self.rig.strategy.risk.kill = on
+        orders = self.rig.strategy.counters["orders"]
         self.rig.poll()
+        if on and not self.rig.strategy.flatten:
+            assert self.rig.strategy.counters["orders"] == orders, "nothing leaves while killed"
 
     @rule(on=st.booleans())
     def flatten(self, on: bool) -> None:
@@ -94,6 +117,9 @@ class TwoLegs(RuleBasedStateMachine):
         assert counters["pairs_opened"] == counters["pairs_closed"]
         assert counters["orders"] == len(venues.taken)
         assert counters["illegal_moves"] == 0
+        assert set(rig.moves()) <= {(source, target) for source, target, _ in MOVES}
+        assert counters["venue_fills"] == self.taken
+        assert counters["venue_fills_stray"] == 0
         assert counters["orders_dropped"] == counters["orders_unjournaled"] == 0
         said = sum(venues.said.values())
         assert counters["unknown_executions"] + counters["duplicates"] <= said

@@ -161,7 +161,8 @@ static inline bool arb_pair_complete(arb_strategy_t *strat, arb_pair_t *pair)
     if (!arb_pair_gate_completion(strat, pair, &found, &order))
         return false;
     pair->complete_count++;
-    order.client_id = arb_pair_next_id(strat, pair, found.small, ARB_LEG_ENTRY_BUY + found.small);
+    uint32_t id_leg = found.small == ARB_PAIR_BUY ? ARB_LEG_ENTRY_BUY : ARB_LEG_ENTRY_SELL;
+    order.client_id = arb_pair_next_id(strat, pair, found.small, id_leg);
     arb_signal_t signal = {.recv_mono_ns = strat->now_mono_ns};
     return arb_pair_send(strat, pair, found.small, &order, &signal);
 }
