@@ -244,8 +244,9 @@ class Venues:
     def _owe(self, order: Order, total: int, parts: int, quirk: str) -> None:
         px = order.px_ticks * INSTRUMENTS[order.venue, order.symbol_index]["px_tick"]
         cum = 0
-        for part in range(min(parts, total)):
-            last = total // parts if part + 1 < min(parts, total) else total - cum
+        parts = min(parts, total)
+        for part in range(parts):
+            last = total // parts if part + 1 < parts else total - cum
             cum += last
             # Bybit's execution stream states no cumulative count, OKX's orders stream does
             stated = -1 if order.venue == 0 else cum
