@@ -21,6 +21,7 @@ from arbitrage.core.messages import (
     RunTaken,
 )
 from arbitrage.core.records import ExecKind, Leg, OrderAction, Side, Venue, split_client_id
+from arbitrage.core.risk import KILLS
 from arbitrage.core.strategy import EXIT_REASONS, PHASES
 from arbitrage.instruments import SETTLE
 from arbitrage.trading.accounts import MODES, RECOVERED, join_decimal
@@ -101,7 +102,10 @@ def _body(held: Any, contracts: dict[int, Contract]) -> Row:
             "tag": held.tag,
         }
     if isinstance(held, ControlWords):
-        words = [name for name, value in held._asdict().items() if value]
+        words = [name for name, value in held._asdict().items() if value and name != "kill"]
+        if held.kill:
+            reason = KILLS[held.kill] if held.kill < len(KILLS) else str(held.kill)
+            words.insert(0, f"killed ({reason})")
         return {"what": ", ".join(words) or "trading"}
     if isinstance(held, Adopted):
         return {

@@ -52,7 +52,7 @@ def write_run(folder: StateFolder, run: int, *, ended: bool) -> None:
             PairPhase, pair=3, long_lots=25, sell_row=8, phase=4, reason=5, opportunity_id=9
         )
         append(journal, "PAIR", phase, 8)
-        append(journal, "KILL", zeros(ControlWords, opening_off=1, flatten=1), 9)
+        append(journal, "KILL", zeros(ControlWords, kill=2, opening_off=1, flatten=1), 9)
     journal.close()
 
 
@@ -90,7 +90,7 @@ def test_the_newest_run_is_shown_in_words(folder: Path) -> None:
     assert "fill  buy  0.025 BTC at 84000.05  in all 0.025  fee bps 5.5" in lines[5]
     assert "okx  BTCUSDT  reject  code 51008" in lines[7]
     assert "BTCUSDT  unwinding  holds 0.025 BTC long, 0 contracts short  (leg_failed)" in lines[8]
-    assert lines[9].endswith("opening_off, flatten")
+    assert lines[9].endswith("killed (signal), opening_off, flatten")
     assert all(line.split()[1].endswith("Z") for line in lines), text
 
 
