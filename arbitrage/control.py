@@ -11,6 +11,8 @@ An answer means that the command has taken effect.
 import os
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,7 +21,7 @@ import msgspec
 
 from arbitrage.errors import ConfigError, ControlError, NoTraderError
 
-__all__ = ["SOCKET_NAME", "ControlClient", "Reply", "Request", "socket_path"]
+__all__ = ["SOCKET_NAME", "ControlClient", "Reply", "Request", "address_of", "socket_path"]
 
 SOCKET_NAME = "control.sock"
 # of sockaddr_un, with the zero at its end
@@ -47,20 +49,34 @@ class Reply(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 def socket_path(folder: Path) -> Path:
-    """Return where a trader with this state folder listens.
+    """Return where a trader with this state folder listens."""
+    return folder.expanduser().absolute() / SOCKET_NAME
+
+
+@contextmanager
+def address_of(path: Path) -> Iterator[str]:
+    """Give a socket's path to bind or connect to, a shorter one through /proc where it is too long.
 
     Raises
     ------
     ConfigError
-        The path is longer than a Unix socket's may be.
+        It is longer than a Unix socket's may be, and there is no /proc.
     """
-    path = folder.expanduser().absolute() / SOCKET_NAME
-    if len(os.fsencode(path)) > PATH_BYTES_MAX:
-        raise ConfigError(
-            f"the control socket {path} has a path of {len(os.fsencode(path))} bytes; a Unix "
-            f"socket's may have {PATH_BYTES_MAX}: set ARB_STATE_DIR to a shorter folder"
-        )
-    return path
+    size = len(os.fsencode(path))
+    if size <= PATH_BYTES_MAX:
+        yield str(path)
+        return
+    folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        short = Path(f"/proc/self/fd/{folder}")
+        if not short.exists():
+            raise ConfigError(
+                f"the control socket {path} has a path of {size} bytes; a Unix socket's may have "
+                f"{PATH_BYTES_MAX}: set ARB_STATE_DIR to a shorter folder"
+            )
+        yield str(short / path.name)
+    finally:
+        os.close(folder)
 
 
 class ControlClient:
@@ -108,7 +124,8 @@ class ControlClient:
     def _connect(self, end_s: float) -> None:
         while True:
             try:
-                self._socket.connect(str(self.path))
+                with address_of(self.path) as address:
+                    self._socket.connect(address)
                 return
             except BlockingIOError:  # many others are at its door
                 if time.monotonic() > end_s:

@@ -218,7 +218,7 @@ class Commands:
     # ---- limits and status ----------------------------------------------------------------------
 
     async def _limit(self, args: LimitArgs, _by: str) -> dict[str, Any]:
-        gate: Any = self._trader.core.strategy.risk
+        gate = self._trader.core.strategy.risk
         if args.name and args.value is not None:
             try:
                 gate.set_limit(args.name, args.value)
@@ -268,7 +268,7 @@ class Commands:
             "orders": counters["strategy"]["orders"],
             "day_result_usd": trader.core.strategy.risk.day_result_usd,
             "gross_usd": trader.core.strategy.risk.gross_usd,
-            "limits": getattr(trader.core.strategy.risk, "limits", {}),
+            "limits": trader.core.strategy.risk.limits,
         }
 
     def _rows(self) -> dict[str, dict[str, int]]:

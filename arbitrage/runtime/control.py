@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from arbitrage.control import LINE_BYTES_MAX, Reply, Request, socket_path
+from arbitrage.control import LINE_BYTES_MAX, Reply, Request, address_of, socket_path
 from arbitrage.errors import ArbitrageError, ControlError
 
 __all__ = ["ControlServer"]
@@ -73,7 +73,8 @@ class ControlServer:
             self._take_away_stale()
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
             made.setblocking(False)
-            made.bind(str(self.path))
+            with address_of(self.path) as address:
+                made.bind(address)
             # nobody gets in before it listens
             self.path.chmod(0o600)
             made.listen(BACKLOG)
@@ -93,7 +94,8 @@ class ControlServer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(1.0)
             try:
-                probe.connect(str(self.path))
+                with address_of(self.path) as address:
+                    probe.connect(address)
             except (ConnectionRefusedError, FileNotFoundError):
                 self.path.unlink(missing_ok=True)
                 return

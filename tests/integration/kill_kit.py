@@ -25,9 +25,9 @@ from arbitrage.venues.okx.rest import OkxRest
 from arbitrage.venues.rest_client import ORDER_VALID_MS
 from arbitrage.venues.venue_clock import VenueClock
 
-WAYS = ("operator", "dashboard", "signal", "file")
+WAYS = ("operator", "dashboard", "signal", "file", "loss")
 FAST_SIM = (str(Path(__file__).with_name("fast_sim.py")),)
-# Stamps are whole milliseconds of the venue's clock as measured, which is this machine's.
+# Stamps are whole milliseconds, and what is known of the venue's clock is a moment old.
 STAMP_SLACK_NS = 3_000_000
 # What left before the acknowledgement may still be in a socket's buffer on a busy machine.
 TRANSIT_NS = 300_000_000
@@ -66,11 +66,11 @@ class Told:
 
     def check(self) -> None:
         """Hold every order that arrived against every trip."""
-        stamps = sorted((stamp_ns(order), order["at_ns"]) for order in self.orders)
+        stamps = sorted((order["stamp_ns"], order["at_ns"]) for order in self.orders)
         for trip in self.trips:
             begin_ns = trip.killed_ns + STAMP_SLACK_NS
-            end_ns = trip.cleared_ns - STAMP_SLACK_NS
-            late = [order for order in stamps if begin_ns < order[0] < end_ns]
+            # stamped in between, and arrived before anything was allowed again
+            late = [order for order in stamps if begin_ns < order[0] and order[1] < trip.cleared_ns]
             assert late == [], f"stamped while killed by {trip.way}: {late}, {trip}"
             begin_ns = trip.killed_ns + TRANSIT_NS
             late = [order for order in stamps if begin_ns < order[1] < trip.cleared_ns]
@@ -86,10 +86,13 @@ class Told:
         )
 
 
-def stamp_ns(order: dict[str, Any]) -> int:
-    """Return when an order was stamped, by the clock of this machine."""
+def stamp_ns(order: dict[str, Any], ahead_ms: int) -> int:
+    """Return when an order was stamped, by the clock of this machine.
+
+    The trader takes the venue's clock for `ahead_ms` ahead; here both are the same one.
+    """
     stamp_ms = order["stamp_ms"] or order["expires_ms"] - ORDER_VALID_MS
-    return int(stamp_ms + VenueClock.LATE_MS) * 1_000_000
+    return int(stamp_ms + VenueClock.LATE_MS - ahead_ms) * 1_000_000
 
 
 class Desk:
@@ -193,7 +196,10 @@ class Desk:
             with urllib.request.urlopen(url, timeout=5) as reply:
                 found = json.loads(reply.read())
             self.cursors[venue] = found["next"]
-            self.told.orders += found["orders"]
+            clock = self.segment.counters()["gateway"][venue]
+            ahead_ms = clock["clock_ahead_ms"] - clock["clock_behind_ms"]
+            for order in found["orders"]:
+                self.told.orders.append(order | {"stamp_ns": stamp_ns(order, ahead_ms)})
 
 
 @contextmanager
