@@ -128,9 +128,13 @@ static void reset(void)
     config = draw_config();
     journal.count = journal.base = 0;
     journal.run = config.run;
-    arb_risk_limits_t limits = {.order_micro_max = 100000000, .position_micro_max = 100000000,
-                                .gross_micro_max = 400000000, .orders_per_s = 100000, .orders_burst = 1000,
-                                .orders_kept_for_exits = 20};
+    arb_risk_limits_t limits;
+    arb_risk_limits_off(&limits);
+    limits.order_micro_max = limits.position_micro_max = 100000000;
+    limits.gross_micro_max = 400000000;
+    limits.order_cost_ns = 10000;
+    limits.orders_burst = 1000;
+    limits.orders_kept_for_exits = 20;
     arb_risk_init(risk, &limits, &kill_word, &opening_off, &flatten_word, paused);
     memset(wire.counters, 0, sizeof *wire.counters);
     arb_broadcast_ring_init((arb_broadcast_ring_t *)wire.opportunities, RING);

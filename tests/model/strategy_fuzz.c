@@ -149,8 +149,9 @@ int main(int argc, char **argv)
     limits.entry_band_ppm_max = 30000;
     limits.exit_band_ppm_max = 100000;
     limits.basis_ppm_max = 20000;
-    uint64_t flatten = 0;
-    arb_risk_init(risk, &limits, NULL, NULL, &flatten, NULL);
+    uint64_t flatten = 0, kill = 0;
+    uint8_t paused[SYMBOLS] = {0};
+    arb_risk_init(risk, &limits, &kill, NULL, &flatten, paused);
     arb_journal_t journal = {.capacity = 1 << 16, .run = 3};
     journal.records = make(journal.capacity * sizeof(arb_journal_record_t));
     arb_strategy_wiring_t wire = {.store = store, .journal = &journal, .risk = risk, .symbols = symbols,
@@ -193,14 +194,19 @@ int main(int argc, char **argv)
         for (uint64_t count = next_random() % 4; count > 0; count--)
             if (next_random() % 8 != 0 || !waited_for(strat, wire.executions, false, now))
                 execution(wire.executions, sent, sent_count, now);
-        if (next_random() % 16 == 0)
+        if (next_random() % 4 == 0)
             intend(door, SYMBOLS + 1, now);
         if (next_random() % 16 == 0)
             funding(store, now);
         if (next_random() % 256 == 0)
             strat->orphans_close ^= 2;
         flatten = next_random() % 64 == 0;
+        kill = kill ? next_random() % 32 != 0 : next_random() % 512 == 0;
+        paused[next_random() % SYMBOLS] &= (uint8_t)next_random();
+        uint64_t orders = wire.counters->orders;
         arb_strategy_poll(strat, now);
+        if (kill && !flatten && wire.counters->orders != orders)
+            return printf("an order left while killed\n"), 7;
         for (uint32_t venue = 0; venue < 2; venue++)
             if (next_random() % 8 != 0 && arb_spsc_try_pop(wire.orders[venue], &sent[sent_count % 4096]))
                 sent_count++;
@@ -210,7 +216,7 @@ int main(int argc, char **argv)
             opened_by_half = wire.counters->pairs_opened;
     }
     uint64_t opened = wire.counters->pairs_opened;
-    flatten = 1;
+    flatten = 1, kill = 0;
     for (uint32_t turn = 0; turn < 100000 && arb_strategy_live_pairs(strat) != 0; turn++) {
         now += 3000;
         quote(store, now);
@@ -226,11 +232,16 @@ int main(int argc, char **argv)
            (unsigned long long)wire.counters->pairs_intent, (unsigned long long)wire.counters->pairs_funding);
     if (wire.counters->pairs_intent == 0 || wire.counters->pairs_funding == 0)
         return printf("one of the ways in was never used\n"), 6;
-    printf("%llu orders, %llu pairs opened, %llu closed, %llu unwound, %llu broken, %llu unknown\n",
+    printf("%llu orders, %llu pairs opened, %llu closed, %llu unwound, %llu broken, %llu completed, "
+           "%llu taken by venues, %llu breaker trips, %llu unknown\n",
            (unsigned long long)wire.counters->orders, (unsigned long long)wire.counters->pairs_opened,
            (unsigned long long)wire.counters->pairs_closed, (unsigned long long)wire.counters->pairs_unwound,
            (unsigned long long)wire.counters->pairs_broken,
+           (unsigned long long)wire.counters->legs_completed, (unsigned long long)wire.counters->venue_fills,
+           (unsigned long long)wire.counters->breaker_trips,
            (unsigned long long)wire.counters->unknown_executions);
+    if (wire.counters->legs_completed == 0 || wire.counters->venue_fills == 0)
+        return printf("no leg was ever completed, or none lost\n"), 8;
     if (wire.counters->illegal_moves != 0)
         return printf("%llu illegal moves\n", (unsigned long long)wire.counters->illegal_moves), 5;
     if (arb_strategy_live_pairs(strat) != 0)
