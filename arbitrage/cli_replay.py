@@ -1,17 +1,20 @@
 """``arb replay``: recorded frames of both venues through the trader's own parsers and detector."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from arbitrage.cli import OutputFile, fees_option, write_text
+from arbitrage.cli import OutputFile, fees_option, symbols_option, write_text
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule
+from arbitrage.instruments import VENUES, Instrument
 
 __all__ = ["replay"]
 
@@ -43,6 +46,114 @@ def _table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _encoded(result: dict[str, Any]) -> str:
+    return msgspec.json.encode(result).decode() + "\n"
+
+
+# ---- trading -------------------------------------------------------------------------------------
+
+
+def _contracts(path: Path | None, symbols: tuple[str, ...]) -> list[Instrument]:
+    """Read contracts from a file of `arb instruments --json`, or take the simulator's."""
+    if path is None:
+        from arbitrage.sim.instruments import CANONICAL_SYMBOLS, listed
+
+        known = tuple(symbol for symbol in symbols if symbol in CANONICAL_SYMBOLS)
+        return [_simulated(venue, item) for venue in VENUES for item in listed(venue, known)]
+    try:
+        rows = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+        return [_contract(row) for row in rows if row["symbol"] in symbols]
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"--instruments {path} is not what `arb instruments --json` writes: {error}"
+        ) from None
+
+
+def _contract(row: dict[str, Any]) -> Instrument:
+    def number(name: str) -> Decimal:
+        return Decimal(str(row[name]))
+
+    return Instrument(
+        venue=row["venue"],
+        venue_symbol=row["venue_symbol"],
+        symbol=row["symbol"],
+        base=row["symbol"].removesuffix("USDT"),
+        settle="USDT",
+        contract_base_qty=number("contract_base_qty"),
+        tick=number("tick"),
+        lot=number("lot"),
+        min_qty=number("min_qty"),
+        max_qty=number("max_qty"),
+        min_notional=number("min_notional"),
+        px_mult=number("px_mult"),
+    )
+
+
+def _simulated(venue: str, item: Any) -> Instrument:
+    bundle = item.base[: -len(item.canonical.removesuffix("USDT"))]
+    return Instrument(
+        venue=venue,
+        venue_symbol=item.name,
+        symbol=item.canonical,
+        base=item.canonical.removesuffix("USDT"),
+        settle="USDT",
+        contract_base_qty=item.contract_value,
+        tick=item.tick,
+        lot=item.lot,
+        min_qty=item.qty(item.min_lots),
+        max_qty=item.qty(item.max_lots),
+        px_mult=Decimal(1) / Decimal(bundle or 1),
+    )
+
+
+def _trade(
+    bybit: Path,
+    okx: Path,
+    min_net_bps: float,
+    fees: FeeSchedule,
+    max_age_ms: int,
+    strategy: str | None,
+    symbols: tuple[str, ...] | None,
+    contracts_path: Path | None,
+) -> dict[str, Any]:
+    from arbitrage.config import load_settings
+    from arbitrage.runtime.replay_trade import common_symbols, replay_market, replay_trade
+    from arbitrage.trading.strategy_host import check_names
+
+    chosen = symbols or common_symbols(bybit, okx)
+    overrides = {
+        "ARB_NAME": f"arbitrage-replay-{os.getpid()}",
+        "ARB_MODE": "paper",
+        "ARB_SYMBOLS": ",".join(chosen),
+        "ARB_MIN_NET_BPS": repr(min_net_bps),
+        "ARB_MIN_GROSS_BPS": repr(min(0.0, min_net_bps)),
+        "ARB_FEES": ",".join(f"{venue}={bps!r}" for venue, bps in fees.by_venue().items()),
+        "ARB_MAX_AGE_MS": str(max_age_ms),
+        "ARB_STAGES": "inline",
+        "ARB_FEED_MODE": "loop",
+        "ARB_DEPTH": "off",
+        "ARB_CONNECTIONS_PER_VENUE": "1",
+    }
+    if strategy is not None:
+        overrides["ARB_STRATEGY"] = strategy
+    settings = load_settings(overrides=overrides, needs_keys=False)
+    check_names(settings.strategies)
+    market = replay_market(settings, _contracts(contracts_path, chosen), chosen)
+    return replay_trade(settings, market, bybit, okx)
+
+
+def _trade_table(found: dict[str, Any]) -> str:
+    lines = [f"{name:<16}{value:>20,}" for name, value in found.items() if isinstance(value, int)]
+    lines += [f"pairs {name:<10}{value:>20,}" for name, value in found["pairs"].items()]
+    lines += [f"{name + ' USD':<16}{value:>20}" for name, value in found["ledger"].items()]
+    for pair in found["by_pair"]:
+        lines.append(
+            f"  {pair['pair']:>5} {pair['symbol']:<10} {pair['kind']:<8} {pair['end']:<8} "
+            f"{pair['reason']:<13} {pair['pair_bps']:>8.2f} bps"
+        )
+    return "\n".join(lines) + "\n"
+
+
 @click.command()
 @click.option("--bybit", type=_FILE, required=True, help="Frames of Bybit: .gz, .zst, plain.")
 @click.option("--okx", type=_FILE, required=True, help="Frames of OKX: .gz, .zst, plain.")
@@ -71,6 +182,30 @@ def _table(result: dict[str, Any]) -> str:
     help="Write the events as CSV.",
 )
 @click.option(
+    "--trade",
+    "is_trading",
+    is_flag=True,
+    help="Also trade them on paper, in the files' own time, and report.",
+)
+@click.option(
+    "--strategy",
+    metavar="LIST",
+    help="With --trade: spread, funding, package.module:Class, file.py:Class.",
+)
+@click.option(
+    "--symbols",
+    type=symbols_option,
+    metavar="LIST",
+    help="With --trade: canonical symbols; default: those in both files.",
+)
+@click.option(
+    "--instruments",
+    "contracts_path",
+    type=_FILE,
+    help="With --trade: contracts, as `arb instruments --json` wrote them; default: the "
+    "simulated venues' list.",
+)
+@click.option(
     "--json",
     "json_path",
     type=OutputFile(),
@@ -84,6 +219,10 @@ def replay(
     fees: FeeSchedule,
     max_age_ms: int,
     events: str | None,
+    is_trading: bool,
+    strategy: str | None,
+    symbols: tuple[str, ...] | None,
+    contracts_path: Path | None,
     json_path: str | None,
 ) -> int:
     """Find the opportunities in recorded frames, with the files' own clock.
@@ -92,9 +231,27 @@ def replay(
     A file holds one `recv_ns TAB frame` a line. Both are merged by recv_ns.
       arb replay --bybit bybit.frames.gz --okx okx.frames.gz --min-net-bps 4 \\
           --fees bybit=0,okx=0 --events events.csv --json -
+
+    
+    With --trade the trader's own detector and strategies run over the files in
+    their own time and trade on paper; ARB_* variables say the limits and
+    thresholds that are no options here.
+      arb replay --bybit bybit.frames.gz --okx okx.frames.gz --trade \\
+          --strategy examples/basis_reversion.py:BasisReversion --json -
     """
     if min_net_bps != min_net_bps or abs(min_net_bps) == float("inf"):
         raise ConfigError(f"--min-net-bps was {min_net_bps}; accepted is a finite number")
+    if is_trading:
+        if events is not None:
+            raise ConfigError("--events is of a replay without --trade; leave one of them out")
+        found = _trade(
+            bybit, okx, min_net_bps, fees, max_age_ms, strategy, symbols, contracts_path
+        )
+        text = _trade_table(found) if json_path is None else _encoded(found)
+        write_text(json_path or "-", text)
+        return 0
+    if strategy or symbols or contracts_path:
+        raise ConfigError("--strategy, --symbols and --instruments belong to --trade; add it")
     from arbitrage.research.replay import run_replay
 
     with _progress_bar() as progress:
@@ -111,5 +268,5 @@ def replay(
     if json_path is None:
         write_text("-", _table(result))
     else:
-        write_text(json_path, msgspec.json.encode(result).decode() + "\n")
+        write_text(json_path, _encoded(result))
     return 0

@@ -8,8 +8,8 @@ import math
 from arbitrage import Strategy
 
 AVERAGE_S = 60.0  # the average follows in this time
-ENTER_BPS = 6.0  # so far from it
-LEAVE_BPS = 2.0  # and back to so near
+ENTER_BPS = 3.0  # so far from it
+LEAVE_BPS = 1.0  # and back to so near
 WARM_UP = 50  # looks before the first trade
 
 

@@ -89,8 +89,18 @@ def _describe_row(segment: Segment, row: int, instrument: Instrument, taker_bps:
     )
 
 
-def build_core(settings: Settings, market: Market, segment: Segment, journal: Journal) -> Core:
-    """Build detector, strategy and stages over a fresh segment."""
+def build_core(
+    settings: Settings,
+    market: Market,
+    segment: Segment,
+    journal: Journal,
+    *,
+    wall_minus_mono_ns: int | None = None,
+) -> Core:
+    """Build detector, strategy and stages over a fresh segment.
+
+    `wall_minus_mono_ns` is the UTC epoch of the clock's zero; None: of this machine's, now.
+    """
     feeds, traded = describe_market(segment, market)
     wanted, risk = settings.strategy, settings.risk
     detector = OpportunityDetector(
@@ -105,6 +115,7 @@ def build_core(settings: Settings, market: Market, segment: Segment, journal: Jo
         suspect_bps=wanted.suspect_bps,
         fee_mode=wanted.fee_mode,
         funding_horizon_s=wanted.max_hold_s,
+        wall_minus_mono_ns=wall_minus_mono_ns,
     )
     lots = {
         segment.symbols.index(symbol): (float(lot.base_qty), (lot.lots_a, lot.lots_b))

@@ -26,7 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sim": {"core", "sim"} | BASE,
     "research": {"core", "research"} | BASE,
     "cold": {"core", "cold"} | BASE,
-    "runtime": {"core", "venues", "trading", "cold", "runtime"} | BASE,
+    "runtime": {"core", "venues", "trading", "research", "cold", "runtime"} | BASE,
 } | dict.fromkeys(PROGRAMS, ROOMS | PROGRAMS | BASE | {"__init__", "entry"})
 # The base knows nothing but itself; the public list leads to what a user works with by hand.
 MAY_IMPORT |= dict.fromkeys(BASE, BASE)
