@@ -2,6 +2,7 @@
 
 import os
 
+cimport cython
 from libc.errno cimport ENOENT, errno
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
@@ -36,6 +37,7 @@ def door_path(name: str, tag: int) -> str:
     return f"/arbitrage-intents.{shm_path(name)[len('/arbitrage.'):]}.{tag}"
 
 
+@cython.no_gc_clear  # the memory behind the claim must outlive __dealloc__
 cdef class IntentDoor:
     """A small shared memory of its own, mode 0600, that one user's strategy may write.
 
@@ -123,7 +125,10 @@ cdef class IntentDoor:
         return door
 
     def claim(self) -> None:
-        """Take the producer's end; one generation of ids begins."""
+        """Take the producer's end, also again; a new generation of ids begins."""
+        if self.word != 0:
+            claim_drop(&self.ptr.producer_claim, self.word)
+            self.word = 0
         self.word = claim_take(&self.ptr.producer_claim, "intent door's producer")
         self.ptr.generation += 1
         self.ptr.state = 0
