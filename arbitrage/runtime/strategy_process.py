@@ -36,6 +36,7 @@ FIRST_PAUSE_S = 1.0
 IDLE_S = 0.0005
 BEAT_NS = 50_000_000
 TEXT_BYTES = 4000
+TAGS = 64
 _PR_SET_PDEATHSIG = 1
 EXIT_RAISED = 70
 EXIT_UNLOADABLE = 71
@@ -210,6 +211,9 @@ class StrategyProcesses:
         self.processes: list[StrategyProcess] = []
         for tag, name in enumerate(names, 1):
             self.processes.append(StrategyProcess(settings, name, tag, strategy, run))
+        for tag in range(len(names) + 1, TAGS):
+            # pairs of an earlier run whose strategy is not named any more
+            strategy.orphan(tag, settings.strategy.strategy_on_exit)
 
     def start(self, check: Callable[[], None]) -> None:
         """Start them and wait until each is loaded; ConfigError when one cannot be."""
