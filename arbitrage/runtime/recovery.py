@@ -26,7 +26,7 @@ from arbitrage.trading.recovery_plan import (
     from_journal_alone,
     make_plan,
 )
-from arbitrage.venues.base import CLIENT_ID_NONE, Fill, OrderReport
+from arbitrage.venues.base import CLIENT_ID_NONE, Fill, FundingPayment, OrderReport
 from arbitrage.venues.codes import Action
 from arbitrage.venues.executions import exact_fill
 from arbitrage.venues.resolver import ABSENT_AFTER_S, ACCEPTED_ABSENT_AFTER_S
@@ -44,11 +44,12 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 @dataclass(frozen=True)
 class Recovered:
-    """What an earlier run left: what to take over, and its executions as the venues list them."""
+    """What an earlier run left: what to take over, and what the venues list since its last word."""
 
     past: Past = field(default_factory=Past)
     plan: Plan = field(default_factory=Plan)
     fills: tuple[Fill, ...] = ()
+    fundings: tuple[FundingPayment, ...] = ()  # settled since that run last wrote something down
 
 
 Instruments = Mapping[str, Mapping[str, Instrument]]
@@ -111,7 +112,12 @@ async def _ask_until_explained(
         words = await asyncio.gather(*(one.read() for one in asking))
         plan = make_plan(past, _together(words), traded)
         if pause_s is None or not plan.mismatches:
-            return Recovered(past, plan, tuple(chain.from_iterable(one.fills for one in asking)))
+            return Recovered(
+                past,
+                plan,
+                tuple(chain.from_iterable(one.fills for one in asking)),
+                tuple(chain.from_iterable(one.fundings for one in asking)),
+            )
         await asyncio.sleep(pause_s)
     raise AssertionError("the last reading returns")
 
@@ -141,6 +147,7 @@ class _Asked:
         self._fates: dict[int, Fate] = {}
         self._traded = traded
         self.fills: list[Fill] = []
+        self.fundings: list[FundingPayment] = []
 
     async def settle_orders(self) -> None:
         """Cancel what rests, and learn how each order ended."""
@@ -201,6 +208,7 @@ class _Asked:
             reports = await self._patiently(
                 lambda: self._client.executions(since_wall_ms=since_ms)
             )
+            self.fundings = await self._read_fundings(since_ms)
             self.fills = [
                 exact_fill(self._traded[self._venue, report.venue_symbol], report)
                 for report in reports
@@ -225,6 +233,24 @@ class _Asked:
             if position.qty_venue
         }
         return VenueWord(held=held, fates=self._fates, traded=trades)
+
+    async def _read_fundings(self, since_ms: int) -> list[FundingPayment]:
+        """Read what was settled while no trader listened; pairs stand through a restart."""
+        reports = await self._patiently(lambda: self._client.funding_paid(since_ms))
+        found = []
+        for report in reports:
+            item = self._traded.get((self._venue, report.venue_symbol))
+            if item is not None:
+                found.append(
+                    FundingPayment(
+                        venue=self._venue,
+                        symbol=item.symbol,
+                        payment_id=report.payment_id,
+                        amount=report.amount,
+                        wall_ms=report.wall_ms,
+                    )
+                )
+        return found
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask; where the venue wants no more questions for now, again after its pause."""

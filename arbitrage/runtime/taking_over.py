@@ -49,8 +49,9 @@ def take_over(
         _log.warning("recovery: %s", note)
         incidents.note("recovery", note)
     counts = [state.account.fill(fill, recovered=True) for fill in recovered.fills]
+    counts += [state.account.funding(paid, recovered=True) for paid in recovered.fundings]
     if any(counts):
-        _log.info("recovery: %d executions were not in the account's journal", sum(counts))
+        _log.info("recovery: %d events were not in the account's journal", sum(counts))
     for pair in plan.adopt:
         items = [rows[leg.venue, pair.symbol] for leg in pair.legs]
         phase = _adopt(core, pair, [item.row for item in items])

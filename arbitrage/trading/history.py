@@ -191,6 +191,8 @@ class History:
         As last written down.
     venue_fills : list of (PairHistory or None, Execution)
         Fills that a venue made by itself, with the pair whose leg it took.
+    earlier_words : list of Execution
+        What venues said of orders of earlier runs; it changes nothing here.
     problems : list of Problem
     """
 
@@ -201,6 +203,7 @@ class History:
         self.contracts: dict[int, Contract] = {}
         self.controls: ControlWords | None = None
         self.venue_fills: list[tuple[PairHistory | None, Execution]] = []
+        self.earlier_words: list[Execution] = []
         self.problems: list[Problem] = []
         self._current: dict[int, PairHistory] = {}  # symbol -> the pair that it has
 
@@ -266,7 +269,10 @@ class History:
             return
         order = self.orders.get(told.client_id)
         if order is None:
-            self._problem(record, f"order {told.client_id} was never intended here")
+            if split_client_id(told.client_id).run == record.run:
+                self._problem(record, f"order {told.client_id} was never intended here")
+            else:
+                self.earlier_words.append(told)
             return
         before = order.state
         filled, priced = before.facts.filled_lots, before.facts.priced_lots

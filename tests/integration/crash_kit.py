@@ -28,7 +28,9 @@ from arbitrage.core.messages import Adopted, Contract, Order
 from arbitrage.core.records import split_client_id
 from arbitrage.demo.facts import read_account
 from arbitrage.trading.accounts import read_accounts
+from arbitrage.trading.history import History
 from arbitrage.trading.orders import signed
+from arbitrage.trading.pnl import Book
 from arbitrage.trading.reconcile import taken_run
 from arbitrage.trading.run_journal import RunJournal, decode
 from arbitrage.trading.runs import journal_parts
@@ -340,3 +342,11 @@ def check_money(lane: Lane, trades: dict[str, list[ExecutionReport]]) -> None:
     )
     funding = sum((payment.amount for payment in accounts.fundings), Decimal(0))
     assert lane.equity() - lane.before == gained - funding
+    histories = {}
+    for run, paths in journal_parts(lane.state).items():
+        with RunJournal(paths) as journal:
+            histories[run] = History.read(journal)
+            assert histories[run].problems == [], f"run {run}"
+    book = Book(accounts, "simulator", histories)
+    assert book.total.net == lane.equity() - lane.before
+    assert [pair.key for pair in book.pairs.values() if not pair.is_flat] == []
