@@ -6,12 +6,12 @@ A user's strategy runs in this process, by the same host as beside a trader.
 """
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from arbitrage.config import Settings
 from arbitrage.core.feed import FeedLane
@@ -20,7 +20,7 @@ from arbitrage.core.intents import IntentDoor
 from arbitrage.core.journal import Journal
 from arbitrage.core.messages import PAIR_KINDS, PairEvent
 from arbitrage.core.strategy import EVENTS, EXIT_REASONS
-from arbitrage.errors import ConfigError, WireError
+from arbitrage.errors import ArbitrageError, ConfigError, WireError
 from arbitrage.instruments import VENUES, Instrument, canonical_symbol, common_lot
 from arbitrage.research.frames import read_frames
 from arbitrage.runtime.startup import Market
@@ -29,7 +29,13 @@ from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.orders import Fill
 from arbitrage.trading.paper import PaperGateway
 from arbitrage.trading.strategy import MarketView
-from arbitrage.trading.strategy_host import BUILT_IN, OVER, StrategyHost, load_strategy
+from arbitrage.trading.strategy_host import (
+    BUILT_IN,
+    OVER,
+    StrategyHost,
+    describe,
+    load_strategy,
+)
 from arbitrage.venues.bybit.market_feed import BybitMarketFeed
 from arbitrage.venues.okx.market_feed import OkxMarketFeed
 from arbitrage.venues.public_feed import PublicFeed
@@ -42,6 +48,7 @@ STEP_NS = 1_000_000  # between frames, while orders are on their way
 SETTLE_NS = 10_000_000_000  # after the last frame: time to close what is open
 LOOK_FRAMES = 20_000
 _SLOW = (b'"tickers.', b'"funding-rate"')
+_Result = TypeVar("_Result")
 Frames = Iterator[tuple[int, int, bytes]]  # recv_ns, venue, frame
 
 
@@ -155,9 +162,25 @@ class _Replay:
         worked = 1
         while worked:
             worked = self.core.stages.turn(now_ns) + self.gateway.poll(now_ns)
-            worked += sum(host.poll() for host in self.hosts)
+            worked += sum(self._told(host.poll) for host in self.hosts)
         for payload in self.events.drain():
             self._note(PairEvent.unpack(payload))
+
+    def _told(self, tell: Callable[[], _Result]) -> _Result:
+        """Call a user's code; what it raises is one line with its place."""
+        try:
+            return tell()
+        except ArbitrageError:
+            raise
+        except Exception as error:
+            text = f"strategy raised {describe(error)}; the replay ended there"
+            raise ArbitrageError(text) from error
+
+    def begin(self, now_ns: int) -> None:
+        """The first moment."""
+        self.at(now_ns)
+        for host in self.hosts:
+            self._told(host.start)
 
     def travel(self, until_ns: int) -> None:
         """Let orders under way arrive on their own time, before the next frame."""
@@ -178,7 +201,7 @@ class _Replay:
         while self.core.strategy.live_pairs and self.now_ns < end_ns:
             self.at(self.now_ns + STEP_NS)
         for host in self.hosts:
-            host.stop()
+            self._told(host.stop)
 
     def tend(self) -> None:
         """Make room in the journal."""
@@ -243,9 +266,7 @@ def replay_trade(settings: Settings, market: Market, bybit: Path, okx: Path) -> 
         try:
             for recv_ns, venue, frame in _frames((bybit, okx)):
                 if frame_count == 0:
-                    run.at(recv_ns)
-                    for host in run.hosts:
-                        host.start()
+                    run.begin(recv_ns)
                 run.travel(recv_ns)
                 run.take(venue, frame, recv_ns)
                 frame_count += 1

@@ -7,7 +7,7 @@ from arbitrage.sim.__main__ import main
 from arbitrage.sim.exchange import Exchange
 from arbitrage.sim.instruments import Instrument
 
-PERIOD_NS = 6_000_000_000
+PERIOD_NS = 4_000_000_000
 
 
 def _after(_venue: Exchange, _item: Instrument, now_ns: int) -> int:

@@ -133,6 +133,19 @@ def test_a_strategy_in_python(files: tuple[Path, Path]) -> None:
     )
 
 
+def test_a_class_that_raises_ends_it_with_one_line(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(
+        "from arbitrage import Strategy\nclass Mine(Strategy):\n"
+        "    def on_timer(self): 1 / 0\n"
+    )
+    both = ["--bybit", str(files[0]), "--okx", str(files[1]), "--trade"]
+    done = CliRunner().invoke(replay, [*both, "--strategy", f"{path}:Mine"])
+    assert "ZeroDivisionError: division by zero (mine.py:3 in on_timer)" in str(done.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

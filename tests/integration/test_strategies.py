@@ -57,7 +57,7 @@ def test_funding_is_captured_and_the_books_agree_with_both_venues(tmp_path: Path
         before = hosts.equity()
         with trader(
             tmp_path, hosts.environment(), ARB_SYMBOLS="BTCUSDT", ARB_STRATEGY="funding",
-            ARB_FUNDING_WINDOW_S="60", ARB_FUNDING_LEAD_S="0.5", ARB_FUNDING_HOLD_S="9",
+            ARB_FUNDING_WINDOW_S="60", ARB_FUNDING_LEAD_S="0.5", ARB_FUNDING_HOLD_S="5",
             ARB_FUNDING_MIN_BPS="5", ARB_FUNDING_STOP_BPS="1000",
         ) as running:  # fmt: skip
             segment = running.attach()
