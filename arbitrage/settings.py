@@ -373,6 +373,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         _env("ARB_INSTRUMENT_REFRESH_S", "read contracts again in so many s", ge=0.1, le=86400),
     ] = 300.0
+    reconcile_s: Annotated[
+        float,
+        _env(
+            "ARB_RECONCILE_S",
+            "hold the venues' positions against our own count every so many s",
+            ge=1,
+            le=3600,
+        ),
+    ] = 30.0
     state_dir: Annotated[str, _env("ARB_STATE_DIR", "folder of the journal and run number")] = (
         "~/.local/state/arbitrage"
     )

@@ -16,6 +16,7 @@ from arbitrage.core.segment import STAGES
 from arbitrage.errors import ArbitrageError, ConnectorError
 from arbitrage.instruments import VENUES, Instrument
 from arbitrage.runtime.connectors import VenueGateway
+from arbitrage.runtime.reconciler import Reconciler
 from arbitrage.runtime.threads import run_together
 from arbitrage.runtime.wiring import Core
 from arbitrage.trading.account_journal import AccountJournal
@@ -120,12 +121,23 @@ class Gateways:
             if self._cancel_wanted:
                 self._cancel_open()
             works = [part.run() for part in parts] + [watch.run() for watch in watches]
+            works.append(self._reconciler(gateways).run())
             await run_together(*works, self._announce(parts))
         finally:
             for task in self._cancelling:
                 task.cancel()
             for gateway in gateways:
                 await gateway.close()
+
+    def _reconciler(self, gateways: Sequence[VenueGateway]) -> Reconciler:
+        return Reconciler(
+            [gateway.private for gateway in gateways],
+            self._core.traded_symbols,
+            self._core.strategy.pair,
+            self._core.segment,
+            self._core.segment.store.symbol_capacity,
+            self.settings.reconcile_s,
+        )
 
     # ---- the kill switch ---------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from trader_kit import KEYS, Trader, Venues, credentials, trader, venues
 
+from arbitrage.core.risk import PAUSES
 from arbitrage.core.segment import Segment
 from arbitrage.venues.bybit.rest import BybitRest
 
@@ -141,3 +142,23 @@ def test_paper_goes_on_with_its_pairs(tmp_path: Path) -> None:
     pairs = report["pairs"]
     assert pairs["adopted"] >= 2
     assert pairs["closed"] + pairs["unwound"] == pairs["adopted"] + pairs["opened"]
+
+
+def test_a_position_by_hand_pauses_its_symbol_and_trading_alone_never_does(tmp_path: Path) -> None:
+    bit = PAUSES["reconciliation"]
+    with venues(tmp_path) as sims:
+        environment = sims.environment() | {"ARB_RECONCILE_S": "1"}
+        with trader(tmp_path, environment, ARB_MAX_HOLD_S="0.5") as running:
+            segment = running.attach()
+            running.wait_closed_pairs(segment, 4)
+            assert [segment.pause_reasons(index) & bit for index in range(3)] == [0, 0, 0]
+            assert running.stop() == 0
+        with trader(tmp_path, environment, ARB_MIN_NET_BPS="1000") as running:
+            segment = running.attach()
+            by_hand(sims, "Buy", "0.004")
+            wait_for(lambda: bool(segment.pause_reasons(0) & bit), running)
+            log = "\n".join(running.child.log_lines())
+            assert [segment.pause_reasons(index) & bit for index in (1, 2)] == [0, 0]
+            assert running.stop() == 0
+    assert "BTCUSDT: the venue says that we hold 0.004, the strategy counts 0.000" in log
+    assert "bought 0.004" in log
