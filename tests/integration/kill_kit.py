@@ -43,6 +43,7 @@ SETTINGS = {
     "ARB_MAX_ORDER_USD": "50",
     "ARB_MAX_POSITION_USD": "100",
     "ARB_JOURNAL_RECORDS": "65536",
+    "ARB_MAX_DAY_LOSS_USD": f"{NO_LIMIT_USD:.0f}",  # fees alone eat a day's in some minutes
 }
 
 

@@ -31,7 +31,7 @@ def wait_for(test: Callable[[], bool], timeout_s: float) -> float:
 
 def opened_after(folder: Path, mono_ns: int) -> set[int]:
     """Return the symbols of which a pair was opened later, as journaled before the orders left."""
-    path = min((folder / "state").glob("*.journal"))
+    path = min((folder / "state").glob("orders-*.journal"))
     late = [
         Order.unpack(record.payload)
         for record in Journal.open_readonly(path)

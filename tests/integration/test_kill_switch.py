@@ -41,6 +41,7 @@ def test_every_way_stops_orders_cancels_and_can_be_taken_back(tmp_path: Path) ->
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("block", range(LONG_BLOCKS))
 def test_a_thousand_trips_of_each_way(tmp_path: Path, way: str, block: int) -> None:

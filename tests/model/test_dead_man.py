@@ -70,6 +70,50 @@ def test_two_failures_in_a_row_are_forgiven_and_told_once(
     assert "was not armed again" in caplog.text
 
 
+def test_a_start_right_after_another_run_s_end_asks_once_more() -> None:
+    async def main() -> list[float]:
+        venue = Venue()
+        asked: list[float] = []
+
+        async def limited(seconds: int) -> None:
+            asked.append(asyncio.get_running_loop().time())
+            if len(asked) == 1:
+                raise ConnectorError("too many requests", venue="okx", code=50011)
+
+        venue.cancel_all_after = limited  # type: ignore[method-assign]
+        dead_man = DeadMan(venue, 30)
+        await dead_man.begin()
+        assert dead_man.is_armed
+        return asked
+
+    first, second = run_virtual(main())
+    assert second - first > 1.0
+
+
+def test_a_refusal_for_another_reason_ends_the_start() -> None:
+    async def main() -> None:
+        venue = Venue()
+        venue.refuse_until_s = 1e9
+        with pytest.raises(ConnectorError, match="no answer"):
+            await DeadMan(venue, 30).begin()
+        assert len(venue.asked) == 1
+
+    run_virtual(main())
+
+
+def test_disarming_waits_only_as_long_as_the_venue_needs() -> None:
+    async def main() -> float:
+        venue = Venue()
+        dead_man = DeadMan(venue, 30)
+        await dead_man.arm()
+        await asyncio.sleep(5.0)
+        began_s = asyncio.get_running_loop().time()
+        await dead_man.disarm()
+        return asyncio.get_running_loop().time() - began_s
+
+    assert run_virtual(main()) < 0.2
+
+
 def test_a_switch_that_was_never_armed_is_left_alone() -> None:
     async def main() -> Venue:
         venue = Venue()
