@@ -14,6 +14,7 @@ from arbitrage.cli import OutputFile, write_text
 from arbitrage.errors import ConfigError, JournalError
 from arbitrage.trading.history import History
 from arbitrage.trading.journal_rows import COLUMNS, Row, iso_time, rows, sentence
+from arbitrage.trading.reconcile import newest_taken
 from arbitrage.trading.run_journal import RunJournal
 from arbitrage.trading.runs import StateFolder, journal_parts
 from arbitrage.wording import counted
@@ -255,11 +256,12 @@ def prune(
     """Delete old runs' journals, no trader running; a damaged one stays, and so do the accounts.
 
     So does one with orders whose end was never heard of, unless --open-too says that the venues'
-    order history has been looked at.
+    order history has been looked at, and of each mode the newest run that traded.
     """
     with StateFolder(_folder(state_dir)):
         found = _runs(state_dir)
         accounts = journal_parts(_folder(state_dir), "account") if account_too else {}
+        needed = newest_taken(found)
         for run in sorted({*found, *accounts})[:-keep]:
             orders = found.get(run, [])
             left, reason = 0, ""
@@ -270,6 +272,8 @@ def prune(
                         reason = "damaged" if held.verify().stray else ""
             except JournalError:
                 reason = "damaged"
+            if run in needed:
+                reason = "the next start takes over from it"
             if left and not open_too:
                 reason = f"the end of {counted(left, 'order')} is not known"
             if reason:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from arbitrage.config import Settings
 from arbitrage.core.journal import TYPE_NAMES, Journal
@@ -50,6 +51,7 @@ class TraderState:
     account_keeper: JournalKeeper
     past: Past  # what the last run left; nothing where there was none
     mode: int  # whose orders these are, see MODES
+    has_begun: bool = False  # what stood was taken over: its journals count from then on
 
     def start(self) -> None:
         """Have both journals tended from now on."""
@@ -86,6 +88,10 @@ class TraderState:
             )
         self.journal.close()
         self.account.journal.close()
+        if not self.has_begun:
+            # nothing was traded: a start that fails again and again must not fill the disk
+            for journal in (self.account.journal, self.journal):
+                Path(journal.path).unlink(missing_ok=True)
         self.folder.close()
 
 

@@ -64,6 +64,7 @@ def take_over(
     taken = RunTaken(len(plan.adopt), past.run, state.mode)
     if not state.journal.append(TAKEN, taken.pack()):
         raise JournalError("the journal has no room to go on from; raise ARB_JOURNAL_RECORDS")
+    state.has_begun = True
 
 
 def _adopt(core: Core, pair: AdoptPair, rows: list[int]) -> str:

@@ -1,5 +1,7 @@
 """What an earlier run left unsaid: read from its journal before a new run may trade."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -10,7 +12,7 @@ from arbitrage.trading.past import Past, fold
 from arbitrage.trading.run_journal import RunJournal
 from arbitrage.trading.runs import StateFolder, journal_parts
 
-__all__ = ["Recovery", "read_recovery", "taken_run"]
+__all__ = ["Recovery", "newest_taken", "read_recovery", "taken_run"]
 
 
 class Recovery(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +56,17 @@ def taken_run(journal: RunJournal) -> RunTaken | None:
         if record.type == "INTENT":
             break
     return None
+
+
+def newest_taken(found: Mapping[int, Sequence[Path]]) -> set[int]:
+    """Return of each mode the newest run that traded: what a next start takes over from."""
+    newest: dict[int, int] = {}
+    for run in sorted(found):
+        with suppress(JournalError), RunJournal(found[run]) as journal:
+            taken = taken_run(journal)
+            if taken is not None:
+                newest[taken.mode] = run
+    return set(newest.values())
 
 
 def read_recovery(folder: StateFolder, before_run: int, mode: int) -> Recovery | None:

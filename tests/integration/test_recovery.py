@@ -103,6 +103,7 @@ def test_a_foreign_position_ends_the_start_with_a_report_and_nothing_is_touched(
         assert "Nothing was sent or changed" in words
         assert "leave their symbols out of ARB_SYMBOLS" in words
         assert positions(sims) == {"bybit": {"BTCUSDT": Decimal("0.004")}, "okx": {}}
+        assert not list((tmp_path / "state").glob("*.journal")), "it left journals of nothing"
         by_hand(sims, "Sell", "0.004")
         with trader(tmp_path, sims.environment()) as running:
             running.attach()

@@ -9,8 +9,8 @@ from arbitrage.core.journal import TYPE_NAMES, Journal
 from arbitrage.core.messages import Contract, Execution, Order, RunTaken
 from arbitrage.core.records import ExecKind, Leg, make_client_id
 from arbitrage.errors import JournalError
-from arbitrage.trading.reconcile import read_recovery
-from arbitrage.trading.runs import StateFolder
+from arbitrage.trading.reconcile import newest_taken, read_recovery
+from arbitrage.trading.runs import StateFolder, journal_parts
 
 MODE = 3
 CODE = {name: TYPE_NAMES.index(name) for name in TYPE_NAMES}
@@ -71,6 +71,18 @@ def test_a_run_of_another_mode_is_not_taken_over(tmp_path: Path) -> None:
             found.run for mode in (1, MODE) if (found := read_recovery(folder, 9, mode)) is not None
         ] == [3, 4]
         assert read_recovery(folder, 9, 2) is None
+
+
+def test_the_run_that_the_next_start_needs_is_known_whatever_came_after_it(
+    tmp_path: Path,
+) -> None:
+    with StateFolder(tmp_path) as folder:
+        write(folder, 2, ended=True)
+        write(folder, 3, ended=True)
+        write(folder, 4, ended=True, mode=1)
+        for run in range(5, 9):
+            write(folder, run, ended=False, mode=None)
+        assert newest_taken(journal_parts(tmp_path)) == {3, 4}
 
 
 def test_a_torn_end_is_told_and_a_damaged_middle_stops(tmp_path: Path) -> None:
