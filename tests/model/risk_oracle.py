@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 DAY_NS = 86_400 * 10**9
-AMOUNT_BOUND = (2**63 - 1) // 4
+AMOUNT_BOUND = (2**63 - 1) // 4 // 4
 LIVE = 2
 LOSS = 5  # what the kill word says when the day's loss tripped it
 
@@ -101,7 +101,7 @@ class Oracle:
         if not (
             0 < order.notional < AMOUNT_BOUND
             and order.limit > 0
-            and 0 <= order.other_leg <= AMOUNT_BOUND
+            and 0 <= order.other_leg < AMOUNT_BOUND
             and order.row < 4 * 2048
             and order.venue < 4
             and order.symbol < 2048

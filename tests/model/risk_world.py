@@ -8,7 +8,7 @@ found at once.
 import random
 from typing import Any, Protocol
 
-from risk_oracle import DAY_NS, Oracle, Order
+from risk_oracle import AMOUNT_BOUND, DAY_NS, Oracle, Order
 
 MICRO, PRICE = 10**6, 10**12
 ROWS = ((0, 0, 0), (1, 0, 1), (2, 1, 0), (3, 1, 1))  # row, venue, symbol
@@ -157,9 +157,11 @@ class World:
     def spoil(self, order: Order) -> None:
         """Make an order what no strategy sends."""
         name, value = self.rng.choice((
-            ("notional", 0), ("notional", -1), ("notional", 2**61 - 1), ("notional", 2**61 - 2),
+            ("notional", 0), ("notional", -1), ("notional", AMOUNT_BOUND),
+            ("notional", AMOUNT_BOUND - 1),
             ("limit", 0), ("limit", -1), ("side", 2), ("side", 255), ("row", 8192), ("row", 8191),
-            ("venue", 4), ("symbol", 2048), ("other_leg", -1), ("other_leg", 2**61),
+            ("venue", 4), ("symbol", 2048), ("other_leg", -1), ("other_leg", AMOUNT_BOUND),
+            ("other_leg", AMOUNT_BOUND - 1),
         ))  # fmt: skip
         setattr(order, name, value)
 
@@ -187,7 +189,7 @@ class World:
         rng, oracle, gate = self.rng, self.oracle, self.gate
         kind = rng.choice((
             "time", "time", "time", "exposure", "exposure", "exposure", "flat", "one_sided", "pair",
-            "pause", "word", "words_off", "words_off", "result", "day", "limit",
+            "pause", "word", "words_off", "words_off", "result", "day", "limit", "later",
         ))  # fmt: skip
         row, venue, symbol = rng.choice(ROWS)
         if kind == "time":
@@ -214,6 +216,8 @@ class World:
             self.raise_words(kind == "word")
         elif kind == "limit":
             self.change_limit()
+        elif kind == "later":  # midnight comes, and nobody is told
+            self.wall = (self.wall // DAY_NS + 1) * DAY_NS + rng.choice((-1, 0))
         else:
             self.end_pair(kind == "day")
 

@@ -213,8 +213,8 @@ static inline void arb_risk_refill(arb_risk_t *risk, int64_t now_mono_ns)
 
 static inline bool arb_risk_is_sane(const arb_risk_order_t *order)
 {
-    return order->notional_micro > 0 && order->notional_micro < ARB_RISK_OFF && order->limit_pico > 0 &&
-           order->row < ARB_RISK_ROWS_MAX && order->venue < ARB_VENUES_MAX &&
+    return order->notional_micro > 0 && order->notional_micro < ARB_RISK_AMOUNT_BOUND &&
+           order->limit_pico > 0 && order->row < ARB_RISK_ROWS_MAX && order->venue < ARB_VENUES_MAX &&
            order->symbol_index < ARB_SYMBOLS_MAX && order->side <= ARB_SIDE_SELL;
 }
 
@@ -255,20 +255,20 @@ static inline int64_t arb_risk_apart(int64_t one, int64_t other)
     return one > other ? one - other : other - one;
 }
 
-/* An entry's limit against both mids, and the mids against each other; a mid that is missing fails. */
+/* An entry's limit against both mids, and the mids against each other. A mid that is missing, 0, is
+ * beyond any distance. */
 static inline arb_risk_reason_t arb_risk_check_prices(const arb_risk_t *risk, const arb_risk_order_t *order)
 {
     const int64_t own = order->mid_pico[0], other = order->mid_pico[1];
     const int64_t band = arb_risk_limit(&risk->limits.entry_band_ppm_max);
     const int64_t basis = arb_risk_limit(&risk->limits.basis_ppm_max);
-    const bool known = own > 0 && other > 0;
     if (band != ARB_RISK_OFF &&
-        (!known || arb_risk_is_beyond(arb_risk_apart(order->limit_pico, own), own, band) ||
+        (arb_risk_is_beyond(arb_risk_apart(order->limit_pico, own), own, band) ||
          arb_risk_is_beyond(arb_risk_apart(order->limit_pico, other), other, band)))
         return ARB_RISK_PRICE_BAND;
     if (basis == ARB_RISK_OFF)
         return ARB_RISK_OK;
-    if (!known || arb_risk_is_beyond(arb_risk_apart(own, other), own < other ? own : other, basis))
+    if (arb_risk_is_beyond(arb_risk_apart(own, other), own < other ? own : other, basis))
         return ARB_RISK_BASIS;
     return order->basis_average_ppm > basis ? ARB_RISK_BASIS_AVERAGE : ARB_RISK_OK;
 }
@@ -319,7 +319,7 @@ static inline bool arb_risk_exit_is_wild(const arb_risk_t *risk, const arb_risk_
 static inline arb_risk_reason_t arb_risk_check(arb_risk_t *risk, const arb_risk_order_t *order,
                                                int64_t other_micro, int64_t orders, int64_t now_mono_ns)
 {
-    if (!arb_risk_is_sane(order) || other_micro < 0 || other_micro > ARB_RISK_OFF)
+    if (!arb_risk_is_sane(order) || other_micro < 0 || other_micro >= ARB_RISK_AMOUNT_BOUND)
         return ARB_RISK_BAD_ORDER;
     arb_risk_refill(risk, now_mono_ns);
     if (order->reduce_only) {

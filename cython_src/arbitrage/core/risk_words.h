@@ -71,9 +71,10 @@ enum {
     ARB_RISK_MILLION = 1000000 /* parts per million of a price */
 };
 
-/* The word of a limit that is off, and an amount too large for any limit that is on. Four of them
- * still add up to less than 2^63. */
+/* The word of a limit that is off, and the first amount that no order has: sums of a few stay far below the
+ * one, and differences of the two inside 64 bits. */
 #define ARB_RISK_OFF (INT64_MAX / 4)
+#define ARB_RISK_AMOUNT_BOUND (ARB_RISK_OFF / 4)
 
 /* Limits, most of an entry. Each is at most ARB_RISK_OFF. */
 #define ARB_RISK_LIMITS(X)                                                                              \
