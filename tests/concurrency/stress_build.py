@@ -10,7 +10,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 HEADERS = HERE.parents[1] / "cython_src" / "arbitrage" / "core"
-THREAD_HARNESSES = ("spsc", "mpsc", "broadcast", "seqlock", "lane", "parker", "tap", "journal")
+THREAD_HARNESSES = (
+    "spsc", "mpsc", "broadcast", "seqlock", "lane", "parker", "tap", "journal", "door",
+)  # fmt: skip
 HARNESSES = (*THREAD_HARNESSES, "takeover")  # takeover: processes that are killed
 FORBIDDEN = 3  # exit code of a harness that saw a forbidden outcome
 TSAN_REPORT = 66  # exit code of ThreadSanitizer when it reported a race

@@ -112,6 +112,17 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "door-does-not-wait-for-the-trader",
+        "door",
+        "intent_door.h",
+        (
+            (
+                "position - arb_load_acquire(&door->taken) >= ARB_DOOR_CAPACITY",
+                "position - arb_load_acquire(&door->taken) >= 2 * ARB_DOOR_CAPACITY",
+            ),
+        ),
+    ),
+    Mutant(
         "journal-takes-a-part-twice",
         "journal",
         "journal.h",
