@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from arbitrage import Strategy
+from arbitrage.cli_strategy import check
 from arbitrage.errors import ConfigError
 from arbitrage.trading.strategy import Answer, MarketView, OpportunitySeen, PairSeen
 from arbitrage.trading.strategy_host import (
@@ -218,6 +220,18 @@ def test_files_that_cannot_be_loaded_say_where(tmp_path: Path, text: str, said: 
         load_strategy(f"{path}:Mine")
     with pytest.raises(ConfigError, match="does not exist"):
         load_strategy(f"{tmp_path}/none.py:Mine")
+
+
+def test_arb_strategy_check(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("from arbitrage import Strategy\nclass Mine(Strategy):\n    pass\n")
+    run = CliRunner()
+    assert "does nothing" in str(run.invoke(check, [f"{path}:Mine"]).exception)
+    path.write_text(
+        "from arbitrage import Strategy\nclass Mine(Strategy):\n    def on_timer(self): pass\n"
+    )
+    assert "it has on_timer" in run.invoke(check, [f"{path}:Mine"]).output
+    assert "built in" in run.invoke(check, ["funding"]).output
 
 
 def test_an_error_is_one_line() -> None:
