@@ -29,13 +29,15 @@ def _given_options() -> set[str]:
 
 def _check_together(given: set[str], *, testnet: bool) -> None:
     """Refuse options that have no effect beside the others."""
-    wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls"})
+    wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls", "faults", "all_faults"})
     if testnet and wrong:
-        names = ", ".join(f"--{name}" for name in wrong)
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
         verb, them = ("belong", "them") if len(wrong) > 1 else ("belongs", "it")
         raise ConfigError(
             f"{names} {verb} to the simulated venues; leave {them} out with --testnet"
         )
+    if {"faults", "all_faults"} <= given:
+        raise ConfigError("--all-faults is a fault plan of its own; leave one of both out")
     if "speed" in given and "frames" not in given:
         raise ConfigError("--speed is for recorded frames; name their folder with --frames")
 
@@ -106,6 +108,15 @@ def _check_together(given: set[str], *, testnet: bool) -> None:
 )
 @click.option("--tls", is_flag=True, help="Speak TLS with the simulated venues.")
 @click.option(
+    "--faults",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Fault plan of the venues, as of `arb sim --faults`; lifted when the trader closes.",
+)
+@click.option(
+    "--all-faults", is_flag=True, help="The fault plan that comes with it: everything at once."
+)
+@click.option(
     "--testnet",
     is_flag=True,
     help="Trade Bybit's testnet (or its demo trading) and OKX's demo trading, with their keys.",
@@ -129,6 +140,8 @@ def demo(
     max_hold_s: float,
     strategy: str | None,
     tls: bool,
+    faults: Path | None,
+    all_faults: bool,
     testnet: bool,
     json_path: str | None,
 ) -> int:
@@ -152,7 +165,7 @@ def demo(
     if not math.isfinite(min_net_bps):
         raise ConfigError(f"--min-net-bps was {min_net_bps}; accepted is a finite number")
     from arbitrage.demo.report import render, to_json
-    from arbitrage.demo.run import DemoOptions, run_demo
+    from arbitrage.demo.run import ALL_FAULTS, DemoOptions, run_demo
 
     options = DemoOptions(
         seconds=seconds,
@@ -166,6 +179,7 @@ def demo(
         max_hold_s=max_hold_s,
         strategy=strategy,
         tls=tls,
+        faults=ALL_FAULTS if all_faults else faults,
     )
     given = _given_options()
     _check_together(given, testnet=testnet)

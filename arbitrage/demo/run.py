@@ -4,9 +4,11 @@ import os
 import re
 import secrets
 import signal
+import ssl
 import tempfile
 import time
-from collections.abc import Iterator
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -14,6 +16,7 @@ from types import FrameType
 import msgspec
 
 from arbitrage.config import Credentials
+from arbitrage.core.segment import Segment
 from arbitrage.demo.facts import AccountFacts, read_account
 from arbitrage.demo.live import LiveLine
 from arbitrage.demo.processes import Child
@@ -26,6 +29,7 @@ from arbitrage.instruments import VENUES, canonical_symbol
 from arbitrage.secret import Secret
 
 __all__ = [
+    "ALL_FAULTS",
     "DemoOptions",
     "StopWish",
     "clear_segment",
@@ -36,6 +40,7 @@ __all__ = [
     "watch_trader",
 ]
 
+ALL_FAULTS = Path(__file__).with_name("all_faults.toml")
 READY_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 30.0
 FLATTEN_TIMEOUT_S = 5.0
@@ -63,6 +68,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_hold_s: float = 5.0
     strategy: str | None = None
     tls: bool = False
+    faults: Path | None = None
 
 
 class StopWish:
@@ -162,7 +168,19 @@ class _Venue:
             args += ["--speed", f"{options.speed:g}"]
         if self.tls_dir is not None:
             args += ["--tls", "--tls-dir", str(self.tls_dir)]
+        if options.faults is not None:
+            args += ["--faults", str(options.faults), "--admin"]
         return args
+
+    def lift_faults(self) -> None:
+        """End all faults of its plan."""
+        url = f"{self.ready['rest_url']}/admin/faults"
+        context = None
+        if "ca_file" in self.ready:
+            context = ssl.create_default_context(cafile=self.ready["ca_file"])
+        request = urllib.request.Request(url, method="DELETE")
+        with suppress(OSError), urllib.request.urlopen(request, timeout=2, context=context):
+            return
 
     def urls(self) -> dict[str, str]:
         """Return the host variables that lead the trader here."""
@@ -227,10 +245,48 @@ def _start_venues(
     return children
 
 
+class _FaultEnd:
+    """Lift the venues' faults once the trader closes its pairs.
+
+    A venue that takes no orders cannot be left flat; what a run under faults shows is that they
+    leave nothing behind.
+    """
+
+    def __init__(self, name: str, venues: list[_Venue]) -> None:
+        self._name = name
+        self._venues = venues
+        self._segment: Segment | None = None
+
+    def __call__(self) -> None:
+        """Look whether the trader closes."""
+        if not self._venues:
+            return
+        try:
+            if self._segment is None:
+                self._segment = Segment.attach(self._name)
+            if not self._segment.controls["flatten"]:
+                return
+        except (ArbitrageError, OSError, ValueError):
+            return  # not there yet
+        for venue in self._venues:
+            venue.lift_faults()
+        self._venues = []
+
+    def close(self) -> None:
+        """Leave the segment."""
+        if self._segment is not None:
+            self._segment.close()
+
+
 def watch_trader(
-    trader: Child, venues: list[Child], seconds: float, stop: StopWish, line: LiveLine
+    trader: Child,
+    venues: list[Child],
+    seconds: float,
+    stop: StopWish,
+    line: LiveLine,
+    look: Callable[[], None] = lambda: None,
 ) -> None:
-    """Show the trader's figures until it has ended; pass on the wish to stop."""
+    """Show the trader's figures until it has ended; pass on the wish to stop; look now and then."""
     deadline = time.monotonic() + START_TIMEOUT_S + seconds + FLATTEN_TIMEOUT_S
     told = False
     while (code := trader.poll()) is None:
@@ -246,6 +302,7 @@ def watch_trader(
         if time.monotonic() > deadline + EXIT_MARGIN_S:
             raise ArbitrageError(f"{trader.title} did not end in time and was killed")
         line.refresh()
+        look()
         time.sleep(WATCH_PERIOD_S)
     if stop.asked and code == -signal.SIGTERM:  # it had not begun to trade
         raise KeyboardInterrupt
@@ -292,7 +349,9 @@ def run_demo(options: DemoOptions) -> Report:
             orphan_signal=signal.SIGTERM,
         )
         stack.callback(trader.stop, FLATTEN_TIMEOUT_S)
-        watch_trader(trader, children, options.seconds, stop, line)
+        fault_end = _FaultEnd(name, venues if options.faults is not None else [])
+        stack.callback(fault_end.close)
+        watch_trader(trader, children, options.seconds, stop, line, fault_end)
 
         after = {venue.name: venue.account() for venue in venues}
         return make_report(read_report(report_file), before, after)

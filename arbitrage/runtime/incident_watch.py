@@ -4,6 +4,7 @@ Read from the segment at each beat of the main thread, so that they are told whe
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -91,6 +92,8 @@ class IncidentWatch:
         Public connections of each venue.
     lines : callable
         Returns the gateways' connections; they may come later.
+    mono_to_wall_ns : callable
+        What to add to a time of pair events now, for tests.
     """
 
     def __init__(
@@ -101,12 +104,14 @@ class IncidentWatch:
         *,
         market_lines: int = 1,
         lines: Callable[[], Iterable[Line]] = tuple,
+        mono_to_wall_ns: Callable[[], int] = lambda: time.time_ns() - time.monotonic_ns(),
     ) -> None:
         self._segment = segment
         self._incidents = incidents
         self._symbols = list(symbols)
         self._market_lines = market_lines
         self._lines = lines
+        self._mono_to_wall_ns = mono_to_wall_ns
         self._log = IncidentLog(incidents)
         self._events = segment.pair_events.reader(from_oldest=True)
         self._states: Any = segment.store.column("state")
@@ -218,17 +223,17 @@ class IncidentWatch:
         name = EVENTS[event.event] if event.event < len(EVENTS) else str(event.event)
         reason = EXIT_REASONS[event.reason] if event.reason < len(EXIT_REASONS) else "unknown"
         symbol, key = self._symbol(event.symbol_index), str(event.pair)
+        wall_ns = event.mono_ns + self._mono_to_wall_ns()
         if name in _TROUBLE:
             why = "" if reason == "none" else f" ({reason.replace('_', ' ')})"
             if not self._incidents.is_open("pair", symbol=symbol, key=key) or name == "broken":
-                self._incidents.begin(
-                    "pair", f"pair {event.pair}: {_TROUBLE[name]}{why}", symbol=symbol, key=key
-                )
+                text = f"pair {event.pair}: {_TROUBLE[name]}{why}"
+                self._incidents.begin("pair", text, symbol=symbol, key=key, wall_ns=wall_ns)
         elif name in _OVER:
             ending = _OVER[name]
             if event.naked_us:
                 ending += f", a leg alone for at most {event.naked_us / 1000:.3f} ms,"
-            self._incidents.end("pair", ending, symbol=symbol, key=key)
+            self._incidents.end("pair", ending, symbol=symbol, key=key, wall_ns=wall_ns)
             if name != "opened" and event.naked_us:
                 cause = "fills came apart" if reason in _ON_PURPOSE else reason.replace("_", " ")
                 self.naked.setdefault(cause, Histogram()).record(event.naked_us * 1000)
@@ -250,11 +255,11 @@ class IncidentWatch:
             bits, before = self._segment.pause_reasons(index), self._paused.get(index, 0)
             self._paused[index] = bits
             for bit, why in _PAUSED.items():
-                told = {"symbol": self._symbol(index), "key": why}
+                symbol, text = self._symbol(index), f"opens no pair: {why}"
                 if bits & bit and not before & bit:
-                    self._incidents.begin("paused", f"opens no pair: {why}", **told)
+                    self._incidents.begin("paused", text, symbol=symbol, key=why)
                 elif before & bit and not bits & bit:
-                    self._incidents.end("paused", "resumed", **told)
+                    self._incidents.end("paused", "resumed", symbol=symbol, key=why)
 
     def _count(self, venue: str, name: str, value: int, words: str) -> None:
         more = self._rise(f"{venue} {name}", value)

@@ -137,24 +137,38 @@ class Incidents:
             self._take(kind, text, venue, symbol, key, count)
 
     def begin(
-        self, kind: str, text: str, *, venue: str = "", symbol: str = "", key: str | None = None
+        self,
+        kind: str,
+        text: str,
+        *,
+        venue: str = "",
+        symbol: str = "",
+        key: str | None = None,
+        wall_ns: int | None = None,
     ) -> None:
         """Tell of something that will end; while it goes on, another call counts it again."""
         with self._lock:
-            told = self._take(kind, text, venue, symbol, key, 1)
+            told = self._take(kind, text, venue, symbol, key, 1, wall_ns)
             if not told.is_open:
                 told.is_open = True
                 told.spell_wall_ns = told.last_wall_ns
 
     def end(
-        self, kind: str, ending: str, *, venue: str = "", symbol: str = "", key: str = ""
+        self,
+        kind: str,
+        ending: str,
+        *,
+        venue: str = "",
+        symbol: str = "",
+        key: str = "",
+        wall_ns: int | None = None,
     ) -> bool:
         """Tell that it is over; False when it had not begun."""
         with self._lock:
             told = self._latest.get((kind, venue, symbol, key))
             if told is None or not told.is_open:
                 return False
-            now_ns = self._clock()
+            now_ns = self._clock() if wall_ns is None else wall_ns
             told.is_open, told.ending, told.over_wall_ns = False, ending, now_ns
             told.lasted_ns += max(0, now_ns - told.spell_wall_ns)
             return True
@@ -185,9 +199,16 @@ class Incidents:
             return [told.to_dict() for told in self._all]
 
     def _take(
-        self, kind: str, text: str, venue: str, symbol: str, key: str | None, count: int
+        self,
+        kind: str,
+        text: str,
+        venue: str,
+        symbol: str,
+        key: str | None,
+        count: int,
+        wall_ns: int | None = None,
     ) -> Incident:
-        now_ns = self._clock()
+        now_ns = self._clock() if wall_ns is None else wall_ns
         text = " ".join(text.split())[:TEXT_MAX]
         full: Key = (kind, venue, symbol, _PASSING.sub("#", text) if key is None else key)
         told = self._latest.get(full)

@@ -55,6 +55,7 @@ def build_report(segment: Segment, ledger: Ledger, *, mode: str, seconds: float)
             "closed": strategy["pairs_closed"],
             "unwound": strategy["pairs_unwound"],
             "missed": strategy["pairs_missed"],
+            "broken": strategy["pairs_broken"],
             "by_funding": strategy["pairs_funding"],
             "by_intent": strategy["pairs_intent"],
         },

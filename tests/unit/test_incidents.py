@@ -149,7 +149,13 @@ class Watched:
         self.clock = clock
         self.incidents = Incidents(clock=clock)
         self.lines: list[Any] = []
-        self.watch = IncidentWatch(segment, self.incidents, SYMBOLS, lines=lambda: self.lines)
+        self.watch = IncidentWatch(
+            segment,
+            self.incidents,
+            SYMBOLS,
+            lines=lambda: self.lines,
+            mono_to_wall_ns=lambda: START_NS,
+        )
         for venue in (0, 1):
             for symbol in range(len(SYMBOLS)):
                 segment.store.apply_state(venue, symbol, ROW_LIVE)
@@ -165,6 +171,7 @@ class Watched:
         fields: dict[str, Any] = dict.fromkeys(PairEvent._fields, 0)
         fields |= {"event": EVENTS.index(name), "reason": EXIT_REASONS.index(reason)}
         fields |= {"pair": pair, "naked_us": naked_us, "symbol_index": 1}
+        fields["mono_ns"] = self.clock.now_ns - START_NS
         self.segment.pair_events.try_push(PairEvent(**fields).pack())
 
 

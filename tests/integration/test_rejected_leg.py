@@ -1,0 +1,106 @@
+"""One leg refused by its venue: how long the other one stands alone, in the running system."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from trader_kit import trader, venues
+
+from arbitrage.config import load_settings
+from arbitrage.core.messages import Execution, Order
+from arbitrage.core.records import ExecKind
+from arbitrage.trading.run_journal import RunJournal
+
+PLAN = """
+seed = 3
+[[rule]]
+what = "answer"
+venue = "okx"
+role = "private"
+call = "order"
+code = 51008
+text = "Order failed. Insufficient USDT margin in account"
+probability = 0.4
+"""
+# At a pace at which Bybit's ten orders a second never run out: what is measured is the refusal.
+SETTINGS = {
+    "ARB_MODE": "demo",
+    "ARB_SYMBOLS": "BTCUSDT,ETHUSDT",
+    "ARB_FEES": "bybit=0,okx=0",
+    "ARB_MIN_NET_BPS": "3",
+    "ARB_MIN_GROSS_BPS": "3",
+    "ARB_MAX_HOLD_S": "1",
+    "ARB_COOLDOWN_MS": "500",
+    "ARB_BREAKER_FAILURES": "1000",
+    "REDIS_URL": "",
+}
+CORES_NEEDED = 4
+MORE_MS = 5.0  # what we may need beside the venue's own time
+
+
+def run(folder: Path, seconds: float) -> dict[str, Any]:
+    """Trade with a venue that refuses; return the report, and the venues' round trip."""
+    plan = folder / "refuse.toml"
+    plan.write_text(PLAN)
+    more = ("--faults", str(plan), "--fees-bps", "0")
+    with (
+        venues(folder, rate=2000, extra=more) as sims,
+        trader(folder, sims.environment(), **SETTINGS) as running,
+    ):
+        segment = running.attach()
+        deadline_s = time.monotonic() + seconds
+        while time.monotonic() < deadline_s:
+            assert segment.alive
+            time.sleep(0.1)
+        segment.close()
+        assert running.stop() == 0
+        report = running.report()
+    report["round_trip_ms"] = round_trip_ms(folder / "state")
+    return report
+
+
+def round_trip_ms(state: Path) -> float:
+    """Return the p99 of the time from an order's intent to the first word of what became of it."""
+    with RunJournal(sorted(state.glob("orders-*.journal"))) as journal:
+        sent_ns: dict[int, int] = {}
+        times_ns = []
+        for record in journal:
+            if record.type == "INTENT":
+                sent_ns[Order.unpack(record.payload).client_id] = record.mono_ns
+            elif record.type == "EXEC":
+                told = Execution.unpack(record.payload)
+                if told.kind in (ExecKind.FILL, ExecKind.REJECT, ExecKind.DONE):
+                    begun_ns = sent_ns.pop(told.client_id, None)
+                    if begun_ns is not None:
+                        times_ns.append(record.mono_ns - begun_ns)
+    times_ns.sort()
+    return times_ns[len(times_ns) * 99 // 100] / 1e6
+
+
+def check(report: dict[str, Any]) -> dict[str, Any]:
+    """Hold every time a leg stood alone to the bound; return those after a refusal."""
+    naked: dict[str, Any] = report["naked_leg_ms"]
+    assert naked["max"] <= load_settings().risk.max_naked_ms
+    assert report["pairs"]["broken"] == 0
+    refused: dict[str, Any] = naked["by_cause"]["leg failed"]
+    assert refused["count"] > 0
+    return refused
+
+
+def test_a_refused_leg_never_leaves_the_other_alone_for_long(tmp_path: Path) -> None:
+    check(run(tmp_path, 10))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(
+    len(os.sched_getaffinity(0)) < CORES_NEEDED, reason=f"needs {CORES_NEEDED} cores"
+)
+def test_a_refused_leg_is_answered_within_milliseconds(tmp_path: Path) -> None:
+    report = run(tmp_path, 300)
+    refused = check(report)
+    assert refused["count"] >= 50
+    assert refused["p99"] <= MORE_MS + report["round_trip_ms"], report["naked_leg_ms"]
+    print(f"{refused} ms, round trip {report['round_trip_ms']:.3f} ms")
