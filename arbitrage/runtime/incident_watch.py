@@ -40,7 +40,7 @@ _COUNTED = {
         "opportunities_lost": "an opportunity was overwritten before the strategy saw it",
     },
     "gateway": {
-        "orders_unsendable": "an order could not leave: no line, or no more room in the venue's rate",
+        "orders_unsendable": "an order could not leave: no line, or the venue's rate used up",
         "executions_dropped": "an execution was lost, its ring was full",
         "timeouts": "an order was not answered in time, the venue is asked for it",
         "clock_steps": "the clock was off by more than may be slewed",
