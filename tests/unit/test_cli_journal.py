@@ -13,6 +13,8 @@ from arbitrage.core.journal import TYPE_NAMES, Journal
 from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase
 from arbitrage.core.records import ExecKind, Leg, make_client_id
 from arbitrage.errors import ArbitrageError, ConfigError, JournalError
+from arbitrage.trading.journal_rows import rows
+from arbitrage.trading.run_journal import RunJournal
 from arbitrage.trading.runs import StateFolder
 
 BUY_ID, SELL_ID = make_client_id(7, 3, Leg.ENTRY_BUY, 0), make_client_id(7, 3, Leg.ENTRY_SELL, 0)
@@ -92,6 +94,20 @@ def test_the_newest_run_is_shown_in_words(folder: Path) -> None:
     assert "BTCUSDT  unwinding  holds 0.025 BTC long, 0 contracts short  (leg_failed)" in lines[8]
     assert lines[9].endswith("killed (signal), opening_off, flatten")
     assert all(line.split()[1].endswith("Z") for line in lines), text
+
+
+def test_a_fill_that_a_venue_made_is_nobodys_order(folder: Path) -> None:
+    path = folder / "by-itself.journal"
+    journal = Journal.create(path, 64, run=9)
+    taken = zeros(
+        Execution, kind=int(ExecKind.VENUE), side=1, px=83000.5, last_qty_lots=25, fee_bps=5.5
+    )
+    append(journal, "EXEC", taken, 5)
+    with RunJournal([path]) as run_journal:
+        *_, row = rows(run_journal)
+    found = [row[key] for key in ("what", "side", "qty", "px")]
+    assert found == ["venue", "sell", "25 lots", "83000.5"]
+    assert not {"pair", "leg", "client_id"} & set(row)
 
 
 @pytest.mark.parametrize(

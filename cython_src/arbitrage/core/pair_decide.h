@@ -49,7 +49,7 @@ static inline bool arb_pair_price(const arb_strategy_t *strat, const arb_pair_t 
         double taken = levels.base[index] < left ? levels.base[index] : left;
         if (!(taken >= 0)) /* NaN: how much there is, is not known */
             break;
-        if (taken > 0)
+        if (taken > base * 1e-9) /* else a level we have emptied, or what rounding left over */
             *worst_px = levels.venue_px[index];
         cost += taken * levels.venue_px[index];
         left -= taken;
