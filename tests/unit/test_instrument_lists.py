@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, quote
 import pytest
 
 from arbitrage.config import Credentials
+from arbitrage.core.kill import KillGate
 from arbitrage.errors import ConfigError
 from arbitrage.secret import Secret
 from arbitrage.venues.base import TradedSymbol
@@ -171,6 +172,7 @@ class Sender:
 
     def __init__(self) -> None:
         self.texts: list[tuple[bytes, ...]] = []
+        self.kill_gate = KillGate()
 
     def add_instrument(self, *args: Any) -> None:
         self.texts.append(args[3])
