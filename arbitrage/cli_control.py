@@ -303,4 +303,7 @@ def screen_of(found: dict[str, Any]) -> str:
     )
     limits = [f"{key} {number:g}" for key, number in found["limits"].items()]
     lines.append(f"  limits   {', '.join(limits)}")
+    used = [f"{key} {pct:.0f} %" for key, pct in found["limits_used_pct"].items() if pct]
+    if used:
+        lines.append(f"  used     {', '.join(used)}")
     return "\n".join(lines) + "\n"

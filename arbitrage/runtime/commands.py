@@ -269,6 +269,7 @@ class Commands:
             "day_result_usd": trader.core.strategy.risk.day_result_usd,
             "gross_usd": trader.core.strategy.risk.gross_usd,
             "limits": trader.core.strategy.risk.limits,
+            "limits_used_pct": trader.core.strategy.risk.used_pct,
         }
 
     def _rows(self) -> dict[str, dict[str, int]]:

@@ -85,6 +85,26 @@ def test_exits_have_tokens_that_entries_cannot_use() -> None:
     assert gate.check(now + 100_000_000, 0, 0, 0, 1, reduce_only=True) == "ok"
 
 
+def test_the_use_of_each_limit_is_told_in_percent() -> None:
+    limits = {"max_position_usd": 200, "max_gross_usd": 1_000, "max_venue_usd": 400}
+    gate = RiskGate(**limits, max_day_loss_usd=10)
+    gate.set_exposure(0, 0, 0, 100_000_000)
+    gate.set_exposure(1, 0, 1, 150_000_000)
+    gate.set_exposure(2, 1, 0, 100_000_000)
+    gate.set_one_sided(1, 5_000_000)
+    gate.begin_day(-2.5, NOON_NS)
+    assert gate.used_pct == {
+        "max_position_usd": 75.0,
+        "max_venue_usd": 62.5,
+        "max_gross_usd": 35.0,
+        "max_one_sided_symbol_usd": 50.0,
+        "max_one_sided_usd": 0.25,
+        "max_day_loss_usd": 25.0,
+    }  # the symbol's is off
+    gate.begin_day(2.5, NOON_NS)
+    assert gate.used_pct["max_day_loss_usd"] == 0.0
+
+
 def test_every_reason_has_a_name() -> None:
     assert len(set(REASONS)) == len(REASONS) <= 32
     assert all(least <= default <= most for default, least, most in LIMITS.values())

@@ -64,6 +64,7 @@ cdef extern from "risk.h" nogil:
         int64_t token_ns
         int64_t *exposure_micro
         int64_t *symbol_micro
+        int64_t *symbol_one_sided_micro
         uint8_t *pair_open
 
     void arb_risk_limits_off(arb_risk_limits_t *limits) noexcept

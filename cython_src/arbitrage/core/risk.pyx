@@ -117,6 +117,29 @@ cdef class RiskGate:
         arb_risk_set_limits(self.ptr, &words)
         self.values = values
 
+    @property
+    def used_pct(self) -> dict[str, float]:
+        """How much of each limit of money that is on is used, in percent; any thread.
+
+        Of a limit that many rows or symbols have, the one that uses most of it.
+        """
+        cdef arb_risk_t *risk = self.ptr
+        used = {
+            "max_position_usd": _most(risk.exposure_micro, ARB_RISK_ROWS_MAX),
+            "max_symbol_usd": _most(risk.symbol_micro, ARB_SYMBOLS_MAX),
+            "max_venue_usd": _most(risk.venue_micro, ARB_VENUES_MAX),
+            "max_gross_usd": risk.gross_micro,
+            "max_one_sided_symbol_usd": _most(risk.symbol_one_sided_micro, ARB_SYMBOLS_MAX),
+            "max_one_sided_usd": risk.one_sided_micro,
+            "max_day_loss_usd": max(0, -risk.day_result_micro),
+        }
+        values = self.values
+        return {
+            name: micro / (values[name] * ARB_RISK_MICRO) * 100
+            for name, micro in used.items()
+            if values[name]
+        }
+
     cdef void borrow_controls(self, uint64_t *kill, const uint64_t *opening_off,
                               const uint64_t *flatten, uint8_t *paused) noexcept:
         self.ptr.kill = kill
@@ -238,6 +261,15 @@ cdef class RiskGate:
     def _check_row(self, row: int) -> None:
         if not 0 <= row < ARB_RISK_ROWS_MAX:
             raise IndexError(f"row was {row}; accepted values are 0 to {ARB_RISK_ROWS_MAX - 1}")
+
+
+cdef int64_t _most(const int64_t *amounts, int count) noexcept:
+    cdef int64_t most = 0
+    cdef int index
+    for index in range(count):
+        if amounts[index] > most:
+            most = amounts[index]
+    return most
 
 
 cdef int64_t _whole(value, per_unit) except -1:
