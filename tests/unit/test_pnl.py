@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from arbitrage.cli_pnl import pnl as command
 from arbitrage.config import load_settings
-from arbitrage.core.journal import TYPE_NAMES, Journal
+from arbitrage.core.journal import TYPE_NAMES, Journal, JournalRecord
 from arbitrage.core.messages import Order, PairPhase
 from arbitrage.core.records import Leg, make_client_id
 from arbitrage.core.strategy import PHASES
@@ -32,6 +32,7 @@ from arbitrage.trading.accounts import (
     known_identities,
     read_accounts,
 )
+from arbitrage.trading.history import History
 from arbitrage.trading.pair_of_fill import NO_PAIR
 from arbitrage.trading.pnl import DAY_MS, Book, day_result
 
@@ -103,6 +104,29 @@ def test_a_late_bill_lands_in_its_own_day_and_pair() -> None:
     held = book(*entry(), funding(DAY_MS // 2 + 5, "okx", "2"), *leave(DAY_MS))
     assert held.day(DAY).net == Decimal("-0.1")
     assert held.day(DAY + 1).net == Decimal("1.5") - Decimal("0.1") - 2
+
+
+def test_a_settlement_of_the_entry_s_own_millisecond_is_the_pair_s() -> None:
+    held = book(funding(1, "okx", "0.5"), *entry(), *leave())
+    assert {key for key, _ in held.pairs} == {(7, 1)}
+
+
+def test_two_holders_share_a_settlement_by_quantity_and_to_the_last_digit() -> None:
+    sold = fill(10, "okx", SELL, "101", "1", ids=(8, 5, Leg.ENTRY_SELL))
+    histories = {8: told_by_journal(sold)}
+    held = book(*entry(), sold, funding(1000, "okx", "0.10"), histories=histories)
+    shares = {
+        key: flows.funding.value for (*_, key), flows in held.flows.items() if flows.funding.units
+    }
+    assert shares == {(7, 1): Decimal("-0.06"), (8, 5): Decimal("-0.04")}
+
+
+def told_by_journal(one: AccountFill) -> History:
+    """Return a history that knows the order of this execution."""
+    history = History()
+    order = Order(**dict.fromkeys(Order._fields, 0) | {"client_id": one.client_id, "qty_lots": 1})
+    history.take(JournalRecord(1, 1, 1, 8, "INTENT", order.pack()))
+    return history
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
