@@ -1,6 +1,7 @@
 """A run's order journal, replayed: what each order and each pair is, and where the journal errs.
 
-Recovery, ``arb pnl``, reports and ``arb journal verify`` all read a journal this way::
+``arb pnl`` and ``arb journal`` read a journal this way; recovery, which has to go on with other
+contracts than the journal's, folds it in the venues' units (`past`), and tests hold both together::
 
     with RunJournal(journal_parts(folder)[run]) as journal:
         history = History.read(journal)

@@ -25,11 +25,12 @@ from typing import Any
 from trader_kit import KEYS, VENUES, credentials
 
 from arbitrage.core.messages import Adopted, Contract, Order
-from arbitrage.core.records import split_client_id
+from arbitrage.core.records import ExecKind, split_client_id
 from arbitrage.demo.facts import read_account
 from arbitrage.trading.accounts import read_accounts
 from arbitrage.trading.history import History
 from arbitrage.trading.orders import signed
+from arbitrage.trading.past import Past, fold
 from arbitrage.trading.pnl import Book
 from arbitrage.trading.reconcile import taken_run
 from arbitrage.trading.run_journal import RunJournal, decode
@@ -329,6 +330,26 @@ def check_takings(story: Story, trades: dict[str, list[ExecutionReport]]) -> int
     return checked
 
 
+def check_history(history: History, past: Past) -> None:
+    """Hold true that what recovery folds and what the typed states replay are the same."""
+    lots: Counter[int] = Counter()
+    for pair in history.pairs.values():
+        for row, held, sign in zip(pair.rows, pair.lots, (1, -1), strict=True):
+            lots[row] += sign * held
+    late = [told for pair, told in history.venue_fills if pair is None]
+    for told in late + [told for told in history.earlier_words if told.kind == ExecKind.FILL]:
+        lots[told.row] += told.last_qty_lots * (-1 if told.side else 1)
+    held = {}
+    for row, count in lots.items():
+        if count:
+            contract = history.contracts[row]
+            key = (VENUES[contract.venue], contract.venue_symbol)
+            held[key] = count * past.lots[key]
+    assert held == past.standing
+    unheard = {order.client_id for order in past.open_orders if order.filled < order.qty}
+    assert {order.client_id for order in history.open_orders} == unheard
+
+
 def check_money(lane: Lane, trades: dict[str, list[ExecutionReport]]) -> None:
     """Hold true that the accounts' journals hold each execution once, and explain the equity."""
     accounts = read_accounts(lane.state)
@@ -347,6 +368,7 @@ def check_money(lane: Lane, trades: dict[str, list[ExecutionReport]]) -> None:
         with RunJournal(paths) as journal:
             histories[run] = History.read(journal)
             assert histories[run].problems == [], f"run {run}"
+            check_history(histories[run], fold(journal))
     book = Book(accounts, "simulator", histories)
     assert book.total.net == lane.equity() - lane.before
     assert [pair.key for pair in book.pairs.values() if not pair.is_flat] == []
