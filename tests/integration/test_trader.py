@@ -319,26 +319,3 @@ def test_feed_processes_end_quietly(tmp_path: Path) -> None:
         log = (tmp_path / f"trader-{running.name}.log").read_text()
     assert "Traceback" not in log
     assert "ERROR" not in log
-
-
-def test_a_trader_killed_with_positions_names_all_of_them_at_its_next_start(tmp_path: Path) -> None:
-    with venues(tmp_path) as sims:
-        settings = {"ARB_MAX_HOLD_S": "3600", "ARB_TAKE_PROFIT_BPS": "500", "ARB_STOP_BPS": "900"}
-        with trader(tmp_path, sims.environment(), **settings) as first:
-            segment = first.attach()
-            deadline = time.monotonic() + 20
-            while segment.counters()["strategy"]["pairs_opened"] < 1:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
-            os.kill(first.child.pid, signal.SIGKILL)
-            first.child.wait(5)
-        time.sleep(0.2)  # what was on its way to the venues fills
-        held = {
-            f"{qty} {name} at {venue}"
-            for venue, facts in sims.accounts().items()
-            for name, qty in facts.positions.items()
-        }
-        assert len(held) >= 2
-        code, words = last_words(tmp_path, sims.environment())
-    assert code == 1
-    assert all(position in words for position in held)
