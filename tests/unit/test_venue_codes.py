@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from arbitrage.config import Credentials
+from arbitrage.core.kill import KillGate
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import Instrument
 from arbitrage.secret import Secret
@@ -40,6 +41,7 @@ class Sender:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.kill_gate = KillGate()
 
     def add_instrument(self, *_: Any) -> None: ...
 

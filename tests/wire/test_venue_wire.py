@@ -10,6 +10,7 @@ import pytest
 import venue_frames as frames
 
 from arbitrage.config import Credentials
+from arbitrage.core.kill import KillGate
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.instruments import Instrument
 from arbitrage.secret import Secret
@@ -54,6 +55,7 @@ class Sender:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Any, ...]] = []
+        self.kill_gate = KillGate()
 
     def add_instrument(self, *_: Any) -> None: ...
 
