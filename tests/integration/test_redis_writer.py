@@ -108,7 +108,7 @@ def opportunity(number: int, **changes: Any) -> Opportunity:
 
 def pair_event(number: int) -> PairEvent:
     numbers = [number, 10**15, 10**15, 0, 3000.5, 3001.5, NAN, NAN, 0.75, 3.3, NAN, 10.5, 0.0]
-    return PairEvent(*numbers, 120, number, 2, 0, 64, 1, 2, 0, 7)
+    return PairEvent(*numbers, 120, number, 2, 0, 0, 0, 64, 1, 2, 0, 7)
 
 
 def publish(segment: Segment, numbers: range) -> None:
