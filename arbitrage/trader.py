@@ -82,7 +82,7 @@ def trade(
     if live_accepted and settings.mode != "live":
         raise ConfigError(f"{LIVE_FLAG} was given with mode {settings.mode}; it belongs to live")
 
-    from arbitrage.runtime.engine import run_trader
+    from arbitrage.runtime.run import run_trader
 
     return run_trader(settings, seconds=seconds, report=report)
 

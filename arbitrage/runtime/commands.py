@@ -204,7 +204,7 @@ class Commands:
     async def _through_loop(self, role: str) -> None:
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
-        for thread in self._trader.loops:
+        for thread in self._trader.crew.loops:
             if thread.role == role:
                 thread.call(lambda: loop.call_soon_threadsafe(done.set))
                 try:

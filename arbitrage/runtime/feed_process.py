@@ -77,7 +77,7 @@ async def _end_with_trader(segment: Segment) -> None:
 
 def main(arguments: list[str]) -> int:
     """Run one venue's feed until SIGTERM or until the trader is gone."""
-    from arbitrage.runtime.engine import run_feeds
+    from arbitrage.runtime.crew import run_feeds
 
     name, venue, core_text = arguments
     segment = Segment.attach(name, writable=True)

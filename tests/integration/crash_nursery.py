@@ -17,7 +17,7 @@ from typing import Any
 from arbitrage.cold.log import setup_logging
 from arbitrage.config import load_settings
 from arbitrage.errors import run_guarded
-from arbitrage.runtime.engine import run_trader
+from arbitrage.runtime.run import run_trader
 from arbitrage.sim.config import SimConfig
 from arbitrage.sim.limits import SimLimits
 from arbitrage.sim.server import SimServer, make_exchange

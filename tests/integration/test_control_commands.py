@@ -81,6 +81,7 @@ def check_kill_and_flatten(made: Desk) -> None:
     os.kill(made.trader.child.pid, signal.SIGUSR2)
     made.wait(lambda: made.segment.kill_reason != 0, "the signal did not trip")
     wait_flat(made)
+    made.wait(lambda: read_kill(made.folder) is not None, "the trip was not written down")
     record = read_kill(made.folder)
     assert record is not None
     assert record.flatten
