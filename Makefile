@@ -7,8 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
-# Two workers even on one core: many tests wait for sockets, not for the processor.
-WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$(( cores < 2 ? 2 : cores > 8 ? 8 : cores )))
+# Half as many again as there are cores: many tests wait for sockets, not for the processor.
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 2); echo $$(( cores > 8 ? 12 : (cores * 3 + 1) / 2 )))
 BUDGET ?= 3600
 ARGS ?=
 SOURCES := $(wildcard cython_src/arbitrage/core/*)

@@ -88,9 +88,11 @@ def test_pairs_are_taken_over_again_and_again_and_closed_in_the_end(tmp_path: Pa
     pairs = report["pairs"]
     assert pairs["adopted"] >= len(held["bybit"])
     assert pairs["closed"] + pairs["unwound"] == pairs["adopted"] + pairs["opened"]
-    told = [incident for incident in report["incidents"] if incident["kind"] == "recovery"]
-    assert len(told) == pairs["adopted"]
-    assert " is taken over, open" in told[0]["text"]
+    told = [incident["text"] for incident in report["incidents"] if incident["kind"] == "recovery"]
+    taken = [text for text in told if " is taken over, " in text]
+    assert len(taken) == pairs["adopted"]
+    # one that was just being opened when its trader was killed may be uneven
+    assert any(text.endswith(", open") for text in taken)
 
 
 def test_a_foreign_position_ends_the_start_with_a_report_and_nothing_is_touched(
