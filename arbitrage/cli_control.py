@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ import click
 
 from arbitrage.cli import write_text
 from arbitrage.control import ControlClient
-from arbitrage.errors import ControlError, JournalError, NoTraderError
+from arbitrage.errors import ControlError, JournalError, NoTraderError, TraderSilentError
 from arbitrage.trading.kill_record import (
     WISH_NAME,
     KillRecord,
@@ -94,7 +95,14 @@ def kill(state_dir: str | None, name: str | None, flat: bool, why: str, clear: b
     except NoTraderError:
         return _kill_later(folder, flat, why)
     with client:
-        done = client.call("kill", why=why or f"told by {who()}", flatten=flat)
+        try:
+            done = client.call("kill", why=why or f"told by {who()}", flatten=flat)
+        except TraderSilentError as error:
+            leave_wish(folder, flat)
+            raise ControlError(
+                f"{error}; {folder / WISH_NAME} was written as well, which kills it when it looks, "
+                "or the next one that starts; stop the process if orders must not leave"
+            ) from None
         first = "it was killed already" if done["was_killed"] else "killed"
         write_text(
             "-",
@@ -130,6 +138,11 @@ def _confirm(client: ControlClient) -> int:
         time.sleep(CONFIRM_AGAIN_S)
 
 
+def leave_wish(folder: Path, flat: bool) -> None:
+    """Leave the file that kills whoever looks for it next."""
+    write_whole(folder / WISH_NAME, b"flatten\n" if flat else b"")
+
+
 def _kill_later(folder: Path, flat: bool, why: str) -> int:
     """Leave a trip for the next start, or, where something holds the folder, the wish for one."""
     record = KillRecord(
@@ -144,7 +157,7 @@ def _kill_later(folder: Path, flat: bool, why: str) -> int:
     except JournalError as error:
         if "in use" not in str(error):
             raise
-        write_whole(folder / WISH_NAME, b"flatten\n" if flat else b"")
+        leave_wish(folder, flat)
         write_text(
             "-",
             f"a trader holds {folder} but does not listen: it is starting, stopping or hangs; "
@@ -232,6 +245,8 @@ def limit(
     """List the limits in use, or set one until the trader stops."""
     if limit_name is not None and value is None:
         raise click.UsageError(f"give {limit_name} a value, or no name to list them all")
+    if value is not None and not math.isfinite(value):
+        raise click.UsageError(f"{limit_name} was {value:g}; a limit is a number")
     args = {} if limit_name is None else {"name": limit_name, "value": value}
     with connect(folder_of(state_dir), name) as client:
         limits = client.call("limit", **args)["limits"]

@@ -11,6 +11,7 @@ import click
 import msgspec
 
 from arbitrage.cli import OutputFile, write_text
+from arbitrage.core.journal import TYPE_NAMES
 from arbitrage.errors import ConfigError, JournalError
 from arbitrage.trading.history import History
 from arbitrage.trading.journal_rows import COLUMNS, Row, iso_time, rows, sentence
@@ -21,7 +22,7 @@ from arbitrage.wording import counted
 
 __all__ = ["journal"]
 
-TYPES = ("run", "contract", "intent", "exec", "pair", "kill", "fill", "funding", "position")
+TYPES = tuple(name.lower() for name in TYPE_NAMES[1:])  # without EMPTY
 _KINDS = {False: "orders", True: "account"}
 
 

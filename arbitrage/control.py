@@ -19,7 +19,7 @@ from typing import Any, Self
 
 import msgspec
 
-from arbitrage.errors import ConfigError, ControlError, NoTraderError
+from arbitrage.errors import ConfigError, ControlError, NoTraderError, TraderSilentError
 
 __all__ = ["SOCKET_NAME", "ControlClient", "Reply", "Request", "address_of", "socket_path"]
 
@@ -149,7 +149,7 @@ class ControlClient:
             while reply.id != self._count:  # of a call that was given up
                 reply = self._read()
         except TimeoutError:
-            raise ControlError(
+            raise TraderSilentError(
                 f"the trader at {self.path} did not answer {verb} within "
                 f"{self._socket.gettimeout():g} s; whether it took effect is not known"
             ) from None

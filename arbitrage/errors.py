@@ -11,7 +11,8 @@
     ├── SegmentError              the shared-memory segment is missing, foreign or in use
     ├── JournalError              the order journal cannot be read or written
     └── ControlError              a command that a running trader refused or did not answer
-        └── NoTraderError         no trader listens there
+        ├── NoTraderError         no trader listens there
+        └── TraderSilentError     it did not answer in time
 
 Messages use full words, state the offending value and never contain a secret.
 """
@@ -32,6 +33,7 @@ __all__ = [
     "OrderError",
     "RiskReject",
     "SegmentError",
+    "TraderSilentError",
     "WireError",
     "fail",
     "run_guarded",
@@ -114,6 +116,10 @@ class ControlError(ArbitrageError):
 
 class NoTraderError(ControlError):
     """No trader listens on the control socket."""
+
+
+class TraderSilentError(ControlError):
+    """A trader took a command and did not answer in time: what became of it is not known."""
 
 
 def _wants_traceback() -> bool:

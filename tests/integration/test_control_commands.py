@@ -44,6 +44,7 @@ def test_a_trader_obeys_a_person(tmp_path: Path) -> None:
         code, _, err = arb(made.folder, "kill", "--name", "somebody-else")
         assert (code, made.segment.kill_reason) == (1, 0)
         assert "nothing done" in err
+        check_kill_of_a_hung_trader(made)
         check_stop_while_killed(made)
 
 
@@ -91,6 +92,20 @@ def check_kill_and_flatten(made: Desk) -> None:
     code, _, err = arb(made.folder, "kill", "--clear")
     assert (code, "has not tripped" in err) == (1, True)
     arb(made.folder, "resume", "all")
+    made.wait_orders(2)
+
+
+def check_kill_of_a_hung_trader(made: Desk) -> None:
+    """It cannot answer; the wish is left for it, and for the next one should it never wake."""
+    os.kill(made.trader.child.pid, signal.SIGSTOP)
+    code, _, err = arb(made.folder, "kill", "--why", "it hangs")
+    assert code == 1
+    assert f"{WISH_NAME} was written as well" in err
+    assert (made.folder / WISH_NAME).exists()
+    os.kill(made.trader.child.pid, signal.SIGCONT)
+    made.wait(lambda: read_kill(made.folder) is not None, "it woke and was not killed")
+    assert arb(made.folder, "kill", "--clear")[0] == 0
+    assert not (made.folder / WISH_NAME).exists()
     made.wait_orders(2)
 
 

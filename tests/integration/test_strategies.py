@@ -67,7 +67,6 @@ def test_funding_is_captured_and_the_books_agree_with_both_venues(tmp_path: Path
         assert books_agree(report, before, hosts.equity())
     assert report["pairs"]["by_funding"] >= 1
     assert Decimal(report["ledger"]["funding"]) > 0
-    assert sum(Decimal(text) for text in report["ledger"].values()) > 0
 
 
 def user_class(folder: Path, then: str) -> str:

@@ -1,17 +1,21 @@
 """The segment: made once, attached read-only, replaced when its trader was killed."""
 
 import os
+import signal
 import stat
+import struct
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import arbitrage
-from arbitrage.core.segment import LAYOUT_VERSION, Segment, process_start_ticks
+from arbitrage.core.memory import process_start_ticks
+from arbitrage.core.segment import LAYOUT_VERSION, Segment
 from arbitrage.errors import SegmentError
 
 HOLDER = """
@@ -181,6 +185,22 @@ def test_steering_words_are_seen_by_readers(name: str) -> None:
     owner.close()
 
 
-def test_start_ticks_tell_processes_apart() -> None:
-    assert process_start_ticks(os.getpid()) > 0
-    assert process_start_ticks(2**22 - 1) == 0
+def test_a_segment_of_nobody_or_of_the_dead_is_replaced(name: str) -> None:
+    """Killed while it made the segment, or killed and not yet waited for by its parent."""
+    half = Segment.create(name, mode="test")
+    path = Path(f"/dev/shm/arbitrage.{name}")
+    # as a run leaves it that dies before its owner is written
+    owner = struct.pack("<qQ", os.getpid(), process_start_ticks(os.getpid()) or 0)
+    at = path.read_bytes().index(owner)
+    with path.open("r+b") as file:
+        file.seek(at)
+        file.write(bytes(len(owner)))
+    assert not half.alive
+    Segment.create(name, mode="test").close()
+    child = subprocess.Popen([sys.executable, "-c", HOLDER, name], stdout=subprocess.PIPE)
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"ready\n"
+    os.kill(child.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and its parent has not asked
+    Segment.create(name, mode="test").close()
+    child.wait()

@@ -23,6 +23,7 @@ from arbitrage.core.clock cimport Clock_wrap, arb_clock_t, arb_mono_ns, arb_wall
 from arbitrage.core.histogram cimport Histogram_wrap
 from arbitrage.core.histogram import LatencyTracker
 from arbitrage.core.lane cimport Lane_wrap, arb_lane_t
+from arbitrage.core.memory import process_start_ticks
 from arbitrage.core.meters cimport (
     counters_of,
     enter_thread,
@@ -103,16 +104,6 @@ def shm_path(name: str) -> str:
         raise ValueError(f"segment name was {name!r}; accepted are up to 31 letters, digits, "
                          "'.', '_', '-'")
     return "/arbitrage." + name
-
-
-def process_start_ticks(pid: int) -> int:
-    """Return when a process started, clock ticks since boot; 0 when there is no such process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            # the command name may hold spaces and brackets: count fields after its closing one
-            return int(stat.read().rsplit(b")", 1)[1].split()[19])
-    except (OSError, IndexError, ValueError):
-        return 0
 
 
 cdef extern from "kill_gate.h" nogil:
@@ -212,9 +203,10 @@ cdef class Segment:
         cdef Segment segment = wrap(memory, plan.total_bytes, name, False)
         segment.is_owner = True
         prefault(<char *>memory, &plan)
+        # its owner first: a run that is killed in between leaves nobody's segment, which is stale
+        plan.owner_pid = os.getpid()
+        plan.owner_start_ticks = process_start_ticks(os.getpid())
         memcpy(memory, &plan, sizeof(plan))
-        segment.ptr.owner_pid = os.getpid()
-        segment.ptr.owner_start_ticks = process_start_ticks(os.getpid())
         segment.ptr.created_wall_ns = arb_wall_ns()
         segment.ptr.heartbeat_mono_ns = arb_mono_ns()
         segment.ptr.run = run
@@ -320,8 +312,9 @@ cdef class Segment:
     @property
     def alive(self) -> bool:
         """Whether the trader that made this segment still runs."""
-        return (self.ptr.state != ARB_SEGMENT_CLOSED
-                and process_start_ticks(self.ptr.owner_pid) == self.ptr.owner_start_ticks)
+        if self.ptr.state == ARB_SEGMENT_CLOSED:
+            return False
+        return process_start_ticks(self.ptr.owner_pid) == self.ptr.owner_start_ticks
 
     @property
     def heartbeat_age_s(self) -> float:
