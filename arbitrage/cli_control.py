@@ -28,6 +28,7 @@ from arbitrage.wording import counted
 __all__ = ["flatten", "kill", "limit", "pause", "resume", "status"]
 
 CONFIRM_S = 10.0
+STILL_FLAT = "every pair is being closed and none is opened: arb resume all ends that\n"
 CONFIRM_AGAIN_S = 0.05
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -171,9 +172,11 @@ def _kill_later(folder: Path, flat: bool, why: str) -> int:
 def _clear(folder: Path, name: str | None) -> int:
     try:
         with connect(folder, name) as client:
-            cleared = client.call("clear_kill")["cleared"] or {}
-            since = cleared.get("when", "")
+            done = client.call("clear_kill")
+            since = (done["cleared"] or {}).get("when", "")
             write_text("-", f"cleared: orders leave again; it was killed since {since}\n")
+            if done["flatten"]:
+                write_text("-", STILL_FLAT)
             return 0
     except NoTraderError:
         with StateFolder(folder):
@@ -217,6 +220,8 @@ def resume(state_dir: str | None, name: str | None, symbols: tuple[str, ...]) ->
     with connect(folder_of(state_dir), name) as client:
         done = client.call("resume", symbols=list(symbols))
         _tell_paused(done["paused"])
+        if done["flatten"] and not done["killed"]:
+            write_text("-", STILL_FLAT)
         if done["killed"]:
             write_text("-", "the kill switch still stands: arb kill --clear takes it back\n")
     return 0

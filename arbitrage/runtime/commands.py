@@ -1,6 +1,7 @@
 """What the commands of the control socket do to a running trader, and how each proves it."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ ALL = "all"
 LIFTED = PAUSES["operator"] | PAUSES["breaker"] | PAUSES["reconciliation"]
 NOT_ASKED = {"confirmed": False, "state": "not asked"}
 TURNING = ("strategy", "fused")
+_log = logging.getLogger(__name__)
 
 
 class KillArgs(msgspec.Struct, forbid_unknown_fields=True):
@@ -83,7 +85,14 @@ class Commands:
                 f"verb was {request.verb[:40]!r}; accepted are {', '.join(self._verbs)}"
             )
         form, work = self._verbs[request.verb]
-        result: dict[str, Any] = await work(msgspec.convert(request.args, form), request.by)
+        args = msgspec.convert(request.args, form)
+        result: dict[str, Any] = await work(args, request.by)
+        if isinstance(args, SymbolArgs):
+            _log.info("%s %s, told by %s", request.verb, ",".join(args.symbols), request.by)
+        elif isinstance(args, LimitArgs) and args.value is not None:
+            _log.info("limit %s is %g now, told by %s", args.name, args.value, request.by)
+        elif request.verb == "flatten":
+            _log.info("every pair is being closed, told by %s", request.by)
         return result
 
     # ---- the kill switch ------------------------------------------------------------------------
@@ -110,7 +119,10 @@ class Commands:
             raise ControlError("the kill switch has not tripped: there is nothing to clear")
         record = self._trader.kill_switch.clear(by)
         await self._seen_by_gateways(False)
-        return {"cleared": None if record is None else msgspec.to_builtins(record)}
+        return {
+            "cleared": None if record is None else msgspec.to_builtins(record),
+            "flatten": self._trader.segment.controls["flatten"],
+        }
 
     async def _seen_by_gateways(self, is_killed: bool) -> None:
         """Wait until no gateway can act on what the switch was before."""
@@ -145,15 +157,21 @@ class Commands:
         if ALL in args.symbols:
             if trader.stop_asked.is_set():
                 raise ControlError("the trader is stopping: it opens no pair any more")
+            trader.kill_switch.is_flatten_told = False
             if trader.segment.kill_reason == 0:
                 trader.segment.steer(flatten=False)
         for index in chosen:
             trader.segment.unpause(index, LIFTED)
         await self._strategy_turned()
-        return {"paused": self._paused(), "killed": trader.segment.kill_reason != 0}
+        return {
+            "paused": self._paused(),
+            "killed": trader.segment.kill_reason != 0,
+            "flatten": trader.segment.controls["flatten"],
+        }
 
     async def _flatten(self, _args: NoArgs, by: str) -> dict[str, Any]:
         trader = self._trader
+        trader.kill_switch.is_flatten_told = True
         if trader.segment.kill_reason != 0:
             trader.kill_switch.flatten(by)
         trader.segment.steer(flatten=True)

@@ -80,6 +80,7 @@ class KillSwitch:
         on_trip: Callable[[], None],
         on_told: Callable[[], None],
     ) -> None:
+        self.is_flatten_told = False  # by a command: it outlasts the kill, until it is taken back
         self._segment = segment
         self._folder = folder
         self._on_trip = on_trip
@@ -212,7 +213,7 @@ class KillSwitch:
             clear_kill(self._folder)
             del self._asked[:asked]
             self._unwritten = False
-            self._segment.steer(flatten=False)
+            self._segment.steer(flatten=self.is_flatten_told)
             self.record = None
             self._segment.clear_kill()
             if self._asked:  # somebody tripped it meanwhile, and meant it

@@ -44,6 +44,7 @@ def test_a_trader_obeys_a_person(tmp_path: Path) -> None:
         code, _, err = arb(made.folder, "kill", "--name", "somebody-else")
         assert (code, made.segment.kill_reason) == (1, 0)
         assert "nothing done" in err
+        check_flatten_outlasts_a_kill(made)
         check_kill_of_a_hung_trader(made)
         check_stop_while_killed(made)
 
@@ -91,6 +92,21 @@ def check_kill_and_flatten(made: Desk) -> None:
     assert not made.segment.controls["flatten"]
     code, _, err = arb(made.folder, "kill", "--clear")
     assert (code, "has not tripped" in err) == (1, True)
+    arb(made.folder, "resume", "all")
+    made.wait_orders(2)
+
+
+def check_flatten_outlasts_a_kill(made: Desk) -> None:
+    assert arb(made.folder, "kill")[0] == 0
+    assert arb(made.folder, "flatten")[0] == 0
+    wait_flat(made)
+    code, out, _ = arb(made.folder, "kill", "--clear")
+    assert (code, "arb resume all ends that" in out) == (0, True)
+    before = made.order_count
+    code, out, _ = arb(made.folder, "resume", "BTCUSDT")
+    assert (code, "arb resume all ends that" in out) == (0, True)
+    time.sleep(0.2)
+    assert made.order_count == before
     arb(made.folder, "resume", "all")
     made.wait_orders(2)
 
