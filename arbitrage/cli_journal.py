@@ -146,8 +146,12 @@ def show(
 ) -> int:
     """Show the records of a run, the newest one unless a number is given."""
     with RunJournal(_parts(state_dir, run, _KINDS[account])) as held:
+        is_empty = True
         for row in _chosen(held, types, pair, last):
+            is_empty = False
             sys.stdout.write(sentence(row) + "\n")
+        if is_empty:
+            click.echo(f"run {held.run} has no such record", err=True)
     return 0
 
 

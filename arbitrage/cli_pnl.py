@@ -106,23 +106,28 @@ def pnl(
         raise ConfigError("--parquet was '-'; Parquet is no text, name a file")
     arrow = _arrow() if parquet is not None else None
     folder = _folder(state_dir)
+    known = journal_parts(folder, "account")
+    if run is not None and run not in known:
+        raise ConfigError(f"{folder} holds no account of run {run}; the newest is {max(known)}")
     accounts = read_accounts(folder)
     chosen = mode or _newest_mode(accounts)
     prices = {} if marks is None else _marks(marks)
     histories = _histories(folder, accounts)
     book = Book(accounts, chosen, histories, since_ms=since, until_ms=until, run=run)
     rows = pnl_rows(book, by, prices, histories)
+    # one run closes what another one opened: what stands is known of all of them together only
+    standing = position_rows(book, prices) if run is None else []
     totals: Row = {"mode": chosen} | money_of(book.total) | {"unrealised": book.unrealised(prices)}
     for note in accounts.notes:
         click.echo(f"not whole: {note}", err=True)
     if json_path is not None:
-        _write_json(json_path, by, rows, totals, position_rows(book, prices), accounts)
+        _write_json(json_path, by, rows, totals, standing, accounts)
     elif csv_path is not None:
         _write_csv(csv_path, by, rows)
     elif parquet is not None:
         _write_parquet(arrow, parquet, by, rows)
     else:
-        write_text("-", _table(by, rows, totals, position_rows(book, prices)))
+        write_text("-", _table(by, rows, totals, standing, of_all=run is None))
         others = sorted({fill.mode for fill in accounts.fills} - {chosen})
         if others:
             write_text("-", f"other money in this folder: --mode {', --mode '.join(others)}\n")
@@ -202,7 +207,9 @@ def _cell(name: str, value: Any) -> str:
     return f"{value:,}" if name == "fills" else str(value)
 
 
-def _table(by: str, rows: list[Row], totals: Row, standing: list[Row]) -> str:
+def _table(
+    by: str, rows: list[Row], totals: Row, standing: list[Row], *, of_all: bool
+) -> str:
     columns = _TEXT.get(by) or (*KEYS[by], "fills", "volume", "realised", "fees", "funding", "net")
     grid = [list(columns)]
     grid += [[_cell(name, row.get(name)) for name in columns] for row in rows]
@@ -224,7 +231,9 @@ def _table(by: str, rows: list[Row], totals: Row, standing: list[Row]) -> str:
             text += "mark unknown: its unrealised result is not in these figures\n"
         else:
             text += f"mark {_plain(row['mark_px'])}: {_cell('unrealised', row['unrealised'])}\n"
-    return text if standing else text + "nothing stands\n"
+    if standing or not of_all:
+        return text
+    return text + "nothing stands\n"
 
 
 def _write_json(

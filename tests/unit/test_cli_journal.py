@@ -121,7 +121,9 @@ def test_a_fill_that_a_venue_made_is_nobodys_order(folder: Path) -> None:
     ],
 )
 def test_records_are_chosen(folder: Path, args: list[str], count: int) -> None:
-    assert len(run("show", *args, "--state-dir", str(folder)).output.splitlines()) == count
+    done = run("show", *args, "--state-dir", str(folder))
+    assert len(done.stdout.splitlines()) == count
+    assert ("has no such record" in done.stderr) == (count == 0)
 
 
 def test_exports_hold_the_same_rows(folder: Path, tmp_path: Path) -> None:

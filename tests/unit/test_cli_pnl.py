@@ -178,6 +178,9 @@ def test_since_until_run_and_mode_choose(folder: Path) -> None:
     assert net("--since", "2026-09-05T00:00:00Z") == "-0.1"
     assert net("--run", "6", "--mode", "paper") == "-0.05"
     assert net("--run", "6") == "0"
+    refused = run(folder, "--run", "99").exception
+    assert isinstance(refused, ConfigError)
+    assert "holds no account of run 99; the newest is" in str(refused)
 
 
 def test_the_day_so_far_is_what_its_ended_pairs_brought_whole(folder: Path) -> None:
