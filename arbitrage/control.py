@@ -14,11 +14,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
+from arbitrage.closing import Closing
 from arbitrage.errors import ConfigError, ControlError, NoTraderError, TraderSilentError
 
 __all__ = ["SOCKET_NAME", "ControlClient", "Reply", "Request", "address_of", "socket_path"]
@@ -79,7 +79,7 @@ def address_of(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-class ControlClient:
+class ControlClient(Closing):
     """Send commands to a trader and wait for each answer.
 
     Threads: one. May stay connected for as long as the trader lives.
@@ -175,14 +175,3 @@ class ControlClient:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
