@@ -92,7 +92,8 @@ def check(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_refused_leg_never_leaves_the_other_alone_for_long(tmp_path: Path) -> None:
-    check(run(tmp_path, 5))
+    refused = check(run(tmp_path, 5))
+    assert refused["max"] <= load_settings().risk.max_naked_ms
 
 
 @pytest.mark.long

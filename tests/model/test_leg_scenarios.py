@@ -124,6 +124,7 @@ def test_a_million_scenarios_with_their_money(binary: Path, tmp_path: Path, bloc
 @pytest.mark.parametrize("block", range(4))
 def test_ten_million_scenarios(binary: Path, block: int) -> None:
     figures = play(binary, LONG_MORE, seed=SEED + 200 + block)
+    assert figures["scenarios"] == LONG_MORE
     print(f"{figures['scenarios']} scenarios, {figures['orders']} orders")
 
 
@@ -131,4 +132,5 @@ def test_ten_million_scenarios(binary: Path, block: int) -> None:
 @pytest.mark.timeout(900)
 def test_scenarios_under_the_sanitizers(tmp_path: Path) -> None:
     flags = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    play(build(tmp_path, *flags), 100_000, seed=SEED + 300)
+    figures = play(build(tmp_path, *flags), 100_000, seed=SEED + 300)
+    assert figures["scenarios"] == 100_000
