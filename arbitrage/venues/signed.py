@@ -19,7 +19,7 @@ from arbitrage.venues.rest_client import RestClient
 # Refusals of a login that pass by themselves; anything else needs a person.
 PASSING = {Action.RETRY, Action.QUERY, Action.THROTTLE}
 # A clock measured so often and still refused is not what is wrong.
-CLOCK_REFUSALS_MAX = 3
+CLOCK_MEASURES_MAX = 2
 
 
 class SignedConnection(Connection):
@@ -70,7 +70,8 @@ class SignedConnection(Connection):
         self.rest = rest
         self._credentials = credentials
         self._login: asyncio.Future[None] | None = None
-        self._clock_refusals = 0
+        self._clock_measures = 0  # since a login was accepted
+        self._resyncing: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def hide(self, text: str) -> str:
@@ -94,6 +95,9 @@ class SignedConnection(Connection):
         ConnectorError
             Refused (terminal unless it was the clock), or not answered.
         """
+        if self._resyncing is not None:
+            # a time that was refused would only be refused again
+            await asyncio.wait({self._resyncing})
         self._login = asyncio.get_running_loop().create_future()
         self.send(self.login_frame(self.rest.clock.stamp_ms()))
         try:
@@ -107,7 +111,7 @@ class SignedConnection(Connection):
 
     def login_accepted(self) -> None:
         """Say that the venue let us in."""
-        self._clock_refusals = 0
+        self._clock_measures = 0
         if self._login is not None and not self._login.done():
             self._login.set_result(None)
 
@@ -118,11 +122,11 @@ class SignedConnection(Connection):
         """
         is_passing = code in self.codes and self.codes.action(code) in PASSING
         is_clock = is_clock or self.codes.of(code).is_clock
-        self._clock_refusals = self._clock_refusals + 1 if is_clock else 0
         is_passing = is_passing and not is_clock
-        is_clock = is_clock and self._clock_refusals < CLOCK_REFUSALS_MAX
+        is_clock = is_clock and self._clock_measures < CLOCK_MEASURES_MAX
         if is_clock:
-            self.spawn(self._resync())
+            if self._resyncing is None or self._resyncing.done():
+                self._resyncing = self.spawn(self._resync())
             advice = "the clock was off and is being measured again"
         elif is_passing:
             advice = "trying again"
@@ -161,3 +165,4 @@ class SignedConnection(Connection):
 
     async def _resync(self) -> None:
         await self.rest.sync_clock()
+        self._clock_measures += 1

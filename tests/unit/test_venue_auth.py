@@ -251,21 +251,31 @@ class Refused(BybitSession):
     """A session whose login answers are given by the test."""
 
     def __init__(self) -> None:
-        super().__init__("ws://127.0.0.1:1", "order", BYBIT, BybitRest("http://127.0.0.1:1", BYBIT))
+        rest = BybitRest("http://127.0.0.1:1", BYBIT)
+        rest.sync_clock = self._measure  # type: ignore[method-assign,assignment]
+        super().__init__("ws://127.0.0.1:1", "order", BYBIT, rest)
         self.measured = 0
+        self.may_measure = asyncio.Event()
+        self.may_measure.set()
+        self.stamped_after: list[int] = []
 
     async def on_open(self) -> None: ...
 
     def on_message(self, payload: bytes, recv_mono_ns: int) -> None: ...
 
-    async def _resync(self) -> None:
+    async def _measure(self) -> None:
+        await self.may_measure.wait()
         self.measured += 1
+
+    def send(self, message: bytes) -> None:
+        self.stamped_after.append(self.measured)
 
     async def answer(self, payload: bytes) -> ConnectorError | None:
         self._login = asyncio.get_running_loop().create_future()
         self.take_login(wire.control(payload))
-        await asyncio.sleep(0)
         error = self._login.exception()
+        if self._resyncing is not None and self.may_measure.is_set():
+            await asyncio.wait({self._resyncing})
         assert error is None or isinstance(error, ConnectorError)
         return error
 
@@ -301,6 +311,27 @@ def test_a_clock_refused_again_and_again_is_final() -> None:
         again = await session.answer(late)
         assert again is not None
         assert not again.is_terminal, "a login in between clears the count"
+
+    asyncio.run(main())
+
+
+def test_a_login_waits_for_the_clock_that_is_being_measured() -> None:
+    async def main() -> None:
+        session = Refused()
+        session.may_measure.clear()
+        late = b'{"retCode":10002,"retMsg":"request time exceeds","op":"auth"}'
+        for _ in range(5):  # refusals by a clock not measured anew say nothing about the new one
+            error = await session.answer(late)
+            assert error is not None
+            assert not error.is_terminal
+        login = asyncio.ensure_future(session.login())
+        await asyncio.sleep(0)
+        assert session.stamped_after == []
+        session.may_measure.set()
+        await asyncio.wait({login}, timeout=0.05)
+        assert session.stamped_after == [1]
+        session.login_accepted()
+        await login
 
     asyncio.run(main())
 
