@@ -16,8 +16,6 @@ ROOT = Path(__file__).parents[2]
 BASE = {"errors", "config", "config_values", "fees", "frame_files", "hosts", "instruments", "keys"}
 BASE |= {"closing", "control", "secret", "settings", "wording"}
 PROGRAMS = {"cli", "trader", "monitor", "demo"}
-PROGRAMS |= {"cli_bench", "cli_control", "cli_instruments", "cli_journal", "cli_mirror"}
-PROGRAMS |= {"cli_pnl", "cli_record", "cli_replay", "cli_strategy"}
 ROOMS = {"core", "venues", "trading", "sim", "research", "cold", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {
     "core": {"core"},

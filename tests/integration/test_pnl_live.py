@@ -9,7 +9,7 @@ from typing import Any
 from click.testing import CliRunner
 from trader_kit import KEYS, trader, venues
 
-from arbitrage.cli_pnl import pnl
+from arbitrage.cli.pnl import pnl
 
 HOLD = {"ARB_MAX_HOLD_S": "600", "ARB_TAKE_PROFIT_BPS": "1000", "ARB_STOP_BPS": "1000"}
 

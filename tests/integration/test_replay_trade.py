@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from arbitrage.cli_replay import replay
+from arbitrage.cli.replay import replay
 
 T0_NS = 1_790_000_000_000_000_000
 SETTLES_MS = T0_NS // 1_000_000 + 30_000

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 from trader_kit import KEYS, VENUES, Proxy, trader, venues
 
-from arbitrage.cli_pnl import pnl
+from arbitrage.cli.pnl import pnl
 from arbitrage.trading.accounts import read_accounts
 from arbitrage.trading.history import History
 from arbitrage.trading.run_journal import RunJournal

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from arbitrage.cli_journal import journal as command
+from arbitrage.cli.journal import journal as command
 from arbitrage.core.journal import Journal
 from arbitrage.core.records import Leg, make_client_id
 from arbitrage.trading.account_journal import AccountJournal

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from arbitrage.cli_journal import journal as command
+from arbitrage.cli.journal import journal as command
 from arbitrage.core.journal import TYPE_NAMES, Journal
 from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase
 from arbitrage.core.records import ExecKind, Leg, make_client_id

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from pnl_rig import BUY, DAY, NOON, entry, fill, funding, leave, write
 
-from arbitrage.cli_pnl import pnl as command
+from arbitrage.cli.pnl import pnl as command
 from arbitrage.config import load_settings
 from arbitrage.core.journal import TYPE_NAMES, Journal
 from arbitrage.core.messages import Order, PairPhase

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from arbitrage import Strategy
-from arbitrage.cli_strategy import check
+from arbitrage.cli.strategy import check
 from arbitrage.errors import ConfigError
 from arbitrage.trading.strategy import Answer, MarketView, OpportunitySeen, PairSeen
 from arbitrage.trading.strategy_host import (

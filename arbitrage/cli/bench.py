@@ -15,7 +15,7 @@ __all__ = ["bench"]
 
 def _clone() -> Path:
     """Return the folder that holds ``benchmarks``: this clone's root or the working folder."""
-    for folder in (Path(__file__).resolve().parents[1], Path.cwd()):
+    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
         if (folder / "benchmarks" / "__main__.py").is_file():
             return folder
     raise ConfigError("the benchmarks are part of a clone, not of the wheel; run this in a clone")

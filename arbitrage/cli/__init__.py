@@ -31,25 +31,25 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("arbitrage.demo.command", "demo", "Two simulated venues and a trader, with a report."),
     "trade": ("arbitrage.trader", "trade", "Run the trader: paper, demo, testnet or live."),
     "sim": ("arbitrage.sim.__main__", "main", "Run both simulated venues on loopback, or one."),
-    "replay": ("arbitrage.cli_replay", "replay", "Find the opportunities in recorded frames."),
+    "replay": ("arbitrage.cli.replay", "replay", "Find the opportunities in recorded frames."),
     "instruments": (
-        "arbitrage.cli_instruments",
+        "arbitrage.cli.instruments",
         "instruments",
         "List both venues' contracts and their common grid.",
     ),
-    "journal": ("arbitrage.cli_journal", "journal", "Show, verify and export the journals."),
-    "pnl": ("arbitrage.cli_pnl", "pnl", "Show what was earned, by pair, venue, symbol or day."),
-    "status": ("arbitrage.cli_control", "status", "Show what a running trader does and holds."),
-    "kill": ("arbitrage.cli_control", "kill", "Let no order leave any more, also after restarts."),
-    "pause": ("arbitrage.cli_control", "pause", "Open no pair of some symbols, or of all."),
-    "resume": ("arbitrage.cli_control", "resume", "Open pairs of paused symbols again."),
-    "flatten": ("arbitrage.cli_control", "flatten", "Close every pair, open none until resumed."),
-    "limit": ("arbitrage.cli_control", "limit", "List a running trader's limits, or set one."),
-    "strategy": ("arbitrage.cli_strategy", "strategy", "Check a strategy of your own."),
-    "bench": ("arbitrage.cli_bench", "bench", "Measure, beside the floors, in a clone."),
+    "journal": ("arbitrage.cli.journal", "journal", "Show, verify and export the journals."),
+    "pnl": ("arbitrage.cli.pnl", "pnl", "Show what was earned, by pair, venue, symbol or day."),
+    "status": ("arbitrage.cli.control", "status", "Show what a running trader does and holds."),
+    "kill": ("arbitrage.cli.control", "kill", "Let no order leave any more, also after restarts."),
+    "pause": ("arbitrage.cli.control", "pause", "Open no pair of some symbols, or of all."),
+    "resume": ("arbitrage.cli.control", "resume", "Open pairs of paused symbols again."),
+    "flatten": ("arbitrage.cli.control", "flatten", "Close every pair, open none until resumed."),
+    "limit": ("arbitrage.cli.control", "limit", "List a running trader's limits, or set one."),
+    "strategy": ("arbitrage.cli.strategy", "strategy", "Check a strategy of your own."),
+    "bench": ("arbitrage.cli.bench", "bench", "Measure, beside the floors, in a clone."),
     "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),
-    "record": ("arbitrage.cli_record", "record", "Record a trader's raw market frames."),
-    "mirror": ("arbitrage.cli_mirror", "mirror", "Mirror a trader's events into Redis."),
+    "record": ("arbitrage.cli.record", "record", "Record a trader's raw market frames."),
+    "mirror": ("arbitrage.cli.mirror", "mirror", "Mirror a trader's events into Redis."),
 }
 
 
@@ -211,7 +211,3 @@ def monitor_main() -> NoReturn:
     from arbitrage.monitor import monitor
 
     run_command(monitor, "arb-monitor")
-
-
-if __name__ == "__main__":
-    main()
