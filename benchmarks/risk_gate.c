@@ -23,10 +23,12 @@ ARB_BENCH_API bench_gate_t *gate_new(uint32_t symbols)
     limits.order_cost_ns = 1000;
     limits.orders_burst = 1000;
     limits.orders_kept_for_exits = 100;
-    arb_risk_init(&bench->risk, &limits, &bench->kill, &bench->opening_off, &bench->flatten, bench->paused);
+    arb_risk_init(&bench->risk, &limits, &bench->kill, &bench->opening_off, &bench->flatten,
+                  bench->paused);
     arb_risk_begin_day(&bench->risk, -1, 1);
     for (uint32_t row = 0; row < 2 * symbols; row++)
-        arb_risk_set_exposure(&bench->risk, row, row / symbols, row % symbols, 100 * ARB_RISK_MICRO);
+        arb_risk_set_exposure(&bench->risk, row, row / symbols, row % symbols,
+                              100 * ARB_RISK_MICRO);
     return bench;
 }
 ARB_BENCH_API void gate_free(bench_gate_t *bench) { free(bench); }
@@ -37,7 +39,8 @@ ARB_BENCH_API arb_risk_order_t *gate_orders(uint64_t count, uint32_t symbols, ui
     arb_risk_order_t *orders = arb_bench_zeroed(count * sizeof *orders);
     for (uint64_t at = 0; at < count; at++) {
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        uint32_t random = (uint32_t)(seed >> 33), symbol = random % symbols, venue = random / symbols % 2;
+        uint32_t random = (uint32_t)(seed >> 33), symbol = random % symbols,
+                 venue = random / symbols % 2;
         int64_t mid = INT64_C(1000000000000) * (1 + random % 90000);
         orders[at] = (arb_risk_order_t){
             .notional_micro = 1 + (int64_t)(random % 999) * ARB_RISK_MICRO,
@@ -64,7 +67,8 @@ ARB_BENCH_API arb_risk_order_t *gate_orders(uint64_t count, uint32_t symbols, ui
 ARB_BENCH_API void gate_orders_free(arb_risk_order_t *orders) { free(orders); }
 
 /* What every order must be told, worked out beside the gate. */
-ARB_BENCH_API uint64_t gate_wrong(bench_gate_t *bench, const arb_risk_order_t *orders, uint64_t count)
+ARB_BENCH_API uint64_t gate_wrong(bench_gate_t *bench, const arb_risk_order_t *orders,
+                                  uint64_t count)
 {
     uint64_t wrong = 0;
     for (uint64_t at = 0; at < count; at++) {

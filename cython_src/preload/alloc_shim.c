@@ -1,8 +1,8 @@
 /* Allocation shim: counts every C allocation by thread. Loaded with LD_PRELOAD, never linked.
  *
- * It stands in front of malloc, calloc, realloc and their aligned relatives, adds one to a counter of
- * the calling thread and calls the C library. arbitrage.core.alloc_meter finds it by the exported
- * function below and adds Python's own allocations, which mostly never reach malloc.
+ * It stands in front of malloc, calloc, realloc and their aligned relatives, adds one to a counter
+ * of the calling thread and calls the C library. arbitrage.core.alloc_meter finds it by the
+ * exported function below and adds Python's own allocations, which mostly never reach malloc.
  * Without the shim those figures are absent, never zero.
  */
 #define _GNU_SOURCE
@@ -61,7 +61,8 @@ __attribute__((visibility("default"))) void *aligned_alloc(size_t alignment, siz
     return __libc_memalign(alignment, bytes);
 }
 
-__attribute__((visibility("default"))) int posix_memalign(void **memory, size_t alignment, size_t bytes)
+__attribute__((visibility("default"))) int posix_memalign(void **memory, size_t alignment,
+                                                          size_t bytes)
 {
     if (alignment % sizeof(void *) != 0 || (alignment & (alignment - 1)) != 0 || alignment == 0)
         return EINVAL;

@@ -1,5 +1,5 @@
-/* Intent door under stress: one producer, one consumer that keeps its own position; positions that wrap
- * in the middle of the run.
+/* Intent door under stress: one producer, one consumer that keeps its own position; positions that
+ * wrap in the middle of the run.
  *
  *   observed by the consumer               outcome     why
  *   -------------------------------------- ----------- ----------------------------------------

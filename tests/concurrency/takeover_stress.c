@@ -61,7 +61,8 @@ static void end(pid_t child)
     waitpid(child, NULL, 0);
 }
 
-/* Records carry their position: whoever continues at the recovered position continues the numbers. */
+/* Records carry their position: whoever continues at the recovered position continues the
+ * numbers. */
 static void push_for_ever(void *argument)
 {
     arb_spsc_ring_t *ring = argument;

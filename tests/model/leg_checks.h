@@ -1,6 +1,6 @@
 /* What must hold after each turn of a scenario and at its end. Part of leg_scenarios.c. */
 
-/* ---- each order ----------------------------------------------------------------------------------- */
+/* ---- each order ------------------------------------------------------------------------------ */
 
 static void check_order(const arb_order_t *sent)
 {
@@ -11,14 +11,16 @@ static void check_order(const arb_order_t *sent)
             fail("a client id was used twice");
     if (arb_client_id_run(sent->client_id) != strat->config.run)
         fail("a client id of another run");
-    if (sent->qty_lots <= 0 || sent->px_ticks <= 0 || sent->row >= ROWS || sent->venue != sent->row / SYMBOLS)
+    if (sent->qty_lots <= 0 || sent->px_ticks <= 0 || sent->row >= ROWS ||
+        sent->venue != sent->row / SYMBOLS)
         fail("an order without quantity, price or row");
     if (kill_word != 0 && flatten_word == 0)
         fail("an order left after the kill switch");
     if (!reduces && (kill_word != 0 || paused[sent->symbol_index] != 0))
         fail("an entry left while killed or paused");
     double base = (double)sent->qty_lots * arb_row_lot_base(store, sent->row);
-    double usd = base * (double)sent->px_ticks * PX_TICK[sent->row] * arb_store_px_mult(store)[sent->row];
+    double usd =
+        base * (double)sent->px_ticks * PX_TICK[sent->row] * arb_store_px_mult(store)[sent->row];
     if (!reduces && usd > 100.001)
         fail("an entry larger than the gate lets pass");
     /* a reduce-only order is for no more than what we were told that we hold */
@@ -46,14 +48,14 @@ static void check_sent(const arb_sent_order_t *sent)
         fail("an order is remembered with another quantity");
     if ((sent->state == ARB_SENT_DONE) != over)
         fail("an order is over for one and not for the other");
-    if (sent->filled_lots != order->known || sent->filled_lots + cancelled + open != sent->sent_lots ||
-        arb_sent_open_lots(sent) != open)
+    if (sent->filled_lots != order->known ||
+        sent->filled_lots + cancelled + open != sent->sent_lots || arb_sent_open_lots(sent) != open)
         fail("filled + cancelled + open is not what was sent");
     if (order->known > order->filled)
         fail("more was told than the venue filled");
 }
 
-/* ---- each turn ------------------------------------------------------------------------------------ */
+/* ---- each turn ------------------------------------------------------------------------------- */
 
 static void check_pair(uint32_t symbol)
 {
@@ -92,9 +94,10 @@ static void check_turn(void)
         fail("an order was dropped");
 }
 
-/* ---- the end -------------------------------------------------------------------------------------- */
+/* ---- the end --------------------------------------------------------------------------------- */
 
-/* The journal tells the same story: each intent left once and ended, each change of phase is in the table. */
+/* The journal tells the same story: each intent left once and ended, each change of phase is in the
+ * table. */
 static void check_journal(void)
 {
     static uint8_t ended[ORDERS_MAX];
@@ -143,9 +146,11 @@ static void check_end(void)
     if (risk->gross_micro != 0)
         fail("the gate counts an exposure that is not there");
     for (uint32_t symbol = 0; symbol < SYMBOLS; symbol++)
-        if (strat->pairs[symbol].phase != ARB_PAIR_IDLE || risk->pair_open[symbol] != 0 || !all_told(symbol))
+        if (strat->pairs[symbol].phase != ARB_PAIR_IDLE || risk->pair_open[symbol] != 0 ||
+            !all_told(symbol))
             fail("a pair or an order is not over");
-    if (counters->pairs_closed + counters->pairs_unwound + counters->pairs_missed != counters->pairs_opening)
+    if (counters->pairs_closed + counters->pairs_unwound + counters->pairs_missed !=
+        counters->pairs_opening)
         fail("a pair ended twice, or never");
     if (journal.count >= JOURNAL)
         fail("the journal of the model is too small");

@@ -1,10 +1,11 @@
-/* Two legs against everything venues may do: the real strategy, gate and journal between the venues of
- * leg_venue.h, in virtual time, one scenario a number. After each turn what the strategy believes is
- * compared with what it was told, and after each scenario with what the venues hold.
+/* Two legs against everything venues may do: the real strategy, gate and journal between the venues
+ * of leg_venue.h, in virtual time, one scenario a number. After each turn what the strategy
+ * believes is compared with what it was told, and after each scenario with what the venues hold.
  *
- * Arguments: file of codes (venue code action, a line each), seed, first scenario, how many, where what
- * the ledger needs is written ("": nowhere). Prints what occurred, for the caller to see that everything
- * did. The first thing that must not be ends it with exit code 3 and one line that names the scenario. */
+ * Arguments: file of codes (venue code action, a line each), seed, first scenario, how many, where
+ * what the ledger needs is written ("": nowhere). Prints what occurred, for the caller to see that
+ * everything did. The first thing that must not be ends it with exit code 3 and one line that names
+ * the scenario. */
 #include "strategy_turn.h" /* first: it asks the system headers for clock_gettime */
 
 #include "leg_venue.h"
@@ -35,8 +36,9 @@ static _Noreturn void fail(const char *what)
     for (uint32_t symbol = 0; symbol < SYMBOLS; symbol++)
         printf("  symbol %u: phase %u reason %u lots %lld %lld; venues hold %lld %lld\n", symbol,
                strat->pairs[symbol].phase, strat->pairs[symbol].reason,
-               (long long)strat->pairs[symbol].legs[0].lots, (long long)strat->pairs[symbol].legs[1].lots,
-               (long long)world.position[symbol], (long long)world.position[SYMBOLS + symbol]);
+               (long long)strat->pairs[symbol].legs[0].lots,
+               (long long)strat->pairs[symbol].legs[1].lots, (long long)world.position[symbol],
+               (long long)world.position[SYMBOLS + symbol]);
     exit(3);
 }
 
@@ -53,13 +55,14 @@ static void tell(const arb_exec_t *exec)
         fail("the ring of executions is full");
 }
 
-/* ---- the world around the strategy ------------------------------------------------------------- */
+/* ---- the world around the strategy ----------------------------------------------------------- */
 
 static void quote(uint32_t row, double shift_bps)
 {
     double mid = MID[row] * (1 + shift_bps * 1e-4);
-    arb_tick_t tick = {.bid_px = mid * (1 - 5e-5), .ask_px = mid * (1 + 5e-5), .bid_qty = 1e7, .ask_qty = 1e7,
-                       .recv_mono_ns = world.now, .seq_row_kind = arb_tick_pack(1, row, ARB_TICK_QUOTE)};
+    arb_tick_t tick = {.bid_px = mid * (1 - 5e-5), .ask_px = mid * (1 + 5e-5), .bid_qty = 1e7,
+                       .ask_qty = 1e7, .recv_mono_ns = world.now,
+                       .seq_row_kind = arb_tick_pack(1, row, ARB_TICK_QUOTE)};
     arb_store_apply_quote(store, &tick, 0);
 }
 
@@ -76,8 +79,10 @@ static void set_up_store(void)
         arb_store_max_lots(store)[row] = 1000000000;
         arb_store_taker_bps(store)[row] = 5;
     }
-    symbols[0] = (arb_strategy_symbol_t){.step_base = 0.06, .step_lots = {STEP_LOTS[0][0], STEP_LOTS[0][1]}};
-    symbols[1] = (arb_strategy_symbol_t){.step_base = 1000, .step_lots = {STEP_LOTS[1][0], STEP_LOTS[1][1]}};
+    symbols[0] =
+        (arb_strategy_symbol_t){.step_base = 0.06, .step_lots = {STEP_LOTS[0][0], STEP_LOTS[0][1]}};
+    symbols[1] =
+        (arb_strategy_symbol_t){.step_base = 1000, .step_lots = {STEP_LOTS[1][0], STEP_LOTS[1][1]}};
 }
 
 static void set_up(void)
@@ -88,8 +93,8 @@ static void set_up(void)
     risk = make(sizeof *risk);
     journal = (arb_journal_t){.capacity = JOURNAL};
     journal.records = make(JOURNAL * sizeof(arb_journal_record_t));
-    wire = (arb_strategy_wiring_t){.store = store, .journal = &journal, .risk = risk, .symbols = symbols,
-                                   .flatten = &flatten_word};
+    wire = (arb_strategy_wiring_t){.store = store, .journal = &journal, .risk = risk,
+                                   .symbols = symbols, .flatten = &flatten_word};
     wire.opportunities = make(arb_broadcast_ring_bytes(RING));
     wire.executions = make(arb_mpsc_ring_bytes(RING));
     for (uint32_t venue = 0; venue < VENUES; venue++)
@@ -103,12 +108,12 @@ static arb_strategy_config_t draw_config(void)
     int64_t retry_ns = between(10, 20) * MS;
     return (arb_strategy_config_t){
         .run = (uint32_t)(scenario % ((1 << ARB_RUN_BITS) - 1)) + 1, .symbol_capacity = SYMBOLS,
-        .min_net_bps = 0, .min_gross_bps = 5, .take_profit_bps = 1, .stop_bps = 30, .position_usd = 60,
-        .depth_factor = 1, .entry_slip_bps = 1, .exit_slip_bps = 2, .exit_widen_bps = 5,
-        .exit_slip_bps_max = 100, .stale_slip_bps = 20, .max_hold_ns = between(5, 400) * MS,
-        .cooldown_ns = MS, .cooldown_ns_max = 8 * MS, .retry_ns = retry_ns, .retry_ns_max = 8 * retry_ns,
-        .naked_ns_max = between(40, 300) * MS, .settle_ns = between(1, 40) * MS,
-        .exit_tries_max = (uint32_t)between(4, 40),
+        .min_net_bps = 0, .min_gross_bps = 5, .take_profit_bps = 1, .stop_bps = 30,
+        .position_usd = 60, .depth_factor = 1, .entry_slip_bps = 1, .exit_slip_bps = 2,
+        .exit_widen_bps = 5, .exit_slip_bps_max = 100, .stale_slip_bps = 20,
+        .max_hold_ns = between(5, 400) * MS, .cooldown_ns = MS, .cooldown_ns_max = 8 * MS,
+        .retry_ns = retry_ns, .retry_ns_max = 8 * retry_ns, .naked_ns_max = between(40, 300) * MS,
+        .settle_ns = between(1, 40) * MS, .exit_tries_max = (uint32_t)between(4, 40),
         .breaker_failures = (uint32_t)between(1, 3), .complete_tries_max = (uint32_t)between(0, 2),
         .journal_room_min = 64, .spread_on = true};
 }
@@ -117,7 +122,8 @@ static void reset(void)
 {
     arb_strategy_config_t config;
     FILE *book = world.book;
-    memset((char *)&world + offsetof(world_t, order_count), 0, sizeof world - offsetof(world_t, order_count));
+    memset((char *)&world + offsetof(world_t, order_count), 0,
+           sizeof world - offsetof(world_t, order_count));
     world.book = book;
     world.now = 1000 * MS;
     world.random = seed * 0x2545F4914F6CDD1Dull ^ scenario * 0xD6E8FEB86659FD93ull;
@@ -147,7 +153,7 @@ static void reset(void)
     timeout_ns = between(20, 300) * MS;
 }
 
-/* ---- what may happen --------------------------------------------------------------------------- */
+/* ---- what may happen ------------------------------------------------------------------------- */
 
 /* Whether all that was ever sent of a symbol has been told, so that nothing is owed. */
 static bool all_told(uint32_t symbol)
@@ -191,7 +197,8 @@ static void offer(uint32_t symbol)
     quote(buy_venue * SYMBOLS + symbol, 0);
     quote((1 - buy_venue) * SYMBOLS + symbol, 21);
     arb_opportunity_t opp = {.id = ++opportunity_id, .recv_mono_ns = world.now, .gross_bps = 20,
-                             .net_bps = 20, .symbol_index = (uint16_t)symbol, .event = ARB_OPP_OPEN};
+                             .net_bps = 20, .symbol_index = (uint16_t)symbol,
+                             .event = ARB_OPP_OPEN};
     opp.buy_row = (uint16_t)(buy_venue * SYMBOLS + symbol);
     opp.sell_row = (uint16_t)((1 - buy_venue) * SYMBOLS + symbol);
     arb_broadcast_publish((arb_broadcast_ring_t *)wire.opportunities, &opp);
@@ -205,7 +212,8 @@ static void liquidate(uint32_t row)
     if (held == 0 || strat->pairs[row % SYMBOLS].phase == ARB_PAIR_IDLE || !is_fair(row % SYMBOLS))
         return;
     int64_t size = held > 0 ? held : -held, sign = held > 0 ? -1 : 1;
-    int64_t lots = chance(60) ? size : between(1, size), px_ticks = (int64_t)(MID[row] / PX_TICK[row]);
+    int64_t lots = chance(60) ? size : between(1, size),
+            px_ticks = (int64_t)(MID[row] / PX_TICK[row]);
     world.position[row] += sign * lots;
     world.cash[row] -= sign * lots * px_ticks;
     world.fees[row] += lots * px_ticks * FEE_RATE[row / SYMBOLS];
@@ -276,7 +284,8 @@ static void happen(const event_t *event)
         break;
     case EV_FORCED: {
         arb_exec_t exec = {.kind = ARB_EXEC_VENUE, .recv_mono_ns = world.now, .px = MID[index],
-                           .cum_qty_lots = -1, .row = (uint16_t)index, .venue = (uint8_t)(index / SYMBOLS)};
+                           .cum_qty_lots = -1, .row = (uint16_t)index,
+                           .venue = (uint8_t)(index / SYMBOLS)};
         exec.last_qty_lots = event->more > 0 ? event->more : -event->more;
         exec.side = event->more > 0 ? ARB_SIDE_BUY : ARB_SIDE_SELL;
         change_known(index, event->more);
@@ -301,7 +310,7 @@ static void happen(const event_t *event)
 
 #include "leg_checks.h"
 
-/* ---- one scenario ------------------------------------------------------------------------------ */
+/* ---- one scenario ---------------------------------------------------------------------------- */
 
 static void take_orders(void)
 {
@@ -357,7 +366,8 @@ int main(int argc, char **argv)
     if (table == NULL)
         return 2;
     while (code_count < CODES_MAX && fscanf(table, "%u %u %u", &venue, &code, &action) == 3)
-        codes[code_count++] = (code_t){.code = code, .venue = (uint8_t)venue, .action = (uint8_t)action};
+        codes[code_count++] = (code_t){.code = code, .venue = (uint8_t)venue,
+                                       .action = (uint8_t)action};
     fclose(table);
     seed = strtoull(argv[2], NULL, 10);
     uint64_t first = strtoull(argv[3], NULL, 10), wanted = strtoull(argv[4], NULL, 10), played = 0;

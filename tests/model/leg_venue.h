@@ -1,21 +1,25 @@
-/* Two venues that do anything a venue may do, in virtual time, and the gateways in front of them. What
- * they are is written from the venues' rules and the gateways' promises, not from the strategy's headers:
- * only the records are shared. All chance is one generator, so that a scenario is its number. */
+/* Two venues that do anything a venue may do, in virtual time, and the gateways in front of them.
+ * What they are is written from the venues' rules and the gateways' promises, not from the
+ * strategy's headers: only the records are shared. All chance is one generator, so that a scenario
+ * is its number. */
 #ifndef LEG_VENUE_H
 #define LEG_VENUE_H
 
 #include "leg_world.h"
 
-/* ---- what reaches the strategy ----------------------------------------------------------------- */
+/* ---- what reaches the strategy --------------------------------------------------------------- */
 
 static void tell(const arb_exec_t *exec); /* the scenario's: into the ring of executions */
 
-static void tell_of(const order_t *order, uint8_t kind, int64_t last, int64_t cum, double px, uint32_t code)
+static void tell_of(const order_t *order, uint8_t kind, int64_t last, int64_t cum, double px,
+                    uint32_t code)
 {
     arb_exec_t exec = {.client_id = order->sent.client_id, .recv_mono_ns = world.now, .px = px,
-                       .last_qty_lots = last, .cum_qty_lots = cum, .venue_code = code, .row = order->sent.row,
-                       .venue = order->sent.venue, .kind = kind, .side = order->sent.side};
-    exec.fee_bps = kind == ARB_EXEC_FILL ? (float)FEE_RATE[order->sent.venue] * 10000 / FEE_UNITS : 0;
+                       .last_qty_lots = last, .cum_qty_lots = cum, .venue_code = code,
+                       .row = order->sent.row, .venue = order->sent.venue, .kind = kind,
+                       .side = order->sent.side};
+    exec.fee_bps =
+        kind == ARB_EXEC_FILL ? (float)FEE_RATE[order->sent.venue] * 10000 / FEE_UNITS : 0;
     tell(&exec);
 }
 
@@ -102,7 +106,7 @@ static void tell_reject(order_t *order, uint32_t code)
     tell_of(order, ARB_EXEC_REJECT, 0, 0, NAN, code);
 }
 
-/* ---- the venue --------------------------------------------------------------------------------- */
+/* ---- the venue ------------------------------------------------------------------------------- */
 
 static void trade(int32_t order_index, int64_t lots)
 {
@@ -124,7 +128,9 @@ static void trade(int32_t order_index, int64_t lots)
 /* A push takes its time, now and then long; on a dark line it is lost. */
 static int64_t push_delay(void)
 {
-    return world.healed ? between(1, MS) : chance(5) ? between(100 * MS, 500 * MS) : between(1, 20 * MS);
+    return world.healed ? between(1, MS)
+           : chance(5)  ? between(100 * MS, 500 * MS)
+                        : between(1, 20 * MS);
 }
 
 static void match(int32_t order_index)
@@ -157,7 +163,8 @@ static void match(int32_t order_index)
     for (int32_t index = 0; index < order->trade_count; index++) {
         if (world.faulty && !world.healed && !order->hostile && chance(3))
             continue; /* a lost push: the question finds it */
-        later(order->hostile ? between(1, 20 * MS) : push_delay(), EV_FILL, order->trade_first + index, 0);
+        later(order->hostile ? between(1, 20 * MS) : push_delay(), EV_FILL,
+              order->trade_first + index, 0);
         if (chance(5))
             later(push_delay(), EV_FILL, order->trade_first + index, 0);
     }
@@ -222,7 +229,7 @@ static void ask(int32_t order_index)
     bool hasty = order->hostile && (order->sent.flags & ARB_ORDER_REDUCE_ONLY) == 0 && chance(30);
     if (!dark && !order->lost && !order->arrived && hasty) {
         tell_reject(order, 4); /* "not found", and then it arrives and fills after all */
-    } else if (dark || (!order->lost && !order->arrived)) { /* no answer, or one too early to believe */
+    } else if (dark || (!order->lost && !order->arrived)) { /* no answer, or too early a one */
         later(between(5 * MS, 50 * MS), EV_ASK, order_index, 0);
     } else if (order->lost || order->refused) {
         tell_reject(order, 4);
@@ -256,12 +263,16 @@ static void take_refusal(int32_t order_index, int64_t more)
     begin_asking(order_index);
 }
 
-static bool is_dark(const order_t *order) { return world.dark_until[order->sent.venue] > world.now; }
+static bool is_dark(const order_t *order)
+{
+    return world.dark_until[order->sent.venue] > world.now;
+}
 
 /* Returns whether the event was one of an order. */
 static bool venue_event(const event_t *event)
 {
-    order_t *order = &world.orders[event->type == EV_FILL ? world.trades[event->index].order : event->index];
+    order_t *order =
+        &world.orders[event->type == EV_FILL ? world.trades[event->index].order : event->index];
     switch (event->type) {
     case EV_ARRIVE:
         if (is_dark(order) && chance(50))
@@ -282,7 +293,7 @@ static bool venue_event(const event_t *event)
     case EV_FILL:
         if (!is_dark(order))
             take_fill(event->index);
-        else if (order->hostile) /* nobody asks for it any more: the stream's catching up tells it */
+        else if (order->hostile) /* nobody asks any more: the stream's catching up tells it */
             later(10 * MS, EV_FILL, event->index, 0);
         return true;
     case EV_OVER:

@@ -1,5 +1,5 @@
-/* What a scenario of two legs consists of: orders, trades, events in the order of their times, and chance.
- * Part of leg_venue.h. */
+/* What a scenario of two legs consists of: orders, trades, events in the order of their times, and
+ * chance. Part of leg_venue.h. */
 #ifndef LEG_WORLD_H
 #define LEG_WORLD_H
 
@@ -18,15 +18,18 @@ static const int64_t FEE_RATE[VENUES] = {55, 50}; /* of FEE_UNITS */
 enum action { ACTION_RETRY, ACTION_QUERY, ACTION_THROTTLE, ACTION_DROP, ACTION_STOP, ACTION_COUNT };
 typedef struct { uint32_t code; uint8_t venue, action; uint64_t seen; } code_t;
 
-enum event_type { EV_ARRIVE, EV_ACK, EV_REFUSED, EV_FILL, EV_OVER, EV_DEADLINE, EV_ASK, EV_QUOTE, EV_STATE,
-                  EV_KILL, EV_PAUSE, EV_FLATTEN, EV_DARK, EV_LIGHT, EV_LIQUIDATE, EV_FORCED, EV_OPPORTUNITY,
-                  EV_HEAL };
+enum event_type {
+    EV_ARRIVE, EV_ACK, EV_REFUSED, EV_FILL, EV_OVER, EV_DEADLINE, EV_ASK, EV_QUOTE, EV_STATE,
+    EV_KILL, EV_PAUSE, EV_FLATTEN, EV_DARK, EV_LIGHT, EV_LIQUIDATE, EV_FORCED, EV_OPPORTUNITY,
+    EV_HEAL
+};
 typedef struct { int64_t at; uint64_t number; int32_t index; uint8_t type; int64_t more; } event_t;
 
 typedef struct {
     arb_order_t sent;
     int64_t filled;              /* the venue's truth */
-    int64_t told_sum, final;     /* the gateway's: lots told of, and the count of the end; -1: not known */
+    int64_t told_sum, final;     /* the gateway's: lots told of, and the count of the end;
+                                  * -1: not known */
     int64_t known;               /* filled lots by all that was told, counts included */
     int32_t trade_first, trade_count;
     int32_t answer;              /* of codes[]; -1: accepted */

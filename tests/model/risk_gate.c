@@ -12,11 +12,15 @@ typedef struct {
 gate_t *gate_new(const arb_risk_limits_t *limits)
 {
     gate_t *gate = calloc(1, sizeof *gate);
-    arb_risk_init(&gate->risk, limits, &gate->kill, &gate->opening_off, &gate->flatten, gate->paused);
+    arb_risk_init(&gate->risk, limits, &gate->kill, &gate->opening_off, &gate->flatten,
+                  gate->paused);
     return gate;
 }
 void gate_free(gate_t *gate) { free(gate); }
-void gate_limits(gate_t *gate, const arb_risk_limits_t *limits) { arb_risk_set_limits(&gate->risk, limits); }
+void gate_limits(gate_t *gate, const arb_risk_limits_t *limits)
+{
+    arb_risk_set_limits(&gate->risk, limits);
+}
 
 void gate_words(gate_t *gate, uint64_t kill, uint64_t opening_off, uint64_t flatten)
 {
@@ -42,12 +46,16 @@ void gate_one_sided(gate_t *gate, uint32_t symbol, int64_t micro)
 {
     arb_risk_set_one_sided(&gate->risk, symbol, micro);
 }
-void gate_day(gate_t *gate, int64_t micro, int64_t wall_ns) { arb_risk_begin_day(&gate->risk, micro, wall_ns); }
+void gate_day(gate_t *gate, int64_t micro, int64_t wall_ns)
+{
+    arb_risk_begin_day(&gate->risk, micro, wall_ns);
+}
 void gate_result(gate_t *gate, int64_t micro, int64_t wall_ns)
 {
     arb_risk_note_result(&gate->risk, micro, wall_ns);
 }
-int gate_check(gate_t *gate, const arb_risk_order_t *order, int64_t other, int64_t orders, int64_t now)
+int gate_check(gate_t *gate, const arb_risk_order_t *order, int64_t other, int64_t orders,
+               int64_t now)
 {
     return (int)arb_risk_check(&gate->risk, order, other, orders, now);
 }

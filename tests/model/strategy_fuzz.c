@@ -1,9 +1,11 @@
-/* Feed the strategy random bytes where records should be, and plausible records in between, under the
- * address and undefined-behaviour sanitizers. Prints the counters of the run. Arguments: seed, turns.
+/* Feed the strategy random bytes where records should be, and plausible records in between, under
+ * the address and undefined-behaviour sanitizers. Prints the counters of the run. Arguments: seed,
+ * turns.
  *
- * An order ends by what its venue says and by nothing else, so the fuzzer also speaks of orders that are
- * waited for, however old: else every symbol would soon wait for good, and the rest would test nothing.
- * At the end each waiting order is ended as a venue would: whatever came before, every pair must get over. */
+ * An order ends by what its venue says and by nothing else, so the fuzzer also speaks of orders
+ * that are waited for, however old: else every symbol would soon wait for good, and the rest would
+ * test nothing. At the end each waiting order is ended as a venue would: whatever came before,
+ * every pair must get over. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -67,8 +69,9 @@ static void intend(arb_intent_door_t *door, uint32_t capacity, int64_t now)
     arb_intent_t intent;
     fill_random(&intent, sizeof intent);
     if (next_random() % 4 != 0)
-        intent = (arb_intent_t){.id = next_random(), .asked_mono_ns = now, .max_usd = NAN, .min_net_bps = -50,
-                                .min_gross_bps = -50, .symbol_index = (uint16_t)(next_random() % capacity),
+        intent = (arb_intent_t){.id = next_random(), .asked_mono_ns = now, .max_usd = NAN,
+                                .min_net_bps = -50, .min_gross_bps = -50,
+                                .symbol_index = (uint16_t)(next_random() % capacity),
                                 .buy_venue = next_random() % 2, .sell_venue = next_random() % 3,
                                 .action = (uint8_t)(next_random() % 3)};
     arb_door_try_push(door, &intent);
@@ -85,7 +88,8 @@ static void funding(arb_market_store_t *store, int64_t now)
         memcpy(&rate, &(uint64_t){next_random()}, 8);
     if (next_random() % 8 == 0)
         memcpy(&hours, &(uint64_t){next_random()}, 8);
-    arb_store_apply_funding(store, row, rate, hours, next_random() % 8 == 0 ? (int64_t)next_random() : next_ns);
+    arb_store_apply_funding(store, row, rate, hours,
+                            next_random() % 8 == 0 ? (int64_t)next_random() : next_ns);
 }
 
 /* Speak of the order that a random leg waits for; end: as a venue does that filled all of it. */
@@ -95,15 +99,18 @@ static bool waited_for(arb_strategy_t *strat, arb_mpsc_ring_t *ring, bool end, i
     if (!arb_leg_is_busy(leg))
         return false;
     const arb_sent_order_t *order = arb_leg_current(leg);
-    arb_exec_t exec = {.client_id = order->client_id, .recv_mono_ns = now, .px = 100, .side = order->side,
-                       .row = (uint16_t)leg->row, .venue = leg->venue, .last_qty_lots = 1};
+    arb_exec_t exec = {.client_id = order->client_id, .recv_mono_ns = now, .px = 100,
+                       .side = order->side, .row = (uint16_t)leg->row, .venue = leg->venue,
+                       .last_qty_lots = 1};
     exec.kind = (uint8_t)(end ? ARB_EXEC_DONE : next_random() % ARB_EXEC_VENUE);
-    exec.cum_qty_lots = end ? order->sent_lots : (int64_t)(next_random() % (uint64_t)(order->sent_lots + 1));
+    exec.cum_qty_lots =
+        end ? order->sent_lots : (int64_t)(next_random() % (uint64_t)(order->sent_lots + 1));
     arb_mpsc_try_push(ring, &exec);
     return true;
 }
 
-static void execution(arb_mpsc_ring_t *ring, const arb_order_t *sent, uint32_t sent_count, int64_t now)
+static void execution(arb_mpsc_ring_t *ring, const arb_order_t *sent, uint32_t sent_count,
+                      int64_t now)
 {
     arb_exec_t exec;
     fill_random(&exec, sizeof exec);
@@ -114,7 +121,8 @@ static void execution(arb_mpsc_ring_t *ring, const arb_order_t *sent, uint32_t s
                             .row = order->row, .venue = order->venue, .side = order->side};
         static const uint8_t kinds[] = {ARB_EXEC_SENT, ARB_EXEC_ACK,  ARB_EXEC_FILL, ARB_EXEC_FILL,
                                         ARB_EXEC_DONE, ARB_EXEC_DONE, ARB_EXEC_TIMEOUT};
-        exec.kind = next_random() % 16 == 0 ? (uint8_t)(next_random() % 8) : kinds[next_random() % 7];
+        exec.kind =
+            next_random() % 16 == 0 ? (uint8_t)(next_random() % 8) : kinds[next_random() % 7];
         exec.last_qty_lots = (int64_t)(next_random() % (uint64_t)(order->qty_lots + 2)) - 1;
         exec.cum_qty_lots = (int64_t)(next_random() % (uint64_t)(order->qty_lots + 3)) - 1;
     }
@@ -154,8 +162,8 @@ int main(int argc, char **argv)
     arb_risk_init(risk, &limits, &kill, NULL, &flatten, paused);
     arb_journal_t journal = {.capacity = 1 << 16, .run = 3};
     journal.records = make(journal.capacity * sizeof(arb_journal_record_t));
-    arb_strategy_wiring_t wire = {.store = store, .journal = &journal, .risk = risk, .symbols = symbols,
-                                  .flatten = &flatten};
+    arb_strategy_wiring_t wire = {.store = store, .journal = &journal, .risk = risk,
+                                  .symbols = symbols, .flatten = &flatten};
     arb_broadcast_ring_t *opportunities = make(arb_broadcast_ring_bytes(16));
     arb_broadcast_ring_init(opportunities, 16);
     wire.opportunities = opportunities;
@@ -169,13 +177,14 @@ int main(int argc, char **argv)
     }
     wire.counters = make(sizeof *wire.counters);
     arb_strategy_config_t config = {
-        .run = 3, .symbol_capacity = SYMBOLS, .min_net_bps = 1, .take_profit_bps = 1, .stop_bps = 30,
-        .position_usd = 100, .depth_factor = 2, .entry_slip_bps = 1, .exit_slip_bps = 2,
-        .exit_widen_bps = 5, .exit_slip_bps_max = 100, .max_hold_ns = 1000000, .cooldown_ns = 1000,
-        .cooldown_ns_max = 100000, .retry_ns = 1000, .retry_ns_max = 10000,
-        .naked_ns_max = 400000, .exit_tries_max = 32, .complete_tries_max = 2, .breaker_failures = 3,
-        .settle_ns = 5000, .journal_room_min = 64, .spread_on = true, .funding_step_ns = 10000,
-        .funding = {.window_ns = 1000000, .hold_ns = 2000000, .min_bps = 1, .min_delta = 1e-4},
+        .run = 3, .symbol_capacity = SYMBOLS, .min_net_bps = 1, .take_profit_bps = 1,
+        .stop_bps = 30, .position_usd = 100, .depth_factor = 2, .entry_slip_bps = 1,
+        .exit_slip_bps = 2, .exit_widen_bps = 5, .exit_slip_bps_max = 100, .max_hold_ns = 1000000,
+        .cooldown_ns = 1000, .cooldown_ns_max = 100000, .retry_ns = 1000, .retry_ns_max = 10000,
+        .naked_ns_max = 400000, .exit_tries_max = 32, .complete_tries_max = 2,
+        .breaker_failures = 3, .settle_ns = 5000, .journal_room_min = 64, .spread_on = true,
+        .funding_step_ns = 10000, .funding = {.window_ns = 1000000, .hold_ns = 2000000,
+                                              .min_bps = 1, .min_delta = 1e-4},
         .funding_stop_bps = 60};
     arb_strategy_t *strat = make(arb_strategy_bytes(SYMBOLS));
     arb_strategy_init(strat, &config, &wire);
@@ -208,7 +217,8 @@ int main(int argc, char **argv)
         if (kill && !flatten && wire.counters->orders != orders)
             return printf("an order left while killed\n"), 7;
         for (uint32_t venue = 0; venue < 2; venue++)
-            if (next_random() % 8 != 0 && arb_spsc_try_pop(wire.orders[venue], &sent[sent_count % 4096]))
+            if (next_random() % 8 != 0 &&
+                arb_spsc_try_pop(wire.orders[venue], &sent[sent_count % 4096]))
                 sent_count++;
         if (arb_journal_room(&journal) < 16)
             journal.count = 0; /* a fuzzer's privilege */
@@ -228,18 +238,23 @@ int main(int argc, char **argv)
             journal.count = 0;
     }
     printf("%llu intents, %llu refused, %llu pairs by them, %llu by funding\n",
-           (unsigned long long)wire.counters->intents, (unsigned long long)wire.counters->intents_refused,
-           (unsigned long long)wire.counters->pairs_intent, (unsigned long long)wire.counters->pairs_funding);
+           (unsigned long long)wire.counters->intents,
+           (unsigned long long)wire.counters->intents_refused,
+           (unsigned long long)wire.counters->pairs_intent,
+           (unsigned long long)wire.counters->pairs_funding);
     if (wire.counters->pairs_intent == 0 || wire.counters->pairs_funding == 0)
         return printf("one of the ways in was never used\n"), 6;
-    printf("%llu orders, %llu pairs opened, %llu closed, %llu unwound, %llu broken, %llu completed, "
-           "%llu taken by venues, %llu breaker trips, %llu unknown\n",
-           (unsigned long long)wire.counters->orders, (unsigned long long)wire.counters->pairs_opened,
-           (unsigned long long)wire.counters->pairs_closed, (unsigned long long)wire.counters->pairs_unwound,
-           (unsigned long long)wire.counters->pairs_broken,
-           (unsigned long long)wire.counters->legs_completed, (unsigned long long)wire.counters->venue_fills,
-           (unsigned long long)wire.counters->breaker_trips,
-           (unsigned long long)wire.counters->unknown_executions);
+    printf(
+        "%llu orders, %llu pairs opened, %llu closed, %llu unwound, %llu broken, %llu completed, "
+        "%llu taken by venues, %llu breaker trips, %llu unknown\n",
+        (unsigned long long)wire.counters->orders, (unsigned long long)wire.counters->pairs_opened,
+        (unsigned long long)wire.counters->pairs_closed,
+        (unsigned long long)wire.counters->pairs_unwound,
+        (unsigned long long)wire.counters->pairs_broken,
+        (unsigned long long)wire.counters->legs_completed,
+        (unsigned long long)wire.counters->venue_fills,
+        (unsigned long long)wire.counters->breaker_trips,
+        (unsigned long long)wire.counters->unknown_executions);
     if (wire.counters->legs_completed == 0 || wire.counters->venue_fills == 0)
         return printf("no leg was ever completed, or none lost\n"), 8;
     if (wire.counters->illegal_moves != 0)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc")
 HEADER = (CORE / "risk.h").read_text()
 TURNED = {">": ">=", ">=": ">", "<": "<=", "<=": "<", "==": "!=", "!=": "=="}
 TURNED |= {"&&": "||", "||": "&&"}
-COMPARISON = re.compile(r" (>=|<=|==|!=|>|<|&&|\|\|) ")
+COMPARISON = re.compile(r" (>=|<=|==|!=|>|<|&&|\|\|)(?=\s)")
 FIRST, LAST = "static inline bool arb_risk_is_beyond", "/* Both entry legs or neither"
 # What makes no difference to any order, by a piece of its line.
 SAME = {
@@ -50,7 +50,7 @@ def mutants() -> dict[str, str]:
         if line.startswith(("*", "/*")):
             continue
         where = f"{HEADER.count(chr(10), 0, match.start()) + 1}: {line} [{match[1]}]"
-        turned = f" {TURNED[match[1]]} "
+        turned = f" {TURNED[match[1]]}"
         found[where] = HEADER[: match.start()] + turned + HEADER[match.end() :]
     return found
 

@@ -50,8 +50,8 @@ static void rig_make(rig_t *rig, arb_detector_config_t config)
     rig->clock = zeros(sizeof *rig->clock); /* falls back to clock_gettime */
     rig->state = zeros(arb_detector_state_bytes(2, SYMBOLS));
     rig->det = zeros(sizeof *rig->det);
-    CHECK(arb_detector_init(rig->det, &config, rig->store, rig->state, rig->lanes, 2, rig->broadcast, rig->counters,
-                            rig->clock));
+    CHECK(arb_detector_init(rig->det, &config, rig->store, rig->state, rig->lanes, 2,
+                            rig->broadcast, rig->counters, rig->clock));
 }
 
 static void rig_free(rig_t *rig)
@@ -69,7 +69,8 @@ static void rig_free(rig_t *rig)
 static bool push(rig_t *rig, int venue, uint32_t symbol, double bid, double ask, int64_t recv_ns)
 {
     arb_tick_t tick = {bid, ask, 1.0, 1.0, recv_ns, 0, 0, 7};
-    tick.seq_row_kind = arb_tick_pack(0, arb_store_row(rig->store, (uint32_t)venue, symbol), ARB_TICK_QUOTE);
+    tick.seq_row_kind =
+        arb_tick_pack(0, arb_store_row(rig->store, (uint32_t)venue, symbol), ARB_TICK_QUOTE);
     return arb_lane_push(rig->lanes[venue], &tick);
 }
 
@@ -98,17 +99,20 @@ static void test_merge(void)
     push(&rig, 0, 0, 100.0, 100.3, 30); /* update */
     CHECK(arb_detector_poll(rig.det, 100, 0) == 5);
     CHECK(next_event(&rig, &event) && event.event == ARB_OPP_OPEN && event.id == 1);
-    CHECK(event.recv_mono_ns == 20 && event.ask_px == 100.4 && event.bid_px == 101.0 && event.parsed_ns == 7);
+    CHECK(event.recv_mono_ns == 20 && event.ask_px == 100.4 && event.bid_px == 101.0 &&
+          event.parsed_ns == 7);
     CHECK(event.detected_ns > 0);
     CHECK(next_event(&rig, &event) && event.event == ARB_OPP_UPDATE && event.recv_mono_ns == 30);
     CHECK(next_event(&rig, &event) && event.event == ARB_OPP_CLOSE && event.recv_mono_ns == 40);
-    CHECK(event.reason == ARB_CLOSE_EDGE_GONE && event.open_mono_ns == 20 && event.update_count == 1);
+    CHECK(event.reason == ARB_CLOSE_EDGE_GONE && event.open_mono_ns == 20 &&
+          event.update_count == 1);
     CHECK(!next_event(&rig, &event));
     CHECK(arb_detector_poll(rig.det, 100, 0) == 0);
     rig_free(&rig);
 }
 
-/* A full ring keeps the newest quote of each row; overwritten and outdated ones count as dropped. */
+/* A full ring keeps the newest quote of each row; overwritten and outdated ones count as
+ * dropped. */
 static void test_overflow(void)
 {
     rig_t rig;
@@ -122,14 +126,17 @@ static void test_overflow(void)
     CHECK(arb_detector_poll(rig.det, 1, 0) == 3); /* one of the ring, two of the cells */
     CHECK(rig.counters->overflow_taken == 2 && rig.counters->ticks_dropped == 1);
     CHECK(arb_store_ask_px(rig.store)[0] == 100.7);
-    CHECK(arb_detector_poll(rig.det, 100, 0) == RING - 1); /* older than the row by now: discarded */
+    /* older than the row by now: discarded */
+    CHECK(arb_detector_poll(rig.det, 100, 0) == RING - 1);
     CHECK(rig.counters->ticks_dropped == 1 + RING - 1);
     CHECK(arb_store_ask_px(rig.store)[0] == 100.7 && arb_store_ask_px(rig.store)[1] == 50.5);
-    arb_tick_t down = {NAN, NAN, NAN, NAN, 30, arb_tick_pack(0, 0, ARB_TICK_STATE), 0, ARB_ROW_SYNCING};
+    arb_tick_t down = {
+        NAN, NAN, NAN, NAN, 30, arb_tick_pack(0, 0, ARB_TICK_STATE), 0, ARB_ROW_SYNCING};
     CHECK(arb_lane_push(rig.lanes[0], &down));
     push(&rig, 0, 0, 99.0, 99.5, 29); /* from before the disconnect */
     CHECK(arb_detector_poll(rig.det, 100, 0) == 2);
-    CHECK(arb_store_state(rig.store)[0] == ARB_ROW_SYNCING && isnan(arb_store_bid_px(rig.store)[0]));
+    CHECK(arb_store_state(rig.store)[0] == ARB_ROW_SYNCING &&
+          isnan(arb_store_bid_px(rig.store)[0]));
     CHECK(!next_event(&rig, &event));
     CHECK(rig.counters->ticks == RING + 4 && rig.counters->quotes == 3);
     rig_free(&rig);
@@ -152,14 +159,16 @@ static void test_silence(void)
     CHECK(!next_event(&rig, &event));
     now += 5 * (int64_t)SECOND;
     arb_detector_poll(rig.det, 100, now);
-    CHECK(next_event(&rig, &event) && event.event == ARB_OPP_CLOSE && event.reason == ARB_CLOSE_NOT_LIVE);
+    CHECK(next_event(&rig, &event) && event.event == ARB_OPP_CLOSE &&
+          event.reason == ARB_CLOSE_NOT_LIVE);
     CHECK(event.recv_mono_ns == now && isnan(event.ask_px));
     CHECK(arb_store_state(rig.store)[2] == ARB_ROW_STALE && rig.counters->aged_out == 1);
     push(&rig, 0, 2, 100.0, 100.5, now + 1);
     arb_detector_poll(rig.det, 100, now + 2);
     CHECK(next_event(&rig, &event) && event.event == ARB_OPP_OPEN && event.id == 2);
     arb_detector_close_all(rig.det, now + 3);
-    CHECK(next_event(&rig, &event) && event.event == ARB_OPP_CLOSE && event.reason == ARB_CLOSE_SHUTDOWN);
+    CHECK(next_event(&rig, &event) && event.event == ARB_OPP_CLOSE &&
+          event.reason == ARB_CLOSE_SHUTDOWN);
     rig_free(&rig);
 }
 

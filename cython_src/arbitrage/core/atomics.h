@@ -1,7 +1,7 @@
 /* Atomics by name: every shared word in the data plane is read and written through these.
  *
- * Only the orders we use exist here: relaxed, acquire, release, acquire-release. The two places that
- * need a seq_cst fence, parker.h and bell.h, say why.
+ * Only the orders we use exist here: relaxed, acquire, release, acquire-release. The two places
+ * that need a seq_cst fence, parker.h and bell.h, say why.
  * Comment grammar at each use: "order: what it makes visible; pairs with FILE:FUNCTION".
  * docs/memory_order.md is the table of all of them.
  */

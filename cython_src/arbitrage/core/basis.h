@@ -1,8 +1,9 @@
 /* Basis: the slow average of how far a symbol's price on venue 1 lies above that on venue 0.
  *
- * Perpetuals of two venues may differ for days by a standing amount; an edge that is only this basis does
- * not converge. The average is exponential with a time constant, fed with mid prices at intervals; while
- * young it is the plain mean of its samples, so that it does not start from an accident.
+ * Perpetuals of two venues may differ for days by a standing amount; an edge that is only this
+ * basis does not converge. The average is exponential with a time constant, fed with mid prices at
+ * intervals; while young it is the plain mean of its samples, so that it does not start from an
+ * accident.
  *
  * Threads: one owner. Limits: two venues.
  */
@@ -27,8 +28,8 @@ static inline bool arb_basis_is_known(const arb_basis_t *basis)
 }
 
 /* Add one sample; a mid that is NaN or not above zero is left out. */
-static inline void arb_basis_add(arb_basis_t *basis, double mid_0, double mid_1, int64_t now_mono_ns,
-                                 double time_constant_ns)
+static inline void arb_basis_add(arb_basis_t *basis, double mid_0, double mid_1,
+                                 int64_t now_mono_ns, double time_constant_ns)
 {
     if (!(mid_0 > 0 && mid_1 > 0))
         return;
@@ -41,8 +42,8 @@ static inline void arb_basis_add(arb_basis_t *basis, double mid_0, double mid_1,
     basis->last_mono_ns = now_mono_ns;
 }
 
-/* How far apart the venues stand on average, either way, in whole parts per million, rounded up; 0: the
- * average is not known. */
+/* How far apart the venues stand on average, either way, in whole parts per million, rounded up; 0:
+ * the average is not known. */
 static inline int64_t arb_basis_known_ppm(const arb_basis_t *basis)
 {
     if (!arb_basis_is_known(basis))
@@ -52,7 +53,8 @@ static inline int64_t arb_basis_known_ppm(const arb_basis_t *basis)
 }
 
 /* What is left of an edge when the standing basis is taken out of it. */
-static inline double arb_basis_excess_bps(const arb_basis_t *basis, double gross_bps, bool buys_venue_0)
+static inline double arb_basis_excess_bps(const arb_basis_t *basis, double gross_bps,
+                                          bool buys_venue_0)
 {
     return buys_venue_0 ? gross_bps - basis->mean_bps : gross_bps + basis->mean_bps;
 }

@@ -1,10 +1,10 @@
 /* Clock: nanoseconds on the CLOCK_MONOTONIC scale, read from the invariant time-stamp counter.
  *
  * clock_gettime costs tens of nanoseconds in a virtual machine; reading the counter and one
- * multiply cost a few. The clock is anchored to CLOCK_MONOTONIC by its owner (at start, then about once a
- * second) and is continuous across anchors: a new anchor only bends the slope so that the two meet
- * again one period later. Threads: one owner calls arb_clock_anchor; any thread or process reads.
- * Where the counter is not invariant the clock falls back to clock_gettime.
+ * multiply cost a few. The clock is anchored to CLOCK_MONOTONIC by its owner (at start, then about
+ * once a second) and is continuous across anchors: a new anchor only bends the slope so that the
+ * two meet again one period later. Threads: one owner calls arb_clock_anchor; any thread or process
+ * reads. Where the counter is not invariant the clock falls back to clock_gettime.
  */
 #ifndef ARB_CLOCK_H
 #define ARB_CLOCK_H

@@ -89,7 +89,7 @@ static inline void arb_walk_both(const arb_walk_side_t *buy, const arb_walk_side
         slice = slice < out->left ? slice : out->left;
         if (!(slice >= 0)) /* NaN: how much there is, is not known */
             break;
-        if (slice > wanted_base * 1e-9) { /* else a level we have emptied, or what rounding left over */
+        if (slice > wanted_base * 1e-9) { /* else emptied by us, or left over by rounding */
             out->buy_px = buy->venue_px[at_buy];
             out->sell_px = sell->venue_px[at_sell];
         }

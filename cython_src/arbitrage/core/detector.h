@@ -3,16 +3,16 @@
  *   lanes (a tick ring and overflow rows a feed thread) --merge by recv_mono_ns--> store + scan
  *                                                                        --> opportunity broadcast
  *
- * Every tick is applied to the store and its symbol is scanned before the next tick is looked at: scanning
- * once a batch would lose openings. Ties in time go to the lower lane. A lane's overflow rows are taken
- * after each drain; a quote or state older than what its row already saw is discarded and counted as
- * dropped. Silence is watched by time: every sweep_period_ns a round over all rows starts, a bounded number
- * of rows a poll; a row silent for longer than its venue ever is becomes STALE, and open lives of rows that
- * aged past max_age_ns are judged again.
+ * Every tick is applied to the store and its symbol is scanned before the next tick is looked at:
+ * scanning once a batch would lose openings. Ties in time go to the lower lane. A lane's overflow
+ * rows are taken after each drain; a quote or state older than what its row already saw is
+ * discarded and counted as dropped. Silence is watched by time: every sweep_period_ns a round over
+ * all rows starts, a bounded number of rows a poll; a row silent for longer than its venue ever is
+ * becomes STALE, and open lives of rows that aged past max_age_ns are judged again.
  *
- * Threads: one detector thread calls arb_detector_poll; it is the only writer of the store and of the
- * broadcast. Nothing here waits, allocates or calls the system but for the clock's own fallback.
- * Limits: ARB_DETECTOR_LANES_MAX lanes.
+ * Threads: one detector thread calls arb_detector_poll; it is the only writer of the store and of
+ * the broadcast. Nothing here waits, allocates or calls the system but for the clock's own
+ * fallback. Limits: ARB_DETECTOR_LANES_MAX lanes.
  */
 #ifndef ARB_DETECTOR_H
 #define ARB_DETECTOR_H
@@ -29,13 +29,15 @@ enum {
     ARB_OVERFLOW_TICKS_MAX = 64 /* taken from a lane's overflow rows at a time */
 };
 
-/* Start a detector. Before the threads. state_memory: zeroed, line-aligned, arb_detector_state_bytes; it,
- * the lanes' array and the rest live as long as the detector. broadcast NULL: events stay in det->events
- * until the owner resets det->event_count (it leaves room for ARB_DETECTOR_EVENTS_MAX before each tick).
- * clock NULL: events carry no detected_ns. false: too many lanes. */
+/* Start a detector. Before the threads. state_memory: zeroed, line-aligned,
+ * arb_detector_state_bytes; it, the lanes' array and the rest live as long as the detector.
+ * broadcast NULL: events stay in det->events until the owner resets det->event_count (it leaves
+ * room for ARB_DETECTOR_EVENTS_MAX before each tick). clock NULL: events carry no detected_ns.
+ * false: too many lanes. */
 static inline bool arb_detector_init(arb_detector_t *det, const arb_detector_config_t *config,
-                                     arb_market_store_t *store, void *state_memory, arb_lane_t **lanes,
-                                     uint32_t lane_count, arb_broadcast_ring_t *broadcast,
+                                     arb_market_store_t *store, void *state_memory,
+                                     arb_lane_t **lanes, uint32_t lane_count,
+                                     arb_broadcast_ring_t *broadcast,
                                      arb_detector_counters_t *counters, const arb_clock_t *clock)
 {
     if (lane_count > ARB_DETECTOR_LANES_MAX)
@@ -111,10 +113,10 @@ static inline uint32_t arb_detector_take_overflow(arb_detector_t *det, uint32_t 
     return tick_count;
 }
 
-/* ---- by time ------------------------------------------------------------------------------------- */
+/* ---- by time --------------------------------------------------------------------------------- */
 
-/* Look at one row by the clock: take a silent one or suspect one out of LIVE, judge open lives again where
- * quotes age. */
+/* Look at one row by the clock: take a silent one or suspect one out of LIVE, judge open lives
+ * again where quotes age. */
 static inline void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int64_t now_mono_ns)
 {
     const arb_detector_config_t *config = &det->config;
@@ -157,11 +159,13 @@ static inline void arb_detector_sweep(arb_detector_t *det, int64_t now_mono_ns)
         arb_detector_sweep_row(det, det->sweep_row, now_mono_ns);
 }
 
-/* ---- the duty cycle -------------------------------------------------------------------------------- */
+/* ---- the duty cycle -------------------------------------------------------------------------- */
 
-/* Handle at most ticks_max ring ticks, then what overflowed, then what is due by time (now_mono_ns 0: no
- * clock, nothing is). Returns ticks handled, 0: idle. Call it at least every sweep_period_ns. */
-static inline uint32_t arb_detector_poll(arb_detector_t *det, uint32_t ticks_max, int64_t now_mono_ns)
+/* Handle at most ticks_max ring ticks, then what overflowed, then what is due by time (now_mono_ns
+ * 0: no clock, nothing is). Returns ticks handled, 0: idle. Call it at least every
+ * sweep_period_ns. */
+static inline uint32_t arb_detector_poll(arb_detector_t *det, uint32_t ticks_max,
+                                         int64_t now_mono_ns)
 {
     uint32_t handled = 0, lane_index = 0;
     const arb_tick_t *tick;
@@ -178,7 +182,8 @@ static inline uint32_t arb_detector_poll(arb_detector_t *det, uint32_t ticks_max
 }
 
 /* Close the open lives of one symbol, at shutdown: nothing open is left unsaid. */
-static inline void arb_detector_close_symbol(arb_detector_t *det, uint32_t symbol, int64_t now_mono_ns)
+static inline void arb_detector_close_symbol(arb_detector_t *det, uint32_t symbol,
+                                             int64_t now_mono_ns)
 {
     for (uint32_t buy_venue = 0; buy_venue < det->venue_count; buy_venue++)
         for (uint32_t sell_venue = 0; sell_venue < det->venue_count; sell_venue++) {
@@ -195,7 +200,8 @@ static inline void arb_detector_close_symbol(arb_detector_t *det, uint32_t symbo
         }
 }
 
-/* Close every open life. Detector thread. With a broadcast; without one the owner closes symbol by symbol. */
+/* Close every open life. Detector thread. With a broadcast; without one the owner closes symbol by
+ * symbol. */
 static inline void arb_detector_close_all(arb_detector_t *det, int64_t now_mono_ns)
 {
     for (uint32_t symbol = 0; symbol < det->symbol_capacity; symbol++)

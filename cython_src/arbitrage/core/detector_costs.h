@@ -1,13 +1,16 @@
 /* What the detector thread owns, and what a directed pair costs: fees, funding, confidence.
  *
  *   fees_bps     round trip 2 * (taker_A + taker_B), or entry only, from the store's columns
- *   funding_bps  what the short leg receives minus what the long leg receives: rate times the settlements
- *                within the holding horizon; 0 where rate, interval or next time is not known
+ *   funding_bps  what the short leg receives minus what the long leg receives: rate times the
+ *                settlements within the holding horizon; 0 where rate, interval or next time is not
+ *                known
  *
- * Costs are folded into each pair's factor (spread.h) and brought up to date when a row comes to life,
- * when its funding changes and when a settlement enters or leaves the horizon: not on every tick.
+ * Costs are folded into each pair's factor (spread.h) and brought up to date when a row comes to
+ * life, when its funding changes and when a settlement enters or leaves the horizon: not on every
+ * tick.
  *
- * Threads: all of it belongs to the detector thread. Memory: arb_detector_state_bytes, from the owner.
+ * Threads: all of it belongs to the detector thread. Memory: arb_detector_state_bytes, from the
+ * owner.
  */
 #ifndef ARB_DETECTOR_COSTS_H
 #define ARB_DETECTOR_COSTS_H
@@ -22,7 +25,8 @@ typedef enum arb_fee_mode {
 } arb_fee_mode_t;
 
 enum {
-    ARB_DETECTOR_EVENTS_MAX = ARB_VENUES_MAX * (ARB_VENUES_MAX - 1), /* of one symbol at one moment */
+    /* of one symbol at one moment */
+    ARB_DETECTOR_EVENTS_MAX = ARB_VENUES_MAX * (ARB_VENUES_MAX - 1),
     ARB_DETECTOR_LANES_MAX = 8,
     ARB_CONFIDENCE_MAX = 100
 };
@@ -44,7 +48,8 @@ typedef struct arb_detector_config {
     uint32_t fee_mode;           /* arb_fee_mode_t */
 } arb_detector_config_t;
 
-/* The defaults of the documentation: net > 0, gross >= 10, depth twice the position, ages by venue. */
+/* The defaults of the documentation: net > 0, gross >= 10, depth twice the position, ages by
+ * venue. */
 static inline arb_detector_config_t arb_detector_defaults(void)
 {
     return (arb_detector_config_t){
@@ -68,7 +73,8 @@ typedef struct arb_life_slot {
     double ask_px;         /* of the last event, buy venue's quotation */
     double bid_px;         /* of the last event, sell venue's quotation */
     double peak_net_bps;
-    double factor;         /* ask to bid the pair must reach, venues' quotations; NaN: pair not in use */
+    double factor;         /* ask to bid the pair must reach, venues' quotations;
+                            * NaN: pair not in use */
     double fees_bps;
     uint32_t update_count;
     uint32_t reserved;
@@ -100,7 +106,8 @@ typedef struct arb_detector {
     double wanted_notional;      /* at each touch; 0: the depth gate is off */
     double age_full_ns;          /* age at which confidence loses its whole age term */
     arb_detector_counters_t *counters;
-    const double *bid_px, *ask_px, *bid_qty, *ask_qty, *px_mult, *qty_mult; /* columns of the store */
+    /* columns of the store */
+    const double *bid_px, *ask_px, *bid_qty, *ask_qty, *px_mult, *qty_mult;
     const int64_t *recv_mono_ns;
     const uint64_t *state;
     /* detector.h */
@@ -130,14 +137,16 @@ static inline size_t arb_detector_state_bytes(uint32_t venue_count, uint32_t sym
 static inline arb_life_slot_t *arb_detector_slot(const arb_detector_t *det, uint32_t symbol,
                                                  uint32_t buy_venue, uint32_t sell_venue)
 {
-    return det->slots + ((size_t)symbol * det->venue_count + buy_venue) * det->venue_count + sell_venue;
+    return det->slots + ((size_t)symbol * det->venue_count + buy_venue) * det->venue_count +
+           sell_venue;
 }
 
-/* ---- costs --------------------------------------------------------------------------------------- */
+/* ---- costs ----------------------------------------------------------------------------------- */
 
 /* What a short position of a row receives over the horizon: rate times the settlements in
  * (now, now + horizon]. Nothing where rate, interval or next time is not known. */
-static inline void arb_detector_refresh_funding(arb_detector_t *det, uint32_t row, int64_t now_wall_ns)
+static inline void arb_detector_refresh_funding(arb_detector_t *det, uint32_t row,
+                                                int64_t now_wall_ns)
 {
     arb_row_watch_t *watch = det->watches + row;
     double rate = arb_store_funding_rate(det->store)[row];
@@ -149,7 +158,7 @@ static inline void arb_detector_refresh_funding(arb_detector_t *det, uint32_t ro
     if (!(rate == rate && interval_h > 0.0 && interval_h <= 8784.0) || next_ns <= 0)
         return;
     int64_t interval_ns = (int64_t)(interval_h * 3.6e12);
-    if (next_ns <= now_wall_ns) /* the venue has not told the next one yet: it follows by the interval */
+    if (next_ns <= now_wall_ns) /* the venue has not told the next one yet: it follows */
         next_ns += ((now_wall_ns - next_ns) / interval_ns + 1) * interval_ns;
     int64_t beyond_ns = now_wall_ns + det->config.funding_horizon_ns - next_ns;
     int64_t settlement_count = beyond_ns < 0 ? 0 : beyond_ns / interval_ns + 1;
@@ -159,13 +168,14 @@ static inline void arb_detector_refresh_funding(arb_detector_t *det, uint32_t ro
     watch->funding_until_ns = next_ns < one_more_ns ? next_ns : one_more_ns;
 }
 
-static inline double arb_detector_funding_bps(const arb_detector_t *det, uint32_t buy_row, uint32_t sell_row)
+static inline double arb_detector_funding_bps(const arb_detector_t *det, uint32_t buy_row,
+                                              uint32_t sell_row)
 {
     return det->watches[sell_row].funding_bps - det->watches[buy_row].funding_bps;
 }
 
-static inline void arb_detector_refresh_pair(arb_detector_t *det, uint32_t symbol, uint32_t buy_venue,
-                                             uint32_t sell_venue)
+static inline void arb_detector_refresh_pair(arb_detector_t *det, uint32_t symbol,
+                                             uint32_t buy_venue, uint32_t sell_venue)
 {
     const arb_detector_config_t *config = &det->config;
     arb_life_slot_t *slot = arb_detector_slot(det, symbol, buy_venue, sell_venue);
@@ -183,8 +193,10 @@ static inline void arb_detector_refresh_pair(arb_detector_t *det, uint32_t symbo
     slot->factor = in_use ? arb_spread_factor(needed_bps) * px_ratio : (double)NAN;
 }
 
-/* Bring a symbol's costs up to date: after a row comes to life, funding changes or a boundary passes. */
-static inline void arb_detector_refresh_symbol(arb_detector_t *det, uint32_t symbol, int64_t now_wall_ns)
+/* Bring a symbol's costs up to date: after a row comes to life, funding changes or a boundary
+ * passes. */
+static inline void arb_detector_refresh_symbol(arb_detector_t *det, uint32_t symbol,
+                                               int64_t now_wall_ns)
 {
     int64_t until_ns = INT64_MAX;
     for (uint32_t venue = 0; venue < det->venue_count; venue++) {
@@ -212,8 +224,9 @@ static inline void arb_detector_lives_init(arb_detector_t *det, const arb_detect
     det->symbol_capacity = store->symbol_capacity;
     det->row_count = store->row_count;
     det->slots = (arb_life_slot_t *)state_memory;
-    det->watches = (arb_row_watch_t *)((char *)state_memory +
-                                       arb_detector_slot_bytes(det->venue_count, det->symbol_capacity));
+    det->watches =
+        (arb_row_watch_t *)((char *)state_memory +
+                            arb_detector_slot_bytes(det->venue_count, det->symbol_capacity));
     det->events = det->event_buffer;
     det->wanted_notional = config->depth_factor * config->position_notional;
     det->age_full_ns = config->max_age_ns > 0 ? (double)config->max_age_ns : 1e9;
@@ -232,14 +245,15 @@ static inline void arb_detector_lives_init(arb_detector_t *det, const arb_detect
         arb_detector_refresh_symbol(det, symbol, 0);
 }
 
-/* ---- confidence ------------------------------------------------------------------------------------ */
+/* ---- confidence ------------------------------------------------------------------------------ */
 
 static inline double arb_clamp(double value, double low, double high)
 {
     return value > low ? (value < high ? value : high) : low; /* NaN gives low */
 }
 
-/* (bid - ask) / (bid + ask) of a row's touch, in [-1, 1]; positive: buyers are larger; unknown: 0. */
+/* (bid - ask) / (bid + ask) of a row's touch, in [-1, 1]; positive: buyers are larger; unknown:
+ * 0. */
 static inline double arb_detector_imbalance(const arb_detector_t *det, uint32_t row)
 {
     double total = det->bid_qty[row] + det->ask_qty[row];
@@ -253,8 +267,9 @@ static inline double arb_detector_imbalance(const arb_detector_t *det, uint32_t 
  *  +20  book imbalance in our favour: buyers press on the buy venue, sellers on the sell venue
  *  -20  age of the older leg, full at max_age_ns (1 s when that is off)
  *  +30  a favourable funding time nears: from one hour before it, linearly */
-static inline double arb_detector_confidence(const arb_detector_t *det, uint32_t buy_row, uint32_t sell_row,
-                                             double gross_bps, int64_t now_mono_ns)
+static inline double arb_detector_confidence(const arb_detector_t *det, uint32_t buy_row,
+                                             uint32_t sell_row, double gross_bps,
+                                             int64_t now_mono_ns)
 {
     double delta_8h = det->watches[sell_row].funding_8h - det->watches[buy_row].funding_8h;
     double imbalance = arb_detector_imbalance(det, buy_row) - arb_detector_imbalance(det, sell_row);

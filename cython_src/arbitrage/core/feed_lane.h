@@ -261,8 +261,8 @@ static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t ve
     return status;
 }
 
-/* The venue was asked and stands where the row's top does: say so again, received now. False: nothing
- * is held. */
+/* The venue was asked and stands where the row's top does: say so again, received now. False:
+ * nothing is held. */
 static inline bool arb_feed_confirm(arb_feed_t *feed, uint32_t venue, uint32_t row,
                                     int64_t now_mono_ns)
 {

@@ -15,8 +15,8 @@
  * it continues the book or is known.
  *
  * Doubt. A book that does not come, does not go on while a line has lost something of it, or stays
- * silent while L1 has left its best price, is in doubt; after ARB_DOUBT_NS the row is given up: GAP.
- * With one line every rule is the venue's own (top_of_book.h, bybit_depth.h, okx_depth.h).
+ * silent while L1 has left its best price, is in doubt; after ARB_DOUBT_NS the row is given up:
+ * GAP. With one line every rule is the venue's own (top_of_book.h, bybit_depth.h, okx_depth.h).
  *
  * Threads: one owner. Memory: the book is given by the owner; nothing allocates.
  */
@@ -145,7 +145,7 @@ static inline bool arb_feed_row_doubt(arb_feed_row_t *row, int64_t recv_mono_ns)
     return arb_lasts(&row->doubt_mono_ns, recv_mono_ns);
 }
 
-/* ---- L1 ---------------------------------------------------------------------------------------- */
+/* ---- L1 -------------------------------------------------------------------------------------- */
 
 /* Is the quote another line's copy of what we hold or have passed? On the line that brought the
  * state, the same again is the venue's own repetition, which proves the row fresh. */
@@ -237,7 +237,7 @@ static inline arb_row_news_t arb_feed_row_take_quote(arb_feed_row_t *row, const 
     return news;
 }
 
-/* ---- depth ------------------------------------------------------------------------------------- */
+/* ---- depth ----------------------------------------------------------------------------------- */
 
 /* Did an update that we took lead to this state? Lines may cut the same stream at other places. */
 static inline bool arb_book_passed(const arb_book_t *book, int64_t update_id)
@@ -367,7 +367,7 @@ static inline arb_book_result_t arb_feed_row_take_depth(arb_feed_row_t *row,
     return result;
 }
 
-/* ---- lines ------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 typedef enum arb_line_loss {
     ARB_LINE_SPARE = 0,    /* other lines serve the row */

@@ -1,20 +1,22 @@
-/* Funding capture: when the difference of two venues' funding rates is worth a pair, and until when.
+/* Funding capture: when the difference of two venues' funding rates is worth a pair, and until
+ * when.
  *
- *   rate      fraction paid for the running interval; the short leg receives a positive one, the long
- *             leg pays it
- *   ahead     what a pair receives less what it pays at every settlement of both venues in (now, until];
- *             the venues' intervals need not be equal (8 h, 4 h, 1 h)
+ *   rate      fraction paid for the running interval; the short leg receives a positive one, the
+ *             long leg pays it
+ *   ahead     what a pair receives less what it pays at every settlement of both venues in (now,
+ *             until]; the venues' intervals need not be equal (8 h, 4 h, 1 h)
  *   delta     difference of the rates, each brought to 8 hours
  *
  *   enter     favourable settlement within (lead, window] from now, delta >= min_delta, and
  *             ahead + basis now - fees of the round trip - slippage >= min_bps
- *   leave     ahead <= 0: nothing more is to be had, the fees of leaving are due either way; or less is
- *             ahead than leaving costs, the pair is in profit, and no settlement is near enough to wait for
+ *   leave     ahead <= 0: nothing more is to be had, the fees of leaving are due either way; or
+ *             less is ahead than leaving costs, the pair is in profit, and no settlement is near
+ *             enough to wait for
  *
- * A settlement counts as passed only lead after its time, and as reached only when lead is left of the
- * stay: venues settle within seconds of the hour, and their clocks are not ours.
- * A rate, interval or time that is not known, or not possible, is no reason to enter and none to leave.
- * Pure functions; times are the UTC epoch in nanoseconds. Threads: any.
+ * A settlement counts as passed only lead after its time, and as reached only when lead is left of
+ * the stay: venues settle within seconds of the hour, and their clocks are not ours.
+ * A rate, interval or time that is not known, or not possible, is no reason to enter and none to
+ * leave. Pure functions; times are the UTC epoch in nanoseconds. Threads: any.
  */
 #ifndef ARB_FUNDING_ENTRY_H
 #define ARB_FUNDING_ENTRY_H
@@ -62,7 +64,8 @@ typedef struct arb_funding_plan {
 static inline bool arb_funding_is_known(const arb_funding_leg_t *leg)
 {
     /* written so that NaN fails */
-    return fabs(leg->rate) <= ARB_FUNDING_RATE_MAX && leg->interval_h >= ARB_FUNDING_INTERVAL_H_MIN &&
+    return fabs(leg->rate) <= ARB_FUNDING_RATE_MAX &&
+           leg->interval_h >= ARB_FUNDING_INTERVAL_H_MIN &&
            leg->interval_h <= ARB_FUNDING_INTERVAL_H_MAX && leg->next_ns > 0;
 }
 
@@ -77,15 +80,17 @@ static inline int64_t arb_funding_next(const arb_funding_leg_t *leg, int64_t now
 }
 
 /* Settlements in (now, until]. */
-static inline int64_t arb_funding_count(const arb_funding_leg_t *leg, int64_t now_ns, int64_t until_ns)
+static inline int64_t arb_funding_count(const arb_funding_leg_t *leg, int64_t now_ns,
+                                        int64_t until_ns)
 {
     int64_t beyond_ns = until_ns - arb_funding_next(leg, now_ns);
     return beyond_ns < 0 ? 0 : beyond_ns / (int64_t)(leg->interval_h * 3.6e12) + 1;
 }
 
 /* What a pair receives less what it pays in (now, until], bps of a leg. NaN: not known. */
-static inline double arb_funding_ahead_bps(const arb_funding_leg_t *buy, const arb_funding_leg_t *sell,
-                                           int64_t now_ns, int64_t until_ns)
+static inline double arb_funding_ahead_bps(const arb_funding_leg_t *buy,
+                                           const arb_funding_leg_t *sell, int64_t now_ns,
+                                           int64_t until_ns)
 {
     if (!arb_funding_is_known(buy) || !arb_funding_is_known(sell))
         return NAN;
@@ -94,7 +99,8 @@ static inline double arb_funding_ahead_bps(const arb_funding_leg_t *buy, const a
     return (received - paid) * 1e4;
 }
 
-static inline double arb_funding_delta_8h(const arb_funding_leg_t *buy, const arb_funding_leg_t *sell)
+static inline double arb_funding_delta_8h(const arb_funding_leg_t *buy,
+                                          const arb_funding_leg_t *sell)
 {
     if (!arb_funding_is_known(buy) || !arb_funding_is_known(sell))
         return NAN;
@@ -102,8 +108,8 @@ static inline double arb_funding_delta_8h(const arb_funding_leg_t *buy, const ar
 }
 
 /* The first settlement that pays this pair rather than costs it; 0: there is none. */
-static inline int64_t arb_funding_favourable(const arb_funding_leg_t *buy, const arb_funding_leg_t *sell,
-                                             int64_t now_ns)
+static inline int64_t arb_funding_favourable(const arb_funding_leg_t *buy,
+                                             const arb_funding_leg_t *sell, int64_t now_ns)
 {
     int64_t first_ns = 0;
     if (sell->rate > 0)
@@ -115,12 +121,13 @@ static inline int64_t arb_funding_favourable(const arb_funding_leg_t *buy, const
     return first_ns;
 }
 
-/* Judge an entry. gross_bps: the quotes' edge now; fees_bps: of the whole round trip; slippage_bps: what
- * both ways may cost beyond the touch. */
+/* Judge an entry. gross_bps: the quotes' edge now; fees_bps: of the whole round trip; slippage_bps:
+ * what both ways may cost beyond the touch. */
 static inline arb_funding_plan_t arb_funding_judge(const arb_funding_rules_t *rules,
                                                    const arb_funding_leg_t *buy,
                                                    const arb_funding_leg_t *sell, double gross_bps,
-                                                   double fees_bps, double slippage_bps, int64_t now_ns)
+                                                   double fees_bps, double slippage_bps,
+                                                   int64_t now_ns)
 {
     arb_funding_plan_t plan = {.ahead_bps = NAN, .delta_8h = NAN, .net_bps = NAN};
     plan.verdict = ARB_FUNDING_UNKNOWN;
@@ -128,7 +135,8 @@ static inline arb_funding_plan_t arb_funding_judge(const arb_funding_rules_t *ru
     if (!arb_funding_is_known(buy) || !arb_funding_is_known(sell) || buy->next_ns <= now_ns ||
         sell->next_ns <= now_ns || gross_bps != gross_bps)
         return plan;
-    plan.ahead_bps = arb_funding_ahead_bps(buy, sell, now_ns, now_ns + rules->hold_ns - rules->lead_ns);
+    plan.ahead_bps =
+        arb_funding_ahead_bps(buy, sell, now_ns, now_ns + rules->hold_ns - rules->lead_ns);
     plan.delta_8h = arb_funding_delta_8h(buy, sell);
     plan.net_bps = plan.ahead_bps + gross_bps - fees_bps - slippage_bps;
     plan.settles_ns = arb_funding_favourable(buy, sell, now_ns);
@@ -151,12 +159,14 @@ typedef enum arb_funding_exit {
     ARB_FUNDING_SPENT = 2   /* less is ahead than leaving costs, and the pair is in profit */
 } arb_funding_exit_t;
 
-/* Judge a pair that stands. until_ns: when it must leave in any case; pair_bps: what leaving now would
- * bring, all costs paid; leave_bps: what leaving costs; take_profit_bps: what counts as profit. */
+/* Judge a pair that stands. until_ns: when it must leave in any case; pair_bps: what leaving now
+ * would bring, all costs paid; leave_bps: what leaving costs; take_profit_bps: what counts as
+ * profit. */
 static inline arb_funding_exit_t arb_funding_judge_exit(const arb_funding_rules_t *rules,
                                                         const arb_funding_leg_t *buy,
-                                                        const arb_funding_leg_t *sell, double pair_bps,
-                                                        double leave_bps, double take_profit_bps,
+                                                        const arb_funding_leg_t *sell,
+                                                        double pair_bps, double leave_bps,
+                                                        double take_profit_bps,
                                                         int64_t now_ns, int64_t until_ns)
 {
     int64_t seen_ns = now_ns - rules->lead_ns;
@@ -166,7 +176,8 @@ static inline arb_funding_exit_t arb_funding_judge_exit(const arb_funding_rules_
     if (ahead_bps <= 0)
         return ARB_FUNDING_TURNED;
     int64_t settles_ns = arb_funding_favourable(buy, sell, seen_ns);
-    if (ahead_bps < leave_bps && pair_bps >= take_profit_bps && settles_ns - now_ns > rules->window_ns)
+    if (ahead_bps < leave_bps && pair_bps >= take_profit_bps &&
+        settles_ns - now_ns > rules->window_ns)
         return ARB_FUNDING_SPENT;
     return ARB_FUNDING_STAY;
 }

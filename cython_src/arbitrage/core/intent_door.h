@@ -6,13 +6,14 @@
  *   line 6-7   taken                               written by the trader alone
  *   line 8..   records, 64 bytes apart             ARB_DOOR_CAPACITY of them
  *
- * A door is a small shared-memory object of its own, so that the trader's segment stays read-only for the
- * user's process. One producer process, one consumer thread. A record is whole before `pushed` moves, so
- * a producer killed at any instant leaves nothing torn: the next one goes on where `pushed` stands.
+ * A door is a small shared-memory object of its own, so that the trader's segment stays read-only
+ * for the user's process. One producer process, one consumer thread. A record is whole before
+ * `pushed` moves, so a producer killed at any instant leaves nothing torn: the next one goes on
+ * where `pushed` stands.
  *
- * The trader believes nothing that lies here: capacity and mask are constants, its own position lies in
- * its own memory, and positions that cannot be are dropped. So a strategy that writes anywhere in this
- * memory can lose its own intents, and nothing else.
+ * The trader believes nothing that lies here: capacity and mask are constants, its own position
+ * lies in its own memory, and positions that cannot be are dropped. So a strategy that writes
+ * anywhere in this memory can lose its own intents, and nothing else.
  */
 #ifndef ARB_INTENT_DOOR_H
 #define ARB_INTENT_DOOR_H
@@ -50,7 +51,7 @@ typedef struct arb_intent_door {
 _Static_assert(sizeof(arb_intent_t) <= sizeof(arb_door_slot_t), "an intent fits a slot");
 _Static_assert((ARB_DOOR_CAPACITY & (ARB_DOOR_CAPACITY - 1)) == 0, "positions are masked");
 
-/* ---- the strategy's process -------------------------------------------------------------------- */
+/* ---- the strategy's process ------------------------------------------------------------------ */
 
 /* Push one intent. false: the door is full, nothing was written, `dropped` counts it. */
 static inline bool arb_door_try_push(arb_intent_door_t *door, const arb_intent_t *intent)
@@ -71,10 +72,10 @@ static inline bool arb_door_try_push(arb_intent_door_t *door, const arb_intent_t
     return true;
 }
 
-/* ---- the trader's strategy thread ---------------------------------------------------------------- */
+/* ---- the trader's strategy thread ------------------------------------------------------------ */
 
-/* Take the oldest intent; *taken is the caller's own position. false: nothing waits. One relaxed load when
- * the door is empty. */
+/* Take the oldest intent; *taken is the caller's own position. false: nothing waits. One relaxed
+ * load when the door is empty. */
 static inline bool arb_door_take(arb_intent_door_t *door, uint64_t *taken, arb_intent_t *intent)
 {
     /* relaxed: only whether there is something; what there is is read behind the acquire below */

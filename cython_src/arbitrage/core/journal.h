@@ -179,8 +179,9 @@ typedef struct arb_journal_position {
 _Static_assert(sizeof(arb_journal_fill_t) == ARB_JOURNAL_PAYLOAD_BYTES, "a fill fits a record");
 _Static_assert(sizeof(arb_journal_funding_t) <= ARB_JOURNAL_PAYLOAD_BYTES, "so does a settlement");
 _Static_assert(sizeof(arb_journal_position_t) == 32, "no padding");
-/* A pair of an earlier run, as the new one holds it. A journal without the record TAKEN behind them is that of
- * a run that ended before it had taken over what stood: its own are void, the run before it counts. */
+/* A pair of an earlier run, as the new one holds it. A journal without the record TAKEN behind them
+ * is that of a run that ended before it had taken over what stood: its own are void, the run before
+ * it counts. */
 typedef struct arb_journal_adopted {
     uint64_t opportunity_id;
     int64_t started_wall_ns;

@@ -1,12 +1,12 @@
 /* Kill gate: a gateway's own look at the kill switch, the last thing before an order leaves.
  *
- *   any thread          kill: 0 -> reason          a trip is this one word and takes effect by it alone
+ *   any thread          kill: 0 -> reason          a trip is this one word, and no more
  *   gateway's thread    look at the word           at the start of each of its turns, kept in seen
- *                       stamp, encode, check, send  an order that leaves was stamped before its check
+ *                       stamp, encode, check, send  what leaves was stamped before its check
  *   whoever tripped     wait until seen == kill    from then on nothing can leave any more
  *
- * The gate before the journal (risk.h) stops what is decided after a trip; this one stops what was decided
- * before it and waits in a ring. Cancels always pass.
+ * The gate before the journal (risk.h) stops what is decided after a trip; this one stops what was
+ * decided before it and waits in a ring. Cancels always pass.
  *
  * Threads: arb_kill_look and arb_kill_lets on the gateway's loop; the rest on any.
  */

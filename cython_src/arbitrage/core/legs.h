@@ -1,16 +1,19 @@
 /* Legs: what is known of each order sent, and from that, what each leg of a pair holds.
  *
- * A leg is one venue's side of a pair. It has at most one order under way; the last few finished ones are
- * kept so that what a venue says late still finds its order. Quantity is conserved at every event:
+ * A leg is one venue's side of a pair. It has at most one order under way; the last few finished
+ * ones are kept so that what a venue says late still finds its order. Quantity is conserved at
+ * every event:
  *
  *     sent = filled + cancelled + open      open: not terminal; cancelled: terminal and not filled
  *
- * "Filled" is the larger of the fills summed and the venue's own cumulative count, so it never falls and
- * never depends on the order in which fills, acknowledgements and ends arrive. Lots known from a count
- * whose fill has not come yet are valued at the order's limit price and revalued when it does.
- * An order ends by DONE or REJECT and by nothing else: a timeout means unknown, and is waited for.
+ * "Filled" is the larger of the fills summed and the venue's own cumulative count, so it never
+ * falls and never depends on the order in which fills, acknowledgements and ends arrive. Lots known
+ * from a count whose fill has not come yet are valued at the order's limit price and revalued when
+ * it does. An order ends by DONE or REJECT and by nothing else: a timeout means unknown, and is
+ * waited for.
  *
- * A fill that the venue made by itself (ARB_EXEC_VENUE) belongs to no order and changes the holding at once.
+ * A fill that the venue made by itself (ARB_EXEC_VENUE) belongs to no order and changes the holding
+ * at once.
  *
  * Threads: one, the strategy's. Limits: ARB_LEG_ORDERS orders remembered to a leg.
  */
@@ -23,8 +26,8 @@
 #include "cacheline.h"
 #include "records.h"
 
-/* A fill of an order that is forgotten can no longer be counted: more tries than a venue's late word
- * may be overtaken by. */
+/* A fill of an order that is forgotten can no longer be counted: more tries than a venue's late
+ * word may be overtaken by. */
 enum { ARB_LEG_ORDERS = 16 };
 
 typedef enum arb_sent_state {
@@ -61,11 +64,14 @@ typedef struct arb_pair_leg {
     uint32_t try_count;      /* reduce-only orders of this pair so far: widens the slip */
     int64_t lots;            /* held, counted in the entry's direction; flat is 0 */
     int64_t retry_mono_ns;   /* no new order of this leg before then */
-    double entry_lots, entry_value;  /* lots and sum of px * lots that brought the leg into its direction */
+    double entry_lots, entry_value;  /* lots and sum of px * lots that brought the leg into its
+                                      * direction */
     double exit_lots, exit_value;    /* likewise out of it */
     double px_tick;                  /* of the row: prices count in it */
-    int64_t cash_tick_lots;          /* sum of ticks * lots sold less those bought: exact, see arb_leg_account */
-    double fee_value;                /* sum of px * lots * fee_bps, all fills whose fee was stated */
+    int64_t cash_tick_lots;          /* sum of ticks * lots sold less those bought: exact,
+                                      * see arb_leg_account */
+    double fee_value;                /* sum of px * lots * fee_bps,
+                                      * all fills whose fee was stated */
     double fee_lots_value;           /* sum of px * lots behind fee_value */
     double last_bid, last_ask;       /* last quote seen of the row while it was live */
 } arb_pair_leg_t;
@@ -144,20 +150,24 @@ static inline int64_t arb_leg_ticks(const arb_pair_leg_t *leg, double px)
     return ticks > 0 && ticks < 1e15 ? (int64_t)(ticks + 0.5) : 0;
 }
 
-/* Put lots at px into the leg's entry or exit account, and into its cash. Ticks times lots of one order
- * stay below 2^63: neither its price nor its quantity comes near 2^31 on any grid. */
-static inline void arb_leg_account(arb_pair_leg_t *leg, bool is_exit, uint8_t side, int64_t lots, double px)
+/* Put lots at px into the leg's entry or exit account, and into its cash. Ticks times lots of one
+ * order stay below 2^63: neither its price nor its quantity comes near 2^31 on any grid. */
+static inline void arb_leg_account(arb_pair_leg_t *leg, bool is_exit, uint8_t side, int64_t lots,
+                                   double px)
 {
     double *lots_total = is_exit ? &leg->exit_lots : &leg->entry_lots;
     double *value_total = is_exit ? &leg->exit_value : &leg->entry_value;
     *lots_total += (double)lots;
     *value_total += px * (double)lots;
-    uint64_t cash = (uint64_t)arb_leg_ticks(leg, px) * (uint64_t)lots; /* unsigned: wraps, never traps */
-    leg->cash_tick_lots = (int64_t)((uint64_t)leg->cash_tick_lots + (side == ARB_SIDE_SELL ? cash : -cash));
+    /* unsigned: wraps, never traps */
+    uint64_t cash = (uint64_t)arb_leg_ticks(leg, px) * (uint64_t)lots;
+    leg->cash_tick_lots =
+        (int64_t)((uint64_t)leg->cash_tick_lots + (side == ARB_SIDE_SELL ? cash : -cash));
 }
 
 /* Lots that were counted at one price turn out to have traded at another. */
-static inline void arb_leg_revalue(arb_pair_leg_t *leg, const arb_sent_order_t *order, int64_t lots, double px)
+static inline void arb_leg_revalue(arb_pair_leg_t *leg, const arb_sent_order_t *order, int64_t lots,
+                                   double px)
 {
     arb_leg_account(leg, order->reduce_only, order->side, lots, px);
     arb_leg_account(leg, order->reduce_only, order->side, -lots, order->limit_px);
@@ -172,7 +182,8 @@ static inline void arb_leg_pay_fee(arb_pair_leg_t *leg, const arb_exec_t *exec, 
 }
 
 /* Raise an order's filled lots to at least lots; true when the leg's holding changed. */
-static inline bool arb_leg_raise(arb_pair_leg_t *leg, arb_sent_order_t *order, int64_t lots, double px)
+static inline bool arb_leg_raise(arb_pair_leg_t *leg, arb_sent_order_t *order, int64_t lots,
+                                 double px)
 {
     if (lots > order->sent_lots)
         lots = order->sent_lots;
@@ -185,7 +196,8 @@ static inline bool arb_leg_raise(arb_pair_leg_t *leg, arb_sent_order_t *order, i
     return true;
 }
 
-/* One fill. The venue's count, where stated, decides what is new; else the fill's own quantity does. */
+/* One fill. The venue's count, where stated, decides what is new; else the fill's own quantity
+ * does. */
 static inline arb_leg_event_t arb_leg_on_fill(arb_pair_leg_t *leg, arb_sent_order_t *order,
                                               const arb_exec_t *exec)
 {
@@ -200,7 +212,8 @@ static inline arb_leg_event_t arb_leg_on_fill(arb_pair_leg_t *leg, arb_sent_orde
         return ARB_LEG_DUPLICATE;
     double px = exec->px > 0 ? exec->px : order->limit_px;
     int64_t known = sum > cum ? sum : cum;
-    /* of this fill, what was owed is revalued from the limit price; what skipped ahead is owed anew */
+    /* of this fill, what was owed is revalued from the limit price; what skipped ahead is owed
+     * anew */
     int64_t counted = known - order->filled_lots;
     int64_t fresh = counted < 0 ? 0 : counted > last ? last : counted;
     int64_t revalued = last - fresh;
@@ -234,13 +247,16 @@ static inline arb_leg_event_t arb_leg_on_end(arb_pair_leg_t *leg, arb_sent_order
 
 enum { ARB_VENUE_FILL_LOTS_MAX = 1 << 30 };
 
-/* A fill without an order of ours. What the venue took or gave is now what the leg holds. false: no fill. */
+/* A fill without an order of ours. What the venue took or gave is now what the leg holds. false: no
+ * fill. */
 static inline bool arb_leg_on_venue_fill(arb_pair_leg_t *leg, const arb_exec_t *exec)
 {
     int64_t lots = exec->last_qty_lots;
-    if (lots <= 0 || lots > ARB_VENUE_FILL_LOTS_MAX || (exec->side != ARB_SIDE_BUY && exec->side != ARB_SIDE_SELL))
+    if (lots <= 0 || lots > ARB_VENUE_FILL_LOTS_MAX ||
+        (exec->side != ARB_SIDE_BUY && exec->side != ARB_SIDE_SELL))
         return false;
-    double average = leg->entry_lots > 0 ? leg->entry_value / leg->entry_lots : leg->orders[0].limit_px;
+    double average =
+        leg->entry_lots > 0 ? leg->entry_value / leg->entry_lots : leg->orders[0].limit_px;
     double px = exec->px > 0 ? exec->px : average;
     bool is_exit = exec->side != leg->entry_side;
     leg->lots += is_exit ? -lots : lots;
@@ -249,7 +265,8 @@ static inline bool arb_leg_on_venue_fill(arb_pair_leg_t *leg, const arb_exec_t *
     return true;
 }
 
-/* Apply what a venue said of an order; with arb_leg_on_venue_fill, the only place where a leg changes. */
+/* Apply what a venue said of an order; with arb_leg_on_venue_fill, the only place where a leg
+ * changes. */
 static inline arb_leg_event_t arb_leg_on_exec(arb_pair_leg_t *leg, const arb_exec_t *exec)
 {
     arb_sent_order_t *order = arb_leg_find(leg, exec->client_id);

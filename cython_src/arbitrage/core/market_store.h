@@ -1,11 +1,11 @@
 /* Market store: the top of every book, struct of arrays, one writer (the detector), seqlock reads.
  *
- *   [ header: 1 separated block ][ version column ][ bid_px column ] ... each column starts on its own
- *   separated block and holds venue_count * symbol_capacity entries, index = row.
+ *   [ header: 1 separated block ][ version column ][ bid_px column ] ... each column starts on its
+ *   own separated block and holds venue_count * symbol_capacity entries, index = row.
  *
- * row = venue * symbol_capacity + symbol_index. All offsets are relative to the header, so the store
- * can lie anywhere in a segment. Static columns (multipliers, grid, fees) are written before the
- * threads start and again only while the row is not LIVE.
+ * row = venue * symbol_capacity + symbol_index. All offsets are relative to the header, so the
+ * store can lie anywhere in a segment. Static columns (multipliers, grid, fees) are written before
+ * the threads start and again only while the row is not LIVE.
  */
 #ifndef ARB_MARKET_STORE_H
 #define ARB_MARKET_STORE_H
@@ -16,28 +16,29 @@
 #include "records.h"
 #include "seqlock.h"
 
-/* X(name, C type): the columns, in layout order. 8-byte columns only: words are copied atomically. */
-#define ARB_STORE_COLUMNS(X)                                                                         \
-    X(version, uint64_t)       /* seqlock of the row's live columns */                               \
-    X(bid_px, double)          /* venue quotation, NaN: none */                                      \
-    X(ask_px, double)                                                                                \
-    X(bid_qty, double)         /* venue units */                                                     \
-    X(ask_qty, double)                                                                               \
-    X(recv_mono_ns, int64_t)   /* of the last tick applied; 0: none yet */                           \
-    X(exch_wall_ns, int64_t)   /* venue time of that tick */                                         \
-    X(seq, int64_t)            /* cross sequence of that tick */                                     \
-    X(state, uint64_t)         /* arb_row_state_t */                                                 \
-    X(update_count, uint64_t)  /* ticks applied */                                                   \
-    X(funding_rate, double)    /* fraction for the running interval; NaN: not known */               \
-    X(funding_interval_h, double)                                                                    \
-    X(funding_next_ns, int64_t)/* next settlement, wall clock; 0: not known */                       \
-    X(px_mult, double)         /* static: venue px * px_mult = common quotation; 0: row not in use */\
-    X(qty_mult, double)        /* static: venue qty * qty_mult = base units of the common quotation */\
-    X(px_tick, double)         /* static: price step, venue quotation */                             \
-    X(qty_lot, double)         /* static: quantity step, venue units */                              \
-    X(min_lots, int64_t)       /* static: smallest order, lots */                                    \
-    X(max_lots, int64_t)       /* static: largest order, lots */                                     \
-    X(min_notional, double)    /* static: smallest order, quote currency; 0: none */                 \
+/* X(name, C type): the columns, in layout order. 8-byte columns only: words are copied
+ * atomically. */
+#define ARB_STORE_COLUMNS(X)                                                                      \
+    X(version, uint64_t)       /* seqlock of the row's live columns */                            \
+    X(bid_px, double)          /* venue quotation, NaN: none */                                   \
+    X(ask_px, double)                                                                             \
+    X(bid_qty, double)         /* venue units */                                                  \
+    X(ask_qty, double)                                                                            \
+    X(recv_mono_ns, int64_t)   /* of the last tick applied; 0: none yet */                        \
+    X(exch_wall_ns, int64_t)   /* venue time of that tick */                                      \
+    X(seq, int64_t)            /* cross sequence of that tick */                                  \
+    X(state, uint64_t)         /* arb_row_state_t */                                              \
+    X(update_count, uint64_t)  /* ticks applied */                                                \
+    X(funding_rate, double)    /* fraction for the running interval; NaN: not known */            \
+    X(funding_interval_h, double)                                                                 \
+    X(funding_next_ns, int64_t)/* next settlement, wall clock; 0: not known */                    \
+    X(px_mult, double)         /* static: venue px * px_mult = common quotation; 0: not in use */ \
+    X(qty_mult, double)        /* static: venue qty * qty_mult = base units */                    \
+    X(px_tick, double)         /* static: price step, venue quotation */                          \
+    X(qty_lot, double)         /* static: quantity step, venue units */                           \
+    X(min_lots, int64_t)       /* static: smallest order, lots */                                 \
+    X(max_lots, int64_t)       /* static: largest order, lots */                                  \
+    X(min_notional, double)    /* static: smallest order, quote currency; 0: none */              \
     X(taker_bps, double)       /* static: taker fee */
 
 typedef struct arb_market_store {
@@ -57,8 +58,10 @@ enum arb_store_column {
 
 static inline size_t arb_store_column_bytes(uint32_t venue_count, uint32_t symbol_capacity)
 {
-    uint64_t bytes = arb_round_up((uint64_t)venue_count * symbol_capacity * 8, ARB_SEPARATION_BYTES);
-    /* columns a multiple of 4096 apart would put all words of a row into one set of the first cache */
+    uint64_t bytes =
+        arb_round_up((uint64_t)venue_count * symbol_capacity * 8, ARB_SEPARATION_BYTES);
+    /* columns a multiple of 4096 apart would put all words of a row into one set of the first
+     * cache */
     return (size_t)(bytes % 4096 == 0 ? bytes + ARB_SEPARATION_BYTES : bytes);
 }
 
@@ -82,13 +85,16 @@ static inline void *arb_store_column(const arb_market_store_t *store, uint32_t c
 ARB_STORE_COLUMNS(ARB_X)
 #undef ARB_X
 
-static inline uint32_t arb_store_row(const arb_market_store_t *store, uint32_t venue, uint32_t symbol)
+static inline uint32_t arb_store_row(const arb_market_store_t *store, uint32_t venue,
+                                     uint32_t symbol)
 {
     return venue * store->symbol_capacity + symbol;
 }
 
-/* Lay out an empty store in zeroed, 128-byte aligned memory of arb_store_bytes. Before the threads. */
-static inline void arb_store_init(arb_market_store_t *store, uint32_t venue_count, uint32_t symbol_capacity)
+/* Lay out an empty store in zeroed, 128-byte aligned memory of arb_store_bytes. Before the
+ * threads. */
+static inline void arb_store_init(arb_market_store_t *store, uint32_t venue_count,
+                                  uint32_t symbol_capacity)
 {
     store->venue_count = venue_count;
     store->symbol_capacity = symbol_capacity;
@@ -104,7 +110,8 @@ static inline void arb_store_init(arb_market_store_t *store, uint32_t venue_coun
     }
 }
 
-/* Name where the ladders of all rows lie, behind the store in the same memory. Before the threads. */
+/* Name where the ladders of all rows lie, behind the store in the same memory. Before the
+ * threads. */
 static inline void arb_store_attach_ladders(arb_market_store_t *store, void *ladders)
 {
     store->ladders_offset = (uint64_t)((char *)ladders - (char *)store);
@@ -150,7 +157,8 @@ typedef struct arb_row_view {
     } while (0)
 
 /* Apply a quote. Writer thread only, tick->row inside the store. */
-static inline void arb_store_apply_quote(arb_market_store_t *store, const arb_tick_t *tick, int64_t exch_wall_ns)
+static inline void arb_store_apply_quote(arb_market_store_t *store, const arb_tick_t *tick,
+                                         int64_t exch_wall_ns)
 {
     uint32_t row = arb_tick_row(tick);
     uint64_t *version = arb_store_version(store) + row;
@@ -194,8 +202,8 @@ static inline void arb_store_apply_funding(arb_market_store_t *store, uint32_t r
 }
 
 /* Copy one row whole. Any thread or process. false: the writer kept writing for tries_max tries. */
-static inline bool arb_store_read_row(const arb_market_store_t *store, uint32_t row, arb_row_view_t *view,
-                                      uint32_t tries_max)
+static inline bool arb_store_read_row(const arb_market_store_t *store, uint32_t row,
+                                      arb_row_view_t *view, uint32_t tries_max)
 {
     const uint64_t *version = arb_store_version(store) + row;
     for (uint32_t tries = 0; tries < tries_max; tries++) {
@@ -210,8 +218,10 @@ static inline bool arb_store_read_row(const arb_market_store_t *store, uint32_t 
         arb_copy_words_out(&view->state, arb_store_state(store) + row, 8);
         arb_copy_words_out(&view->update_count, arb_store_update_count(store) + row, 8);
         arb_copy_words_out(&view->funding_rate, (uint64_t *)arb_store_funding_rate(store) + row, 8);
-        arb_copy_words_out(&view->funding_interval_h, (uint64_t *)arb_store_funding_interval_h(store) + row, 8);
-        arb_copy_words_out(&view->funding_next_ns, (uint64_t *)arb_store_funding_next_ns(store) + row, 8);
+        arb_copy_words_out(&view->funding_interval_h,
+                           (uint64_t *)arb_store_funding_interval_h(store) + row, 8);
+        arb_copy_words_out(&view->funding_next_ns,
+                           (uint64_t *)arb_store_funding_next_ns(store) + row, 8);
         if (ARB_LIKELY(arb_seqlock_read_valid(version, begun)))
             return true;
         arb_cpu_relax();

@@ -283,7 +283,7 @@ static inline arb_book_result_t arb_okx_book_apply(arb_book_t *book, const arb_d
     return arb_book_take_update(book, depth);
 }
 
-/* ---- recordings with a checksum ---------------------------------------------------------------- */
+/* ---- recordings with a checksum -------------------------------------------------------------- */
 
 /* Add bytes to a running CRC-32 (IEEE 802.3, reflected), four bits at a time. */
 static inline uint32_t arb_crc32(uint32_t crc, const char *text, size_t bytes)

@@ -1,19 +1,21 @@
 /* Directed pairs: when buying at one venue and selling at another becomes, stays and stops being an
- * opportunity. One tick in, at most ARB_DETECTOR_EVENTS_MAX events out; detector.h feeds and publishes.
+ * opportunity. One tick in, at most ARB_DETECTOR_EVENTS_MAX events out; detector.h feeds and
+ * publishes.
  *
- * A directed pair of a symbol is (buy venue, sell venue). Its slot is one cache line: the open life, if
- * any, and the factor of the division-free question (spread.h) with thresholds, fees, funding and both
- * price multipliers folded in. Most ticks end at that question; the exact arithmetic decides the rest:
+ * A directed pair of a symbol is (buy venue, sell venue). Its slot is one cache line: the open
+ * life, if any, and the factor of the division-free question (spread.h) with thresholds, fees,
+ * funding and both price multipliers folded in. Most ticks end at that question; the exact
+ * arithmetic decides the rest:
  *
  *   gross_bps = (bid - ask) / ask * 1e4                         in the common quotation
  *   net_bps   = gross_bps - fees_bps - slippage_bps + funding_bps
  *   slippage_bps is what a position pays beyond the touch, where depth is known (depth_walk.h)
- *   open when net and gross reach their thresholds and all gates hold; UPDATE when that ask or that bid
- *   changes while open; CLOSE at the first gate that fails, in the order of arb_life_judge.
+ *   open when net and gross reach their thresholds and all gates hold; UPDATE when that ask or that
+ *   bid changes while open; CLOSE at the first gate that fails, in the order of arb_life_judge.
  *
  * Threads: everything here belongs to the detector thread; other threads read the store by seqlock.
- * Memory: arb_detector_state_bytes, given by the owner. Limits: records.h; costs do not depend on the
- * number of symbols.
+ * Memory: arb_detector_state_bytes, given by the owner. Limits: records.h; costs do not depend on
+ * the number of symbols.
  */
 #ifndef ARB_OPPORTUNITY_LIFE_H
 #define ARB_OPPORTUNITY_LIFE_H
@@ -21,7 +23,7 @@
 #include "depth_walk.h"
 #include "row_silence.h"
 
-/* ---- the life of a pair ---------------------------------------------------------------------------- */
+/* ---- the life of a pair ---------------------------------------------------------------------- */
 
 /* What moved: a tick, or the clock alone. */
 typedef struct arb_life_cause {
@@ -39,7 +41,8 @@ typedef struct arb_life_quote {
     bool deep;                   /* and what still pays holds depth_factor positions */
 } arb_life_quote_t;
 
-static inline bool arb_detector_leg_is_old(const arb_detector_t *det, uint32_t row, int64_t now_mono_ns)
+static inline bool arb_detector_leg_is_old(const arb_detector_t *det, uint32_t row,
+                                           int64_t now_mono_ns)
 {
     return now_mono_ns - det->recv_mono_ns[row] > det->config.max_age_ns;
 }
@@ -55,8 +58,8 @@ static inline bool arb_detector_is_deep(const arb_detector_t *det, const arb_lif
 }
 
 /* ARB_CLOSE_NONE: an opportunity; else the first gate that fails. */
-static inline arb_close_reason_t arb_life_judge(const arb_detector_t *det, const arb_life_quote_t *quote,
-                                                int64_t now_mono_ns)
+static inline arb_close_reason_t arb_life_judge(const arb_detector_t *det,
+                                                const arb_life_quote_t *quote, int64_t now_mono_ns)
 {
     const arb_detector_config_t *config = &det->config;
     if (det->state[quote->buy_row] != ARB_ROW_LIVE || det->state[quote->sell_row] != ARB_ROW_LIVE)
@@ -71,15 +74,15 @@ static inline arb_close_reason_t arb_life_judge(const arb_detector_t *det, const
     if (det->wanted_notional > 0.0 && !arb_detector_is_deep(det, quote))
         return ARB_CLOSE_THIN;
     if (config->min_confidence > 0.0 &&
-        arb_detector_confidence(det, quote->buy_row, quote->sell_row, quote->gross_bps, now_mono_ns) <
-            config->min_confidence)
+        arb_detector_confidence(det, quote->buy_row, quote->sell_row, quote->gross_bps,
+                                now_mono_ns) < config->min_confidence)
         return ARB_CLOSE_CONFIDENCE;
     return ARB_CLOSE_NONE;
 }
 
-static inline void arb_life_emit(arb_detector_t *det, arb_life_slot_t *slot, const arb_life_quote_t *quote,
-                                 const arb_life_cause_t *cause, arb_opp_event_t event,
-                                 arb_close_reason_t reason)
+static inline void arb_life_emit(arb_detector_t *det, arb_life_slot_t *slot,
+                                 const arb_life_quote_t *quote, const arb_life_cause_t *cause,
+                                 arb_opp_event_t event, arb_close_reason_t reason)
 {
     uint32_t buy_row = quote->buy_row, sell_row = quote->sell_row;
     uint32_t other_row = cause->row == buy_row ? sell_row : buy_row;
@@ -103,8 +106,8 @@ static inline void arb_life_emit(arb_detector_t *det, arb_life_slot_t *slot, con
         .funding_bps = (float)quote->funding_bps,
         .close_bps = (float)arb_spread_bps(close_bid, close_ask),
         .peak_net_bps = (float)slot->peak_net_bps,
-        .confidence =
-            (float)arb_detector_confidence(det, buy_row, sell_row, quote->gross_bps, cause->now_mono_ns),
+        .confidence = (float)arb_detector_confidence(det, buy_row, sell_row, quote->gross_bps,
+                                                     cause->now_mono_ns),
         .parsed_ns = cause->parsed_ns,
         .other_age_us = (uint32_t)(other_age_us < 0            ? 0
                                    : other_age_us > UINT32_MAX ? UINT32_MAX
@@ -136,7 +139,8 @@ static inline void arb_life_walk(const arb_detector_t *det, const arb_life_slot_
     arb_walk_t walk;
     double position = det->config.position_notional / quote->ask;
     arb_walk_touch(&buy, det->store, quote->buy_row, quote->ask_px, det->ask_qty[quote->buy_row]);
-    arb_walk_touch(&sell, det->store, quote->sell_row, quote->bid_px, det->bid_qty[quote->sell_row]);
+    arb_walk_touch(&sell, det->store, quote->sell_row, quote->bid_px,
+                   det->bid_qty[quote->sell_row]);
     bool buy_deep = arb_walk_deepen(&buy, det->store, quote->buy_row, ARB_DEPTH_ASK);
     bool sell_deep = arb_walk_deepen(&sell, det->store, quote->sell_row, ARB_DEPTH_BID);
     if (!buy_deep && !sell_deep)
@@ -169,8 +173,9 @@ static inline void arb_life_quote_fill(const arb_detector_t *det, const arb_life
     quote->net_bps = quote->gross_bps - slot->fees_bps - quote->slippage_bps + quote->funding_bps;
 }
 
-static inline void arb_life_close(arb_detector_t *det, arb_life_slot_t *slot, const arb_life_quote_t *quote,
-                                  const arb_life_cause_t *cause, arb_close_reason_t reason)
+static inline void arb_life_close(arb_detector_t *det, arb_life_slot_t *slot,
+                                  const arb_life_quote_t *quote, const arb_life_cause_t *cause,
+                                  arb_close_reason_t reason)
 {
     arb_life_emit(det, slot, quote, cause, ARB_OPP_CLOSE, reason);
     slot->id = 0;
@@ -209,10 +214,10 @@ static inline void arb_life_step(arb_detector_t *det, arb_life_slot_t *slot, uin
     }
 }
 
-/* ---- ticks ----------------------------------------------------------------------------------------- */
+/* ---- ticks ----------------------------------------------------------------------------------- */
 
-/* Look at both directed pairs of the venue that moved with every other venue of the symbol; pairs of two
- * other venues have not moved. Lower venue first as the buyer, then the other way round. */
+/* Look at both directed pairs of the venue that moved with every other venue of the symbol; pairs
+ * of two other venues have not moved. Lower venue first as the buyer, then the other way round. */
 static inline void arb_detector_scan(arb_detector_t *det, uint32_t symbol, uint32_t venue,
                                      const arb_life_cause_t *cause)
 {
@@ -248,8 +253,8 @@ static inline uint32_t arb_detector_venue(const arb_detector_t *det, uint32_t ro
     return venue;
 }
 
-/* Apply one tick to the store and scan its symbol. wall_ms: any wall time within 24 days of the tick's.
- * Room for ARB_DETECTOR_EVENTS_MAX more events is the caller's care. */
+/* Apply one tick to the store and scan its symbol. wall_ms: any wall time within 24 days of the
+ * tick's. Room for ARB_DETECTOR_EVENTS_MAX more events is the caller's care. */
 static inline void arb_detector_handle(arb_detector_t *det, const arb_tick_t *tick, int64_t wall_ms)
 {
     uint32_t row = arb_tick_row(tick);

@@ -1,6 +1,7 @@
-/* Pair: the words of the spread strategy. What it is configured with, what it knows of each symbol's pair,
- * what it tells the rest of the system, and the strategy itself. The machine is in strategy.h.
- * What a pair can be and how it moves is the table in pair_phases.h, drawn in docs/pairs.md.
+/* Pair: the words of the spread strategy. What it is configured with, what it knows of each
+ * symbol's pair, what it tells the rest of the system, and the strategy itself. The machine is in
+ * strategy.h. What a pair can be and how it moves is the table in pair_phases.h, drawn in
+ * docs/pairs.md.
  *
  * Threads: the strategy's, alone; pair events leave through a broadcast ring.
  */
@@ -30,11 +31,14 @@ typedef enum arb_exit_reason {
     ARB_EXIT_MAX_HOLD = 3,
     ARB_EXIT_FLATTEN = 4,   /* flatten request or shutdown */
     ARB_EXIT_LEG_FAILED = 5,/* one leg filled, the other did not */
-    ARB_EXIT_NAKED = 6,     /* a leg stood alone for too long while the other's outcome was unknown */
+    ARB_EXIT_NAKED = 6,     /* a leg stood alone for too long while the other's outcome was
+                             * unknown */
     ARB_EXIT_MISSED = 7,    /* neither leg filled */
     ARB_EXIT_LATE_FILL = 8, /* a fill came after the pair was over */
-    ARB_EXIT_LEG_LOST = 9,  /* the venue took from a leg by itself: liquidation, ADL, a stranger's order */
-    ARB_EXIT_FUNDING = 10,  /* no more funding is to be had: it turned, or was the last settlement */
+    ARB_EXIT_LEG_LOST = 9,  /* the venue took from a leg by itself: liquidation, ADL,
+                             * a stranger's order */
+    ARB_EXIT_FUNDING = 10,  /* no more funding is to be had: it turned,
+                             * or was the last settlement */
     ARB_EXIT_ASKED = 11,    /* the user's strategy asked for it */
     ARB_EXIT_ORPHANED = 12, /* the user's strategy is gone */
     ARB_EXIT_REASON_COUNT = 13
@@ -63,7 +67,8 @@ typedef struct arb_pair_event {
     double sell_exit_px;
     double base_qty;         /* base units entered on the smaller leg */
     double gross_bps;        /* of the entry fills; before them, of the quotes */
-    double pair_bps;         /* entry + exit - fees + funding; estimate while open; NaN: not known */
+    double pair_bps;         /* entry + exit - fees + funding; estimate while open;
+                              * NaN: not known */
     float fees_bps;          /* whole round trip, paid and expected */
     float funding_bps;       /* accrued */
     uint32_t naked_us;       /* longest time the legs were uneven */
@@ -83,14 +88,16 @@ _Static_assert(sizeof(arb_pair_event_t) == 120, "a pair event and its sequence f
 
 /* One symbol's common lot grid. */
 typedef struct arb_strategy_symbol {
-    double step_base;                  /* base units of one common step; 0: the symbol does not trade */
+    double step_base;                  /* base units of one common step;
+                                        * 0: the symbol does not trade */
     int64_t step_lots[ARB_VENUES_MAX]; /* lots of each venue that make one step */
 } arb_strategy_symbol_t;
 
 typedef struct arb_strategy_config {
     uint32_t run;              /* of the client ids */
     uint32_t symbol_capacity;  /* equal to the store's */
-    double min_net_bps;        /* entry: net edge at the decision, after the books were read again */
+    double min_net_bps;        /* entry: net edge at the decision,
+                                * after the books were read again */
     double min_gross_bps;
     double min_excess_bps;     /* entry: gross edge over the standing basis; see basis_step_ns */
     double take_profit_bps;    /* exit when pair_bps is at least this */
@@ -103,22 +110,28 @@ typedef struct arb_strategy_config {
     double exit_slip_bps_max;  /* never beyond this, but see stale_slip_bps */
     double stale_slip_bps;     /* added while a row has no live quote and the last one must do */
     int64_t max_hold_ns;
-    int64_t cooldown_ns;       /* after a miss; doubled for each failure in a row after an unwinding */
+    int64_t cooldown_ns;       /* after a miss; doubled for each failure in a row after an
+                                * unwinding */
     int64_t cooldown_ns_max;
     int64_t retry_ns;          /* between reduce-only tries; doubled for each reject in a row */
     int64_t retry_ns_max;
-    int64_t naked_ns_max;      /* legs may be uneven so long, then the pair is BROKEN; see arb_pair_weigh */
+    int64_t naked_ns_max;      /* legs may be uneven so long, then the pair is BROKEN;
+                                * see arb_pair_weigh */
     int64_t settle_ns;         /* wait so long for late fills of a flat pair */
-    int64_t basis_step_ns;     /* one symbol's basis is sampled so often, in turn; 0: min_excess_bps is off */
+    int64_t basis_step_ns;     /* one symbol's basis is sampled so often, in turn;
+                                * 0: min_excess_bps is off */
     int64_t basis_time_ns;     /* time constant of the average */
     uint32_t complete_tries_max; /* further entry orders for a leg that lacks something */
     uint32_t breaker_failures; /* one-sided failures in a row that pause the symbol */
-    uint32_t exit_tries_max;   /* reduce-only orders of a leg on one way out, then the pair is BROKEN */
+    uint32_t exit_tries_max;   /* reduce-only orders of a leg on one way out,
+                                * then the pair is BROKEN */
     uint64_t journal_room_min; /* records that must be left for exits before a pair may start */
     bool spread_on;            /* trade the detector's opportunities */
     arb_funding_rules_t funding;
-    int64_t funding_step_ns;   /* one symbol's funding is looked at so often, in turn; 0: not traded */
-    double funding_stop_bps;   /* as stop_bps, of funding pairs: theirs begin deep in their own fees */
+    int64_t funding_step_ns;   /* one symbol's funding is looked at so often, in turn;
+                                * 0: not traded */
+    double funding_stop_bps;   /* as stop_bps, of funding pairs: theirs begin deep in their own
+                                * fees */
 } arb_strategy_config_t;
 
 /* What the strategy is connected to. Pointers marked * may be NULL. */
@@ -134,7 +147,8 @@ typedef struct arb_strategy_wiring {
     const uint64_t *flatten;                 /* * shared word: close every pair */
     arb_broadcast_ring_t *pair_events;       /* * */
     arb_broadcast_ring_t *notices;           /* * */
-    const arb_clock_t *clock;                /* * stamps decisions; without it the turn's time does */
+    const arb_clock_t *clock;                /* * stamps decisions; without it the turn's time
+                                              * does */
     arb_histogram_t *seen;                   /* * frame received -> opportunity seen */
     arb_histogram_t *decided;                /* * frame received -> order pushed */
     arb_histogram_t *to_order;               /* * opportunity published -> order pushed */
@@ -143,7 +157,8 @@ typedef struct arb_strategy_wiring {
 
 enum { ARB_PAIR_BUY = 0, ARB_PAIR_SELL = 1 }; /* the leg that bought, the leg that sold, to enter */
 
-/* What our own orders may have taken from one side of a row's book, until the book says so itself. */
+/* What our own orders may have taken from one side of a row's book, until the book says so
+ * itself. */
 typedef struct arb_reserve {
     int64_t left_mono_ns; /* when the last of them left */
     double qty;           /* venue units */
@@ -152,7 +167,8 @@ typedef struct arb_reserve {
 /* One symbol's pair; between pairs, what is remembered of the last one. */
 typedef struct arb_pair {
     arb_pair_leg_t legs[2];
-    uint32_t id_numbers[2];    /* pair number in each leg's client ids; a new one when attempts run out */
+    uint32_t id_numbers[2];    /* pair number in each leg's client ids;
+                                * a new one when attempts run out */
     uint64_t opportunity_id;
     uint64_t seen_versions[2]; /* of the rows when the exit was last judged */
     int64_t started_mono_ns;
@@ -204,8 +220,10 @@ typedef struct arb_strategy {
     uint32_t door_count;
     arb_intent_door_t *doors[ARB_DOORS_MAX];
     uint64_t doors_taken[ARB_DOORS_MAX];
-    uint64_t orphans_close;    /* bit a tag: close its pairs now; written by the owner's main thread */
-    uint64_t orphans_held;     /* bit a tag: its pairs also take profit as spread pairs do; likewise */
+    uint64_t orphans_close;    /* bit a tag: close its pairs now;
+                                * written by the owner's main thread */
+    uint64_t orphans_held;     /* bit a tag: its pairs also take profit as spread pairs do;
+                                * likewise */
     uint16_t active[ARB_SYMBOLS_MAX]; /* symbols with a pair under way */
     arb_pair_t pairs[];        /* symbol_capacity */
 } arb_strategy_t;
@@ -227,7 +245,8 @@ static inline bool arb_top_read(const arb_market_store_t *store, uint32_t row, a
         arb_copy_words_out(&view->ask_px, (const uint64_t *)arb_store_ask_px(store) + row, 8);
         arb_copy_words_out(&view->bid_qty, (const uint64_t *)arb_store_bid_qty(store) + row, 8);
         arb_copy_words_out(&view->ask_qty, (const uint64_t *)arb_store_ask_qty(store) + row, 8);
-        arb_copy_words_out(&view->recv_mono_ns, (const uint64_t *)arb_store_recv_mono_ns(store) + row, 8);
+        arb_copy_words_out(&view->recv_mono_ns,
+                           (const uint64_t *)arb_store_recv_mono_ns(store) + row, 8);
         arb_copy_words_out(&view->state, arb_store_state(store) + row, 8);
         if (ARB_LIKELY(arb_seqlock_read_valid(version, begun)))
             return true;

@@ -1,11 +1,13 @@
 /* Pair adopt: put a pair of an earlier run into the machine, before its thread runs.
  *
- * What an earlier run left is found out by start-up (runtime/recovery.py) and comes here as one record. The
- * legs get what they hold, at what they cost, and the machine decides as it always does: legs that are level
- * stand and are left by the exit rules, legs that are not are reduced to what both hold in common, or to
- * nothing. Its client ids are the new run's; where it came from stays in the journal.
+ * What an earlier run left is found out by start-up (runtime/recovery.py) and comes here as one
+ * record. The legs get what they hold, at what they cost, and the machine decides as it always
+ * does: legs that are level stand and are left by the exit rules, legs that are not are reduced to
+ * what both hold in common, or to nothing. Its client ids are the new run's; where it came from
+ * stays in the journal.
  *
- * The record goes to the journal first: a run that dies right after can be recovered like any other.
+ * The record goes to the journal first: a run that dies right after can be recovered like any
+ * other.
  *
  * Threads: the owner's, before the strategy's begins. Limits: one pair to a symbol.
  */
@@ -22,8 +24,8 @@ typedef enum arb_adopt_result {
     ARB_ADOPT_JOURNAL = 4 /* the journal has no room */
 } arb_adopt_result_t;
 
-static inline void arb_leg_adopt(arb_strategy_t *strat, arb_pair_leg_t *leg, int64_t lots, double px,
-                                 float fee_bps)
+static inline void arb_leg_adopt(arb_strategy_t *strat, arb_pair_leg_t *leg, int64_t lots,
+                                 double px, float fee_bps)
 {
     leg->lots = lots;
     if (lots > 0 && px > 0) {
@@ -53,11 +55,12 @@ static inline int64_t arb_adopt_mono_ns(const arb_strategy_t *strat, int64_t wal
 static inline arb_adopt_result_t arb_adopt_check(const arb_strategy_t *strat,
                                                  const arb_journal_adopted_t *held)
 {
-    const uint32_t capacity = strat->config.symbol_capacity, row_count = strat->wire.store->row_count;
-    if (held->symbol_index >= capacity || held->buy_row >= row_count || held->sell_row >= row_count ||
-        held->buy_row % capacity != held->symbol_index || held->sell_row % capacity != held->symbol_index ||
-        held->buy_row == held->sell_row || held->kind >= ARB_KIND_COUNT ||
-        !(strat->wire.symbols[held->symbol_index].step_base > 0))
+    const uint32_t capacity = strat->config.symbol_capacity,
+                   row_count = strat->wire.store->row_count;
+    if (held->symbol_index >= capacity || held->buy_row >= row_count ||
+        held->sell_row >= row_count || held->buy_row % capacity != held->symbol_index ||
+        held->sell_row % capacity != held->symbol_index || held->buy_row == held->sell_row ||
+        held->kind >= ARB_KIND_COUNT || !(strat->wire.symbols[held->symbol_index].step_base > 0))
         return ARB_ADOPT_UNKNOWN;
     if (strat->pairs[held->symbol_index].phase != ARB_PAIR_IDLE)
         return ARB_ADOPT_BUSY;
@@ -67,7 +70,8 @@ static inline arb_adopt_result_t arb_adopt_check(const arb_strategy_t *strat,
 }
 
 /* Take a pair over; held->pair and held->phase are filled in. Not OK: nothing has changed. */
-static inline arb_adopt_result_t arb_strategy_adopt(arb_strategy_t *strat, arb_journal_adopted_t *held,
+static inline arb_adopt_result_t arb_strategy_adopt(arb_strategy_t *strat,
+                                                    arb_journal_adopted_t *held,
                                                     int64_t now_mono_ns)
 {
     arb_adopt_result_t result = arb_adopt_check(strat, held);
@@ -82,8 +86,10 @@ static inline arb_adopt_result_t arb_strategy_adopt(arb_strategy_t *strat, arb_j
     pair->started_mono_ns = arb_adopt_mono_ns(strat, held->started_wall_ns);
     pair->opened_mono_ns = arb_adopt_mono_ns(strat, held->opened_wall_ns);
     pair->funding_bps = (double)held->funding_bps;
-    arb_leg_adopt(strat, &pair->legs[ARB_PAIR_BUY], held->long_lots, held->buy_px, held->buy_fee_bps);
-    arb_leg_adopt(strat, &pair->legs[ARB_PAIR_SELL], held->short_lots, held->sell_px, held->sell_fee_bps);
+    arb_leg_adopt(strat, &pair->legs[ARB_PAIR_BUY], held->long_lots, held->buy_px,
+                  held->buy_fee_bps);
+    arb_leg_adopt(strat, &pair->legs[ARB_PAIR_SELL], held->short_lots, held->sell_px,
+                  held->sell_fee_bps);
     arb_pair_weight_t weight = arb_pair_weigh(strat, pair);
     bool stands = weight.level && weight.steps > 0;
     held->pair = (uint16_t)pair->number;

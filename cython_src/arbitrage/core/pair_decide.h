@@ -1,17 +1,18 @@
 /* Pair decide: legs ended uneven; complete the smaller one or unwind the larger one, by cost.
  *
- * Both ways are valued at the books of now, walked as deep as they need, for the same base units x that
- * one leg holds and the other lacks, and both carry the fees of all that follows. What the larger leg
- * paid to get in is spent either way and counts in neither.
+ * Both ways are valued at the books of now, walked as deep as they need, for the same base units x
+ * that one leg holds and the other lacks, and both carry the fees of all that follows. What the
+ * larger leg paid to get in is spent either way and counts in neither.
  *
- *   complete   edge between the larger leg's entry and the price to get the rest at      - 3 taker fees
- *              (get the rest in, both out again), less the standing basis where it is known
- *   unwind     what the larger leg brings at its own book against its entry              - 1 taker fee
+ *   complete   edge between the larger leg's entry and the price to get the rest at      - 3 taker
+ *              fees (get the rest in, both out again), less the standing basis where it is known
+ *   unwind     what the larger leg brings at its own book against its entry              - 1 taker
+ *              fee
  *
- * Completing is asked for at all only while there is time (half the naked bound), tries are left, both
- * books are LIVE and fresh, nobody wants to flatten, the venue did not refuse the leg, and what the larger
- * leg holds beyond the grid can be sold; and it has to pass the whole risk gate like any entry. Everything
- * else unwinds, which is always possible.
+ * Completing is asked for at all only while there is time (half the naked bound), tries are left,
+ * both books are LIVE and fresh, nobody wants to flatten, the venue did not refuse the leg, and
+ * what the larger leg holds beyond the grid can be sold; and it has to pass the whole risk gate
+ * like any entry. Everything else unwinds, which is always possible.
  *
  * Threads: the strategy's.
  */
@@ -30,17 +31,18 @@ typedef struct arb_completion {
     arb_top_view_t top;   /* of the smaller leg's row */
 } arb_completion_t;
 
-/* Average and worst price of so many base units on one side of a row, less what is reserved there; false:
- * so much is not there. */
+/* Average and worst price of so many base units on one side of a row, less what is reserved there;
+ * false: so much is not there. */
 static inline bool arb_pair_price(const arb_strategy_t *strat, const arb_pair_t *pair,
-                                  const arb_pair_leg_t *leg, const arb_top_view_t *top, uint8_t side,
-                                  double base, double *average_px, double *worst_px)
+                                  const arb_pair_leg_t *leg, const arb_top_view_t *top,
+                                  uint8_t side, double base, double *average_px, double *worst_px)
 {
     const arb_market_store_t *store = strat->wire.store;
     arb_walk_side_t levels;
     bool buys = side == ARB_SIDE_BUY;
     double left = base, cost = 0;
-    arb_walk_touch(&levels, store, leg->row, buys ? top->ask_px : top->bid_px, buys ? top->ask_qty : top->bid_qty);
+    arb_walk_touch(&levels, store, leg->row, buys ? top->ask_px : top->bid_px,
+                   buys ? top->ask_qty : top->bid_qty);
     arb_walk_deepen(&levels, store, leg->row, buys ? ARB_DEPTH_ASK : ARB_DEPTH_BID);
     arb_walk_reserve(&levels, arb_reserved_qty(pair, leg->venue, side, top->recv_mono_ns) *
                                   arb_store_qty_mult(store)[leg->row]);
@@ -59,7 +61,8 @@ static inline bool arb_pair_price(const arb_strategy_t *strat, const arb_pair_t 
     return left == 0;
 }
 
-/* Find what one leg lacks of what the other holds, and value both ways. false: nothing to complete. */
+/* Find what one leg lacks of what the other holds, and value both ways. false: nothing to
+ * complete. */
 static inline bool arb_pair_value_ways(const arb_strategy_t *strat, const arb_pair_t *pair,
                                        arb_completion_t *found)
 {
@@ -77,23 +80,31 @@ static inline bool arb_pair_value_ways(const arb_strategy_t *strat, const arb_pa
     const arb_pair_leg_t *lacks = &pair->legs[small], *large = &pair->legs[1 - small];
     found->small = small;
     found->top = tops[small];
-    found->lots = steps[1 - small] * grid->step_lots[lacks->venue] - (lacks->lots > 0 ? lacks->lots : 0);
+    found->lots =
+        steps[1 - small] * grid->step_lots[lacks->venue] - (lacks->lots > 0 ? lacks->lots : 0);
     int64_t crumbs = large->lots - steps[1 - small] * grid->step_lots[large->venue];
     bool sellable = crumbs == 0 || crumbs >= arb_store_min_lots(store)[large->row];
     if (steps[0] == steps[1] || lacks->lots < 0 || !(large->entry_lots > 0) || !sellable)
         return false;
-    double base = (double)found->lots * arb_row_lot_base(store, lacks->row), get_px, out_px, worst_px;
-    bool enough = arb_pair_price(strat, pair, lacks, &tops[small], lacks->entry_side, base, &get_px, &found->px);
-    arb_pair_price(strat, pair, large, &tops[1 - small], lacks->entry_side, base, &out_px, &worst_px);
+    double base = (double)found->lots * arb_row_lot_base(store, lacks->row), get_px, out_px,
+           worst_px;
+    bool enough = arb_pair_price(strat, pair, lacks, &tops[small], lacks->entry_side, base, &get_px,
+                                 &found->px);
+    arb_pair_price(strat, pair, large, &tops[1 - small], lacks->entry_side, base, &out_px,
+                   &worst_px);
     double held = large->entry_value / large->entry_lots * mult[large->row];
-    double sign = small == ARB_PAIR_BUY ? -1 : 1; /* of selling the small leg, buying the large one */
+    /* of selling the small leg, buying the large one */
+    double sign = small == ARB_PAIR_BUY ? -1 : 1;
     double both_taker = taker[lacks->row] + taker[large->row];
-    found->complete_bps = sign * (get_px * mult[lacks->row] - held) / held * 1e4 - both_taker - taker[lacks->row];
+    found->complete_bps =
+        sign * (get_px * mult[lacks->row] - held) / held * 1e4 - both_taker - taker[lacks->row];
     found->unwind_bps = sign * (out_px * mult[large->row] - held) / held * 1e4 - taker[large->row];
     if (strat->config.basis_step_ns != 0 && arb_basis_is_known(&pair->basis))
-        found->complete_bps -= pair->basis.mean_bps * (pair->legs[0].row < pair->legs[1].row ? 1 : -1);
+        found->complete_bps -=
+            pair->basis.mean_bps * (pair->legs[0].row < pair->legs[1].row ? 1 : -1);
     bool both_live = tops[0].state == ARB_ROW_LIVE && tops[1].state == ARB_ROW_LIVE;
-    return enough && both_live && found->complete_bps > found->unwind_bps; /* NaN: no price, not better */
+    /* NaN: no price, not better */
+    return enough && both_live && found->complete_bps > found->unwind_bps;
 }
 
 /* Whether the venues and the gate would take this order. Counts a refusal of the gate. */
@@ -110,10 +121,12 @@ static inline bool arb_pair_gate_completion(arb_strategy_t *strat, const arb_pai
     int64_t wall_ns = strat->now_mono_ns + arb_load_relaxed(&strat->wire.journal->wall_offset_ns);
     double usd = found->px * arb_store_px_mult(store)[leg->row] * (double)order->qty_lots *
                  arb_row_lot_base(store, leg->row);
-    if (order->qty_lots < arb_store_min_lots(store)[leg->row] || (max_lots > 0 && order->qty_lots > max_lots) ||
+    if (order->qty_lots < arb_store_min_lots(store)[leg->row] ||
+        (max_lots > 0 && order->qty_lots > max_lots) ||
         !(usd >= arb_store_min_notional(store)[leg->row]))
         return false;
-    arb_risk_order_t check = {.notional_micro = arb_notional_micro(store, leg->row, px, order->qty_lots),
+    arb_risk_order_t check = {.notional_micro =
+                                  arb_notional_micro(store, leg->row, px, order->qty_lots),
                               .book_recv_mono_ns = found->top.recv_mono_ns,
                               .row = leg->row,
                               .symbol_index = pair->symbol_index,
@@ -135,7 +148,8 @@ static inline bool arb_pair_gate_completion(arb_strategy_t *strat, const arb_pai
     arb_risk_reason_t reason = arb_risk_check_book(risk, &other, strat->now_mono_ns);
     if (reason == ARB_RISK_OK && (ring == NULL || arb_spsc_depth(ring) >= ring->capacity))
         reason = ARB_RISK_RING_ROOM;
-    if (reason == ARB_RISK_OK && arb_journal_room(strat->wire.journal) < strat->config.journal_room_min + 1)
+    if (reason == ARB_RISK_OK &&
+        arb_journal_room(strat->wire.journal) < strat->config.journal_room_min + 1)
         reason = ARB_RISK_JOURNAL_ROOM;
     if (reason == ARB_RISK_OK)
         reason = arb_risk_check(risk, &check, 0, 1, strat->now_mono_ns);
@@ -149,15 +163,16 @@ static inline bool arb_pair_complete(arb_strategy_t *strat, arb_pair_t *pair)
 {
     const arb_strategy_config_t *config = &strat->config;
     arb_completion_t found;
-    if (pair->complete_count >= config->complete_tries_max || !arb_pair_value_ways(strat, pair, &found))
+    if (pair->complete_count >= config->complete_tries_max ||
+        !arb_pair_value_ways(strat, pair, &found))
         return false;
     arb_pair_leg_t *leg = &pair->legs[found.small];
     const arb_sent_order_t *last = arb_leg_current(leg);
-    if (last != NULL && last->rejected) /* a venue that refused it refuses it again, and time runs */
+    if (last != NULL && last->rejected) /* it would refuse it again, and time runs */
         return false;
     arb_order_t order = {.side = leg->entry_side, .qty_lots = found.lots};
-    order.px_ticks = arb_limit_ticks(found.px, arb_store_px_tick(strat->wire.store)[leg->row], order.side,
-                                     config->entry_slip_bps);
+    order.px_ticks = arb_limit_ticks(found.px, arb_store_px_tick(strat->wire.store)[leg->row],
+                                     order.side, config->entry_slip_bps);
     if (!arb_pair_gate_completion(strat, pair, &found, &order))
         return false;
     pair->complete_count++;

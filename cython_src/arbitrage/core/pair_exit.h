@@ -2,7 +2,8 @@
  *
  *   every kind   flatten, the stop, the longest stay
  *   SPREAD       take profit
- *   FUNDING      no more funding to be had (funding_entry.h), with a stop and a longest stay of its own
+ *   FUNDING      no more funding to be had (funding_entry.h), with a stop and a longest stay of its
+ *                own
  *   INTENT       its strategy asks; when that is gone: at once, or as SPREAD, as configured
  *
  * Threads: the strategy's.
@@ -12,8 +13,8 @@
 
 #include "pair_tell.h"
 
-/* Whether every pair is to be closed now. The kill switch alone does not say so: while it has tripped and
- * nobody wants to flatten, no order leaves. */
+/* Whether every pair is to be closed now. The kill switch alone does not say so: while it has
+ * tripped and nobody wants to flatten, no order leaves. */
 static inline bool arb_strategy_must_flatten(const arb_strategy_t *strat)
 {
     return arb_risk_is_raised(strat->wire.flatten);
@@ -65,18 +66,21 @@ static inline double arb_pair_judge(arb_strategy_t *strat, arb_pair_t *pair)
     double out_px = tops[ARB_PAIR_BUY].bid_px * mult[pair->legs[ARB_PAIR_BUY].row];
     double back_px = tops[ARB_PAIR_SELL].ask_px * mult[pair->legs[ARB_PAIR_SELL].row];
     double close_bps = (out_px - back_px) / back_px * 1e4;
-    return arb_pair_gross_bps(strat, pair) + close_bps - arb_pair_fees_bps(strat, pair) + pair->funding_bps;
+    return arb_pair_gross_bps(strat, pair) + close_bps - arb_pair_fees_bps(strat, pair) +
+           pair->funding_bps;
 }
 
 static inline int64_t arb_pair_hold_ns(const arb_strategy_t *strat, const arb_pair_t *pair)
 {
-    return pair->kind == ARB_KIND_FUNDING ? strat->config.funding.hold_ns : strat->config.max_hold_ns;
+    return pair->kind == ARB_KIND_FUNDING ? strat->config.funding.hold_ns
+                                          : strat->config.max_hold_ns;
 }
 
 /* The UTC epoch of a moment of this turn's clock. */
 static inline int64_t arb_strategy_wall_ns(const arb_strategy_t *strat, int64_t mono_ns)
 {
-    /* relaxed: a word that the owner's main thread keeps true; pairs with Journal.refresh_wall_offset */
+    /* relaxed: a word that the owner's main thread keeps true; pairs with
+     * Journal.refresh_wall_offset */
     return mono_ns + arb_load_relaxed(&strat->wire.journal->wall_offset_ns);
 }
 
@@ -89,17 +93,20 @@ static inline arb_funding_leg_t arb_funding_of_row(const arb_market_store_t *sto
     return (arb_funding_leg_t){view.funding_rate, view.funding_interval_h, view.funding_next_ns};
 }
 
-static inline arb_exit_reason_t arb_pair_funding_exit(const arb_strategy_t *strat, const arb_pair_t *pair)
+static inline arb_exit_reason_t arb_pair_funding_exit(const arb_strategy_t *strat,
+                                                      const arb_pair_t *pair)
 {
     const arb_strategy_config_t *config = &strat->config;
     const arb_market_store_t *store = strat->wire.store;
     const double *taker = arb_store_taker_bps(store);
     uint32_t buy_row = pair->legs[ARB_PAIR_BUY].row, sell_row = pair->legs[ARB_PAIR_SELL].row;
-    arb_funding_leg_t buy = arb_funding_of_row(store, buy_row), sell = arb_funding_of_row(store, sell_row);
+    arb_funding_leg_t buy = arb_funding_of_row(store, buy_row),
+                      sell = arb_funding_of_row(store, sell_row);
     int64_t until_mono_ns = pair->opened_mono_ns + config->funding.hold_ns;
     arb_funding_exit_t verdict = arb_funding_judge_exit(
-        &config->funding, &buy, &sell, pair->pair_bps, taker[buy_row] + taker[sell_row] + config->exit_slip_bps,
-        config->take_profit_bps, arb_strategy_wall_ns(strat, strat->now_mono_ns),
+        &config->funding, &buy, &sell, pair->pair_bps,
+        taker[buy_row] + taker[sell_row] + config->exit_slip_bps, config->take_profit_bps,
+        arb_strategy_wall_ns(strat, strat->now_mono_ns),
         arb_strategy_wall_ns(strat, until_mono_ns));
     return verdict == ARB_FUNDING_TURNED  ? ARB_EXIT_FUNDING
            : verdict == ARB_FUNDING_SPENT ? ARB_EXIT_TAKE_PROFIT
@@ -114,7 +121,8 @@ static inline bool arb_tag_is_in(const uint64_t *word, uint8_t tag)
 }
 
 /* Reasons that no look at the books is needed for. */
-static inline arb_exit_reason_t arb_pair_exit_at_once(const arb_strategy_t *strat, const arb_pair_t *pair)
+static inline arb_exit_reason_t arb_pair_exit_at_once(const arb_strategy_t *strat,
+                                                      const arb_pair_t *pair)
 {
     if (arb_strategy_must_flatten(strat))
         return ARB_EXIT_FLATTEN;

@@ -1,13 +1,15 @@
-/* Pair machine: one symbol's pair from its entry orders to flat. The table of moves is pair_phases.h.
+/* Pair machine: one symbol's pair from its entry orders to flat. The table of moves is
+ * pair_phases.h.
  *
- * Each step looks only at what the legs hold, what is under way and the time; so executions may come in
- * any order, late, twice, or after a timeout, and the next step is the same. Legs that ended uneven are
- * made even at once: by completing or by unwinding. An order whose outcome is unknown is waited for, not
- * resent; legs that are uneven for half of naked_ns_max are unwound without waiting, which leaves the
- * other half to get there. What is not even by the whole of it is BROKEN: reduced on, and never given up.
+ * Each step looks only at what the legs hold, what is under way and the time; so executions may
+ * come in any order, late, twice, or after a timeout, and the next step is the same. Legs that
+ * ended uneven are made even at once: by completing or by unwinding. An order whose outcome is
+ * unknown is waited for, not resent; legs that are uneven for half of naked_ns_max are unwound
+ * without waiting, which leaves the other half to get there. What is not even by the whole of it is
+ * BROKEN: reduced on, and never given up.
  *
- * While the kill switch is on without flatten nothing leaves: pairs stay where they are, their times run
- * on, and what is due happens as soon as orders may leave again.
+ * While the kill switch is on without flatten nothing leaves: pairs stay where they are, their
+ * times run on, and what is due happens as soon as orders may leave again.
  *
  * Threads: the strategy's.
  */
@@ -17,9 +19,10 @@
 #include "pair_decide.h"
 #include "pair_exit.h"
 
-/* ---- what holds now --------------------------------------------------------------------------- */
+/* ---- what holds now -------------------------------------------------------------------------- */
 
-/* Whether reduce-only orders may leave. Asked before the gate is, so that what waits tries nothing. */
+/* Whether reduce-only orders may leave. Asked before the gate is, so that what waits tries
+ * nothing. */
 static inline bool arb_strategy_may_exit(const arb_strategy_t *strat)
 {
     return !arb_risk_is_silent(strat->wire.risk);
@@ -47,8 +50,9 @@ static inline arb_pair_weight_t arb_pair_weigh(const arb_strategy_t *strat, cons
         const arb_pair_leg_t *leg = &pair->legs[leg_index];
         int64_t excess = leg->lots - weight.steps * grid->step_lots[leg->venue];
         weight.level = weight.level && excess == 0;
-        weight.trimmable = weight.trimmable &&
-                           (excess == 0 || excess >= arb_store_min_lots(strat->wire.store)[leg->row]);
+        weight.trimmable =
+            weight.trimmable &&
+            (excess == 0 || excess >= arb_store_min_lots(strat->wire.store)[leg->row]);
     }
     return weight;
 }
@@ -64,7 +68,7 @@ static inline int64_t arb_pair_naked_ns(const arb_strategy_t *strat, const arb_p
     return pair->naked_mono_ns == 0 ? 0 : strat->now_mono_ns - pair->naked_mono_ns;
 }
 
-/* ---- the steps --------------------------------------------------------------------------------- */
+/* ---- the steps ------------------------------------------------------------------------------- */
 
 static inline void arb_pair_note_naked(arb_strategy_t *strat, arb_pair_t *pair)
 {
@@ -123,7 +127,8 @@ static inline void arb_pair_lose_leg(arb_strategy_t *strat, arb_pair_t *pair)
     arb_pair_publish(strat, pair, ARB_PAIR_EVENT_UNWINDING);
 }
 
-static inline void arb_pair_settle(arb_strategy_t *strat, arb_pair_t *pair, arb_exit_reason_t reason)
+static inline void arb_pair_settle(arb_strategy_t *strat, arb_pair_t *pair,
+                                   arb_exit_reason_t reason)
 {
     pair->settle_until_mono_ns = strat->now_mono_ns + strat->config.settle_ns;
     arb_pair_enter(strat, pair, ARB_PAIR_CLOSED, reason);
@@ -171,11 +176,13 @@ static inline void arb_pair_step_one_leg(arb_strategy_t *strat, arb_pair_t *pair
     } else if (!arb_strategy_may_exit(strat)) {
         if (arb_pair_naked_ns(strat, pair) > strat->config.naked_ns_max)
             arb_pair_break(strat, pair, ARB_EXIT_NAKED);
-    } else if (!busy && !late && !arb_strategy_must_flatten(strat) && arb_pair_complete(strat, pair)) {
+    } else if (!busy && !late && !arb_strategy_must_flatten(strat) &&
+               arb_pair_complete(strat, pair)) {
         arb_pair_enter(strat, pair, ARB_PAIR_COMPLETING, ARB_EXIT_NONE);
     } else {
         bool keep = weight.trimmable && !arb_strategy_must_flatten(strat);
-        arb_pair_unwind(strat, pair, keep ? weight.steps : 0, busy ? ARB_EXIT_NAKED : ARB_EXIT_LEG_FAILED);
+        arb_pair_unwind(strat, pair, keep ? weight.steps : 0,
+                        busy ? ARB_EXIT_NAKED : ARB_EXIT_LEG_FAILED);
     }
 }
 
@@ -193,8 +200,8 @@ static inline void arb_pair_step_completing(arb_strategy_t *strat, arb_pair_t *p
     arb_pair_stand(strat, pair);
 }
 
-/* What UNWINDING leaves standing can only become less: a leg may be taken from us, or its rest be too
- * small to sell. */
+/* What UNWINDING leaves standing can only become less: a leg may be taken from us, or its rest be
+ * too small to sell. */
 static inline void arb_pair_lower_target(arb_strategy_t *strat, arb_pair_t *pair)
 {
     if (pair->target_steps == 0)
@@ -237,7 +244,8 @@ static inline void arb_pair_step_reducing(arb_strategy_t *strat, arb_pair_t *pai
         arb_pair_settle(strat, pair, ARB_EXIT_NONE);
     else if (pair->phase != ARB_PAIR_BROKEN && spent)
         arb_pair_break(strat, pair, ARB_EXIT_LEG_FAILED);
-    else if (pair->phase != ARB_PAIR_BROKEN && arb_pair_naked_ns(strat, pair) > config->naked_ns_max)
+    else if (pair->phase != ARB_PAIR_BROKEN &&
+             arb_pair_naked_ns(strat, pair) > config->naked_ns_max)
         arb_pair_break(strat, pair, ARB_EXIT_NAKED);
 }
 
@@ -265,7 +273,8 @@ static inline int64_t arb_doubled_ns(int64_t base_ns, uint32_t times, int64_t ma
 }
 
 /* One-sided failures in a row pause the symbol, until a person resumes it. */
-static inline void arb_pair_judge_end(arb_strategy_t *strat, arb_pair_t *pair, arb_pair_event_kind_t kind)
+static inline void arb_pair_judge_end(arb_strategy_t *strat, arb_pair_t *pair,
+                                      arb_pair_event_kind_t kind)
 {
     bool failed = kind == ARB_PAIR_EVENT_UNWOUND && pair->reason != ARB_EXIT_FLATTEN;
     if (failed || pair->reason == ARB_EXIT_LEG_LOST)
@@ -294,7 +303,8 @@ static inline void arb_pair_step_closed(arb_strategy_t *strat, arb_pair_t *pair)
                                                            : ARB_PAIR_EVENT_MISSED;
     int64_t cool_ns = config->cooldown_ns;
     if (kind == ARB_PAIR_EVENT_UNWOUND)
-        cool_ns = arb_doubled_ns(config->cooldown_ns, ++pair->failure_streak, config->cooldown_ns_max);
+        cool_ns =
+            arb_doubled_ns(config->cooldown_ns, ++pair->failure_streak, config->cooldown_ns_max);
     if (!pair->counted) {
         arb_count(kind == ARB_PAIR_EVENT_CLOSED    ? &counters->pairs_closed
                   : kind == ARB_PAIR_EVENT_UNWOUND ? &counters->pairs_unwound

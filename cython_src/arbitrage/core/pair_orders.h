@@ -1,7 +1,8 @@
 /* Pair orders: price, journal and push. The only place where an order leaves the strategy.
  *
- * The order of things is fixed: the gate passes it, the journal holds it, the leg remembers it, and only
- * then does its venue's ring get it. Threads: the strategy's. After: design of the two legs, limit-IOC only.
+ * The order of things is fixed: the gate passes it, the journal holds it, the leg remembers it, and
+ * only then does its venue's ring get it. Threads: the strategy's. After: design of the two legs,
+ * limit-IOC only.
  */
 #ifndef ARB_PAIR_ORDERS_H
 #define ARB_PAIR_ORDERS_H
@@ -9,7 +10,8 @@
 #include "pair_size.h"
 
 enum {
-    ARB_NEVER_SENT = 0xFFFFFFFF,       /* venue_code of a reject made here: the order ring was full */
+    ARB_NEVER_SENT = 0xFFFFFFFF,       /* venue_code of a reject made here: the order ring was
+                                        * full */
     ARB_PAIR_LAST = (1 << ARB_PAIR_BITS) - 1,
     ARB_PAIR_KEPT = 1 << 16            /* last pair numbers, kept for long unwindings */
 };
@@ -65,9 +67,11 @@ static inline void arb_pair_note_one_sided(arb_strategy_t *strat, uint32_t symbo
         if (base != 0 && px > dearest)
             dearest = px;
     }
-    /* lots of two grids never meet to the last bit; a lot is more than a billionth of what is held */
+    /* lots of two grids never meet to the last bit; a lot is more than a billionth of what is
+     * held */
     bool level = fabs(net_base) <= held_base * 1e-9;
-    arb_risk_set_one_sided(strat->wire.risk, symbol_index, level ? 0 : arb_risk_micro(dearest, net_base));
+    arb_risk_set_one_sided(strat->wire.risk, symbol_index,
+                           level ? 0 : arb_risk_micro(dearest, net_base));
 }
 
 /* Bring the gate's picture of a row up to what the leg holds and may still fill. */
@@ -81,12 +85,14 @@ static inline void arb_leg_expose(arb_strategy_t *strat, const arb_pair_leg_t *l
     arb_pair_note_one_sided(strat, symbol_index);
 }
 
-/* Client id of a leg's next order. Rolls into a new pair number when the 256 attempts are used up. */
+/* Client id of a leg's next order. Rolls into a new pair number when the 256 attempts are used
+ * up. */
 static inline uint64_t arb_pair_next_id(arb_strategy_t *strat, arb_pair_t *pair, uint32_t leg_index,
                                         uint32_t id_leg)
 {
     arb_pair_leg_t *leg = &pair->legs[leg_index];
-    if (id_leg == ARB_LEG_ENTRY_BUY || id_leg == ARB_LEG_ENTRY_SELL) /* above 0: completing orders */
+    /* above 0: completing orders */
+    if (id_leg == ARB_LEG_ENTRY_BUY || id_leg == ARB_LEG_ENTRY_SELL)
         return arb_client_id(strat->config.run, pair->id_numbers[leg_index], id_leg,
                              pair->complete_count);
     uint8_t attempt = leg->exit_attempt++;
@@ -141,9 +147,10 @@ static inline bool arb_pair_send(arb_strategy_t *strat, arb_pair_t *pair, uint32
     return true;
 }
 
-/* The price an exit starts from: the live touch; without one, the last seen; without that, the entry's. */
-static inline double arb_exit_reference_px(const arb_strategy_t *strat, arb_pair_leg_t *leg, uint8_t side,
-                                           double *slip_bps)
+/* The price an exit starts from: the live touch; without one, the last seen; without that, the
+ * entry's. */
+static inline double arb_exit_reference_px(const arb_strategy_t *strat, arb_pair_leg_t *leg,
+                                           uint8_t side, double *slip_bps)
 {
     arb_top_view_t top;
     arb_top_read(strat->wire.store, leg->row, &top);
@@ -159,7 +166,8 @@ static inline double arb_exit_reference_px(const arb_strategy_t *strat, arb_pair
     return px > 0 ? px : leg->orders[0].limit_px;
 }
 
-/* One reduce-only order for what a leg holds beyond target_lots. false: it did not leave this time. */
+/* One reduce-only order for what a leg holds beyond target_lots. false: it did not leave this
+ * time. */
 static inline bool arb_pair_reduce(arb_strategy_t *strat, arb_pair_t *pair, uint32_t leg_index,
                                    int64_t target_lots, bool on_purpose)
 {
@@ -170,7 +178,7 @@ static inline bool arb_pair_reduce(arb_strategy_t *strat, arb_pair_t *pair, uint
     uint8_t side = leg->entry_side;
     if (excess > 0)
         side = side == ARB_SIDE_BUY ? ARB_SIDE_SELL : ARB_SIDE_BUY;
-    else /* flipped, which reduce-only should rule out: ids of this side are the other leg's, take new ones */
+    else /* flipped, which reduce-only should rule out: this side's ids are the other leg's */
         pair->id_numbers[leg_index] = strat->next_pair++;
     int64_t lots = excess > 0 ? excess : -excess;
     int64_t max_lots = arb_store_max_lots(store)[leg->row];
@@ -183,8 +191,8 @@ static inline bool arb_pair_reduce(arb_strategy_t *strat, arb_pair_t *pair, uint
     double px_tick = arb_store_px_tick(store)[leg->row];
     arb_order_t order = {.px_ticks = arb_limit_ticks(px, px_tick, side, slip), .qty_lots = lots,
                          .side = side, .flags = ARB_ORDER_REDUCE_ONLY};
-    arb_risk_order_t check = {.row = leg->row, .symbol_index = pair->symbol_index, .venue = leg->venue,
-                              .reduce_only = true};
+    arb_risk_order_t check = {.row = leg->row, .symbol_index = pair->symbol_index,
+                              .venue = leg->venue, .reduce_only = true};
     double limit_px = (double)order.px_ticks * px_tick;
     check.notional_micro = arb_notional_micro(store, leg->row, limit_px, lots);
     check.limit_pico = arb_risk_pico(limit_px * arb_store_px_mult(store)[leg->row]);

@@ -3,7 +3,8 @@
  * Everything else is made from here: the enumeration, the check before each change of phase
  * (arb_pair_may), the names and moves that Python shows (arbitrage.core.strategy.PHASES, .MOVES),
  * and the drawing in docs/pairs.md (bin/render-pair-phases). A move that is not in the table is a
- * mistake of ours: it is refused and counted (illegal_moves), and every test wants that count to be 0.
+ * mistake of ours: it is refused and counted (illegal_moves), and every test wants that count to be
+ * 0.
  *
  * The numbers are those of the journal's pair records. Threads: pure functions of their arguments.
  */
@@ -73,7 +74,8 @@ _Static_assert(ARB_PAIR_IDLE == 0 && ARB_PAIR_BROKEN == 8, "journals hold these 
 static inline bool arb_pair_may(uint8_t from, uint8_t to)
 {
     switch ((uint32_t)from << 8 | to) {
-#define ARB_X(from_name, to_name, why) case (uint32_t)ARB_PAIR_##from_name << 8 | ARB_PAIR_##to_name:
+#define ARB_X(from_name, to_name, why) \
+    case (uint32_t)ARB_PAIR_##from_name << 8 | ARB_PAIR_##to_name:
         ARB_PAIR_MOVES(ARB_X)
 #undef ARB_X
         return true;

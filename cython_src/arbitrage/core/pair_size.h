@@ -41,7 +41,8 @@ static inline double arb_pair_affordable(const arb_strategy_t *strat, const uint
 {
     const arb_market_store_t *store = strat->wire.store;
     double dearest = (ask > bid ? ask : bid) * (1 + strat->config.entry_slip_bps * 1e-4);
-    dearest += arb_store_px_tick(store)[rows[ARB_PAIR_BUY]] * arb_store_px_mult(store)[rows[ARB_PAIR_BUY]];
+    dearest +=
+        arb_store_px_tick(store)[rows[ARB_PAIR_BUY]] * arb_store_px_mult(store)[rows[ARB_PAIR_BUY]];
     return arb_pair_budget_usd(strat, rows) / dearest;
 }
 
@@ -76,7 +77,8 @@ static inline bool arb_pair_takes(const arb_strategy_t *strat, const arb_strateg
         uint32_t row = rows[leg_index];
         int64_t lots = steps * grid->step_lots[row / store->symbol_capacity];
         double px = leg_index == ARB_PAIR_BUY ? tops[leg_index].ask_px : tops[leg_index].bid_px;
-        double notional = px * arb_store_px_mult(store)[row] * (double)lots * arb_row_lot_base(store, row);
+        double notional =
+            px * arb_store_px_mult(store)[row] * (double)lots * arb_row_lot_base(store, row);
         if (lots < arb_store_min_lots(store)[row] || notional < arb_store_min_notional(store)[row])
             return false;
     }
@@ -133,8 +135,10 @@ static inline arb_pair_plan_t arb_pair_size(const arb_strategy_t *strat, uint32_
         base = arb_pair_walk(strat, rows, sides, floor_bps, &walk);
     } else {
         double buy_depth = sides[ARB_PAIR_BUY].base[0], sell_depth = sides[ARB_PAIR_SELL].base[0];
-        double depth = (buy_depth < sell_depth ? buy_depth : sell_depth) / strat->config.depth_factor;
-        base = arb_pair_affordable(strat, rows, sides[ARB_PAIR_BUY].px[0], sides[ARB_PAIR_SELL].px[0]);
+        double depth =
+            (buy_depth < sell_depth ? buy_depth : sell_depth) / strat->config.depth_factor;
+        base =
+            arb_pair_affordable(strat, rows, sides[ARB_PAIR_BUY].px[0], sides[ARB_PAIR_SELL].px[0]);
         base = base < depth ? base : depth;
     }
     int64_t steps = arb_pair_steps(strat, grid, rows, base);

@@ -22,9 +22,10 @@ static inline double arb_pair_fees_bps(const arb_strategy_t *strat, const arb_pa
            taker[pair->legs[0].row] + taker[pair->legs[1].row];
 }
 
-/* Edge of two venue prices, bought at the first leg's and sold at the second's, bps of the first. */
-static inline double arb_pair_edge_bps(const arb_strategy_t *strat, const arb_pair_t *pair, double buy_px,
-                                       double sell_px)
+/* Edge of two venue prices, bought at the first leg's and sold at the second's, bps of the
+ * first. */
+static inline double arb_pair_edge_bps(const arb_strategy_t *strat, const arb_pair_t *pair,
+                                       double buy_px, double sell_px)
 {
     const double *mult = arb_store_px_mult(strat->wire.store);
     double bought = buy_px * mult[pair->legs[ARB_PAIR_BUY].row];
@@ -48,14 +49,16 @@ static inline double arb_pair_result_bps(const arb_strategy_t *strat, const arb_
     const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY], *sell = &pair->legs[ARB_PAIR_SELL];
     double out_px = arb_average_px(buy->exit_value, buy->exit_lots) * mult[buy->row];
     double back_px = arb_average_px(sell->exit_value, sell->exit_lots) * mult[sell->row];
-    double entry = buy->entry_lots > 0 && sell->entry_lots > 0 ? arb_pair_gross_bps(strat, pair) : NAN;
-    return entry + (out_px - back_px) / back_px * 1e4 - arb_pair_fees_bps(strat, pair) + pair->funding_bps;
+    double entry =
+        buy->entry_lots > 0 && sell->entry_lots > 0 ? arb_pair_gross_bps(strat, pair) : NAN;
+    return entry + (out_px - back_px) / back_px * 1e4 - arb_pair_fees_bps(strat, pair) +
+           pair->funding_bps;
 }
 
-/* ---- money ------------------------------------------------------------------------------------- */
+/* ---- money ----------------------------------------------------------------------------------- */
 
-/* What one leg's trades brought so far, micro-dollars: sold less bought, less fees. Exact in ticks and
- * lots until here; fees as stated, else at the row's rate. */
+/* What one leg's trades brought so far, micro-dollars: sold less bought, less fees. Exact in ticks
+ * and lots until here; fees as stated, else at the row's rate. */
 static inline int64_t arb_leg_result_micro(const arb_strategy_t *strat, const arb_pair_leg_t *leg)
 {
     const arb_market_store_t *store = strat->wire.store;
@@ -63,19 +66,22 @@ static inline int64_t arb_leg_result_micro(const arb_strategy_t *strat, const ar
     double traded = leg->entry_value + leg->exit_value;
     double fee_bps_value =
         leg->fee_value + (traded - leg->fee_lots_value) * arb_store_taker_bps(store)[leg->row];
-    double usd = (double)leg->cash_tick_lots * leg->px_tick * lot_usd - fee_bps_value * 1e-4 * lot_usd;
+    double usd =
+        (double)leg->cash_tick_lots * leg->px_tick * lot_usd - fee_bps_value * 1e-4 * lot_usd;
     double micro = usd * ARB_RISK_MICRO;
     return fabs(micro) < 9e17 ? (int64_t)llround(micro) : 0; /* no price of a venue makes that */
 }
 
-/* What a flat pair brought, micro-dollars: entries, exits, fees and the funding settled meanwhile. */
+/* What a flat pair brought, micro-dollars: entries, exits, fees and the funding settled
+ * meanwhile. */
 static inline int64_t arb_pair_result_micro(const arb_strategy_t *strat, const arb_pair_t *pair)
 {
     const arb_pair_leg_t *buy = &pair->legs[ARB_PAIR_BUY];
     double entered_usd = buy->entry_value * arb_store_px_mult(strat->wire.store)[buy->row] *
                          arb_row_lot_base(strat->wire.store, buy->row);
     double funding_micro = pair->funding_bps * 1e-4 * entered_usd * ARB_RISK_MICRO;
-    return arb_leg_result_micro(strat, &pair->legs[0]) + arb_leg_result_micro(strat, &pair->legs[1]) +
+    return arb_leg_result_micro(strat, &pair->legs[0]) +
+           arb_leg_result_micro(strat, &pair->legs[1]) +
            (fabs(funding_micro) < 9e17 ? (int64_t)llround(funding_micro) : 0);
 }
 
@@ -86,13 +92,15 @@ static inline void arb_pair_note_result(arb_strategy_t *strat, arb_pair_t *pair)
     /* relaxed: our own journal's word, written before the threads */
     int64_t offset_ns = arb_load_relaxed(&strat->wire.journal->wall_offset_ns);
     if (micro != pair->noted_micro)
-        arb_risk_note_result(strat->wire.risk, micro - pair->noted_micro, strat->now_mono_ns + offset_ns);
+        arb_risk_note_result(strat->wire.risk, micro - pair->noted_micro,
+                             strat->now_mono_ns + offset_ns);
     pair->noted_micro = micro;
 }
 
-/* ---- telling the others ------------------------------------------------------------------------ */
+/* ---- telling the others ---------------------------------------------------------------------- */
 
-static inline void arb_pair_publish(arb_strategy_t *strat, const arb_pair_t *pair, arb_pair_event_kind_t kind)
+static inline void arb_pair_publish(arb_strategy_t *strat, const arb_pair_t *pair,
+                                    arb_pair_event_kind_t kind)
 {
     if (strat->wire.pair_events == NULL)
         return;
@@ -157,8 +165,8 @@ static inline void arb_pair_tell_fill(arb_strategy_t *strat, const arb_pair_t *p
     arb_broadcast_publish(strat->wire.notices, &notice);
 }
 
-static inline void arb_pair_tell_funding(arb_strategy_t *strat, const arb_pair_t *pair, uint32_t leg_index,
-                                         double rate, double bps)
+static inline void arb_pair_tell_funding(arb_strategy_t *strat, const arb_pair_t *pair,
+                                         uint32_t leg_index, double rate, double bps)
 {
     const arb_pair_leg_t *leg = &pair->legs[leg_index];
     if (strat->wire.notices == NULL)
@@ -182,7 +190,7 @@ static inline void arb_pair_tell_funding(arb_strategy_t *strat, const arb_pair_t
     arb_broadcast_publish(strat->wire.notices, &notice);
 }
 
-/* ---- phases ------------------------------------------------------------------------------------ */
+/* ---- phases ---------------------------------------------------------------------------------- */
 
 /* Change the phase and journal it. A move that the table does not know is not made, and counted. */
 static inline void arb_pair_enter(arb_strategy_t *strat, arb_pair_t *pair, arb_pair_phase_t phase,
@@ -206,7 +214,8 @@ static inline void arb_pair_enter(arb_strategy_t *strat, arb_pair_t *pair, arb_p
                                 .reason = pair->reason,
                                 .kind = pair->kind,
                                 .tag = pair->tag};
-    arb_journal_append(strat->wire.journal, ARB_JOURNAL_PAIR, &entry, sizeof entry, strat->now_mono_ns);
+    arb_journal_append(strat->wire.journal, ARB_JOURNAL_PAIR, &entry, sizeof entry,
+                       strat->now_mono_ns);
 }
 
 #endif

@@ -1,7 +1,8 @@
 /* Pause bits: why one symbol opens no pair, a bit to each reason in one byte.
  *
- * Several threads raise and lower reasons of their own (an operator, the strategy's breaker, a watch over
- * contracts), so the byte is changed by atomic or and and alone: none can undo another's.
+ * Several threads raise and lower reasons of their own (an operator, the strategy's breaker, a
+ * watch over contracts), so the byte is changed by atomic or and and alone: none can undo
+ * another's.
  *
  * Threads: any.
  */

@@ -2,9 +2,9 @@
  *
  * A ring of entries in the order of sending, and an open-addressed index from client id to entry.
  * Every order waits equally long, so the oldest entry is the next to expire: watching the deadline
- * is one compare. An entry leaves when the venue said how the order ended (reject or done). One that
- * outlives its deadline is reported once as expired and stays until it is settled: its outcome is
- * unknown, not absent.
+ * is one compare. An entry leaves when the venue said how the order ended (reject or done). One
+ * that outlives its deadline is reported once as expired and stays until it is settled: its outcome
+ * is unknown, not absent.
  *
  *   ring:   [settled][settled][sent][acked][sent] ... head: oldest not settled, tail: next to write
  *   index:  hash(client id) -> ring position, linear probing, twice as many slots as entries

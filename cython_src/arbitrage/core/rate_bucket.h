@@ -8,8 +8,8 @@
  *                                                   head: oldest still out ^    ^ tail: next
  *
  * The last reserve tokens are for what must not wait: cancels, unwinds, questions. A pause holds
- * back everything else. What the venue says of its own count (limit and tokens left) only ever makes
- * the bucket emptier: requests it has not yet seen are counted here already.
+ * back everything else. What the venue says of its own count (limit and tokens left) only ever
+ * makes the bucket emptier: requests it has not yet seen are counted here already.
  *
  * Threads: one. Limits: times do not run backwards; no allocation.
  */

@@ -20,7 +20,11 @@
 
 /* ---- venues, symbols, rows ------------------------------------------------------------------ */
 
-typedef enum arb_venue { ARB_VENUE_BYBIT = 0, ARB_VENUE_OKX = 1, ARB_VENUE_UNKNOWN = 255 } arb_venue_t;
+typedef enum arb_venue {
+    ARB_VENUE_BYBIT = 0,
+    ARB_VENUE_OKX = 1,
+    ARB_VENUE_UNKNOWN = 255
+} arb_venue_t;
 
 enum {
     ARB_VENUE_COUNT = 2,     /* venues this build speaks */
@@ -31,8 +35,8 @@ enum {
     ARB_NAME_BYTES_MAX = 28, /* longest venue symbol */
 };
 
-/* A row is one (venue, symbol): row = venue * symbol_capacity + symbol_index, so that one venue's rows
- * are contiguous and the batch kernel reads columns. */
+/* A row is one (venue, symbol): row = venue * symbol_capacity + symbol_index, so that one venue's
+ * rows are contiguous and the batch kernel reads columns. */
 
 /* How far a row's quote may be believed. Only LIVE rows may trade. */
 typedef enum arb_row_state {
@@ -45,11 +49,12 @@ typedef enum arb_row_state {
     ARB_ROW_UNKNOWN = 255
 } arb_row_state_t;
 
-/* ---- quote: what a parser makes of one frame (thread-local, never shared) --------------------- */
+/* ---- quote: what a parser makes of one frame (thread-local, never shared) -------------------- */
 
 typedef enum arb_quote_kind {
     ARB_QUOTE_SNAPSHOT = 0, /* both sides are as stated; an empty side has no quote */
-    ARB_QUOTE_DELTA = 1     /* only the stated levels changed: NaN is "no new level", see *_gone_px */
+    ARB_QUOTE_DELTA = 1     /* only the stated levels changed: NaN is "no new level",
+                             * see *_gone_px */
 } arb_quote_kind_t;
 
 enum { ARB_QUOTE_GONE_MAX = 2 }; /* deletions a side of one delta may state */
@@ -95,8 +100,10 @@ typedef enum arb_frame_status {
 
 typedef enum arb_tick_kind {
     ARB_TICK_QUOTE = 0,     /* the row's complete top of book */
-    ARB_TICK_STATE = 1,     /* the row's state changed: aux_u32 is the arb_row_state_t; prices are NaN */
-    ARB_TICK_FUNDING = 2    /* bid_px = rate, ask_px = interval in hours, exchange time = next settlement */
+    ARB_TICK_STATE = 1,     /* the row's state changed: aux_u32 is the arb_row_state_t;
+                             * prices are NaN */
+    ARB_TICK_FUNDING = 2    /* bid_px = rate, ask_px = interval in hours,
+                             * exchange time = next settlement */
 } arb_tick_kind_t;
 
 typedef struct arb_tick {
@@ -116,14 +123,21 @@ static inline uint64_t arb_tick_pack(int64_t seq, uint32_t row, uint32_t kind)
 {
     return ((uint64_t)seq << 16) | ((uint64_t)(row & 0x1FFFu) << 3) | (kind & 7u);
 }
-static inline int64_t arb_tick_seq(const arb_tick_t *tick) { return (int64_t)(tick->seq_row_kind >> 16); }
+static inline int64_t arb_tick_seq(const arb_tick_t *tick)
+{
+    return (int64_t)(tick->seq_row_kind >> 16);
+}
 static inline uint32_t arb_tick_row(const arb_tick_t *tick)
 {
     return (uint32_t)(tick->seq_row_kind >> 3) & 0x1FFFu;
 }
-static inline uint32_t arb_tick_kind(const arb_tick_t *tick) { return (uint32_t)tick->seq_row_kind & 7u; }
+static inline uint32_t arb_tick_kind(const arb_tick_t *tick)
+{
+    return (uint32_t)tick->seq_row_kind & 7u;
+}
 
-/* The 64-bit time nearest to reference_ms whose low 32 bits are low_ms: exact within 24 days of it. */
+/* The 64-bit time nearest to reference_ms whose low 32 bits are low_ms: exact within 24 days of
+ * it. */
 static inline int64_t arb_widen_wall_ms(int64_t reference_ms, uint32_t low_ms)
 {
     return reference_ms + (int32_t)(low_ms - (uint32_t)reference_ms);
@@ -194,8 +208,8 @@ _Static_assert(sizeof(arb_opportunity_t) == 120, "an opportunity and its sequenc
  *   62        35 34         11 10      8 7        0
  *   [ run: 28 ] [ pair: 24   ] [ leg: 3 ] [attempt: 8]
  *
- * run is persisted and also bounded below by the clock (one step each 4 s since 2026-01-01 UTC), so a
- * lost state folder cannot bring an id back. pair counts inside a run.
+ * run is persisted and also bounded below by the clock (one step each 4 s since 2026-01-01 UTC), so
+ * a lost state folder cannot bring an id back. pair counts inside a run.
  */
 typedef enum arb_leg {
     ARB_LEG_ENTRY_BUY = 0,
@@ -259,8 +273,9 @@ typedef enum arb_exec_kind {
     ARB_EXEC_FILL = 3,      /* one fill: last_qty_lots at px */
     ARB_EXEC_DONE = 4,      /* terminal: cum_qty_lots is final */
     ARB_EXEC_TIMEOUT = 5,   /* outcome unknown, being queried */
-    ARB_EXEC_VENUE = 6,     /* a fill the venue made by itself, or for a stranger: liquidation, ADL, a trade
-                             * of the account from outside. client_id 0; row, side, last_qty_lots, px */
+    ARB_EXEC_VENUE = 6,     /* a fill the venue made by itself, or for a stranger: liquidation, ADL,
+                             * a trade of the account from outside. client_id 0; row, side,
+                             * last_qty_lots, px */
     ARB_EXEC_KIND_COUNT = 7
 } arb_exec_kind_t;
 
@@ -271,7 +286,8 @@ typedef struct arb_exec {
     double px;              /* 16 FILL, VENUE: price; else NaN */
     int64_t last_qty_lots;  /* 24 FILL, VENUE: this fill */
     int64_t cum_qty_lots;   /* 32 filled so far by the venue's own count; -1: not stated */
-    float fee_bps;          /* 40 FILL, VENUE: fee paid over notional, negative: rebate; NaN: not stated */
+    float fee_bps;          /* 40 FILL, VENUE: fee paid over notional, negative: rebate;
+                             * NaN: not stated */
     uint32_t venue_code;    /* 44 REJECT: the venue's error code */
     uint16_t row;           /* 48 */
     uint8_t venue;          /* 50 */
@@ -282,7 +298,7 @@ typedef struct arb_exec {
 
 _Static_assert(sizeof(arb_exec_t) == 56, "an execution and its ring sequence share one cache line");
 
-/* ---- users' strategies ------------------------------------------------------------------------ */
+/* ---- users' strategies ----------------------------------------------------------------------- */
 
 /* Which rule a pair was opened by, and leaves by. */
 typedef enum arb_pair_kind {

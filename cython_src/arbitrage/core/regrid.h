@@ -1,8 +1,9 @@
 /* Counts of one grid brought onto another, exactly or to the side that is wanted.
  *
- * A venue may change a contract's tick or lot while a position is held. The strategy goes on counting in
- * the ticks and lots that it began with; orders leave on the venue's grid of now. Fractions are reduced,
- * both parts above zero. Cost: two 128-bit divisions, and only for rows whose grid has changed.
+ * A venue may change a contract's tick or lot while a position is held. The strategy goes on
+ * counting in the ticks and lots that it began with; orders leave on the venue's grid of now.
+ * Fractions are reduced, both parts above zero. Cost: two 128-bit divisions, and only for rows
+ * whose grid has changed.
  */
 #ifndef ARB_REGRID_H
 #define ARB_REGRID_H

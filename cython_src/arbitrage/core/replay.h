@@ -3,18 +3,18 @@
  *   recv_ns TAB frame LF       one line a frame, recv_ns decimal nanoseconds, of any clock
  *
  * The heads of both files are compared and the earlier one goes first; ties go to the first source
- * (Bybit), lines of one file keep their order. So a file whose times run backwards is still taken line by
- * line; `unordered` counts where that happened.
+ * (Bybit), lines of one file keep their order. So a file whose times run backwards is still taken
+ * line by line; `unordered` counts where that happened.
  *
- * A file is what one connection said, in its order: unlike a live feed, replay does not ask whether a
- * sequence number continues. A delta is applied to the top that the file gave before it; a delta before any
- * snapshot says nothing. A delta that crosses the book drops it, as live.
+ * A file is what one connection said, in its order: unlike a live feed, replay does not ask whether
+ * a sequence number continues. A delta is applied to the top that the file gave before it; a delta
+ * before any snapshot says nothing. A delta that crosses the book drops it, as live.
  *
- * A line without a number and a tab is malformed, as is a frame that its parser refuses; nothing of either is
- * applied. Blank lines are no frames. Symbols are learned as they come.
+ * A line without a number and a tab is malformed, as is a frame that its parser refuses; nothing of
+ * either is applied. Blank lines are no frames. Symbols are learned as they come.
  *
- * Threads: one. Memory: line buffers, event and quote arrays belong to the owner, who is asked to make room.
- * Limits: symbol_map.h; a line is at most the line buffer.
+ * Threads: one. Memory: line buffers, event and quote arrays belong to the owner, who is asked to
+ * make room. Limits: symbol_map.h; a line is at most the line buffer.
  */
 #ifndef ARB_REPLAY_H
 #define ARB_REPLAY_H
@@ -89,7 +89,8 @@ static inline const char *arb_replay_time(const char *at, const char *end, int64
     return at + 1;
 }
 
-/* Bring the next well-formed line to the head. false: more bytes are needed, or the file has ended. */
+/* Bring the next well-formed line to the head. false: more bytes are needed, or the file has
+ * ended. */
 static inline bool arb_replay_next_line(arb_replay_t *replay, arb_replay_source_t *source)
 {
     while (source->at < source->end) {
@@ -118,13 +119,16 @@ static inline bool arb_replay_next_line(arb_replay_t *replay, arb_replay_source_
     return false;
 }
 
-/* `BTCUSDT` of `BTC-USDT-SWAP`; a Bybit name is canonical already. Returns its bytes; 0: none left. */
-static inline size_t arb_replay_canonical(const arb_quote_t *quote, char canonical[ARB_NAME_BYTES_MAX])
+/* `BTCUSDT` of `BTC-USDT-SWAP`; a Bybit name is canonical already. Returns its bytes; 0: none
+ * left. */
+static inline size_t arb_replay_canonical(const arb_quote_t *quote,
+                                          char canonical[ARB_NAME_BYTES_MAX])
 {
     size_t bytes = quote->symbol_bytes, kept = 0;
     if (bytes > ARB_NAME_BYTES_MAX)
         return 0;
-    if (quote->venue == ARB_VENUE_OKX && bytes > 5 && memcmp(quote->symbol + bytes - 5, "-SWAP", 5) == 0)
+    if (quote->venue == ARB_VENUE_OKX && bytes > 5 &&
+        memcmp(quote->symbol + bytes - 5, "-SWAP", 5) == 0)
         bytes -= 5;
     for (size_t index = 0; index < bytes; index++)
         if (quote->venue != ARB_VENUE_OKX || quote->symbol[index] != '-')
@@ -132,8 +136,10 @@ static inline size_t arb_replay_canonical(const arb_quote_t *quote, char canonic
     return kept;
 }
 
-/* Hold a symbol from now on. Its row, or ARB_ROW_NONE when there is no room. Cold: once a symbol. */
-__attribute__((noinline)) static uint32_t arb_replay_learn(arb_replay_t *replay, const arb_quote_t *quote)
+/* Hold a symbol from now on. Its row, or ARB_ROW_NONE when there is no room. Cold: once a
+ * symbol. */
+__attribute__((noinline)) static uint32_t arb_replay_learn(arb_replay_t *replay,
+                                                           const arb_quote_t *quote)
 {
     arb_symbol_map_t *map = replay->map;
     char canonical[ARB_NAME_BYTES_MAX];
@@ -149,7 +155,8 @@ __attribute__((noinline)) static uint32_t arb_replay_learn(arb_replay_t *replay,
         arb_symbol_map_add(map, canonical, bytes, &symbol_index) != ARB_SYMBOL_OK)
         return ARB_ROW_NONE;
     uint32_t row = arb_store_row(replay->store, quote->venue, symbol_index);
-    if (arb_symbol_map_insert(map, quote->venue, quote->symbol, quote->symbol_bytes, row) != ARB_SYMBOL_OK)
+    if (arb_symbol_map_insert(map, quote->venue, quote->symbol, quote->symbol_bytes, row) !=
+        ARB_SYMBOL_OK)
         return ARB_ROW_NONE;
     arb_store_px_mult(replay->store)[row] = 1.0;
     arb_store_qty_mult(replay->store)[row] = 1.0;
@@ -181,8 +188,8 @@ static inline bool arb_replay_tick(arb_replay_t *replay, const arb_quote_t *quot
     return true;
 }
 
-static inline void arb_replay_keep(arb_replay_t *replay, const arb_tick_t *tick, const arb_quote_t *quote,
-                                   uint32_t symbol_index)
+static inline void arb_replay_keep(arb_replay_t *replay, const arb_tick_t *tick,
+                                   const arb_quote_t *quote, uint32_t symbol_index)
 {
     replay->quotes[replay->kept_count++] = (arb_replay_quote_t){
         .recv_ns = tick->recv_mono_ns,
@@ -198,7 +205,8 @@ static inline void arb_replay_keep(arb_replay_t *replay, const arb_tick_t *tick,
 }
 
 /* Parse one frame, apply it, scan its symbol. */
-static inline void arb_replay_frame(arb_replay_t *replay, const arb_replay_source_t *source, uint32_t venue)
+static inline void arb_replay_frame(arb_replay_t *replay, const arb_replay_source_t *source,
+                                    uint32_t venue)
 {
     arb_quote_t quote;
     arb_tick_t tick;

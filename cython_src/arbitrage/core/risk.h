@@ -1,20 +1,21 @@
 /* Risk gate: the last word on an order before it is journaled.
  *
- * Compares on words the strategy thread already holds; every refusal has one reason, and the caller counts
- * it. docs/risk.md is the table of all of them. Everything inside is an integer: money in micro-dollars,
- * rounded up, so exposure added is exposure removed, without drift; prices in pico-dollars of the common
- * quotation, with what their conversion may have rounded away counted against the order.
+ * Compares on words the strategy thread already holds; every refusal has one reason, and the caller
+ * counts it. docs/risk.md is the table of all of them. Everything inside is an integer: money in
+ * micro-dollars, rounded up, so exposure added is exposure removed, without drift; prices in
+ * pico-dollars of the common quotation, with what their conversion may have rounded away counted
+ * against the order.
  *
- * Entries pass every test. Reduce-only exits pass sanity, a wider price band and the order rate, whose last
- * tokens are kept for them: no limit and no pause may keep a position standing. The kill switch does, unless
- * flatten is raised as well: killed means that nothing leaves.
- * The order rate is a token bucket of integer nanoseconds: it holds at most burst orders and earns one
- * each order_cost_ns.
+ * Entries pass every test. Reduce-only exits pass sanity, a wider price band and the order rate,
+ * whose last tokens are kept for them: no limit and no pause may keep a position standing. The kill
+ * switch does, unless flatten is raised as well: killed means that nothing leaves.
+ * The order rate is a token bucket of integer nanoseconds: it holds at most burst orders and earns
+ * one each order_cost_ns.
  *
  * Threads: one, the strategy's, calls everything here but arb_risk_trip, arb_risk_pause and
- * arb_risk_set_limits. Kill, opening_off, flatten and paused are words of shared memory that another thread
- * writes and this one reads relaxed: each is a flag by itself and publishes no other data; seeing it one
- * turn later is as good as the flag being raised one turn later.
+ * arb_risk_set_limits. Kill, opening_off, flatten and paused are words of shared memory that
+ * another thread writes and this one reads relaxed: each is a flag by itself and publishes no other
+ * data; seeing it one turn later is as good as the flag being raised one turn later.
  */
 #ifndef ARB_RISK_H
 #define ARB_RISK_H
@@ -23,12 +24,14 @@
 
 #include "risk_words.h"
 
-/* One order as the gate sees it. Mids: of the order's own row, then of the other leg's; 0: not known. */
+/* One order as the gate sees it. Mids: of the order's own row, then of the other leg's; 0: not
+ * known. */
 typedef struct arb_risk_order {
     int64_t notional_micro;
     int64_t limit_pico;
     int64_t mid_pico[2];
-    int64_t basis_average_ppm; /* how far the mids lie apart on slow average, either way; 0: not known */
+    int64_t basis_average_ppm; /* how far the mids lie apart on slow average, either way;
+                                * 0: not known */
     int64_t book_recv_mono_ns; /* of the row's last tick */
     int64_t signal_mono_ns;    /* of the tick behind the decision; 0: none */
     int64_t wall_ns;           /* of the decision: which day it belongs to */
@@ -94,31 +97,34 @@ static inline void arb_risk_init(arb_risk_t *risk, const arb_risk_limits_t *limi
     risk->token_ns = limits->order_cost_ns * limits->orders_burst;
 }
 
-/* ---- dollars and prices -------------------------------------------------------------------------- */
+/* ---- dollars and prices ---------------------------------------------------------------------- */
 
 /* Price and quantity as micro-dollars, rounded up: a limit is never passed by rounding. */
 static inline int64_t arb_risk_micro(double px, double qty)
 {
     double micro = fabs(px * qty) * ARB_RISK_MICRO;
-    return micro < (double)ARB_RISK_OFF ? (int64_t)ceil(micro) : ARB_RISK_OFF; /* NaN too: "too much" */
+    /* NaN too: "too much" */
+    return micro < (double)ARB_RISK_OFF ? (int64_t)ceil(micro) : ARB_RISK_OFF;
 }
 
-/* A price of the common quotation as whole pico-dollars, the nearest; 0: none, or not to be compared. */
+/* A price of the common quotation as whole pico-dollars, the nearest; 0: none, or not to be
+ * compared. */
 static inline int64_t arb_risk_pico(double px)
 {
     double pico = px * 1e12;
     return pico > 0 && pico < 9e18 ? (int64_t)(pico + 0.5) : 0;
 }
 
-/* Whether apart_pico is more than ppm parts per million of of_pico. Two prices may each have lost half a
- * pico-dollar and 2^-53 of themselves in their conversion: that is taken as further apart. */
+/* Whether apart_pico is more than ppm parts per million of of_pico. Two prices may each have lost
+ * half a pico-dollar and 2^-53 of themselves in their conversion: that is taken as further
+ * apart. */
 static inline bool arb_risk_is_beyond(int64_t apart_pico, int64_t of_pico, int64_t ppm)
 {
     __int128 apart = (__int128)apart_pico + 2 + (of_pico >> 50);
     return apart * ARB_RISK_MILLION > (__int128)of_pico * ppm;
 }
 
-/* ---- words that others may change ---------------------------------------------------------------- */
+/* ---- words that others may change ------------------------------------------------------------ */
 
 static inline bool arb_risk_is_raised(const uint64_t *word)
 {
@@ -146,7 +152,8 @@ static inline void arb_risk_trip(arb_risk_t *risk, arb_kill_reason_t reason)
     if (risk->kill == NULL)
         return;
     /* relaxed: a single flag that publishes nothing else; pairs with arb_risk_is_raised */
-    while (none == ARB_KILL_NONE && !arb_compare_exchange_relaxed(risk->kill, &none, (uint64_t)reason))
+    while (none == ARB_KILL_NONE &&
+           !arb_compare_exchange_relaxed(risk->kill, &none, (uint64_t)reason))
         ; /* the weak exchange may fail for nothing */
 }
 
@@ -164,7 +171,7 @@ static inline bool arb_risk_is_paused(const arb_risk_t *risk, uint32_t symbol_in
     return risk->paused != NULL && arb_load_relaxed(risk->paused + symbol_index) != 0;
 }
 
-/* ---- the day ----------------------------------------------------------------------------------- */
+/* ---- the day --------------------------------------------------------------------------------- */
 
 enum { ARB_RISK_DAY_S = 86400 };
 
@@ -184,8 +191,8 @@ static inline bool arb_risk_day_is_lost(const arb_risk_t *risk, int64_t wall_ns)
            risk->day_result_micro <= -arb_risk_limit(&risk->limits.day_loss_micro_max);
 }
 
-/* What an ended pair brought: entry and exit fills, less fees, with funding. Trips the kill switch when
- * the day has lost what it may. The result counts into the day it became known in. */
+/* What an ended pair brought: entry and exit fills, less fees, with funding. Trips the kill switch
+ * when the day has lost what it may. The result counts into the day it became known in. */
 static inline void arb_risk_note_result(arb_risk_t *risk, int64_t pnl_micro, int64_t wall_ns)
 {
     if (wall_ns >= risk->day_end_wall_ns)
@@ -196,7 +203,7 @@ static inline void arb_risk_note_result(arb_risk_t *risk, int64_t pnl_micro, int
         arb_risk_trip(risk, ARB_KILL_LOSS);
 }
 
-/* ---- the gate, test by test ---------------------------------------------------------------------- */
+/* ---- the gate, test by test ------------------------------------------------------------------ */
 
 static inline void arb_risk_refill(arb_risk_t *risk, int64_t now_mono_ns)
 {
@@ -214,8 +221,9 @@ static inline void arb_risk_refill(arb_risk_t *risk, int64_t now_mono_ns)
 static inline bool arb_risk_is_sane(const arb_risk_order_t *order)
 {
     return order->notional_micro > 0 && order->notional_micro < ARB_RISK_AMOUNT_BOUND &&
-           order->limit_pico > 0 && order->row < ARB_RISK_ROWS_MAX && order->venue < ARB_VENUES_MAX &&
-           order->symbol_index < ARB_SYMBOLS_MAX && order->side <= ARB_SIDE_SELL;
+           order->limit_pico > 0 && order->row < ARB_RISK_ROWS_MAX &&
+           order->venue < ARB_VENUES_MAX && order->symbol_index < ARB_SYMBOLS_MAX &&
+           order->side <= ARB_SIDE_SELL;
 }
 
 static inline bool arb_risk_has_tokens(const arb_risk_t *risk, int64_t orders)
@@ -223,7 +231,8 @@ static inline bool arb_risk_has_tokens(const arb_risk_t *risk, int64_t orders)
     return risk->token_ns >= arb_risk_limit(&risk->limits.order_cost_ns) * orders;
 }
 
-static inline arb_risk_reason_t arb_risk_check_words(const arb_risk_t *risk, const arb_risk_order_t *order)
+static inline arb_risk_reason_t arb_risk_check_words(const arb_risk_t *risk,
+                                                     const arb_risk_order_t *order)
 {
     if (arb_risk_is_raised(risk->kill))
         return ARB_RISK_KILLED;
@@ -236,13 +245,15 @@ static inline arb_risk_reason_t arb_risk_check_words(const arb_risk_t *risk, con
     return arb_risk_day_is_lost(risk, order->wall_ns) ? ARB_RISK_DAY_LOSS : ARB_RISK_OK;
 }
 
-static inline arb_risk_reason_t arb_risk_check_book(const arb_risk_t *risk, const arb_risk_order_t *order,
+static inline arb_risk_reason_t arb_risk_check_book(const arb_risk_t *risk,
+                                                    const arb_risk_order_t *order,
                                                     int64_t now_mono_ns)
 {
     const arb_risk_limits_t *limits = &risk->limits;
     if (order->row_state != ARB_ROW_LIVE)
         return ARB_RISK_NOT_LIVE;
-    if (now_mono_ns - order->book_recv_mono_ns > arb_risk_limit(&limits->book_age_ns_max[order->venue]))
+    if (now_mono_ns - order->book_recv_mono_ns >
+        arb_risk_limit(&limits->book_age_ns_max[order->venue]))
         return ARB_RISK_STALE_BOOK;
     if (order->signal_mono_ns != 0 &&
         now_mono_ns - order->signal_mono_ns > arb_risk_limit(&limits->signal_age_ns_max))
@@ -257,7 +268,8 @@ static inline int64_t arb_risk_apart(int64_t one, int64_t other)
 
 /* An entry's limit against both mids, and the mids against each other. A mid that is missing, 0, is
  * beyond any distance. */
-static inline arb_risk_reason_t arb_risk_check_prices(const arb_risk_t *risk, const arb_risk_order_t *order)
+static inline arb_risk_reason_t arb_risk_check_prices(const arb_risk_t *risk,
+                                                      const arb_risk_order_t *order)
 {
     const int64_t own = order->mid_pico[0], other = order->mid_pico[1];
     const int64_t band = arb_risk_limit(&risk->limits.entry_band_ppm_max);
@@ -273,8 +285,10 @@ static inline arb_risk_reason_t arb_risk_check_prices(const arb_risk_t *risk, co
     return order->basis_average_ppm > basis ? ARB_RISK_BASIS_AVERAGE : ARB_RISK_OK;
 }
 
-/* What the order adds, beside what stands already. The other leg is of the same symbol, elsewhere. */
-static inline arb_risk_reason_t arb_risk_check_money(const arb_risk_t *risk, const arb_risk_order_t *order,
+/* What the order adds, beside what stands already. The other leg is of the same symbol,
+ * elsewhere. */
+static inline arb_risk_reason_t arb_risk_check_money(const arb_risk_t *risk,
+                                                     const arb_risk_order_t *order,
                                                      int64_t other_micro)
 {
     const arb_risk_limits_t *limits = &risk->limits;
@@ -299,8 +313,9 @@ static inline arb_risk_reason_t arb_risk_check_money(const arb_risk_t *risk, con
                                                                                 : ARB_RISK_OK;
 }
 
-/* An exit's limit may be worse than the mid that suits it better by so much: a venue that has run away from
- * the other one can still be left. What no mid is known for cannot be judged, and must be left, too. */
+/* An exit's limit may be worse than the mid that suits it better by so much: a venue that has run
+ * away from the other one can still be left. What no mid is known for cannot be judged, and must be
+ * left, too. */
 static inline bool arb_risk_exit_is_wild(const arb_risk_t *risk, const arb_risk_order_t *order)
 {
     const int64_t own = order->mid_pico[0], other = order->mid_pico[1];
@@ -310,14 +325,16 @@ static inline bool arb_risk_exit_is_wild(const arb_risk_t *risk, const arb_risk_
         mid = (order->side == ARB_SIDE_BUY) == (own > other) ? own : other;
     if (band == ARB_RISK_OFF || mid <= 0)
         return false;
-    const int64_t worse = order->side == ARB_SIDE_BUY ? order->limit_pico - mid : mid - order->limit_pico;
+    const int64_t worse =
+        order->side == ARB_SIDE_BUY ? order->limit_pico - mid : mid - order->limit_pico;
     return worse > 0 && arb_risk_is_beyond(worse, mid, band);
 }
 
-/* The gate itself. other_micro: what the other leg of the same decision adds to its symbol and to the
- * gross; orders: how many orders the whole decision sends. Takes nothing: see arb_risk_take. */
+/* The gate itself. other_micro: what the other leg of the same decision adds to its symbol and to
+ * the gross; orders: how many orders the whole decision sends. Takes nothing: see arb_risk_take. */
 static inline arb_risk_reason_t arb_risk_check(arb_risk_t *risk, const arb_risk_order_t *order,
-                                               int64_t other_micro, int64_t orders, int64_t now_mono_ns)
+                                               int64_t other_micro, int64_t orders,
+                                               int64_t now_mono_ns)
 {
     if (!arb_risk_is_sane(order) || other_micro < 0 || other_micro >= ARB_RISK_AMOUNT_BOUND)
         return ARB_RISK_BAD_ORDER;
@@ -345,13 +362,15 @@ static inline arb_risk_reason_t arb_risk_check(arb_risk_t *risk, const arb_risk_
 
 /* Both entry legs or neither. */
 static inline arb_risk_reason_t arb_risk_check_pair(arb_risk_t *risk, const arb_risk_order_t *buy,
-                                                    const arb_risk_order_t *sell, int64_t now_mono_ns)
+                                                    const arb_risk_order_t *sell,
+                                                    int64_t now_mono_ns)
 {
     arb_risk_reason_t reason = arb_risk_check(risk, buy, sell->notional_micro, 2, now_mono_ns);
-    return reason != ARB_RISK_OK ? reason : arb_risk_check(risk, sell, buy->notional_micro, 2, now_mono_ns);
+    return reason != ARB_RISK_OK ? reason
+                                 : arb_risk_check(risk, sell, buy->notional_micro, 2, now_mono_ns);
 }
 
-/* ---- what it is told ----------------------------------------------------------------------------- */
+/* ---- what it is told ------------------------------------------------------------------------- */
 
 /* Take one order's token, after a check that passed. */
 static inline void arb_risk_take(arb_risk_t *risk)
@@ -370,8 +389,10 @@ static inline void arb_risk_set_exposure(arb_risk_t *risk, uint32_t row, uint32_
     risk->exposure_micro[row] = exposure_micro;
 }
 
-/* State what stands of a symbol without its other leg, micro-dollars. 0: it is hedged, or nothing stands. */
-static inline void arb_risk_set_one_sided(arb_risk_t *risk, uint32_t symbol_index, int64_t one_sided_micro)
+/* State what stands of a symbol without its other leg, micro-dollars. 0: it is hedged, or nothing
+ * stands. */
+static inline void arb_risk_set_one_sided(arb_risk_t *risk, uint32_t symbol_index,
+                                          int64_t one_sided_micro)
 {
     risk->one_sided_micro += one_sided_micro - risk->symbol_one_sided_micro[symbol_index];
     risk->symbol_one_sided_micro[symbol_index] = one_sided_micro;

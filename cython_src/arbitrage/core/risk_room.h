@@ -27,13 +27,16 @@ static inline arb_risk_room_t arb_risk_pair_room(const arb_risk_t *risk, uint32_
     const arb_risk_limits_t *limits = &risk->limits;
     arb_risk_room_t room = {arb_risk_limit(&limits->order_micro_max), ARB_RISK_ORDER_NOTIONAL};
     for (uint32_t leg = 0; leg < 2; leg++) {
-        arb_risk_narrow(&room, arb_risk_limit(&limits->position_micro_max) - risk->exposure_micro[rows[leg]],
-                        ARB_RISK_POSITION_NOTIONAL);
-        arb_risk_narrow(&room, arb_risk_limit(&limits->venue_micro_max) - risk->venue_micro[venues[leg]],
+        arb_risk_narrow(
+            &room, arb_risk_limit(&limits->position_micro_max) - risk->exposure_micro[rows[leg]],
+            ARB_RISK_POSITION_NOTIONAL);
+        arb_risk_narrow(&room,
+                        arb_risk_limit(&limits->venue_micro_max) - risk->venue_micro[venues[leg]],
                         ARB_RISK_VENUE_NOTIONAL);
     }
-    arb_risk_narrow(&room, (arb_risk_limit(&limits->symbol_micro_max) - risk->symbol_micro[symbol_index]) / 2,
-                    ARB_RISK_SYMBOL_NOTIONAL);
+    arb_risk_narrow(
+        &room, (arb_risk_limit(&limits->symbol_micro_max) - risk->symbol_micro[symbol_index]) / 2,
+        ARB_RISK_SYMBOL_NOTIONAL);
     arb_risk_narrow(&room, (arb_risk_limit(&limits->gross_micro_max) - risk->gross_micro) / 2,
                     ARB_RISK_GROSS_NOTIONAL);
     return room;

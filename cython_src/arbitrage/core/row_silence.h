@@ -1,8 +1,9 @@
 /* Silence of a row: when "nothing was said" still means "nothing changed".
  *
  *   STALE    silent for longer than its venue ever is
- *   SUSPECT  silent while a counterpart of the symbol moved away: changes may have been lost, though
- *            the connection may be well. It keeps its quote, trades nothing, and is asked about.
+ *   SUSPECT  silent while a counterpart of the symbol moved away: changes may have been lost,
+ *            though the connection may be well. It keeps its quote, trades nothing, and is asked
+ *            about.
  *
  * A venue that speaks only on change (suspect_ns > 0) proves nothing by its silence, but prices of
  * one symbol move together. With every quote the row notes where each live counterpart stood, as

@@ -1,11 +1,13 @@
 /* Segment: the one block of POSIX shared memory that holds everything threads and processes share.
  *
- *   [ header | section table ][ control ][ clock ][ symbols ][ store ][ lanes ][ opportunities ] ...
+ *   [ header | section table ][ control ][ clock ][ symbols ][ store ][ lanes ][ opportunities ]
+ *   ...
  *
  * Every section starts on its own 128-byte block and is found through the table, by id; a section
- * may hold several equal blocks (one a lane, one a venue), stride_bytes apart. Nothing inside holds a
- * pointer, so any process may map it anywhere. Readers map it PROT_READ.
- * The layout is a function of the spec below and of ARB_LAYOUT_VERSION; a reader refuses another one.
+ * may hold several equal blocks (one a lane, one a venue), stride_bytes apart. Nothing inside holds
+ * a pointer, so any process may map it anywhere. Readers map it PROT_READ.
+ * The layout is a function of the spec below and of ARB_LAYOUT_VERSION; a reader refuses another
+ * one.
  */
 #ifndef ARB_SEGMENT_H
 #define ARB_SEGMENT_H
@@ -53,12 +55,13 @@ typedef enum arb_section {
     ARB_SECTION_THREADS = 16,      /* arb_thread_entry_t */
     ARB_SECTION_PARKERS = 17,      /* arb_parker_t: detector, strategy */
     ARB_SECTION_LADDERS = 18,      /* arb_ladder_t, by row */
-    ARB_SECTION_LINES = 19,        /* arb_line_counters_t, (lane * ARB_VENUES_MAX + venue) * ARB_LINES_MAX + line */
+    /* arb_line_counters_t, (lane * ARB_VENUES_MAX + venue) * ARB_LINES_MAX + line */
+    ARB_SECTION_LINES = 19,
     ARB_SECTION_COUNT = 20
 } arb_section_t;
 
-/* What a stage histogram measures, ns. One writer each; blocks of ARB_LANES_MAX or ARB_VENUES_MAX where
- * several threads measure the same stage. */
+/* What a stage histogram measures, ns. One writer each; blocks of ARB_LANES_MAX or ARB_VENUES_MAX
+ * where several threads measure the same stage. */
 typedef enum arb_stage {
     ARB_STAGE_PARSED = 0,                     /* frame in the callback -> parsed, one a lane */
     ARB_STAGE_DETECTED = ARB_LANES_MAX,       /* ... -> opportunity event published */
@@ -66,8 +69,10 @@ typedef enum arb_stage {
     ARB_STAGE_DECIDED = ARB_LANES_MAX + 2,    /* ... -> order pushed to its gateway */
     ARB_STAGE_TO_ORDER = ARB_LANES_MAX + 3,   /* opportunity published -> order pushed */
     ARB_STAGE_NAKED = ARB_LANES_MAX + 4,      /* how long a leg stood alone */
-    ARB_STAGE_SENT = ARB_LANES_MAX + 5,       /* frame in the callback -> order frame sent, one a venue */
-    ARB_STAGE_ACKNOWLEDGED = ARB_STAGE_SENT + ARB_VENUES_MAX, /* sent -> acknowledged, one a venue */
+    ARB_STAGE_SENT = ARB_LANES_MAX + 5,       /* frame in the callback -> order frame sent,
+                                               * one a venue */
+    /* sent -> acknowledged, one a venue */
+    ARB_STAGE_ACKNOWLEDGED = ARB_STAGE_SENT + ARB_VENUES_MAX,
     ARB_STAGE_COUNT = ARB_STAGE_ACKNOWLEDGED + ARB_VENUES_MAX
 } arb_stage_t;
 
@@ -128,13 +133,14 @@ typedef struct arb_thread_entry {
     int64_t started_mono_ns;
     uint64_t turns;            /* duty cycles done */
     uint64_t work;             /* of them with something to do */
-    uint64_t allocations_c;    /* by the preload shim since the stage began; see allocations_known */
+    uint64_t allocations_c;    /* by the preload shim since the stage began;
+                                * see allocations_known */
     uint64_t allocations_python;
     uint64_t allocations_known;/* 1: the shim is loaded and counts this thread */
 } ARB_SEPARATED arb_thread_entry_t;
 
-static inline void arb_section_place(arb_segment_t *segment, arb_section_t section, uint64_t block_bytes,
-                                     uint32_t count)
+static inline void arb_section_place(arb_segment_t *segment, arb_section_t section,
+                                     uint64_t block_bytes, uint32_t count)
 {
     arb_section_entry_t *entry = &segment->sections[section];
     entry->offset = segment->total_bytes;
@@ -155,18 +161,22 @@ static inline void arb_segment_plan(arb_segment_t *segment)
     arb_section_place(segment, ARB_SECTION_CONTROL, sizeof(arb_control_t), 1);
     arb_section_place(segment, ARB_SECTION_CLOCK, sizeof(arb_clock_t), 1);
     arb_section_place(segment, ARB_SECTION_SYMBOLS, arb_symbol_map_bytes(spec->symbol_capacity), 1);
-    arb_section_place(segment, ARB_SECTION_STORE, arb_store_bytes(ARB_VENUE_COUNT, spec->symbol_capacity), 1);
+    arb_section_place(segment, ARB_SECTION_STORE,
+                      arb_store_bytes(ARB_VENUE_COUNT, spec->symbol_capacity), 1);
     arb_section_place(segment, ARB_SECTION_LANES, arb_lane_bytes(spec->tick_capacity, row_count),
                       spec->lane_count);
     arb_section_place(segment, ARB_SECTION_OPPORTUNITIES,
                       arb_broadcast_ring_bytes(spec->opportunity_capacity), 1);
-    arb_section_place(segment, ARB_SECTION_PAIR_EVENTS, arb_broadcast_ring_bytes(spec->opportunity_capacity),
-                      1);
+    arb_section_place(segment, ARB_SECTION_PAIR_EVENTS,
+                      arb_broadcast_ring_bytes(spec->opportunity_capacity), 1);
     arb_section_place(segment, ARB_SECTION_ORDERS, arb_spsc_ring_bytes(spec->order_capacity),
                       ARB_VENUE_COUNT);
-    arb_section_place(segment, ARB_SECTION_EXECUTIONS, arb_mpsc_ring_bytes(spec->execution_capacity), 1);
-    arb_section_place(segment, ARB_SECTION_NOTICES, arb_broadcast_ring_bytes(spec->order_capacity), 1);
-    arb_section_place(segment, ARB_SECTION_TAPS, arb_frame_tap_bytes(spec->tap_bytes), spec->lane_count);
+    arb_section_place(segment, ARB_SECTION_EXECUTIONS,
+                      arb_mpsc_ring_bytes(spec->execution_capacity), 1);
+    arb_section_place(segment, ARB_SECTION_NOTICES, arb_broadcast_ring_bytes(spec->order_capacity),
+                      1);
+    arb_section_place(segment, ARB_SECTION_TAPS, arb_frame_tap_bytes(spec->tap_bytes),
+                      spec->lane_count);
     arb_section_place(segment, ARB_SECTION_HISTOGRAMS, sizeof(arb_histogram_t), ARB_STAGE_COUNT);
     arb_section_place(segment, ARB_SECTION_FEED_COUNTERS, sizeof(arb_feed_counters_t),
                       spec->lane_count * ARB_VENUES_MAX);
@@ -181,13 +191,15 @@ static inline void arb_segment_plan(arb_segment_t *segment)
                       spec->lane_count * ARB_VENUES_MAX * ARB_LINES_MAX);
 }
 
-static inline void *arb_segment_block(const arb_segment_t *segment, arb_section_t section, uint32_t index)
+static inline void *arb_segment_block(const arb_segment_t *segment, arb_section_t section,
+                                      uint32_t index)
 {
     const arb_section_entry_t *entry = &segment->sections[section];
     return (char *)segment + entry->offset + (uint64_t)index * entry->stride_bytes;
 }
 
-static inline arb_histogram_t *arb_segment_histogram(const arb_segment_t *segment, uint32_t stage_index)
+static inline arb_histogram_t *arb_segment_histogram(const arb_segment_t *segment,
+                                                     uint32_t stage_index)
 {
     return (arb_histogram_t *)arb_segment_block(segment, ARB_SECTION_HISTOGRAMS, stage_index);
 }
@@ -199,24 +211,30 @@ static inline void arb_segment_init_sections(arb_segment_t *segment)
     uint32_t row_count = ARB_VENUE_COUNT * spec->symbol_capacity;
     arb_clock_init(arb_segment_block(segment, ARB_SECTION_CLOCK, 0), 10 * 1000 * 1000);
     arb_symbol_map_init(arb_segment_block(segment, ARB_SECTION_SYMBOLS, 0), spec->symbol_capacity);
-    arb_market_store_t *store = (arb_market_store_t *)arb_segment_block(segment, ARB_SECTION_STORE, 0);
+    arb_market_store_t *store =
+        (arb_market_store_t *)arb_segment_block(segment, ARB_SECTION_STORE, 0);
     arb_store_init(store, ARB_VENUE_COUNT, spec->symbol_capacity);
     arb_store_attach_ladders(store, arb_segment_block(segment, ARB_SECTION_LADDERS, 0));
     for (uint32_t lane_index = 0; lane_index < spec->lane_count; lane_index++) {
-        arb_lane_init(arb_segment_block(segment, ARB_SECTION_LANES, lane_index), spec->tick_capacity,
-                      row_count);
-        arb_frame_tap_init(arb_segment_block(segment, ARB_SECTION_TAPS, lane_index), spec->tap_bytes);
+        arb_lane_init(arb_segment_block(segment, ARB_SECTION_LANES, lane_index),
+                      spec->tick_capacity, row_count);
+        arb_frame_tap_init(arb_segment_block(segment, ARB_SECTION_TAPS, lane_index),
+                           spec->tap_bytes);
     }
     arb_broadcast_ring_init(arb_segment_block(segment, ARB_SECTION_OPPORTUNITIES, 0),
                             spec->opportunity_capacity);
     arb_broadcast_ring_init(arb_segment_block(segment, ARB_SECTION_PAIR_EVENTS, 0),
                             spec->opportunity_capacity);
     for (uint32_t venue = 0; venue < ARB_VENUE_COUNT; venue++)
-        arb_spsc_ring_init(arb_segment_block(segment, ARB_SECTION_ORDERS, venue), spec->order_capacity);
-    arb_mpsc_ring_init(arb_segment_block(segment, ARB_SECTION_EXECUTIONS, 0), spec->execution_capacity);
-    arb_broadcast_ring_init(arb_segment_block(segment, ARB_SECTION_NOTICES, 0), spec->order_capacity);
+        arb_spsc_ring_init(arb_segment_block(segment, ARB_SECTION_ORDERS, venue),
+                           spec->order_capacity);
+    arb_mpsc_ring_init(arb_segment_block(segment, ARB_SECTION_EXECUTIONS, 0),
+                       spec->execution_capacity);
+    arb_broadcast_ring_init(arb_segment_block(segment, ARB_SECTION_NOTICES, 0),
+                            spec->order_capacity);
     for (uint32_t parker_index = 0; parker_index < 2; parker_index++)
-        arb_parker_init(arb_segment_block(segment, ARB_SECTION_PARKERS, parker_index), spec->parking != 0);
+        arb_parker_init(arb_segment_block(segment, ARB_SECTION_PARKERS, parker_index),
+                        spec->parking != 0);
 }
 
 #endif

@@ -1,22 +1,24 @@
-/* The spread kernel: what buying at one venue's ask and selling at another's bid pays, before costs.
+/* The spread kernel: what buying at one venue's ask and selling at another's bid pays, before
+ * costs.
  *
  *   gross_bps = (bid - ask) / ask * 1e4          in exactly this order of operations, in doubles
  *
- * arb_spread_bps is the specification. The batch functions read struct-of-arrays columns of two venues
- * and must equal it bit for bit: the AVX2 versions do the same IEEE operations, four lanes at a time
- * (no fused multiply-add, no reciprocal estimate). They are chosen at run time, so one binary runs on
- * every x86-64; elsewhere the scalar loops remain.
+ * arb_spread_bps is the specification. The batch functions read struct-of-arrays columns of two
+ * venues and must equal it bit for bit: the AVX2 versions do the same IEEE operations, four lanes
+ * at a time (no fused multiply-add, no reciprocal estimate). They are chosen at run time, so one
+ * binary runs on every x86-64; elsewhere the scalar loops remain.
  *
  * A division costs more than all the rest, and nearly no pair passes. So a scan first asks
- * bid > ask * factor, with factor = 1 + (threshold - margin) / 1e4: a multiplication and a comparison.
- * The margin is far larger than every rounding error of both sides, so no pair that passes the exact
- * formula is lost; the few that pass the question are decided by the exact formula.
+ * bid > ask * factor, with factor = 1 + (threshold - margin) / 1e4: a multiplication and a
+ * comparison. The margin is far larger than every rounding error of both sides, so no pair that
+ * passes the exact formula is lost; the few that pass the question are decided by the exact
+ * formula.
  *
  * "No price" is NaN: every comparison with it is false, so it never passes, without a branch.
  * Indices are compacted without a branch: written unconditionally, the cursor advances by the mask.
  *
- * Threads: pure functions of their arguments. Limits: prices from 1e-290 up (below, a margin can round
- * away); columns of one call have equal length; index outputs have room for count +
+ * Threads: pure functions of their arguments. Limits: prices from 1e-290 up (below, a margin can
+ * round away); columns of one call have equal length; index outputs have room for count +
  * ARB_SPREAD_INDEX_SLACK entries. See docs/branchless_validation.md.
  */
 #ifndef ARB_SPREAD_H
@@ -32,13 +34,15 @@
 #include <immintrin.h>
 #endif
 
-enum { ARB_SPREAD_INDEX_SLACK = 4 }; /* a vector of indices is stored whole, also past the last one */
+/* a vector of indices is stored whole, also past the last one */
+enum { ARB_SPREAD_INDEX_SLACK = 4 };
 
 /* Edge in basis points of buying at ask and selling at bid; NaN when a price is NaN. */
 static inline double arb_spread_bps(double bid, double ask) { return (bid - ask) / ask * 1e4; }
 
 /* The factor of the division-free question for a threshold in bps. It errs on the side of asking:
- * the margin covers the rounding of both formulas (relative 2^-50 at most) a thousand times over. */
+ * the margin covers the rounding of both formulas (relative 2^-50 at most) a thousand times
+ * over. */
 static inline double arb_spread_factor(double threshold_bps)
 {
     double margin_bps = 1e-6 + 1e-9 * fabs(threshold_bps);
@@ -46,9 +50,12 @@ static inline double arb_spread_factor(double threshold_bps)
 }
 
 /* Could this pair pass the threshold behind factor? Never false for one that does. */
-static inline bool arb_spread_may_pass(double bid, double ask, double factor) { return bid > ask * factor; }
+static inline bool arb_spread_may_pass(double bid, double ask, double factor)
+{
+    return bid > ask * factor;
+}
 
-/* ---- batch: both directed pairs of every symbol ------------------------------------------------ */
+/* ---- batch: both directed pairs of every symbol ---------------------------------------------- */
 
 /* Columns of venues A and B, one entry a symbol. */
 typedef struct arb_spread_columns {
@@ -59,8 +66,8 @@ typedef struct arb_spread_columns {
 } arb_spread_columns_t;
 
 /* buy_a[i]: buy at A's ask, sell at B's bid; buy_b[i]: the other way round. From first to count. */
-static inline void arb_spread_batch_scalar(const arb_spread_columns_t *columns, size_t first, size_t count,
-                                           double *buy_a, double *buy_b)
+static inline void arb_spread_batch_scalar(const arb_spread_columns_t *columns, size_t first,
+                                           size_t count, double *buy_a, double *buy_b)
 {
     for (size_t index = first; index < count; index++) {
         buy_a[index] = arb_spread_bps(columns->bid_b[index], columns->ask_a[index]);
@@ -69,9 +76,9 @@ static inline void arb_spread_batch_scalar(const arb_spread_columns_t *columns, 
 }
 
 /* Indices of symbols where either direction may pass its factor. Returns how many. */
-static inline size_t arb_spread_scan_scalar(const arb_spread_columns_t *columns, size_t first, size_t count,
-                                            double factor_a, double factor_b, uint32_t *found,
-                                            size_t found_count)
+static inline size_t arb_spread_scan_scalar(const arb_spread_columns_t *columns, size_t first,
+                                            size_t count, double factor_a, double factor_b,
+                                            uint32_t *found, size_t found_count)
 {
     for (size_t index = first; index < count; index++) {
         unsigned buy_a = columns->bid_b[index] > columns->ask_a[index] * factor_a;
@@ -84,7 +91,8 @@ static inline size_t arb_spread_scan_scalar(const arb_spread_columns_t *columns,
 
 #ifdef ARB_SPREAD_AVX2
 __attribute__((target("avx2"), noinline)) static void
-arb_spread_batch_avx2(const arb_spread_columns_t *columns, size_t count, double *buy_a, double *buy_b)
+arb_spread_batch_avx2(const arb_spread_columns_t *columns, size_t count, double *buy_a,
+                      double *buy_b)
 {
     const double *bid_a = columns->bid_a, *ask_a = columns->ask_a;
     const double *bid_b = columns->bid_b, *ask_b = columns->ask_b;
@@ -106,8 +114,8 @@ arb_spread_batch_avx2(const arb_spread_columns_t *columns, size_t count, double 
 #define ARB_LANES(a, b, c, d) {ARB_LANE(a), ARB_LANE(b), ARB_LANE(c), ARB_LANE(d)}
 
 __attribute__((target("avx2,popcnt"), noinline)) static size_t
-arb_spread_scan_avx2(const arb_spread_columns_t *columns, size_t count, double factor_a, double factor_b,
-                     uint32_t *found)
+arb_spread_scan_avx2(const arb_spread_columns_t *columns, size_t count, double factor_a,
+                     double factor_b, uint32_t *found)
 {
     static const uint8_t front[16][16] __attribute__((aligned(16))) = {
         ARB_LANES(0, 1, 2, 3), ARB_LANES(0, 1, 2, 3), ARB_LANES(1, 0, 2, 3), ARB_LANES(0, 1, 2, 3),
@@ -147,8 +155,8 @@ static inline bool arb_spread_has_avx2(void)
 }
 
 /* Both directed spreads of count symbols. Outputs do not overlap the columns. */
-static inline void arb_spread_batch(const arb_spread_columns_t *columns, size_t count, double *buy_a,
-                                    double *buy_b)
+static inline void arb_spread_batch(const arb_spread_columns_t *columns, size_t count,
+                                    double *buy_a, double *buy_b)
 {
 #ifdef ARB_SPREAD_AVX2
     if (arb_spread_has_avx2()) {
@@ -160,8 +168,8 @@ static inline void arb_spread_batch(const arb_spread_columns_t *columns, size_t 
 }
 
 /* Indices of symbols that may pass; found has room for count + ARB_SPREAD_INDEX_SLACK. */
-static inline size_t arb_spread_scan(const arb_spread_columns_t *columns, size_t count, double factor_a,
-                                     double factor_b, uint32_t *found)
+static inline size_t arb_spread_scan(const arb_spread_columns_t *columns, size_t count,
+                                     double factor_a, double factor_b, uint32_t *found)
 {
 #ifdef ARB_SPREAD_AVX2
     if (arb_spread_has_avx2())
@@ -179,8 +187,9 @@ typedef struct arb_spread_hit {
 
 /* Directed pairs with gross_bps >= threshold_bps, by index and then direction. scratch has room for
  * count + ARB_SPREAD_INDEX_SLACK, hits for 2 * count + 2. Returns how many. */
-static inline size_t arb_spread_find(const arb_spread_columns_t *columns, size_t count, double threshold_bps,
-                                     uint32_t *scratch, arb_spread_hit_t *hits)
+static inline size_t arb_spread_find(const arb_spread_columns_t *columns, size_t count,
+                                     double threshold_bps, uint32_t *scratch,
+                                     arb_spread_hit_t *hits)
 {
     double factor = arb_spread_factor(threshold_bps);
     size_t candidate_count = arb_spread_scan(columns, count, factor, factor, scratch);

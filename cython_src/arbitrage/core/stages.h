@@ -5,7 +5,8 @@
  *   inline   both inside the feed callback, on the feed loop's thread
  *
  * The turn functions are the same in all placements. A turn never blocks; between turns an idle
- * thread spins, yields, or spins for a while and then parks until a producer wakes it or time is up.
+ * thread spins, yields, or spins for a while and then parks until a producer wakes it or time is
+ * up.
  */
 #ifndef ARB_STAGES_H
 #define ARB_STAGES_H
@@ -21,7 +22,8 @@
 
 enum {
     ARB_TICKS_A_TURN = 256,
-    ARB_PARK_IDLE_NS = 20 * 1000 * 1000, /* longest sleep: then staleness and timers are looked at */
+    /* longest sleep: then staleness and timers are looked at */
+    ARB_PARK_IDLE_NS = 20 * 1000 * 1000,
     ARB_PARK_BUSY_NS = 500 * 1000,       /* the same while a pair is open, or intents may come */
 };
 
@@ -93,12 +95,14 @@ static inline uint32_t arb_turn_fused(arb_stages_t *stages, int64_t now_mono_ns)
 static inline int64_t arb_stages_park_ns(const arb_stages_t *stages)
 {
     bool busy = stages->strategy != NULL && (arb_strategy_live_pairs(stages->strategy) > 0 ||
-                                             /* nobody who asks can wake us: its memory here is read-only */
+                                             /* nobody who asks can wake us: its memory here is
+                                              * read-only */
                                              stages->strategy->door_count > 0);
     return busy ? ARB_PARK_BUSY_NS : ARB_PARK_IDLE_NS;
 }
 
-/* Turn until control->stop, on the stage's own thread. parker: what producers of its work notify. */
+/* Turn until control->stop, on the stage's own thread. parker: what producers of its work
+ * notify. */
 static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_parker_t *parker,
                                   arb_thread_entry_t *entry)
 {

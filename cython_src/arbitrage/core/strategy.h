@@ -1,9 +1,9 @@
-/* Strategy: entries and executions. Whatever asks for a pair (an opportunity of the detector, two funding
- * rates, a user's strategy) goes through arb_strategy_consider: edge still there, size, gate, two entry
- * orders. The turn that calls it is in strategy_turn.h.
+/* Strategy: entries and executions. Whatever asks for a pair (an opportunity of the detector, two
+ * funding rates, a user's strategy) goes through arb_strategy_consider: edge still there, size,
+ * gate, two entry orders. The turn that calls it is in strategy_turn.h.
  *
- * What asks is a hint: prices and sizes are read again from the store at the decision. Nothing allocates,
- * waits or calls the system.
+ * What asks is a hint: prices and sizes are read again from the store at the decision. Nothing
+ * allocates, waits or calls the system.
  *
  * Threads: one owns the strategy and calls arb_strategy_poll. Limits: one pair to a symbol.
  */
@@ -59,8 +59,8 @@ typedef struct arb_entry_terms {
     uint8_t tag;
 } arb_entry_terms_t;
 
-static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const arb_opportunity_t *opp,
-                                  const arb_entry_terms_t *terms)
+static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair,
+                                  const arb_opportunity_t *opp, const arb_entry_terms_t *terms)
 {
     const arb_pair_t before = *pair;
     uint32_t rows[2] = {opp->buy_row, opp->sell_row};
@@ -87,8 +87,10 @@ static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair, const
     }
 }
 
-static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat, const arb_opportunity_t *opp,
-                                                  const uint32_t rows[2], const arb_top_view_t tops[2],
+static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat,
+                                                  const arb_opportunity_t *opp,
+                                                  const uint32_t rows[2],
+                                                  const arb_top_view_t tops[2],
                                                   const arb_order_t orders[2])
 {
     const arb_market_store_t *store = strat->wire.store;
@@ -125,7 +127,8 @@ static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat, const a
 /* Both entry orders. false: one of them did not leave. */
 static inline bool arb_strategy_open(arb_strategy_t *strat, arb_pair_t *pair,
                                      const arb_opportunity_t *opp, const arb_entry_terms_t *terms,
-                                     const arb_top_view_t tops[2], double gross_bps, arb_order_t orders[2])
+                                     const arb_top_view_t tops[2], double gross_bps,
+                                     arb_order_t orders[2])
 {
     arb_signal_t signal = {.opportunity_id = opp->id, .recv_mono_ns = opp->recv_mono_ns,
                            .detected_ns = opp->detected_ns};
@@ -137,7 +140,8 @@ static inline bool arb_strategy_open(arb_strategy_t *strat, arb_pair_t *pair,
     for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
         pair->legs[leg_index].last_bid = tops[leg_index].bid_px;
         pair->legs[leg_index].last_ask = tops[leg_index].ask_px;
-        orders[leg_index].client_id = arb_pair_next_id(strat, pair, leg_index, ARB_LEG_ENTRY_BUY + leg_index);
+        orders[leg_index].client_id =
+            arb_pair_next_id(strat, pair, leg_index, ARB_LEG_ENTRY_BUY + leg_index);
         /* the first leg refused: the second must not stand alone */
         sent[leg_index] = (leg_index == 0 || sent[0]) &&
                           arb_pair_send(strat, pair, leg_index, &orders[leg_index], &signal);
@@ -183,7 +187,8 @@ static inline arb_verdict_t arb_strategy_consider(arb_strategy_t *strat, arb_pai
     /* what fees less funding cost, as the detector had it, and our own thresholds on top */
     double floor_bps = opp->gross_bps - opp->net_bps - opp->slippage_bps + terms->min_net_bps;
     floor_bps = terms->min_gross_bps > floor_bps ? terms->min_gross_bps : floor_bps;
-    strat->wanted_usd = terms->max_usd < config->position_usd ? terms->max_usd : config->position_usd;
+    strat->wanted_usd =
+        terms->max_usd < config->position_usd ? terms->max_usd : config->position_usd;
     arb_pair_plan_t plan = arb_pair_size(strat, opp->symbol_index, rows, tops, floor_bps);
     if (plan.steps <= 0) {
         /* a limit that is used up is told as what it is */
@@ -198,7 +203,8 @@ static inline arb_verdict_t arb_strategy_consider(arb_strategy_t *strat, arb_pai
         uint8_t side = leg_index == ARB_PAIR_BUY ? ARB_SIDE_BUY : ARB_SIDE_SELL;
         uint32_t venue = rows[leg_index] / store->symbol_capacity;
         orders[leg_index].side = side;
-        orders[leg_index].qty_lots = plan.steps * strat->wire.symbols[opp->symbol_index].step_lots[venue];
+        orders[leg_index].qty_lots =
+            plan.steps * strat->wire.symbols[opp->symbol_index].step_lots[venue];
         orders[leg_index].px_ticks =
             arb_limit_ticks(plan.px[leg_index], arb_store_px_tick(store)[rows[leg_index]], side,
                             config->entry_slip_bps);
@@ -206,12 +212,14 @@ static inline arb_verdict_t arb_strategy_consider(arb_strategy_t *strat, arb_pai
     arb_risk_reason_t reason = arb_strategy_gate(strat, opp, rows, tops, orders);
     if (reason != ARB_RISK_OK)
         return arb_strategy_refuse(strat, reason);
-    return arb_strategy_open(strat, pair, opp, terms, tops, gross_bps, orders) ? ARB_VERDICT_accepted
-                                                                               : ARB_VERDICT_unsent;
+    return arb_strategy_open(strat, pair, opp, terms, tops, gross_bps, orders)
+               ? ARB_VERDICT_accepted
+               : ARB_VERDICT_unsent;
 }
 
 /* Whether a symbol is free for another pair; ARB_VERDICT_accepted when it is. */
-static inline arb_verdict_t arb_strategy_is_free(const arb_strategy_t *strat, const arb_pair_t *pair)
+static inline arb_verdict_t arb_strategy_is_free(const arb_strategy_t *strat,
+                                                 const arb_pair_t *pair)
 {
     if (pair->phase != ARB_PAIR_IDLE)
         return ARB_VERDICT_pair_open;
@@ -219,12 +227,15 @@ static inline arb_verdict_t arb_strategy_is_free(const arb_strategy_t *strat, co
         return ARB_VERDICT_flattening;
     if (strat->next_pair + ARB_PAIR_KEPT > ARB_PAIR_LAST)
         return ARB_VERDICT_unsent;
-    return strat->now_mono_ns < pair->cool_until_mono_ns ? ARB_VERDICT_cooling : ARB_VERDICT_accepted;
+    return strat->now_mono_ns < pair->cool_until_mono_ns ? ARB_VERDICT_cooling
+                                                         : ARB_VERDICT_accepted;
 }
 
-/* A hint that no detector made: rows bought and sold at, and what a pair costs beside its quotes' edge. */
+/* A hint that no detector made: rows bought and sold at, and what a pair costs beside its quotes'
+ * edge. */
 static inline arb_opportunity_t arb_strategy_hint(const arb_strategy_t *strat, uint32_t buy_row,
-                                                  uint32_t sell_row, double costs_bps, int64_t mono_ns)
+                                                  uint32_t sell_row, double costs_bps,
+                                                  int64_t mono_ns)
 {
     return (arb_opportunity_t){
         .recv_mono_ns = mono_ns,
@@ -249,7 +260,8 @@ static inline void arb_strategy_on_opportunity(arb_strategy_t *strat, const arb_
 {
     arb_count(&strat->wire.counters->opportunities, 1);
     if (strat->wire.seen != NULL && strat->wire.clock != NULL)
-        arb_histogram_record(strat->wire.seen, arb_clock_now(strat->wire.clock) - opp->recv_mono_ns);
+        arb_histogram_record(strat->wire.seen,
+                             arb_clock_now(strat->wire.clock) - opp->recv_mono_ns);
     uint32_t row_count = strat->wire.store->row_count;
     if (opp->event == ARB_OPP_CLOSE || opp->symbol_index >= strat->config.symbol_capacity ||
         opp->buy_row >= row_count || opp->sell_row >= row_count)
@@ -285,8 +297,8 @@ static inline void arb_strategy_count_exec(arb_strategy_t *strat, const arb_exec
         arb_count(&counters->timeouts, 1);
 }
 
-/* When a reduce-only order ends short, how long to wait: not at all once, then the retry time, and after
- * rejects ever longer. */
+/* When a reduce-only order ends short, how long to wait: not at all once, then the retry time, and
+ * after rejects ever longer. */
 static inline void arb_leg_schedule_retry(arb_strategy_t *strat, arb_pair_leg_t *leg)
 {
     const arb_sent_order_t *order = arb_leg_current(leg);
@@ -303,15 +315,16 @@ static inline void arb_leg_schedule_retry(arb_strategy_t *strat, arb_pair_leg_t 
     leg->retry_mono_ns = strat->now_mono_ns + wait_ns;
 }
 
-/* A fill the venue made by itself. The pair's other leg must not stand alone, and one leg taken says
- * nothing good of the account: whatever stands is unwound. */
+/* A fill the venue made by itself. The pair's other leg must not stand alone, and one leg taken
+ * says nothing good of the account: whatever stands is unwound. */
 static inline void arb_strategy_on_venue_fill(arb_strategy_t *strat, const arb_exec_t *exec)
 {
     arb_strategy_counters_t *counters = strat->wire.counters;
     arb_pair_t *pair = &strat->pairs[exec->row % strat->config.symbol_capacity];
     uint32_t leg_index = exec->row == pair->legs[ARB_PAIR_BUY].row ? ARB_PAIR_BUY : ARB_PAIR_SELL;
     arb_pair_leg_t *leg = &pair->legs[leg_index];
-    if (pair->phase == ARB_PAIR_IDLE || exec->row != leg->row || !arb_leg_on_venue_fill(leg, exec)) {
+    if (pair->phase == ARB_PAIR_IDLE || exec->row != leg->row ||
+        !arb_leg_on_venue_fill(leg, exec)) {
         arb_count(&counters->venue_fills_stray, 1);
         return;
     }
@@ -324,7 +337,8 @@ static inline void arb_strategy_on_venue_fill(arb_strategy_t *strat, const arb_e
 
 static inline void arb_strategy_on_exec(arb_strategy_t *strat, const arb_exec_t *exec)
 {
-    arb_journal_append(strat->wire.journal, ARB_JOURNAL_EXEC, exec, sizeof *exec, strat->now_mono_ns);
+    arb_journal_append(strat->wire.journal, ARB_JOURNAL_EXEC, exec, sizeof *exec,
+                       strat->now_mono_ns);
     if (ARB_UNLIKELY(exec->kind == ARB_EXEC_VENUE)) {
         arb_strategy_on_venue_fill(strat, exec);
         return;
@@ -373,7 +387,8 @@ static inline void arb_strategy_note_controls(arb_strategy_t *strat)
     if (ARB_LIKELY(seen == strat->control_seen))
         return;
     strat->control_seen = seen;
-    arb_journal_append(strat->wire.journal, ARB_JOURNAL_KILL, &words, sizeof words, strat->now_mono_ns);
+    arb_journal_append(strat->wire.journal, ARB_JOURNAL_KILL, &words, sizeof words,
+                       strat->now_mono_ns);
 }
 
 static inline void arb_strategy_step_active(arb_strategy_t *strat)

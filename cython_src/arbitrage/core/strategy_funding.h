@@ -1,8 +1,8 @@
 /* Strategy funding: look for pairs that two funding rates pay for, one symbol a step.
  *
- * The rules are funding_entry.h's; what passes them goes the way of every entry: books read again, size
- * down to the slice that still pays, gate, journal, both orders. Slippage is what both ways may cost at
- * their limits. Threads: the strategy's. Limits: two venues.
+ * The rules are funding_entry.h's; what passes them goes the way of every entry: books read again,
+ * size down to the slice that still pays, gate, journal, both orders. Slippage is what both ways
+ * may cost at their limits. Threads: the strategy's. Limits: two venues.
  */
 #ifndef ARB_STRATEGY_FUNDING_H
 #define ARB_STRATEGY_FUNDING_H
@@ -10,8 +10,9 @@
 #include "strategy.h"
 
 /* Try one direction of a free symbol; true: a pair is opening. */
-static inline bool arb_strategy_try_funding(arb_strategy_t *strat, arb_pair_t *pair, uint32_t buy_row,
-                                            uint32_t sell_row, const arb_funding_leg_t *buy,
+static inline bool arb_strategy_try_funding(arb_strategy_t *strat, arb_pair_t *pair,
+                                            uint32_t buy_row, uint32_t sell_row,
+                                            const arb_funding_leg_t *buy,
                                             const arb_funding_leg_t *sell)
 {
     const arb_strategy_config_t *config = &strat->config;
@@ -26,8 +27,8 @@ static inline bool arb_strategy_try_funding(arb_strategy_t *strat, arb_pair_t *p
     double fees_bps = arb_strategy_round_trip_bps(strat, buy_row, sell_row);
     double slippage_bps = config->entry_slip_bps + config->exit_slip_bps;
     arb_funding_plan_t plan =
-        arb_funding_judge(&config->funding, buy, sell, (bid - ask) / ask * 1e4, fees_bps, slippage_bps,
-                          arb_strategy_wall_ns(strat, strat->now_mono_ns));
+        arb_funding_judge(&config->funding, buy, sell, (bid - ask) / ask * 1e4, fees_bps,
+                          slippage_bps, arb_strategy_wall_ns(strat, strat->now_mono_ns));
     if (plan.verdict != ARB_FUNDING_ENTER)
         return false;
     arb_opportunity_t hint = arb_strategy_hint(
@@ -59,7 +60,8 @@ static inline void arb_strategy_scan_funding(arb_strategy_t *strat)
         if (arb_strategy_is_free(strat, pair) != ARB_VERDICT_accepted)
             return;
         uint32_t row_0 = arb_store_row(store, 0, symbol), row_1 = arb_store_row(store, 1, symbol);
-        arb_funding_leg_t leg_0 = arb_funding_of_row(store, row_0), leg_1 = arb_funding_of_row(store, row_1);
+        arb_funding_leg_t leg_0 = arb_funding_of_row(store, row_0),
+                          leg_1 = arb_funding_of_row(store, row_1);
         if (!arb_strategy_try_funding(strat, pair, row_0, row_1, &leg_0, &leg_1) &&
             arb_strategy_is_free(strat, pair) == ARB_VERDICT_accepted)
             arb_strategy_try_funding(strat, pair, row_1, row_0, &leg_1, &leg_0);

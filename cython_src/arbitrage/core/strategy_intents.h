@@ -1,9 +1,9 @@
 /* Strategy intents: what users' strategies ask for, checked, done or refused, and answered.
  *
- * An intent is a wish of a process that is not trusted: every number in it is checked, it gets the same
- * size, gate, journal and machine as everything else, and nobody may close what another one opened. Each
- * is answered by one notice, in the order taken. At most ARB_INTENTS_A_TURN of a door are taken in one
- * turn, so that a strategy that asks without end delays nobody.
+ * An intent is a wish of a process that is not trusted: every number in it is checked, it gets the
+ * same size, gate, journal and machine as everything else, and nobody may close what another one
+ * opened. Each is answered by one notice, in the order taken. At most ARB_INTENTS_A_TURN of a door
+ * are taken in one turn, so that a strategy that asks without end delays nobody.
  *
  * Threads: the strategy's; doors are attached before it runs.
  */
@@ -14,8 +14,8 @@
 
 enum { ARB_INTENTS_A_TURN = 8 };
 
-static inline void arb_strategy_answer(arb_strategy_t *strat, const arb_intent_t *intent, uint8_t tag,
-                                       arb_verdict_t verdict, const arb_pair_t *pair)
+static inline void arb_strategy_answer(arb_strategy_t *strat, const arb_intent_t *intent,
+                                       uint8_t tag, arb_verdict_t verdict, const arb_pair_t *pair)
 {
     arb_count(&strat->wire.counters->intents, 1);
     if (verdict != ARB_VERDICT_accepted)
@@ -40,17 +40,19 @@ static inline void arb_strategy_answer(arb_strategy_t *strat, const arb_intent_t
 }
 
 /* What a pair is expected to receive less what it pays within the longest stay; 0: not known. */
-static inline double arb_intent_funding_bps(const arb_strategy_t *strat, uint32_t buy_row, uint32_t sell_row)
+static inline double arb_intent_funding_bps(const arb_strategy_t *strat, uint32_t buy_row,
+                                            uint32_t sell_row)
 {
     arb_funding_leg_t buy = arb_funding_of_row(strat->wire.store, buy_row);
     arb_funding_leg_t sell = arb_funding_of_row(strat->wire.store, sell_row);
     int64_t now_ns = arb_strategy_wall_ns(strat, strat->now_mono_ns);
-    double ahead_bps = arb_funding_ahead_bps(&buy, &sell, now_ns, now_ns + strat->config.max_hold_ns);
+    double ahead_bps =
+        arb_funding_ahead_bps(&buy, &sell, now_ns, now_ns + strat->config.max_hold_ns);
     return ahead_bps == ahead_bps ? ahead_bps : 0;
 }
 
-static inline arb_verdict_t arb_intent_open(arb_strategy_t *strat, const arb_intent_t *intent, uint8_t tag,
-                                            arb_pair_t *pair)
+static inline arb_verdict_t arb_intent_open(arb_strategy_t *strat, const arb_intent_t *intent,
+                                            uint8_t tag, arb_pair_t *pair)
 {
     const arb_strategy_config_t *config = &strat->config;
     const arb_market_store_t *store = strat->wire.store;
@@ -71,9 +73,11 @@ static inline arb_verdict_t arb_intent_open(arb_strategy_t *strat, const arb_int
         arb_strategy_hint(strat, buy_row, sell_row, costs_bps, timed ? intent->asked_mono_ns : now);
     const arb_entry_terms_t terms = {
         /* a NaN asks for what is configured */
-        .min_net_bps = intent->min_net_bps == intent->min_net_bps ? intent->min_net_bps : config->min_net_bps,
-        .min_gross_bps = intent->min_gross_bps == intent->min_gross_bps ? (double)intent->min_gross_bps
-                                                                        : config->min_gross_bps,
+        .min_net_bps =
+            intent->min_net_bps == intent->min_net_bps ? intent->min_net_bps : config->min_net_bps,
+        .min_gross_bps = intent->min_gross_bps == intent->min_gross_bps
+                             ? (double)intent->min_gross_bps
+                             : config->min_gross_bps,
         .max_usd = intent->max_usd == intent->max_usd ? intent->max_usd : config->position_usd,
         .kind = ARB_KIND_INTENT,
         .tag = tag,
@@ -84,7 +88,8 @@ static inline arb_verdict_t arb_intent_open(arb_strategy_t *strat, const arb_int
     return verdict;
 }
 
-static inline arb_verdict_t arb_intent_close(const arb_intent_t *intent, uint8_t tag, arb_pair_t *pair)
+static inline arb_verdict_t arb_intent_close(const arb_intent_t *intent, uint8_t tag,
+                                             arb_pair_t *pair)
 {
     if (pair->phase == ARB_PAIR_IDLE || (intent->pair != 0 && intent->pair != pair->number))
         return ARB_VERDICT_no_pair;
@@ -94,7 +99,8 @@ static inline arb_verdict_t arb_intent_close(const arb_intent_t *intent, uint8_t
     return ARB_VERDICT_accepted;
 }
 
-static inline void arb_strategy_on_intent(arb_strategy_t *strat, const arb_intent_t *intent, uint8_t tag)
+static inline void arb_strategy_on_intent(arb_strategy_t *strat, const arb_intent_t *intent,
+                                          uint8_t tag)
 {
     arb_pair_t *pair = NULL;
     arb_verdict_t verdict = ARB_VERDICT_malformed;
@@ -115,7 +121,8 @@ static inline void arb_strategy_on_intent(arb_strategy_t *strat, const arb_inten
     arb_strategy_answer(strat, intent, tag, verdict, verdict == ARB_VERDICT_accepted ? pair : NULL);
 }
 
-/* Take what waits at every door; returns how many intents. One relaxed load a door when there is none. */
+/* Take what waits at every door; returns how many intents. One relaxed load a door when there is
+ * none. */
 static inline uint32_t arb_strategy_take_intents(arb_strategy_t *strat)
 {
     uint32_t handled = 0;

@@ -15,7 +15,8 @@
 #include "strategy_funding.h"
 #include "strategy_intents.h"
 
-/* One turn. Returns executions, intents and opportunities handled; 0: nothing came in. Owner thread only. */
+/* One turn. Returns executions, intents and opportunities handled; 0: nothing came in. Owner thread
+ * only. */
 static inline uint32_t arb_strategy_poll(arb_strategy_t *strat, int64_t now_mono_ns)
 {
     uint32_t handled = 0;
