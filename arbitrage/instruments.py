@@ -167,6 +167,18 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
         """Format a quantity of so many lots exactly as the venue wants it."""
         return format_steps(lots, self.lot)
 
+    def amount_text(self, lots: int) -> str:
+        """Write a quantity for a person, as the venue's site shows it: with its unit.
+
+        ``0.12 BTC``, ``12 contracts (0.12 BTC)``, ``3 x 1000PEPE (3000 PEPE)``.
+        """
+        qty, coins = self.qty_text(lots), f"{self.base_qty(lots).normalize():f} {self.base}"
+        if self.qty_mult == 1:
+            return coins
+        if self.contract_base_qty == 1:
+            return f"{qty} x {self.venue_symbol.removesuffix(self.settle)} ({coins})"
+        return f"{qty} contract{'' if Decimal(qty) == 1 else 's'} ({coins})"
+
     def base_qty(self, lots: int) -> Decimal:
         """Return the coins in so many lots."""
         return _EXACT.multiply(_EXACT.multiply(Decimal(lots), self.lot), self.qty_mult)

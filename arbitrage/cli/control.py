@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from arbitrage.cli import write_text
 from arbitrage.control import ControlClient
+from arbitrage.core.risk import LIMITS, REASON_TEXTS
 from arbitrage.errors import ControlError, JournalError, NoTraderError, TraderSilentError
 from arbitrage.trading.kill_record import (
+    KILLED_NAME,
     WISH_NAME,
     KillRecord,
     clear_kill,
@@ -23,7 +26,7 @@ from arbitrage.trading.kill_record import (
     write_kill,
 )
 from arbitrage.trading.runs import StateFolder, write_whole
-from arbitrage.wording import counted
+from arbitrage.wording import counted, listed
 
 __all__ = ["flatten", "kill", "limit", "pause", "resume", "status"]
 
@@ -104,7 +107,9 @@ def kill(state_dir: str | None, name: str | None, flat: bool, why: str, clear: b
                 f"{error}; {folder / WISH_NAME} was written as well, which kills it when it looks, "
                 "or the next one that starts; stop the process if orders must not leave"
             ) from None
-        first = "it was killed already" if done["was_killed"] else "killed"
+        first = "killed"
+        if done["was_killed"]:
+            first = f"it was {done['kill']['line']}\nstill" if done["kill"] else "still"
         write_text(
             "-",
             f"{first}: no order leaves any more, every gateway has seen it after "
@@ -153,8 +158,11 @@ def _kill_later(folder: Path, flat: bool, why: str) -> int:
     try:
         with StateFolder(folder):
             known = read_kill(folder)
+            if known is not None and flat and not known.flatten:
+                record = msgspec.structs.replace(known, flatten=True)
             if known is None or (flat and not known.flatten):
                 write_kill(folder, record)
+                known = None
     except JournalError as error:
         if "in use" not in str(error):
             raise
@@ -165,8 +173,27 @@ def _kill_later(folder: Path, flat: bool, why: str) -> int:
             f"{folder / WISH_NAME} was written, which kills it as soon as it looks\n",
         )
         return 0
-    write_text("-", f"no trader runs here; the next one that starts in {folder} is killed\n")
+    if known is not None:
+        write_text("-", f"no trader runs in {folder}; its next start was {known.line} already\n")
+        return 0
+    write_text(
+        "-",
+        f"no trader runs in {folder}, so nothing was sent or cancelled; {folder / KILLED_NAME} was "
+        "written: the next start there is killed, until arb kill --clear\n",
+    )
     return 0
+
+
+def _tell_day(day: dict[str, Any]) -> None:
+    """Warn of what still stands after a loss trip was cleared."""
+    if day["day_is_lost"]:
+        write_text(
+            "-",
+            f"the day's loss still stands, {-day['day_result_usd']:,.2f} of "
+            f"{day['max_day_loss_usd']:,.2f} USD: no pair is opened, and the next one that ends "
+            "kills it again, until the limit is raised (arb limit max_day_loss_usd VALUE) or the "
+            "UTC day ends\n",
+        )
 
 
 def _clear(folder: Path, name: str | None) -> int:
@@ -175,6 +202,7 @@ def _clear(folder: Path, name: str | None) -> int:
             done = client.call("clear_kill")
             since = (done["cleared"] or {}).get("when", "")
             write_text("-", f"cleared: orders leave again; it was killed since {since}\n")
+            _tell_day(done)
             if done["flatten"]:
                 write_text("-", STILL_FLAT)
             return 0
@@ -186,6 +214,12 @@ def _clear(folder: Path, name: str | None) -> int:
             clear_kill(folder)
     was = "a wish file" if record is None else record.line
     write_text("-", f"cleared: the next start trades; it was {was}\n")
+    if record is not None and record.reason == "loss":
+        write_text(
+            "-",
+            "the day's loss still counts: where ARB_MAX_DAY_LOSS_USD is not raised, a start on the "
+            "same UTC day opens no pair, and the next one that ends kills it again\n",
+        )
     return 0
 
 
@@ -232,33 +266,79 @@ def resume(state_dir: str | None, name: str | None, symbols: tuple[str, ...]) ->
 def flatten(state_dir: str | None, name: str | None) -> int:
     """Close every pair now and open none until `arb resume all`."""
     with connect(folder_of(state_dir), name) as client:
-        left = client.call("flatten")["open_pairs"]
-    write_text(
-        "-",
-        f"closing {counted(left, 'pair')}; none is opened until arb resume all\n",
-    )
+        found = client.call("flatten")
+    write_text("-", flatten_text(found))
     return 0
 
 
-@click.command()
+def flatten_text(found: dict[str, Any]) -> str:
+    """Say which pairs are being closed, and which go on by themselves."""
+    closing, broken = found["closing"], found["broken"]
+    text = "no pair is open"
+    if closing:
+        text = f"closing {counted(len(closing), 'pair')}: {listed(closing)}"
+    elif broken:
+        text = "no other pair is open"
+    if broken:
+        head = f"{counted(len(broken), 'pair')} BROKEN, what is left is reduced on at the widest "
+        text = f"{head}slip: {listed(broken)}\n{text}"
+    return f"{text}\nnone is opened until arb resume all\n"
+
+
+@click.command(context_settings={"ignore_unknown_options": True})  # -1 is a value
 @place_options
-@click.argument("limit_name", required=False, metavar="[NAME")
-@click.argument("value", type=float, required=False, metavar="VALUE]")
+@click.argument("limit_name", required=False, metavar="[NAME]")
+@click.argument("value", required=False, metavar="[VALUE]")
 def limit(
-    state_dir: str | None, name: str | None, limit_name: str | None, value: float | None
+    state_dir: str | None, name: str | None, limit_name: str | None, value: str | None
 ) -> int:
-    """List the limits in use, or set one until the trader stops."""
-    if limit_name is not None and value is None:
-        raise click.UsageError(f"give {limit_name} a value, or no name to list them all")
-    if value is not None and not math.isfinite(value):
-        raise click.UsageError(f"{limit_name} was {value:g}; a limit is a number")
-    args = {} if limit_name is None else {"name": limit_name, "value": value}
+    """List the limits in use, show one, or set one until the trader stops."""
+    if limit_name is not None and limit_name.startswith("-"):
+        raise click.UsageError(f"no such option: {limit_name}")
+    if limit_name is not None and limit_name not in LIMITS:
+        raise click.UsageError(f"limit was {limit_name!r}; there are {', '.join(LIMITS)}")
+    args = {} if limit_name is None else {"name": limit_name}
+    given = {} if limit_name is None or value is None else {"value": _number(limit_name, value)}
     with connect(folder_of(state_dir), name) as client:
-        limits = client.call("limit", **args)["limits"]
-    if limit_name is not None:
-        limits = {limit_name: limits[limit_name]}
-    write_text("-", "".join(f"{key:<24} {number:>14,g}\n" for key, number in limits.items()))
+        done = client.call("limit", **args, **given)
+        limits, used = done["limits"], {}
+        if limit_name is not None:
+            limits = {limit_name: limits[limit_name]}
+        else:
+            used = client.call("status")["limits_used_pct"]
+    write_text("-", "".join(f"{line}\n" for line in limit_lines(limits, used)))
+    if done["tripped"]:
+        write_text(
+            "-",
+            "killed: the day has lost that already; no order leaves any more, arb kill --clear "
+            "takes it back once the limit is raised or the UTC day is over\n",
+        )
     return 0
+
+
+def _number(name: str, text: str) -> float:
+    """Read a limit's value; one outside its range is refused before anybody is asked."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    _, least, most = LIMITS[name]
+    if not least <= value <= most:
+        raise click.UsageError(
+            f"{name} was {text!r}; accepted are numbers from {least:g} to {most:g}"
+            + (", 0: off" if least == 0 and not name.startswith(("max_orders", "orders")) else "")
+        )
+    return value
+
+
+def limit_lines(limits: dict[str, float], used_pct: dict[str, float]) -> list[str]:
+    """Lay limits out as a table; how much of one is used stands beside it."""
+    lines = []
+    for key, number in limits.items():
+        used = used_pct.get(key, 0)
+        text = "off" if number == 0 and not key.endswith(("burst", "exits")) else f"{number:,g}"
+        lines.append(f"{key:<26}{text:>10}" + (f"{used:>8.0f} % used" if used else ""))
+    return lines
 
 
 @click.command()
@@ -278,28 +358,13 @@ def status(state_dir: str | None, name: str | None, as_json: bool) -> int:
     return 0
 
 
-def state_of(found: dict[str, Any]) -> str:
-    """Say in words what a trader is doing."""
-    if found["kill"] is not None:
-        return str(found["kill"]["line"])
-    if found["stopping"]:
-        return "stopping: it closes every pair"
-    if found["flatten"]:
-        return "flattening: it opens no pair until arb resume all"
-    if not found["ready"]:
-        return "starting"
-    if found["opening_off"]:
-        return "it opens no pair any more, see its log; open ones are closed as usual"
-    return "trading"
-
-
 def screen_of(found: dict[str, Any]) -> str:
     """Lay a status out for a person."""
     hours, rest = divmod(int(found["uptime_s"]), 3600)
     lines = [
         f"{found['name']}: mode {found['mode']}, run {found['run']}, process {found['pid']}, "
         f"up {hours}:{rest // 60:02d}:{rest % 60:02d}",
-        f"  state    {state_of(found)}",
+        f"  state    {found['state']}",
     ]
     if found["kill"] is not None:
         for venue, each in found["kill"]["cancels"].items():
@@ -316,14 +381,17 @@ def screen_of(found: dict[str, Any]) -> str:
         lines.append(f"  pair     {pair['symbol']} {pair['phase']}: {legs}")
     counts = found["pairs"]
     told = [f"{number} {word}" for word, number in counts.items()]
-    lines.append(f"  pairs    {', '.join(told)}; {found['orders']} orders")
+    lines.append(f"  pairs    {', '.join(told)}; {counted(found['orders'], 'order')}")
+    label = "refused"
+    for reason, count in sorted(found["refused"].items(), key=lambda item: -item[1]):
+        lines.append(f"  {label:<8} {count:>8,} {reason}: {REASON_TEXTS.get(reason, '')}")
+        label = ""
     lines.append(
         f"  day      {found['day_result_usd']:+.2f} USD of pairs that ended; "
         f"{found['gross_usd']:,.2f} USD stand"
     )
-    limits = [f"{key} {number:g}" for key, number in found["limits"].items()]
-    lines.append(f"  limits   {', '.join(limits)}")
-    used = [f"{key} {pct:.0f} %" for key, pct in found["limits_used_pct"].items() if pct]
-    if used:
-        lines.append(f"  used     {', '.join(used)}")
+    label = "limits"
+    for line in limit_lines(found["limits"], found["limits_used_pct"]):
+        lines.append(f"  {label:<8} {line}")
+        label = ""
     return "\n".join(lines) + "\n"

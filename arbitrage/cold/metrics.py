@@ -18,6 +18,7 @@ from prometheus_client.registry import Collector
 
 from arbitrage.cold.feed_metrics import VenueFeed, feed_families, read_feed
 from arbitrage.core.histogram import Histogram
+from arbitrage.core.risk import REASONS
 from arbitrage.core.segment import Segment
 
 __all__ = [
@@ -92,6 +93,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     strategy: dict[str, int]
     gateways: dict[str, dict[str, int]]
     threads: list[HotThread]
+    refusals: dict[str, int] = {}
     killed: bool = False
     is_starting: bool = False
 
@@ -276,6 +278,10 @@ def _trading(shot: Snapshot) -> Iterator[Metric]:
         ("rejects", "rejects", "Orders that a venue refused"),
     ):
         yield _counter(name, about, shot.strategy.get(key, 0))
+    refusals = CounterMetricFamily("refusals", "Orders the risk gate refused", labels=["reason"])
+    for reason, count in shot.refusals.items():
+        refusals.add_metric([reason], count)
+    yield refusals
     yield _labelled("detector_events", "What the detector counted", shot.detector)
     yield _labelled("strategy_events", "What the strategy counted", shot.strategy)
     gateways = CounterMetricFamily("gateway_events", "Orders' way out", labels=["venue", "kind"])
@@ -335,6 +341,7 @@ def read_snapshot(segment: Segment) -> Snapshot:
         feeds={venue: read_feed(segment, venue, part) for venue, part in counters["feed"].items()},
         detector=_numbers(counters["detector"]),
         strategy=_numbers(counters["strategy"]),
+        refusals=dict(zip(REASONS[1:], counters["strategy"]["risk_reasons"][1:], strict=False)),
         gateways={venue: _numbers(part) for venue, part in counters["gateway"].items()},
         threads=[msgspec.convert(row, HotThread) for row in segment.threads()],
         killed=segment.controls["kill"],

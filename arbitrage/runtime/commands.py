@@ -10,9 +10,8 @@ import msgspec
 
 from arbitrage.control import Request
 from arbitrage.core.risk import KILLS, PAUSES
-from arbitrage.core.store import ROW_LIVE
 from arbitrage.errors import ControlError
-from arbitrage.instruments import VENUES
+from arbitrage.runtime.status import kill_state, pair_counts, paused_symbols, status_of
 
 if TYPE_CHECKING:
     from arbitrage.runtime.engine import Trader
@@ -25,7 +24,7 @@ EFFECT_S = 2.0
 ALL = "all"
 # What a person's word lifts; a changed contract stays out until a start loads it anew.
 LIFTED = PAUSES["operator"] | PAUSES["breaker"] | PAUSES["reconciliation"]
-NOT_ASKED = {"confirmed": False, "state": "not asked"}
+KILL_LOSS = KILLS.index("loss")
 TURNING = ("strategy", "fused")
 _log = logging.getLogger(__name__)
 
@@ -111,7 +110,7 @@ class Commands:
             "was_killed": not is_first,
             "acknowledged_ms": round(acknowledged_ns / 1e6, 3),
             "acknowledged_wall_ns": wall_ns,
-            "kill": self._kill_state(),
+            "kill": kill_state(self._trader),
         }
 
     async def _clear_kill(self, _args: NoArgs, by: str) -> dict[str, Any]:
@@ -122,6 +121,16 @@ class Commands:
         return {
             "cleared": None if record is None else msgspec.to_builtins(record),
             "flatten": self._trader.segment.controls["flatten"],
+            **self._day(),
+        }
+
+    def _day(self) -> dict[str, Any]:
+        """Return whether the day's loss lets nothing in, killed or not."""
+        now_ns, gate = time.time_ns(), self._trader.core.strategy.risk
+        return {
+            "day_is_lost": gate.is_day_lost(now_ns),
+            "day_result_usd": gate.day_usd(now_ns),
+            "max_day_loss_usd": gate.limits["max_day_loss_usd"],
         }
 
     async def _seen_by_gateways(self, is_killed: bool) -> None:
@@ -149,12 +158,12 @@ class Commands:
         for index in self._chosen(args.symbols):
             self._trader.segment.pause(index, PAUSES["operator"])
         await self._strategy_turned()
-        return {"paused": self._paused()}
+        return {"paused": paused_symbols(self._trader)}
 
     async def _resume(self, args: SymbolArgs, _by: str) -> dict[str, Any]:
         trader = self._trader
         chosen = self._chosen(args.symbols)
-        if ALL in args.symbols:
+        if any(symbol.lower() == ALL for symbol in args.symbols):
             if trader.stop_asked.is_set():
                 raise ControlError("the trader is stopping: it opens no pair any more")
             trader.kill_switch.is_flatten_told = False
@@ -164,7 +173,7 @@ class Commands:
             trader.segment.unpause(index, LIFTED)
         await self._strategy_turned()
         return {
-            "paused": self._paused(),
+            "paused": paused_symbols(trader),
             "killed": trader.segment.kill_reason != 0,
             "flatten": trader.segment.controls["flatten"],
         }
@@ -172,33 +181,27 @@ class Commands:
     async def _flatten(self, _args: NoArgs, by: str) -> dict[str, Any]:
         trader = self._trader
         trader.kill_switch.is_flatten_told = True
+        told = pair_counts(trader)  # before it acts: what is closed at once is told of as well
         if trader.segment.kill_reason != 0:
             trader.kill_switch.flatten(by)
         trader.segment.steer(flatten=True)
         trader.core.stages.wake()
         await self._strategy_turned()
-        return {"open_pairs": trader.core.strategy.live_pairs}
+        return {"open_pairs": trader.core.strategy.live_pairs, **told}
 
     def _chosen(self, symbols: Iterable[str]) -> list[int]:
         known = self._trader.market.symbols
         chosen: list[int] = []
-        for symbol in symbols:
-            if symbol == ALL:
+        for given in symbols:
+            if given.lower() == ALL:
                 return list(range(len(known)))
+            symbol = given.upper()
             if symbol not in known:
                 raise ControlError(
-                    f"symbol was {symbol!r}; this trader has {', '.join(known)}, or {ALL}"
+                    f"symbol was {given!r}; this trader has {', '.join(known)}, or {ALL}"
                 )
             chosen.append(self._trader.segment.symbols.index(symbol))
         return chosen
-
-    def _paused(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for index, symbol in enumerate(self._trader.market.symbols):
-            reasons = self._trader.segment.pause_reasons(index)
-            if reasons:
-                found[symbol] = [name for name, bit in PAUSES.items() if reasons & bit]
-        return found
 
     async def _strategy_turned(self) -> None:
         """Wait for one whole turn of the strategy: what it decides now, it decides by our words."""
@@ -235,81 +238,36 @@ class Commands:
 
     # ---- limits and status ----------------------------------------------------------------------
 
-    async def _limit(self, args: LimitArgs, _by: str) -> dict[str, Any]:
+    async def _limit(self, args: LimitArgs, by: str) -> dict[str, Any]:
         gate = self._trader.core.strategy.risk
+        if args.name and args.name not in gate.limits:
+            raise ControlError(f"limit was {args.name!r}; there are {', '.join(gate.limits)}")
+        has_tripped = False
         if args.name and args.value is not None:
             try:
                 gate.set_limit(args.name, args.value)
-            except (ValueError, KeyError) as error:
+            except ValueError as error:
                 raise ControlError(str(error)) from None
-            await self._strategy_turned()
-        elif args.name and args.name not in gate.limits:
-            raise ControlError(
-                f"limit was {args.name!r}; there are {', '.join(gate.limits)}"
-            )
-        return {"limits": gate.limits}
+            try:
+                await self._strategy_turned()
+            finally:
+                # after the turn: what was noted before it is seen here, what comes later is judged
+                # by the new limit
+                has_tripped = args.name == "max_day_loss_usd" and self._trip_by_loss(args.value, by)
+            if has_tripped:
+                await self._seen_by_gateways(True)
+                self._trader.kill_switch.attend()
+        return {"limits": gate.limits, "tripped": has_tripped}
 
-    def _kill_state(self) -> dict[str, Any] | None:
-        segment, record = self._trader.segment, self._trader.kill_switch.record
-        if segment.kill_reason == 0:
-            return None
-        found = {} if record is None else msgspec.to_builtins(record)
-        found["line"] = f"killed ({KILLS[segment.kill_reason]})" if record is None else record.line
-        cancels = self._trader.gateways.cancels()
-        if record is None:  # what they say is about an earlier trip
-            cancels = {venue: each | NOT_ASKED for venue, each in cancels.items()}
-        return found | {"seen": self._trader.gateways.has_seen(True), "cancels": cancels}
+    def _trip_by_loss(self, limit_usd: float, by: str) -> bool:
+        """Trip when the day has lost more than the limit that was set just now."""
+        now_ns, gate = time.time_ns(), self._trader.core.strategy.risk
+        if not gate.is_day_lost(now_ns):
+            return False
+        if self._trader.segment.kill_reason == 0:
+            why = f"the day has lost {-gate.day_usd(now_ns):.6g} USD, and max_day_loss_usd was set "
+            self._trader.kill_switch.trip("loss", f"{why}to {limit_usd:g}", by)
+        return self._trader.segment.kill_reason == KILL_LOSS
 
     async def _status(self, _args: NoArgs, _by: str) -> dict[str, Any]:
-        trader = self._trader
-        segment, controls = trader.segment, trader.segment.controls
-        counters = segment.counters()
-        return {
-            "name": segment.name,
-            "mode": trader.settings.mode,
-            "run": segment.run,
-            "pid": segment.pid,
-            "ready": segment.state == "ready",
-            "stopping": trader.stop_asked.is_set(),
-            "uptime_s": round(segment.uptime_s, 1),
-            "kill": self._kill_state(),
-            "flatten": controls["flatten"],
-            "opening_off": controls["opening_off"],
-            "paused": self._paused(),
-            "links": trader.gateways.links(),
-            "rows": self._rows(),
-            "open_pairs": self._open_pairs(),
-            "pairs": {
-                name: counters["strategy"][f"pairs_{name}"]
-                for name in ("opened", "closed", "unwound", "missed")
-            },
-            "orders": counters["strategy"]["orders"],
-            "day_result_usd": trader.core.strategy.risk.day_result_usd,
-            "gross_usd": trader.core.strategy.risk.gross_usd,
-            "limits": trader.core.strategy.risk.limits,
-            "limits_used_pct": trader.core.strategy.risk.used_pct,
-        }
-
-    def _rows(self) -> dict[str, dict[str, int]]:
-        """Return how many of each venue's rows are LIVE, of how many."""
-        store, count = self._trader.segment.store, len(self._trader.market.symbols)
-        return {
-            venue: {
-                "live": sum(
-                    store.read_row(number, index).state == ROW_LIVE for index in range(count)
-                ),
-                "all": count,
-            }
-            for number, venue in enumerate(VENUES)
-        }
-
-    def _open_pairs(self) -> list[dict[str, Any]]:
-        """Return the pairs that are not over: a look while they move, for a person."""
-        trader = self._trader
-        found: list[dict[str, Any]] = []
-        for index, symbol in enumerate(trader.market.symbols):
-            pair = trader.core.strategy.pair(index)
-            if pair["phase"].lower() != "idle":
-                legs = trader.legs_of(index)
-                found.append({"symbol": symbol, "phase": pair["phase"].lower(), "legs": legs})
-        return found
+        return status_of(self._trader)

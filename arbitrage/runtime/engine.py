@@ -241,8 +241,8 @@ class Trader:
             instrument = by_row.get(leg["row"])
             if leg["lots"] and instrument is not None:
                 side = "long" if leg["lots"] * direction > 0 else "short"
-                qty = instrument.qty_text(abs(leg["lots"]))
-                found.append(f"{side} {qty} {instrument.venue_symbol} at {instrument.venue}")
+                qty = instrument.amount_text(abs(leg["lots"]))
+                found.append(f"{side} {qty} of {instrument.venue_symbol} at {instrument.venue}")
         return found
 
     def close(self) -> None:

@@ -25,7 +25,10 @@ def install_signals(trader: Trader) -> None:
     """Let SIGTERM and SIGINT ask for a stop; a second one does not hurry the flattening."""
 
     def ask(number: int, _frame: FrameType | None) -> None:
-        _log.info("%s: closing every pair, then stopping", signal.Signals(number).name)
+        does = "killed, so nothing is closed; stopping"
+        if not trader.is_silenced:
+            does = "closing every pair, then stopping"
+        _log.info("%s: %s", signal.Signals(number).name, does)
         trader.stop_asked.set()
 
     signal.signal(signal.SIGTERM, ask)
@@ -62,8 +65,9 @@ def run_trader(
             try:
                 trader.start()
                 _log.info(
-                    "%s: trading %s in mode %s, run %d",
+                    "%s: %s %s in mode %s, run %d",
                     settings.name,
+                    "trading" if trader.kill_switch.record is None else "killed, only watching",
                     ",".join(market.symbols),
                     settings.mode,
                     state.run,
@@ -118,5 +122,8 @@ def tell_outcome(trader: Trader, live_pairs: int, closed: int) -> int:
         )
     totals = trader.ledger.totals()
     net = totals["realised"] + totals["fees"] + totals["funding"]
-    _log.info("stopped flat: %s closed, net %+.2f USD", counted(closed, "pair"), net)
+    still = ""
+    if trader.kill_switch.record is not None:
+        still = "; the kill switch is on, so the next start sends nothing until arb kill --clear"
+    _log.info("stopped flat: %s closed, net %+.2f USD%s", counted(closed, "pair"), net, still)
     return 0

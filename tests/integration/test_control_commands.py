@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def test_a_trader_obeys_a_person(tmp_path: Path) -> None:
         made.wait_orders(4)
         code, out, _ = arb(made.folder, "status")
         assert (code, out.splitlines()[1].split()) == (0, ["state", "trading"])
+        check_limits(made)
         check_pausing(made)
         check_flattening(made)
         check_kill_and_flatten(made)
@@ -49,14 +51,48 @@ def test_a_trader_obeys_a_person(tmp_path: Path) -> None:
         check_stop_while_killed(made)
 
 
+def check_limits(made: Desk) -> None:
+    """A limit below the loss of the day kills at once, with no pair left to end."""
+    for arguments, says in (
+        (["nope"], "there are max_order_usd, "),
+        (["max_order_usd", "-1"], "max_order_usd was '-1'; accepted are numbers from 1e-06 to"),
+        (["max_order_usd", "much"], "max_order_usd was 'much'"),
+    ):
+        code, _, err = arb(made.folder, "limit", *arguments)
+        assert (code, says in err, "]" in err) == (2, True, False)
+    code, out, _ = arb(made.folder, "limit", "max_day_loss_usd")
+    assert (code, out.split()) == (0, ["max_day_loss_usd", "1e+06"])
+    made.wait(lambda: made.operator.call("status")["day_result_usd"] < -0.002, "nothing was lost")
+    arb(made.folder, "flatten")
+    wait_flat(made)
+    code, out, _ = arb(made.folder, "limit", "max_day_loss_usd", "0.001")
+    assert (code, "killed: the day has lost that already" in out) == (0, True)
+    record = read_kill(made.folder)
+    assert record is not None
+    assert (record.reason, "max_day_loss_usd was set to 0.001" in record.why) == ("loss", True)
+    code, out, _ = arb(made.folder, "kill", "--why", "once more")
+    assert (code, out.startswith(f"it was {record.line}\nstill: no order leaves")) == (0, True)
+    code, out, _ = arb(made.folder, "kill", "--clear")
+    assert (code, "the day's loss still stands" in out) == (0, True)
+    arb(made.folder, "resume", "all")
+    state = arb(made.folder, "status")[1].splitlines()[1]
+    assert re.fullmatch(r"  state    no new pairs: day's loss [0-9.]+ of 0.00 USD, until .*", state)
+    made.wait(lambda: "day_loss" in made.operator.call("status")["refused"], "nothing was refused")
+    assert "day_loss: the day has lost what it may" in arb(made.folder, "status")[1]
+    code, out, _ = arb(made.folder, "limit", "max_day_loss_usd", "1e6")
+    assert (code, made.segment.kill_reason) == (0, 0)
+    made.wait_orders(4)
+
+
 def check_pausing(made: Desk) -> None:
-    code, out, _ = arb(made.folder, "pause", "BTCUSDT")
+    code, out, _ = arb(made.folder, "pause", "btcusdt")
     assert (code, out) == (0, "BTCUSDT is paused: operator\n")
     opened = made.operator.call("status")["pairs"]["opened"]
     made.wait(lambda: made.operator.call("status")["pairs"]["opened"] > opened + 5, "no pair")
     assert {pair["symbol"] for pair in made.operator.call("status")["open_pairs"]} <= {"ETHUSDT"}
     arb(made.folder, "pause", "all")
     wait_flat(made)
+    assert "no new pairs: every symbol is paused (operator)" in arb(made.folder, "status")[1]
     before = made.order_count
     time.sleep(0.2)
     assert made.order_count == before
@@ -69,12 +105,15 @@ def check_pausing(made: Desk) -> None:
 
 
 def check_flattening(made: Desk) -> None:
-    assert arb(made.folder, "flatten")[0] == 0
+    made.wait(lambda: len(made.operator.call("status")["open_pairs"]) > 0, "no pair")
+    code, out, _ = arb(made.folder, "flatten")
+    assert (code, out.splitlines()[-1]) == (0, "none is opened until arb resume all")
     wait_flat(made)
+    assert arb(made.folder, "flatten")[1].splitlines()[0] == "no pair is open"
     before = made.order_count
     time.sleep(0.2)
     assert made.order_count == before
-    assert "flattening" in arb(made.folder, "status")[1]
+    assert "no new pairs: flattening" in arb(made.folder, "status")[1]
     arb(made.folder, "resume", "all")
     made.wait_orders(2)
 
@@ -122,6 +161,8 @@ def check_kill_of_a_hung_trader(made: Desk) -> None:
     made.wait(lambda: read_kill(made.folder) is not None, "it woke and was not killed")
     assert arb(made.folder, "kill", "--clear")[0] == 0
     assert not (made.folder / WISH_NAME).exists()
+    # a leg that stood alone while it hung has paused its symbol
+    made.operator.call("resume", symbols=["all"])
     made.wait_orders(2)
 
 
@@ -145,11 +186,13 @@ def check_stop_while_killed(made: Desk) -> None:
 def test_without_a_trader_the_next_start_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     code, out, _ = arb(folder, "kill", "--why", "storm ahead", "--flatten")
-    said = f"no trader runs here; the next one that starts in {folder} is killed\n"
-    assert (code, out) == (0, said)
+    assert code == 0
+    assert out.startswith(f"no trader runs in {folder}, so nothing was sent or cancelled; ")
     record = read_kill(folder)
     assert record is not None
     assert (record.why, record.reason, record.flatten) == ("storm ahead", "operator", True)
+    code, out, _ = arb(folder, "kill")
+    assert (code, "its next start was killed since" in out) == (0, True)
     code, _, err = arb(folder, "status")
     assert code == 1
     assert "no trader listens" in err
@@ -186,7 +229,7 @@ def test_a_wish_left_before_the_start_kills_it(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["kill", "--clear", "--flatten"], ["limit", "max_order_usd"], ["pause"], ["limit", "x", "y"]],
+    [["kill", "--clear", "--flatten"], ["limit", "--nope"], ["pause"], ["limit", "x", "y"]],
 )
 def test_what_makes_no_sense_is_refused(tmp_path: Path, arguments: list[str]) -> None:
     code, _, err = arb(tmp_path / "state", *arguments)

@@ -305,7 +305,8 @@ def test_a_dead_venue_leaves_a_named_position(tmp_path: Path) -> None:
             assert running.stop(30) == 1
             words = running.child.last_words()
     assert "could not be closed within 5 s" in words
-    assert re.search(r"(long|short) [0-9.]+ [A-Z]+-USDT-SWAP at okx", words)
+    leg = r"(long|short) [0-9.]+ contracts? \([0-9.]+ [A-Z]+\) of [A-Z]+-USDT-SWAP at okx"
+    assert re.search(leg, words)
     assert "at bybit" not in words
 
 

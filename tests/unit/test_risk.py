@@ -63,6 +63,17 @@ def test_the_days_loss_trips_the_kill_switch_and_a_new_day_begins_at_nothing() -
     assert (gate.kill, gate.day_result_usd) == (0, -1.0)
 
 
+def test_a_day_is_asked_for_by_its_time() -> None:
+    gate = RiskGate(max_day_loss_usd=10)
+    gate.begin_day(-7.5, NOON_NS)
+    midnight_ns = NOON_NS + DAY_NS // 2
+    assert (gate.day_usd(midnight_ns - 1), gate.day_usd(midnight_ns)) == (-7.5, 0.0)
+    assert not gate.is_day_lost(NOON_NS)
+    gate.set_limit("max_day_loss_usd", 7.5)
+    assert gate.is_day_lost(midnight_ns - 1)
+    assert not gate.is_day_lost(midnight_ns)
+
+
 def test_the_first_reason_to_kill_stays() -> None:
     gate = RiskGate(max_day_loss_usd=1)
     gate.kill = KILLS.index("operator")

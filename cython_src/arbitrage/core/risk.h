@@ -179,16 +179,26 @@ enum { ARB_RISK_DAY_S = 86400 };
 static inline void arb_risk_begin_day(arb_risk_t *risk, int64_t result_micro, int64_t wall_ns)
 {
     const int64_t day_ns = ARB_RISK_DAY_S * INT64_C(1000000000);
-    risk->day_end_wall_ns = wall_ns - wall_ns % day_ns + day_ns;
     /* relaxed: one writer, others only look at it */
     arb_store_relaxed(&risk->day_result_micro, result_micro);
+    /* release: who finds the new day does not find the old one's loss; pairs with arb_risk_day_micro */
+    arb_store_release(&risk->day_end_wall_ns, wall_ns - wall_ns % day_ns + day_ns);
 }
 
-/* Whether this day has lost what it may; a new day has lost nothing. */
+/* What this day has brought; a new day has brought nothing. Any thread. */
+static inline int64_t arb_risk_day_micro(const arb_risk_t *risk, int64_t wall_ns)
+{
+    /* acquire: the result is of that day; pairs with arb_risk_begin_day */
+    if (wall_ns >= arb_load_acquire(&risk->day_end_wall_ns))
+        return 0;
+    /* relaxed: one word by itself; pairs with arb_risk_note_result */
+    return arb_load_relaxed(&risk->day_result_micro);
+}
+
+/* Whether this day has lost what it may. Any thread. */
 static inline bool arb_risk_day_is_lost(const arb_risk_t *risk, int64_t wall_ns)
 {
-    return wall_ns < risk->day_end_wall_ns &&
-           risk->day_result_micro <= -arb_risk_limit(&risk->limits.day_loss_micro_max);
+    return arb_risk_day_micro(risk, wall_ns) <= -arb_risk_limit(&risk->limits.day_loss_micro_max);
 }
 
 /* What an ended pair brought: entry and exit fills, less fees, with funding. Trips the kill switch

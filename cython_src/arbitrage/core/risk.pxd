@@ -73,6 +73,8 @@ cdef extern from "risk.h" nogil:
                        const uint64_t *opening_off, const uint64_t *flatten,
                        uint8_t *paused) noexcept
     void arb_risk_begin_day(arb_risk_t *risk, int64_t result_micro, int64_t wall_ns) noexcept
+    int64_t arb_risk_day_micro(const arb_risk_t *risk, int64_t wall_ns) noexcept
+    bint arb_risk_day_is_lost(const arb_risk_t *risk, int64_t wall_ns) noexcept
     void arb_risk_note_result(arb_risk_t *risk, int64_t pnl_micro, int64_t wall_ns) noexcept
     int arb_risk_check(arb_risk_t *risk, const arb_risk_order_t *order, int64_t other_micro,
                        int64_t orders, int64_t now_mono_ns) noexcept

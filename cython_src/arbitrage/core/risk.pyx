@@ -190,8 +190,16 @@ cdef class RiskGate:
 
     @property
     def day_result_usd(self) -> float:
-        """What the pairs that ended today brought; any thread."""
+        """What the pairs that ended on the last day with a result brought; any thread."""
         return self.ptr.day_result_micro / float(ARB_RISK_MICRO)
+
+    def day_usd(self, wall_ns: int) -> float:
+        """Return what the pairs that ended on the UTC day of that time brought; any thread."""
+        return arb_risk_day_micro(self.ptr, wall_ns) / float(ARB_RISK_MICRO)
+
+    def is_day_lost(self, wall_ns: int) -> bool:
+        """Whether that UTC day has lost what it may; any thread."""
+        return arb_risk_day_is_lost(self.ptr, wall_ns)
 
     @property
     def gross_usd(self) -> float:
