@@ -1,23 +1,22 @@
 """The monitor: a small HTTP server beside the trader with ``/metrics`` and ``/health``.
 
-It listens on loopback by default and answers only requests whose Host header names loopback, so
-that a web page cannot reach it under another name (DNS rebinding). Another address needs a token.
+It listens on loopback by default; another address needs a token. Who may ask is in `web_guard`.
 """
 
 import asyncio
-import hmac
 import ipaddress
 import logging
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from arbitrage.cold.metrics import Snapshot, exposition, read_snapshot
+from arbitrage.cold.web_guard import guard_app
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, ConfigError, SegmentError
 from arbitrage.secret import Secret
@@ -30,7 +29,6 @@ QUEUE_FULL_PERCENT = 90.0
 LOOK_S = 0.5  # between looks of our own, so that a dead venue is timed without anybody asking
 TOKEN_CHARACTERS_MIN = 16
 _log = logging.getLogger("arbitrage.monitor")
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Watch:
@@ -125,39 +123,6 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _allowed_hosts(port: int) -> set[str]:
-    names = ("127.0.0.1", "localhost", "[::1]")
-    return {f"{name}:{port}" for name in names} | (set(names) if port == 80 else set())
-
-
-def _guard(token: Secret | None) -> Any:
-    """Refuse other methods, foreign Host headers and, where there is a token, strangers."""
-
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method != "GET":
-            return web.Response(status=405, headers={"Allow": "GET"}, text="only GET\n")
-        if token is not None:
-            given = request.headers.get("Authorization", "")
-            wanted = f"Bearer {token.reveal()}"
-            if not hmac.compare_digest(given.encode(), wanted.encode()):
-                return web.Response(
-                    status=401, headers={"WWW-Authenticate": "Bearer"}, text="token needed\n"
-                )
-        else:
-            bound = request.transport.get_extra_info("sockname") if request.transport else None
-            if bound is None or request.headers.get("Host", "").lower() not in _allowed_hosts(
-                bound[1]
-            ):
-                return web.Response(status=421, text="this Host is not served here\n")
-        response = await handler(request)
-        response.headers["Cache-Control"] = "no-store"
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        return response
-
-    return guard
-
-
 def _utilization(shot: Snapshot | None, kind: str) -> float | None:
     queue = shot.queues.get(kind) if shot else None
     return round(queue.utilization_percent, 3) if queue else None
@@ -215,7 +180,7 @@ def build_app(watch: Watch, token: Secret | None = None) -> web.Application:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    app = web.Application(middlewares=[_guard(token)])
+    app = guard_app(token)
     app.cleanup_ctx.append(looking)
     app.router.add_get("/metrics", metrics, allow_head=False)
     app.router.add_get("/health", health, allow_head=False)
