@@ -92,6 +92,20 @@ MUTANTS = [
         "broadcast_ring.h",
         (("arb_store_relaxed(&slot->sequence, 2 * position + 1);", ";"),),
     ),
+    Mutant("board-no-recheck", "board", "seqlock.h", NO_RECHECK),
+    Mutant(
+        "board-one-page-and-late-sequence",
+        "board",
+        "board.h",
+        (
+            ("uint64_t place = 1 - arb_load_relaxed(&board->newest);", "uint64_t place = 0;"),
+            ("    arb_seqlock_write_begin(&page->version);", "    ;"),
+            (
+                "    arb_seqlock_write_end(&page->version);",
+                "    arb_store_release(&page->version, arb_load_relaxed(&page->version) + 2);",
+            ),
+        ),
+    ),
     Mutant("lane-no-recheck", "lane", "seqlock.h", NO_RECHECK),
     Mutant("lane-late-sequence", "lane", "seqlock.h", LATE_SEQUENCE),
     Mutant(

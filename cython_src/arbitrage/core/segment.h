@@ -14,6 +14,7 @@
 
 #include "clock.h" /* first: it asks the system headers for the POSIX names */
 
+#include "board.h"
 #include "broadcast_ring.h"
 #include "counters.h"
 #include "frame_tap.h"
@@ -29,7 +30,7 @@
 #define ARB_SEGMENT_MAGIC 0x31474553425241ull /* "ARBSEG1" */
 
 enum {
-    ARB_LAYOUT_VERSION = 3,
+    ARB_LAYOUT_VERSION = 4,
     ARB_LANES_MAX = 8,
     ARB_THREADS_MAX = 32,
     ARB_THREAD_NAME_BYTES = 16,
@@ -57,7 +58,9 @@ typedef enum arb_section {
     ARB_SECTION_LADDERS = 18,      /* arb_ladder_t, by row */
     /* arb_line_counters_t, (lane * ARB_VENUES_MAX + venue) * ARB_LINES_MAX + line */
     ARB_SECTION_LINES = 19,
-    ARB_SECTION_COUNT = 20
+    ARB_SECTION_BOARD = 20,        /* arb_board_t, by the owner's main thread */
+    ARB_SECTION_ALLOCATIONS = 21,  /* arb_allocations_t: the owner's, then one a lane's process */
+    ARB_SECTION_COUNT = 22
 } arb_section_t;
 
 /* What a stage histogram measures, ns. One writer each; blocks of ARB_LANES_MAX or ARB_VENUES_MAX
@@ -139,6 +142,15 @@ typedef struct arb_thread_entry {
     uint64_t allocations_known;/* 1: the shim is loaded and counts this thread */
 } ARB_SEPARATED arb_thread_entry_t;
 
+/* Allocations of one process since it started, by the preload shim, each counted once. Written by
+ * one thread of that process now and then. */
+typedef struct arb_allocations {
+    uint64_t known; /* 1: the shim is loaded there */
+    uint64_t hot;   /* detector, strategy, market data callbacks */
+    uint64_t warm;  /* order gateways and the event loop they are on */
+    uint64_t cold;  /* everything else */
+} ARB_SEPARATED arb_allocations_t;
+
 static inline void arb_section_place(arb_segment_t *segment, arb_section_t section,
                                      uint64_t block_bytes, uint32_t count)
 {
@@ -189,6 +201,9 @@ static inline void arb_segment_plan(arb_segment_t *segment)
     arb_section_place(segment, ARB_SECTION_LADDERS, sizeof(arb_ladder_t), row_count);
     arb_section_place(segment, ARB_SECTION_LINES, sizeof(arb_line_counters_t),
                       spec->lane_count * ARB_VENUES_MAX * ARB_LINES_MAX);
+    arb_section_place(segment, ARB_SECTION_BOARD, sizeof(arb_board_t), 1);
+    arb_section_place(segment, ARB_SECTION_ALLOCATIONS, sizeof(arb_allocations_t),
+                      1 + spec->lane_count);
 }
 
 static inline void *arb_segment_block(const arb_segment_t *segment, arb_section_t section,

@@ -19,6 +19,7 @@ from posix.mman cimport (
 )
 from posix.unistd cimport close, ftruncate
 
+from arbitrage.core.board cimport read_board, write_board
 from arbitrage.core.clock cimport Clock_wrap, arb_clock_t, arb_mono_ns, arb_wall_ns
 from arbitrage.core.histogram cimport Histogram_wrap
 from arbitrage.core.histogram import LatencyTracker
@@ -43,6 +44,7 @@ from arbitrage.core.ring cimport (
 from arbitrage.core.segment_layout cimport (
     ARB_LANES_MAX,
     ARB_LAYOUT_VERSION,
+    ARB_SECTION_BOARD,
     ARB_SECTION_CLOCK,
     ARB_SECTION_CONTROL,
     ARB_SECTION_EXECUTIONS,
@@ -420,6 +422,16 @@ cdef class Segment:
             stage: [self.histogram(first + index) for index in range(STAGE_WRITERS.get(stage, 1))]
             for stage, first in STAGES.items()
         })
+
+    @property
+    def board(self) -> bytes | None:
+        """What the trader's main thread wrote last, whole; None when it wrote nothing yet."""
+        return read_board(self.block(ARB_SECTION_BOARD, 0))
+
+    def write_board(self, text: bytes) -> None:
+        """Publish at most `board.BOARD_BYTES_MAX` bytes for readers. Owner's main thread only."""
+        self.require_owner()
+        write_board(self.block(ARB_SECTION_BOARD, 0), text)
 
     # ---- meters ------------------------------------------------------------------------------
 

@@ -39,6 +39,8 @@ cdef extern from "segment.h" nogil:
         ARB_SECTION_PARKERS
         ARB_SECTION_LADDERS
         ARB_SECTION_LINES
+        ARB_SECTION_BOARD
+        ARB_SECTION_ALLOCATIONS
         ARB_SECTION_COUNT
 
     ctypedef enum arb_stage_t:
@@ -101,6 +103,12 @@ cdef extern from "segment.h" nogil:
         uint64_t allocations_c
         uint64_t allocations_python
         uint64_t allocations_known
+
+    ctypedef struct arb_allocations_t:
+        uint64_t known
+        uint64_t hot
+        uint64_t warm
+        uint64_t cold
 
     void arb_segment_plan(arb_segment_t *segment) noexcept
     void arb_segment_init_sections(arb_segment_t *segment) noexcept
