@@ -91,8 +91,10 @@ def test_pairs_are_taken_over_again_and_again_and_closed_in_the_end(tmp_path: Pa
     told = [incident["text"] for incident in report["incidents"] if incident["kind"] == "recovery"]
     taken = [text for text in told if " is taken over, " in text]
     assert len(taken) == pairs["adopted"]
-    # one that was just being opened when its trader was killed may be uneven
-    assert any(text.endswith(", open") for text in taken)
+    # The two pairs that stood at the first kill stand again each time. A third one may be caught
+    # while it opens, for a trader is killed as soon as it is ready: level already, it is taken over
+    # as open and has never been counted as opened; uneven, it is unwound.
+    assert sum(text.endswith(", open") for text in taken) >= 2
 
 
 def test_a_foreign_position_ends_the_start_with_a_report_and_nothing_is_touched(

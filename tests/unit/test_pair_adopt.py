@@ -99,6 +99,22 @@ def test_an_uneven_pair_is_brought_level_or_flat(
     assert rig.strategy.counters["illegal_moves"] == 0
 
 
+@pytest.mark.parametrize("lots", [STEP, (2 * STEP[0], STEP[1])])
+def test_a_pair_whose_opening_a_crash_cut_off_is_taken_over_and_not_opened_too(
+    rig: Rig, lots: tuple[int, int]
+) -> None:
+    """What is taken over and what is opened are added up: no pair may be both."""
+    adopted(rig, *lots, opened_wall_ns=0)
+    rig.strategy.release()
+    rig.poll(1)
+    while (order := rig.take_order(0)) is not None:
+        rig.tell(order, FILL, order.qty_lots, order.qty_lots, px=100.0)
+        rig.tell(order, DONE, cum=order.qty_lots)
+    assert (rig.phase(0), rig.lots(0)) == ("open", STEP)
+    counters = rig.strategy.counters
+    assert (counters["pairs_adopted"], counters["pairs_opened"]) == (1, 0)
+
+
 def test_it_is_journaled_before_it_counts(rig: Rig) -> None:
     adopted(rig, STEP[0], STEP[1], from_run=71)
     kinds = [record.type for record in rig.journal]

@@ -65,7 +65,7 @@
     X(considered)        /* OPEN or UPDATE events of symbols free to trade */          \
     X(too_small)         /* size was zero after limits and lot grids */                \
     X(pairs_opening)     /* both entry orders were handed out */                       \
-    X(pairs_opened)      /* both legs filled */                                        \
+    X(pairs_opened)      /* both legs filled; not those taken over */                  \
     X(pairs_closed)      /* closed after having been open */                           \
     X(pairs_unwound)     /* flattened because a leg failed */                          \
     X(pairs_missed)      /* ended with nothing filled */                               \

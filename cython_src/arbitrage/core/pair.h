@@ -199,6 +199,7 @@ typedef struct arb_pair {
     bool close_asked;          /* by that strategy */
     bool active;               /* on the active list */
     bool counted;              /* its end has been counted */
+    bool adopted;              /* an earlier run began it: it counts as taken over, not as opened */
 } arb_pair_t;
 
 typedef struct arb_strategy {

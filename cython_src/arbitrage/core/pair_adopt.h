@@ -83,6 +83,7 @@ static inline arb_adopt_result_t arb_strategy_adopt(arb_strategy_t *strat,
     arb_entry_terms_t terms = {.kind = held->kind, .tag = held->tag};
     strat->now_mono_ns = now_mono_ns;
     arb_pair_reset(strat, pair, &opp, &terms);
+    pair->adopted = true;
     pair->started_mono_ns = arb_adopt_mono_ns(strat, held->started_wall_ns);
     pair->opened_mono_ns = arb_adopt_mono_ns(strat, held->opened_wall_ns);
     pair->funding_bps = (double)held->funding_bps;

@@ -141,7 +141,8 @@ static inline void arb_pair_stand(arb_strategy_t *strat, arb_pair_t *pair)
     if (first) {
         pair->opened_mono_ns = strat->now_mono_ns;
         pair->failure_streak = 0;
-        arb_count(&strat->wire.counters->pairs_opened, 1);
+        if (!pair->adopted)
+            arb_count(&strat->wire.counters->pairs_opened, 1);
     }
     pair->legs[0].try_count = pair->legs[1].try_count = 0;
     pair->seen_versions[0] = pair->seen_versions[1] = UINT64_MAX; /* judge the exit at once */
