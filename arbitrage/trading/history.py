@@ -1,7 +1,7 @@
 """A run's order journal, replayed: what each order and each pair is, and where the journal errs.
 
-``arb pnl`` and ``arb journal`` read a journal this way; recovery, which has to go on with other
-contracts than the journal's, folds it in the venues' units (`past`), and tests hold both together::
+Recovery, ``arb pnl`` and ``arb journal`` all read a journal this way; recovery counts what it finds
+in the venues' units (`past`), because the next run may trade on another lot grid::
 
     with RunJournal(journal_parts(folder)[run]) as journal:
         history = History.read(journal)
@@ -32,13 +32,13 @@ from arbitrage.core.records import ExecKind, Leg, Side, split_client_id
 from arbitrage.core.strategy import EXIT_REASONS
 from arbitrage.trading import order_news, pair_states
 from arbitrage.trading.order_states import AnyOrder, Facts, Intended
-from arbitrage.trading.pair_states import AnyPair, Idle, IllegalMove, PairFacts
+from arbitrage.trading.pair_states import AnyPair, Idle, IllegalMove, Open, PairFacts
 from arbitrage.trading.run_journal import decode
 
 __all__ = ["History", "OrderFill", "OrderHistory", "PairHistory", "PhaseEntry", "Problem"]
 
 LONG, SHORT = 0, 1  # the leg that buys to enter, the one that sells
-_LEG_OF = {
+_LEG_OF: dict[int, int] = {
     Leg.ENTRY_BUY: LONG, Leg.EXIT_SELL: LONG, Leg.UNWIND_SELL: LONG,
     Leg.ENTRY_SELL: SHORT, Leg.EXIT_BUY: SHORT, Leg.UNWIND_BUY: SHORT,
 }  # fmt: skip
@@ -137,8 +137,8 @@ class PairHistory:
         How long one leg stood alone, in all and at the longest stretch.
     naked_since_mono_ns : int
         A leg stands alone since; 0: none does.
-    adopted_from : tuple of int, int, or None
-        Run and number under which an earlier run opened it, when this one took it over.
+    adopted : Adopted or None
+        With what this run took it over, when an earlier one had opened it.
     """
 
     state: AnyPair
@@ -148,7 +148,7 @@ class PairHistory:
     orders: list[int] = field(default_factory=list)
     rows: list[int] = field(default_factory=lambda: [-1, -1])
     lots: list[int] = field(default_factory=lambda: [0, 0])
-    adopted_from: tuple[int, int] | None = None
+    adopted: Adopted | None = None
     naked_ns: int = 0
     naked_ns_max: int = 0
     naked_since_mono_ns: int = 0
@@ -159,9 +159,19 @@ class PairHistory:
         return self.lots == [0, 0]
 
     @property
+    def adopted_from(self) -> tuple[int, int] | None:
+        """Run and number under which an earlier run opened it; None: it began here."""
+        return None if self.adopted is None else (self.adopted.from_run, self.adopted.from_pair)
+
+    @property
     def started_wall_ns(self) -> int:
         """When it began in this run; 0: no phase was entered."""
         return self.phases[0].wall_ns if self.phases else 0
+
+    @property
+    def opened_wall_ns(self) -> int:
+        """When it first stood level in this run; 0: it never did."""
+        return next((entry.wall_ns for entry in self.phases if entry.phase == Open.phase), 0)
 
     def _change(self, leg: int, lots: int, mono_ns: int) -> None:
         self.lots[leg] += lots
@@ -182,6 +192,8 @@ class History:
     ----------
     run : int
         0 while nothing was read.
+    last_wall_ns : int
+        The latest time of a record.
     orders : dict of int to OrderHistory
         By client id.
     pairs : dict of int to PairHistory
@@ -192,21 +204,25 @@ class History:
         As last written down.
     venue_fills : list of (PairHistory or None, Execution)
         Fills that a venue made by itself, with the pair whose leg it took.
-    earlier_words : list of Execution
-        What venues said of orders of earlier runs; it changes nothing here.
+    other_words : list of Execution
+        What venues said of orders that are not this run's, an earlier one's as a rule; it changes
+        no pair here.
+    current : dict of int to PairHistory
+        By symbol: the pair that it has, or had last.
     problems : list of Problem
     """
 
     def __init__(self) -> None:
         self.run = 0
+        self.last_wall_ns = 0
         self.orders: dict[int, OrderHistory] = {}
         self.pairs: dict[int, PairHistory] = {}
         self.contracts: dict[int, Contract] = {}
         self.controls: ControlWords | None = None
         self.venue_fills: list[tuple[PairHistory | None, Execution]] = []
-        self.earlier_words: list[Execution] = []
+        self.other_words: list[Execution] = []
+        self.current: dict[int, PairHistory] = {}
         self.problems: list[Problem] = []
-        self._current: dict[int, PairHistory] = {}  # symbol -> the pair that it has
 
     @classmethod
     def read(cls, records: Iterable[JournalRecord]) -> "History":
@@ -234,6 +250,7 @@ class History:
     def take(self, record: JournalRecord) -> None:
         """Replay one record."""
         self.run = record.run
+        self.last_wall_ns = max(self.last_wall_ns, record.wall_ns)
         held = decode(record)
         if isinstance(held, Execution):
             self._take_execution(record, held)
@@ -272,8 +289,7 @@ class History:
         if order is None:
             if split_client_id(told.client_id).run == record.run:
                 self._problem(record, f"order {told.client_id} was never intended here")
-            else:
-                self.earlier_words.append(told)
+            self.other_words.append(told)
             return
         before = order.state
         filled, priced = before.facts.filled_lots, before.facts.priced_lots
@@ -299,7 +315,7 @@ class History:
             pair._change(leg, more if facts.order.side == entry_side else -more, record.mono_ns)
 
     def _take_venue_fill(self, record: JournalRecord, told: Execution) -> None:
-        pair = next((one for one in self._current.values() if told.row in one.rows), None)
+        pair = next((one for one in self.current.values() if told.row in one.rows), None)
         self.venue_fills.append((pair, told))
         if pair is None:
             return
@@ -310,7 +326,7 @@ class History:
 
     def _take_adopted(self, record: JournalRecord, held: Adopted) -> None:
         pair = self._begin(held.pair, held.symbol_index)
-        pair.adopted_from = (held.from_run, held.from_pair)
+        pair.adopted = held
         pair.rows = [held.buy_row, held.sell_row]
         pair._change(LONG, held.long_lots, record.mono_ns)
         pair._change(SHORT, held.short_lots, record.mono_ns)
@@ -321,13 +337,14 @@ class History:
             pair = self._begin(told.pair, told.symbol_index)
         if not pair.phases:
             pair.rows = [told.buy_row, told.sell_row]
-        self._current[told.symbol_index] = pair
+        self.current[told.symbol_index] = pair
         reason = (
             EXIT_REASONS[told.reason] if told.reason < len(EXIT_REASONS) else str(told.reason)
         )
         facts = PairFacts(
             told.pair, told.symbol_index, told.buy_row, told.sell_row, told.opportunity_id,
-            told.long_lots, told.short_lots, reason, record.wall_ns, record.mono_ns,
+            told.long_lots, told.short_lots, reason, told.kind, told.tag,
+            record.wall_ns, record.mono_ns,
         )  # fmt: skip
         try:
             pair.state = pair_states.advance(pair.state, told.phase, facts)
@@ -360,14 +377,14 @@ class History:
         known = self.pairs.get(number)
         if known is not None:
             return known
-        current = self._current.get(symbol_index)
+        current = self.current.get(symbol_index)
         if current is not None and not isinstance(current.state, Idle):
             return current
         return self._begin(number, symbol_index)
 
     def _begin(self, number: int, symbol_index: int) -> PairHistory:
         pair = PairHistory(Idle(PairFacts(number, symbol_index, -1, -1)), number, symbol_index)
-        self.pairs[number] = self._current[symbol_index] = pair
+        self.pairs[number] = self.current[symbol_index] = pair
         return pair
 
     def _problem(self, record: JournalRecord, text: str) -> None:
@@ -376,8 +393,8 @@ class History:
 
 def _leg_of(leg: int, pair: PairHistory, row: int, side: int) -> int:
     """Return which leg of its pair an order works on: by its id, else its row, else its side."""
-    if leg in set(Leg) and Leg(leg) in _LEG_OF:
-        return _LEG_OF[Leg(leg)]
+    if leg in _LEG_OF:
+        return _LEG_OF[leg]
     if row in pair.rows:
         return pair.rows.index(row)
     return LONG if side == Side.BUY else SHORT

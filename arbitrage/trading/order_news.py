@@ -90,8 +90,11 @@ def _on_fill(state: AnyOrder, last: int, cum: int) -> AnyOrder:
     repeated = 0 <= cum <= facts.cum_lots and (cum == facts.last_cum_lots or last > owed)
     if repeated or (cum < 0 and final and last > owed):
         return state
-    if max(total, cum) > wanted:
-        raise Contradiction(f"fills of {max(total, cum)} lots, of {wanted} ordered", state)
+    if total > wanted:
+        raise Contradiction(f"fills of {total} lots, of {wanted} ordered", state)
+    if cum > wanted:
+        told = f"a fill brought it to {cum} lots, of {wanted} ordered"
+        raise Contradiction(told, _on_fill(state, last, wanted))
     now = replace(
         facts,
         filled_lots=max(facts.filled_lots, total, cum),

@@ -55,6 +55,8 @@ class Facts:
         The largest count that a fill stated, and the last one; -1: none.
     code : int
         The venue's code of a rejection.
+    is_acknowledged : bool
+        Whether the venue accepted it for processing.
     """
 
     order: Order
@@ -63,6 +65,7 @@ class Facts:
     cum_lots: int = 0
     last_cum_lots: int = -1
     code: int = 0
+    is_acknowledged: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -144,7 +147,7 @@ class Sent(Live):
     def acknowledged(self) -> "Acknowledged":
         """The venue accepted it for processing."""
         self._leave()
-        return Acknowledged(self.facts)
+        return Acknowledged(replace(self.facts, is_acknowledged=True))
 
     def part_filled(self, facts: Facts) -> "PartlyFilled":
         """Some of it filled."""
@@ -204,7 +207,7 @@ class Unknown(Live):
     def acknowledged(self) -> "Acknowledged":
         """The venue's word came late."""
         self._leave()
-        return Acknowledged(self.facts)
+        return Acknowledged(replace(self.facts, is_acknowledged=True))
 
     def part_filled(self, facts: Facts) -> "PartlyUnknown":
         """Some of it filled; of the rest nobody knows."""

@@ -45,6 +45,8 @@ class PairFacts:
         Held by the leg that buys and by the one that sells to enter, each in its direction.
     reason : str
         Why it leaves, one of `arbitrage.core.strategy.EXIT_REASONS`.
+    kind, tag : int
+        By which rule it leaves, and whose it is.
     wall_ns, mono_ns : int
         When it entered the phase.
     """
@@ -57,6 +59,8 @@ class PairFacts:
     long_lots: int = 0
     short_lots: int = 0
     reason: str = "none"
+    kind: int = 0
+    tag: int = 0
     wall_ns: int = 0
     mono_ns: int = 0
 

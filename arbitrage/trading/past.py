@@ -1,28 +1,26 @@
-"""What a run's journal says was held when it ended: orders, positions and pairs, folded into one.
+"""What a run held when its journal ended, for the run that takes it over.
 
-Quantities are in each venue's own units, as the contracts of that run counted them, so that a run
-with another lot grid can take them over.
+`history` replays the journal in the run's own rows, ticks and lots. Here that is counted in each
+venue's units, as the contracts of that run meant them: the next run may trade on another lot grid.
 """
 
-from collections.abc import Iterable
+import math
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 
-from arbitrage.core.journal import JournalRecord
-from arbitrage.core.messages import Adopted, Contract, Execution, Order, PairPhase
-from arbitrage.core.records import ORDER_REDUCE_ONLY, ExecKind, Leg, split_client_id
-from arbitrage.core.strategy import PHASES
+from arbitrage.core.messages import Contract
+from arbitrage.core.records import ORDER_REDUCE_ONLY, ExecKind
 from arbitrage.instruments import VENUES
-from arbitrage.trading.orders import BUY, signed
-from arbitrage.trading.run_journal import decode
+from arbitrage.trading.history import LONG, SHORT, History, OrderHistory, PairHistory
+from arbitrage.trading.orders import BUY, SELL, signed
+from arbitrage.trading.pair_states import Idle
 
-__all__ = ["Key", "Past", "PastLeg", "PastOrder", "PastPair", "fold"]
+__all__ = ["Key", "Past", "PastLeg", "PastOrder", "PastPair"]
 
 Key = tuple[str, str]  # venue, its name of the contract
 ZERO = Decimal(0)
-ENTRY_LEGS = (Leg.ENTRY_BUY, Leg.ENTRY_SELL)
 
 
 class PastOrder(msgspec.Struct, kw_only=True):
@@ -41,9 +39,8 @@ class PastOrder(msgspec.Struct, kw_only=True):
         Whether it was to open or to complete a pair.
     wall_ns : int
         When it was journaled.
-    is_accepted, is_over, is_final : bool
-        Whether the venue said yes to it, whether its end is known, and whether that end stated what
-        was filled.
+    is_accepted, is_over : bool
+        Whether the venue said yes to it, and whether nothing of it can fill any more.
     """
 
     client_id: int
@@ -57,7 +54,6 @@ class PastOrder(msgspec.Struct, kw_only=True):
     filled: Decimal = ZERO
     is_accepted: bool = False
     is_over: bool = False
-    is_final: bool = False
 
     @property
     def key(self) -> Key:
@@ -100,7 +96,10 @@ class PastLeg(msgspec.Struct, kw_only=True):
 
 
 class PastPair(msgspec.Struct, kw_only=True):
-    """A pair that was not over: the leg that bought to enter, then the one that sold."""
+    """A pair that was not over: the leg that bought to enter, then the one that sold.
+
+    `run` and `number` are those under which it was opened, by whichever run that was.
+    """
 
     run: int
     number: int
@@ -112,7 +111,6 @@ class PastPair(msgspec.Struct, kw_only=True):
     funding_bps: float = 0.0
     kind: int = 0  # by which rule it leaves
     tag: int = 0  # whose it is
-    phase: str = "opening"
 
 
 class Past(msgspec.Struct, kw_only=True):
@@ -125,8 +123,6 @@ class Past(msgspec.Struct, kw_only=True):
         Time of its last record.
     symbols : dict
         Contract -> canonical symbol.
-    lots : dict
-        Contract -> size of one lot.
     held : dict
         Contract -> signed quantity by the journal; flat ones are left out by `standing`.
     orders : dict
@@ -138,10 +134,29 @@ class Past(msgspec.Struct, kw_only=True):
     run: int = 0
     last_wall_ns: int = 0
     symbols: dict[Key, str] = {}
-    lots: dict[Key, Decimal] = {}
     held: dict[Key, Decimal] = {}
     orders: dict[int, PastOrder] = {}
     pairs: dict[str, PastPair] = {}
+
+    @classmethod
+    def of(cls, history: History) -> "Past":
+        """Count what a replayed run held; its journal may end anywhere."""
+        rows = {row: _row_of(contract) for row, contract in history.contracts.items()}
+        return cls(
+            run=history.run,
+            last_wall_ns=history.last_wall_ns,
+            symbols={row.key: row.symbol for row in rows.values()},
+            held=_held(history, rows),
+            orders={
+                client_id: _order(order, rows[order.order.row])
+                for client_id, order in history.orders.items()
+            },
+            pairs={
+                history.contracts[_legs_at(history, pair)[LONG]].symbol: _pair(history, pair, rows)
+                for pair in history.current.values()
+                if _is_under_way(pair)
+            },
+        )
 
     @property
     def open_orders(self) -> list[PastOrder]:
@@ -163,158 +178,125 @@ class Past(msgspec.Struct, kw_only=True):
         return [key for key, name in self.symbols.items() if name == symbol]
 
 
-def fold(records: Iterable[JournalRecord]) -> Past:
-    """Fold a run's records, first to last; a journal may end anywhere."""
-    past = _Fold()
-    for record in records:
-        past.take(record)
-    return past.past
+class _Row(NamedTuple):
+    """What the ticks and lots of a row mean."""
+
+    key: Key
+    symbol: str
+    tick: Decimal
+    lot: Decimal
 
 
-class _Fold:
-    def __init__(self) -> None:
-        self.past = Past()
-        self._keys: dict[int, Key] = {}  # by row
-        self._ticks: dict[int, Decimal] = {}
-        self._symbols: dict[int, str] = {}  # by symbol index
-        self._takers: dict[str, Any] = {
-            "CONTRACT": self._contract,
-            "ADOPTED": self._adopted,
-            "INTENT": self._intent,
-            "EXEC": self._execution,
-            "PAIR": self._phase,
-        }
-
-    def take(self, record: JournalRecord) -> None:
-        self.past.run = record.run
-        self.past.last_wall_ns = max(self.past.last_wall_ns, record.wall_ns)
-        taker = self._takers.get(record.type)
-        if taker is not None:
-            taker(decode(record), record)
-
-    def _contract(self, held: Contract, _record: JournalRecord) -> None:
-        key = (VENUES[held.venue], held.venue_symbol)
-        self._keys[held.row] = key
-        self._ticks[held.row] = Decimal(held.tick)
-        self._symbols[held.symbol_index] = held.symbol
-        self.past.symbols[key] = held.symbol
-        self.past.lots[key] = Decimal(held.lot)
-
-    def _adopted(self, held: Adopted, _record: JournalRecord) -> None:
-        rows, lots = (held.buy_row, held.sell_row), (held.long_lots, -held.short_lots)
-        pxs, fees = (held.buy_px, held.sell_px), (held.buy_fee_bps, held.sell_fee_bps)
-        legs = []
-        for row, count, px, fee_bps in zip(rows, lots, pxs, fees, strict=True):
-            key = self._keys[row]
-            self._hold(key, count * self.past.lots[key])
-            leg = PastLeg(venue=key[0], venue_symbol=key[1])
-            qty = float(abs(count) * self.past.lots[key])
-            if px == px:
-                leg.count(qty, px, fee_bps, is_entry=True)
-            legs.append(leg)
-        symbol = self._symbols[held.symbol_index]
-        self.past.pairs[symbol] = PastPair(
-            run=held.from_run,
-            number=held.from_pair,
-            symbol=symbol,
-            legs=(legs[0], legs[1]),
-            opportunity_id=held.opportunity_id,
-            started_wall_ns=held.started_wall_ns,
-            opened_wall_ns=held.opened_wall_ns,
-            funding_bps=held.funding_bps,
-            kind=held.kind,
-            tag=held.tag,
-            phase=PHASES[held.phase],
-        )
-
-    def _intent(self, told: Order, record: JournalRecord) -> None:
-        key = self._keys[told.row]
-        symbol, ids = self._symbols[told.symbol_index], split_client_id(told.client_id)
-        self.past.orders[told.client_id] = PastOrder(
-            client_id=told.client_id,
-            venue=key[0],
-            venue_symbol=key[1],
-            side=told.side,
-            qty=told.qty_lots * self.past.lots[key],
-            limit_px=float(told.px_ticks * self._ticks[told.row]),
-            is_entry=not told.flags & ORDER_REDUCE_ONLY,
-            wall_ns=record.wall_ns,
-        )
-        if symbol not in self.past.pairs and ids.leg in ENTRY_LEGS:
-            self.past.pairs[symbol] = PastPair(
-                run=record.run,
-                number=ids.pair,
-                symbol=symbol,
-                legs=self._legs(symbol, key, is_buy=told.side == BUY),
-                opportunity_id=told.opportunity_id,
-                started_wall_ns=record.wall_ns,
-            )
-
-    def _legs(self, symbol: str, key: Key, *, is_buy: bool) -> tuple[PastLeg, PastLeg]:
-        """Make both legs from one order's contract: the other leg is at the other venue."""
-        others = [other for other in self.past.keys_of(symbol) if other != key]
-        legs = [PastLeg(venue=venue, venue_symbol=name) for venue, name in (key, *others[:1])]
-        return (legs[0], legs[-1]) if is_buy else (legs[-1], legs[0])
-
-    def _execution(self, told: Execution, _record: JournalRecord) -> None:
-        key = self._keys.get(told.row)
-        if key is None:
-            return
-        order = self.past.orders.get(told.client_id)
-        last, cum = (lots * self.past.lots[key] for lots in (told.last_qty_lots, told.cum_qty_lots))
-        if told.kind == ExecKind.VENUE or (told.kind == ExecKind.FILL and order is None):
-            # no order of this run: made by the venue itself, or a late one of an earlier run
-            self._hold(key, signed(told.side, last))
-        elif order is None:
-            return
-        elif told.kind == ExecKind.ACK:
-            order.is_accepted = True
-        elif told.kind == ExecKind.FILL:
-            if cum >= 0:
-                self._raise(order, cum, told.px, told.fee_bps)
-            elif not order.is_final:
-                self._raise(order, order.filled + last, told.px, told.fee_bps)
-        elif told.kind in (ExecKind.DONE, ExecKind.REJECT):
-            order.is_over = True
-            if told.kind == ExecKind.DONE and cum >= 0:
-                order.is_final = True
-                self._raise(order, cum, order.limit_px, float("nan"))
-
-    def _raise(self, order: PastOrder, filled: Decimal, px: float, fee_bps: float) -> None:
-        """Let an order have filled at least so much."""
-        more = min(filled, order.qty) - order.filled
-        if more <= 0:
-            return
-        order.filled += more
-        self._hold(order.key, signed(order.side, more))
-        pair = self.past.pairs.get(self.past.symbols[order.key])
-        for leg in pair.legs if pair is not None else ():
-            if (leg.venue, leg.venue_symbol) == order.key:
-                leg.count(float(more), px, fee_bps, is_entry=order.is_entry)
-
-    def _hold(self, key: Key, change: Decimal) -> None:
-        self.past.held[key] = self.past.held.get(key, ZERO) + change
-
-    def _phase(self, held: PairPhase, record: JournalRecord) -> None:
-        symbol, phase = self._symbols[held.symbol_index], PHASES[held.phase]
-        if phase == PHASES[0]:
-            self.past.pairs.pop(symbol, None)
-            return
-        pair = self.past.pairs.get(symbol)
-        if pair is None:  # a fill came after its end
-            keys = self._keys[held.buy_row], self._keys[held.sell_row]
-            legs = [PastLeg(venue=venue, venue_symbol=name) for venue, name in keys]
-            pair = PastPair(
-                run=record.run,
-                number=held.pair,
-                symbol=symbol,
-                legs=(legs[0], legs[1]),
-                opportunity_id=held.opportunity_id,
-                started_wall_ns=record.wall_ns,
-            )
-            self.past.pairs[symbol] = pair
-        pair.phase, pair.kind, pair.tag = phase, held.kind, held.tag
-        if phase == "open" and pair.opened_wall_ns == 0:
-            pair.opened_wall_ns = record.wall_ns
+_Rows = dict[int, _Row]
 
 
+def _row_of(contract: Contract) -> _Row:
+    key = (VENUES[contract.venue], contract.venue_symbol)
+    return _Row(key, contract.symbol, Decimal(contract.tick), Decimal(contract.lot))
+
+
+def _held(history: History, rows: _Rows) -> dict[Key, Decimal]:
+    """Add up what was taken over, what orders filled, and fills that no order of the run made."""
+    found: dict[Key, Decimal] = {}
+
+    def hold(row: int, side: int, lots: int) -> None:
+        if lots and row in rows:
+            key, lot = rows[row].key, rows[row].lot
+            found[key] = found.get(key, ZERO) + signed(side, lots * lot)
+
+    for pair in history.pairs.values():
+        if pair.adopted is not None:
+            hold(pair.adopted.buy_row, BUY, pair.adopted.long_lots)
+            hold(pair.adopted.sell_row, SELL, pair.adopted.short_lots)
+    for order in history.orders.values():
+        hold(order.order.row, order.order.side, order.state.facts.filled_lots)
+    late = [told for told in history.other_words if told.kind == ExecKind.FILL]
+    for told in [*(told for _, told in history.venue_fills), *late]:
+        hold(told.row, told.side, told.last_qty_lots)
+    return found
+
+
+def _order(told: OrderHistory, row: _Row) -> PastOrder:
+    order, facts = told.order, told.state.facts
+    return PastOrder(
+        client_id=order.client_id,
+        venue=row.key[0],
+        venue_symbol=row.key[1],
+        side=order.side,
+        qty=order.qty_lots * row.lot,
+        limit_px=float(order.px_ticks * row.tick),
+        is_entry=not order.flags & ORDER_REDUCE_ONLY,
+        wall_ns=told.wall_ns,
+        filled=facts.filled_lots * row.lot,
+        is_accepted=facts.is_acknowledged or facts.filled_lots > 0,
+        is_over=told.state.is_over,
+    )
+
+
+# ---- the pair that a symbol has ------------------------------------------------------------------
+
+
+def _is_under_way(pair: PairHistory) -> bool:
+    """Whether it has begun and is not over; its first intent, or its taking over, begins it."""
+    return not isinstance(pair.state, Idle) or not pair.phases or not pair.is_flat
+
+
+def _legs_at(history: History, pair: PairHistory) -> tuple[int, int]:
+    """Return the rows of both legs: one that no order has named yet is at the other venue."""
+    known = max(pair.rows)
+    others = [
+        row
+        for row, contract in history.contracts.items()
+        if contract.symbol_index == pair.symbol_index and row != known
+    ]
+    found = [row if row >= 0 else (others or [known])[0] for row in pair.rows]
+    return found[LONG], found[SHORT]
+
+
+def _pair(history: History, pair: PairHistory, rows: _Rows) -> PastPair:
+    at = _legs_at(history, pair)
+    legs = [PastLeg(venue=rows[row].key[0], venue_symbol=rows[row].key[1]) for row in at]
+    orders = [history.orders[client_id] for client_id in pair.orders]
+    facts, taken = pair.state.facts, pair.adopted
+    if taken is not None:
+        costs = (taken.long_lots, taken.buy_px, taken.buy_fee_bps), (
+            taken.short_lots, taken.sell_px, taken.sell_fee_bps,
+        )  # fmt: skip
+        for leg, row, (lots, px, fee_bps) in zip(legs, at, costs, strict=True):
+            if not math.isnan(px):
+                leg.count(float(abs(lots) * rows[row].lot), px, fee_bps, is_entry=True)
+    for told in orders:
+        for leg, row in zip(legs, at, strict=True):
+            if row == told.order.row:
+                _count(leg, told, rows[row])
+    found = PastPair(
+        run=history.run,
+        number=pair.number,
+        symbol=rows[at[LONG]].symbol,
+        legs=(legs[LONG], legs[SHORT]),
+        opportunity_id=orders[0].order.opportunity_id if orders else facts.opportunity_id,
+        started_wall_ns=orders[0].wall_ns if orders else pair.started_wall_ns,
+        opened_wall_ns=pair.opened_wall_ns,
+        kind=facts.kind,
+        tag=facts.tag,
+    )
+    if taken is not None:
+        found.run, found.number = taken.from_run, taken.from_pair
+        found.opportunity_id, found.funding_bps = taken.opportunity_id, taken.funding_bps
+        found.started_wall_ns = taken.started_wall_ns
+        found.opened_wall_ns = taken.opened_wall_ns or pair.opened_wall_ns
+        if not pair.phases:
+            found.kind, found.tag = taken.kind, taken.tag
+    return found
+
+
+def _count(leg: PastLeg, told: OrderHistory, row: _Row) -> None:
+    """Count what an order filled; at its limit what is known from a venue's count alone."""
+    limit_px, facts = float(told.order.px_ticks * row.tick), told.state.facts
+    is_entry = not told.order.flags & ORDER_REDUCE_ONLY
+    for fill in told.fills:
+        px = fill.px if fill.px > 0 else limit_px
+        leg.count(float(fill.lots * row.lot), px, fill.fee_bps, is_entry=is_entry)
+    unpriced = facts.filled_lots - facts.priced_lots
+    if unpriced:
+        leg.count(float(unpriced * row.lot), limit_px, math.nan, is_entry=is_entry)

@@ -8,7 +8,8 @@ import msgspec
 
 from arbitrage.core.messages import RunTaken
 from arbitrage.errors import JournalError
-from arbitrage.trading.past import Past, fold
+from arbitrage.trading.history import History
+from arbitrage.trading.past import Past
 from arbitrage.trading.run_journal import RunJournal
 from arbitrage.trading.runs import StateFolder, journal_parts
 
@@ -97,6 +98,6 @@ def read_recovery(folder: StateFolder, before_run: int, mode: int) -> Recovery |
                 run=run,
                 record_count=report.valid,
                 torn=report.torn,
-                past=fold(journal),
+                past=Past.of(History.read(journal)),
             )
     return None

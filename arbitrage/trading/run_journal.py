@@ -1,6 +1,6 @@
-"""A run's journal read back: its parts as one sequence of records, and what they leave open."""
+"""A run's journal read back: its parts as one sequence of records, each decoded."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,12 +20,10 @@ from arbitrage.core.messages import (
     RunBegun,
     RunTaken,
 )
-from arbitrage.core.records import ExecKind
 from arbitrage.errors import JournalError
 
-__all__ = ["Held", "OpenIntent", "RunJournal", "RunReport", "decode", "open_intents"]
+__all__ = ["Held", "RunJournal", "RunReport", "decode"]
 
-_TERMINAL = (ExecKind.REJECT, ExecKind.DONE)
 _KINDS: dict[str, Any] = {
     "RUN": RunBegun,
     "INTENT": Order,
@@ -54,26 +52,6 @@ Held = (
 )
 
 
-class OpenIntent(NamedTuple):
-    """An order whose end the journal does not know.
-
-    Attributes
-    ----------
-    order : Order
-    wall_ns : int
-        When it was journaled, UTC epoch.
-    filled_lots : int
-        Known to be filled.
-    timed_out : bool
-        Whether the venue had not answered in time.
-    """
-
-    order: Order
-    wall_ns: int
-    filled_lots: int
-    timed_out: bool
-
-
 class RunReport(NamedTuple):
     """Whether a run's journal is whole.
 
@@ -99,28 +77,6 @@ def decode(record: JournalRecord) -> Held:
     """Return what a record holds, as the tuple of its kind."""
     held: Held = _KINDS[record.type].unpack(record.payload)
     return held
-
-
-def open_intents(records: Iterable[JournalRecord]) -> list[OpenIntent]:
-    """Return the intents without a terminal execution, in order: what to ask the venues about."""
-    found: dict[int, OpenIntent] = {}
-    for record in records:
-        if record.type == "INTENT":
-            order = Order.unpack(record.payload)
-            found[order.client_id] = OpenIntent(order, record.wall_ns, 0, False)
-        elif record.type == "EXEC":
-            told = Execution.unpack(record.payload)
-            known = found.get(told.client_id)
-            if known is None:
-                continue
-            if told.kind in _TERMINAL:
-                del found[told.client_id]
-            elif told.kind == ExecKind.FILL:
-                filled = max(known.filled_lots + told.last_qty_lots, told.cum_qty_lots)
-                found[told.client_id] = known._replace(filled_lots=filled)
-            elif told.kind == ExecKind.TIMEOUT:
-                found[told.client_id] = known._replace(timed_out=True)
-    return list(found.values())
 
 
 class RunJournal(Closing):

@@ -30,7 +30,7 @@ from arbitrage.demo.facts import read_account
 from arbitrage.trading.accounts import read_accounts
 from arbitrage.trading.history import History
 from arbitrage.trading.orders import signed
-from arbitrage.trading.past import Past, fold
+from arbitrage.trading.past import Past
 from arbitrage.trading.pnl import Book
 from arbitrage.trading.reconcile import taken_run
 from arbitrage.trading.run_journal import RunJournal, decode
@@ -331,23 +331,20 @@ def check_takings(story: Story, trades: dict[str, list[ExecutionReport]]) -> int
 
 
 def check_history(history: History, past: Past) -> None:
-    """Hold true that what recovery folds and what the typed states replay are the same."""
+    """Hold true that the legs of the pairs make up the positions that recovery counts by orders."""
     lots: Counter[int] = Counter()
     for pair in history.pairs.values():
         for row, held, sign in zip(pair.rows, pair.lots, (1, -1), strict=True):
             lots[row] += sign * held
     late = [told for pair, told in history.venue_fills if pair is None]
-    for told in late + [told for told in history.earlier_words if told.kind == ExecKind.FILL]:
+    for told in late + [told for told in history.other_words if told.kind == ExecKind.FILL]:
         lots[told.row] += told.last_qty_lots * (-1 if told.side else 1)
     held = {}
     for row, count in lots.items():
         if count:
             contract = history.contracts[row]
-            key = (VENUES[contract.venue], contract.venue_symbol)
-            held[key] = count * past.lots[key]
+            held[VENUES[contract.venue], contract.venue_symbol] = count * Decimal(contract.lot)
     assert held == past.standing
-    unheard = {order.client_id for order in past.open_orders if order.filled < order.qty}
-    assert {order.client_id for order in history.open_orders} == unheard
 
 
 def check_money(lane: Lane, trades: dict[str, list[ExecutionReport]]) -> None:
@@ -368,7 +365,7 @@ def check_money(lane: Lane, trades: dict[str, list[ExecutionReport]]) -> None:
         with RunJournal(paths) as journal:
             histories[run] = History.read(journal)
             assert histories[run].problems == [], f"run {run}"
-            check_history(histories[run], fold(journal))
+            check_history(histories[run], Past.of(histories[run]))
     book = Book(accounts, "simulator", histories)
     assert book.total.net == lane.equity() - lane.before
     assert [pair.key for pair in book.pairs.values() if not pair.is_flat] == []

@@ -171,13 +171,14 @@ class World:
         self.live(ids, fills)
         held = [max(0, fills[one]) for one in ids]
         if held[0] == held[1] and held[0]:
-            self.phase(index, rows, "open", (held[0], held[1]))  # type: ignore[arg-type]
+            for name in ("open", "closing"):
+                self.phase(index, rows, name, (held[0], held[1]))  # type: ignore[arg-type]
         elif any(held):
             self.phase(index, rows, "unwinding", (held[0], held[1]))  # type: ignore[arg-type]
         attempt = 0
         while any(held):
             exits = {
-                leg: self.order(self.pairs, Leg(4 + leg), attempt, venues[leg], index,
+                leg: self.order(self.pairs, Leg(5 - leg), attempt, venues[leg], index,
                                 1 - sides[leg], held[leg], reduce_only=True)
                 for leg in range(2) if held[leg]
             }  # fmt: skip
@@ -189,7 +190,8 @@ class World:
             for leg, one in exits.items():
                 held[leg] -= max(0, fills[one])
             attempt += 1
-        self.phase(index, rows, "idle", (0, 0))  # type: ignore[arg-type]
+        for name in ("closed", "idle"):
+            self.phase(index, rows, name, (0, 0))  # type: ignore[arg-type]
 
 
 @dataclass

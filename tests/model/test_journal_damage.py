@@ -12,7 +12,8 @@ import pytest
 from arbitrage.core.journal import Journal
 from arbitrage.core.messages import Order
 from arbitrage.errors import JournalError
-from arbitrage.trading.run_journal import RunJournal, open_intents
+from arbitrage.trading.history import History
+from arbitrage.trading.run_journal import RunJournal
 
 HEADER, RECORD, SECTOR, INTENT = 4096, 128, 512, 2
 CAPACITY = 24
@@ -41,7 +42,7 @@ def read(path: Path) -> tuple[list[int], int]:
             for record in journal
             if record.type == "INTENT"
         ]
-        assert [one.order.client_id for one in open_intents(journal)] == numbers
+        assert [order.client_id for order in History.read(journal).open_orders] == numbers
         return numbers, journal.verify().valid
 
 

@@ -6,8 +6,10 @@ from decimal import Decimal
 import pytest
 from past_world import LOTS, SYMBOLS, VENUE_SYMBOLS, Cut, World, cut, instruments, taken_over
 
+from arbitrage.core.journal import JournalRecord
+from arbitrage.trading.history import History
 from arbitrage.trading.orders import BUY, SELL
-from arbitrage.trading.past import Key, Past, fold
+from arbitrage.trading.past import Key, Past
 from arbitrage.trading.recovery_plan import Plan, from_journal_alone, make_plan
 
 SEEDS, SEEDS_LONG, BLOCK, CUTS = 300, 40_000, 100, 5
@@ -33,6 +35,13 @@ def held_by(plan: Plan) -> dict[Key, Decimal]:
     return found
 
 
+def past_of(records: list[JournalRecord]) -> Past:
+    """Replay a run's records as recovery does; none of them may be one that cannot be."""
+    replayed = History.read(records)
+    assert replayed.problems == []
+    return Past.of(replayed)
+
+
 def plan_of(past: Past, at: Cut, window: int | None = None) -> Plan:
     asked = {order.client_id for order in past.open_orders}
     return make_plan(past, at.word(asked, window), INSTRUMENTS)
@@ -45,7 +54,7 @@ def truth(at: Cut) -> dict[Key, Decimal]:
 def check_cut(world: World, place: int) -> int:
     """Cut a history, recover it, crash again at once and recover that; return the pairs."""
     at = cut(world, place)
-    past = fold(at.records)
+    past = past_of(at.records)
     plan = plan_of(past, at)
     assert plan.mismatches == ()
     assert held_by(plan) == truth(at)
@@ -56,7 +65,7 @@ def check_cut(world: World, place: int) -> int:
     for pair in plan.adopt:
         for leg in pair.legs:
             assert leg.lots == 0 or leg.entry_px == pytest.approx(84_000, rel=1e-3)
-    again = plan_of(fold(taken_over(plan, 71)), Cut([], {}, [], at.held))
+    again = plan_of(past_of(taken_over(plan, 71)), Cut([], {}, [], at.held))
     assert held_by(again) == truth(at)
     assert [(p.run, p.number, p.opened_wall_ns) for p in again.adopt] == [
         (p.run, p.number, p.opened_wall_ns) for p in plan.adopt
@@ -96,7 +105,7 @@ def test_what_the_venue_took_is_explained_and_what_others_traded_is_not() -> Non
     for seed in range(400):
         world = history(seed)
         at = cut(world, world.rng.randint(0, len(world.events)))
-        past = fold(at.records)
+        past = past_of(at.records)
         standing = truth(at)
         by_venue = bool(seed % 2)
         if by_venue and not standing:
@@ -130,7 +139,7 @@ def test_positions_decide_on_orders_that_are_no_longer_listed() -> None:
     for seed in range(300):
         world = history(seed)
         at = cut(world, world.rng.randint(0, len(world.events)))
-        past = fold(at.records)
+        past = past_of(at.records)
         for order in past.open_orders:
             at.sent[order.client_id].arrived = False  # no venue knows it any more
         plan = plan_of(past, at, window=0)
@@ -145,7 +154,7 @@ def test_paper_goes_on_with_what_its_journal_tells() -> None:
     for seed in range(200):
         world = history(seed)
         at = cut(world, world.rng.randint(0, len(world.events)))
-        past = fold(at.records)
+        past = past_of(at.records)
         plan = make_plan(past, from_journal_alone(past), INSTRUMENTS)
         assert plan.mismatches == ()
         assert held_by(plan) == past.standing

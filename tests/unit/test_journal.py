@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from arbitrage.core.journal import Journal
 from arbitrage.core.messages import Execution, Order
-from arbitrage.trading.run_journal import open_intents
 
 HEADER, RECORD = 4096, 128
 INTENT, EXEC = 2, 3
@@ -102,23 +101,6 @@ def test_any_changed_byte_ends_the_journal_there(
     report = Journal.open_readonly(path).verify()
     assert report == (place // RECORD, True, 5 - place // RECORD)
     assert len(list(Journal.open_readonly(path))) == place // RECORD
-
-
-def test_open_intents_are_those_without_an_end(tmp_path: Path) -> None:
-    journal = Journal.create(tmp_path / "j", 32, run=1)
-    for number in (1, 2, 3, 4):
-        journal.append(INTENT, order(number).pack(), number)
-    journal.append(EXEC, told(1, 4, cum=10))
-    journal.append(EXEC, told(2, 2))
-    journal.append(EXEC, told(3, 3, last=4))
-    journal.append(EXEC, told(3, 3, last=2, cum=6))
-    journal.append(EXEC, told(4, 5))
-    journal.append(EXEC, told(99, 3, last=1))
-    opened = open_intents(Journal.open_readonly(tmp_path / "j"))
-    assert [(one.order.client_id, one.filled_lots, one.timed_out) for one in opened] == [
-        (3, 6, False),
-        (4, 0, True),
-    ]
 
 
 @pytest.mark.parametrize(("capacity", "run"), [(0, 1), (1 << 27, 1), (8, -1), (8, 1 << 28)])

@@ -22,7 +22,7 @@ from arbitrage.core.journal import Journal
 from arbitrage.core.messages import Order
 from arbitrage.core.records import Leg, split_client_id
 from arbitrage.core.strategy import EVENTS
-from arbitrage.trading.run_journal import open_intents
+from arbitrage.trading.history import History
 
 
 @pytest.fixture
@@ -270,9 +270,9 @@ def test_an_exit_that_finds_its_ring_full_is_a_reject_and_tried_again() -> None:
     rig.poll()
     assert rig.strategy.counters["orders_dropped"] == 1
     assert rig.orders[0].try_pop() == blocker
-    assert open_intents(rig.journal) != []
+    assert History.read(rig.journal).open_orders != []
     fill(rig, rig.take_order(1))
     rig.poll(50)
     fill(rig, rig.take_order(0))
-    assert (rig.strategy.live_pairs, open_intents(rig.journal)) == (0, [])
+    assert (rig.strategy.live_pairs, History.read(rig.journal).open_orders) == (0, [])
     rig.close()

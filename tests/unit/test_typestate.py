@@ -139,6 +139,15 @@ def test_a_pair_cannot_be_replayed_along_a_move_that_is_not_there() -> None:
         pair_states.advance(Idle(facts), 99, facts)
 
 
+def test_a_count_above_what_was_ordered_is_doubted_and_believed_up_to_that() -> None:
+    sent = advance(Intended(Facts(order())), told(ExecKind.SENT, 0, -1))
+    with pytest.raises(Contradiction, match=f"brought it to {QTY + 2} lots") as error:
+        advance(sent, told(ExecKind.FILL, 1, QTY + 2))
+    facts = error.value.state.facts
+    assert (facts.filled_lots, facts.priced_lots) == (QTY, 1)
+    assert isinstance(error.value.state, order_states.Filled)
+
+
 # ---- random walks --------------------------------------------------------------------------------
 
 kinds = st.sampled_from([kind for kind in ExecKind if kind != ExecKind.VENUE])
