@@ -369,6 +369,7 @@ def screen_of(found: dict[str, Any]) -> str:
     if found["kill"] is not None:
         for venue, each in found["kill"]["cancels"].items():
             lines.append(f"  cancels  {venue}: {each['state']}")
+    lines += [f"  WARNING  {line}" for line in found["strangers"]]
     for symbol, reasons in found["paused"].items():
         lines.append(f"  paused   {symbol}: {', '.join(reasons)}")
     for venue, rows in found["rows"].items():

@@ -28,6 +28,7 @@ from arbitrage.runtime.state import (
     journal_positions,
 )
 from arbitrage.runtime.stop_flag import StopFlag
+from arbitrage.runtime.strangers import Strangers
 from arbitrage.runtime.strategy_process import StrategyProcesses
 from arbitrage.runtime.taking_over import are_quoted, take_over
 from arbitrage.runtime.wiring import Core, build_core, make_segment
@@ -62,6 +63,7 @@ class Trader:
         self.state = state
         self.ledger = Ledger(x for found in market.instruments.values() for x in found.values())
         self.incidents = Incidents()
+        self.strangers = Strangers(state.folder.path, state.run)
         self.stop_asked = StopFlag()
         share_caps(processes_by_host(settings))
         lane_count = 1 if settings.feed_mode == "loop" else len(VENUES)
@@ -77,7 +79,9 @@ class Trader:
             )
             take_over(self.core, state, self.ledger, market.recovered, self.incidents)
             self.strategies = StrategyProcesses(settings, self.core.strategy, state.run)
-            self.gateways = Gateways(settings, self.core, self.ledger, state.account)
+            self.gateways = Gateways(
+                settings, self.core, self.ledger, state.account, self.strangers
+            )
             self.incident_watch = IncidentWatch(
                 self.segment,
                 self.incidents,
@@ -115,6 +119,7 @@ class Trader:
     def start(self) -> None:
         """Start every thread; return when orders can leave: from then on pairs may open."""
         self.segment.steer(opening_off=True)
+        self.strangers.look_at_all(self.market.recovered.fills)
         self.state.begin_day(self.core.strategy.risk)
         self.state.start()
         self.strategies.start(self._check_strategies)

@@ -17,6 +17,7 @@ from arbitrage.errors import ArbitrageError, ConnectorError
 from arbitrage.instruments import VENUES, Instrument
 from arbitrage.runtime.connectors import VenueGateway
 from arbitrage.runtime.reconciler import Reconciler
+from arbitrage.runtime.strangers import Strangers
 from arbitrage.runtime.threads import run_together
 from arbitrage.runtime.wiring import Core
 from arbitrage.trading.account_journal import AccountJournal
@@ -41,12 +42,18 @@ class Gateways:
     """
 
     def __init__(
-        self, settings: Settings, core: Core, ledger: Ledger, account: AccountJournal
+        self,
+        settings: Settings,
+        core: Core,
+        ledger: Ledger,
+        account: AccountJournal,
+        strangers: Strangers,
     ) -> None:
         self.settings = settings
         self._core = core
         self._ledger = ledger
         self._account = account
+        self._strangers = strangers
         self._ready = threading.Event()
         self._stopped_by: set[tuple[str, str]] = set()
         self._gateways: dict[str, VenueGateway] = {}
@@ -271,6 +278,7 @@ class Gateways:
     def _take_fill(self, fill: TimedFill) -> None:
         if self._ledger.apply_fill(fill):
             self._account.fill(fill)
+            self._strangers.look(fill)
 
     def _take_funding(self, payment: FundingPayment) -> None:
         if self._ledger.apply_funding(payment):

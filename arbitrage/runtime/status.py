@@ -45,6 +45,7 @@ def status_of(trader: "Trader") -> dict[str, Any]:
         "day_result_usd": gate.day_usd(time.time_ns()),
         "day_is_lost": gate.is_day_lost(time.time_ns()),
         "gross_usd": gate.gross_usd,
+        "strangers": trader.strangers.lines,
         "limits": gate.limits,
         "limits_used_pct": gate.used_pct,
     }

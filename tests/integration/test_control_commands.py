@@ -227,6 +227,29 @@ def test_a_wish_left_before_the_start_kills_it(tmp_path: Path) -> None:
             assert made.trader.stop() == 0
 
 
+def test_two_traders_on_one_account_are_told_of(tmp_path: Path) -> None:
+    """The first is killed, so that nothing it holds hinders the second; it hears of its orders."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    with venues(
+        tmp_path, rate=1500, symbols=SYMBOLS, extra=("--admin",), program=FAST_SIM
+    ) as place:
+        for folder in (first, second):
+            folder.mkdir()
+        state = first / "state"
+        state.mkdir(mode=0o700)
+        (state / WISH_NAME).touch()
+        (state / "run").write_text("100000000\n")  # numbers come from the clock, four seconds each
+        with run_trader(first, place, SYMBOLS) as made, run_trader(second, place, SYMBOLS) as other:
+            assert made.folder != other.folder
+            other.wait_orders(4)
+            made.wait(lambda: made.operator.call("status")["strangers"], "nothing was noticed")
+            assert "another program trades it with this account" in arb(state, "status")[1]
+            said = [line for line in made.trader.child.log_lines() if "another program" in line]
+            places = [line.partition(" with this account")[0] for line in said]
+            assert len(places) == len({place.rpartition("trades ")[2] for place in places}) > 0
+            assert not other.operator.call("status")["strangers"]
+
+
 @pytest.mark.parametrize(
     "arguments",
     [["kill", "--clear", "--flatten"], ["limit", "--nope"], ["pause"], ["limit", "x", "y"]],
