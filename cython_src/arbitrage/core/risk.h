@@ -181,7 +181,7 @@ static inline void arb_risk_begin_day(arb_risk_t *risk, int64_t result_micro, in
     const int64_t day_ns = ARB_RISK_DAY_S * INT64_C(1000000000);
     /* relaxed: one writer, others only look at it */
     arb_store_relaxed(&risk->day_result_micro, result_micro);
-    /* release: who finds the new day does not find the old one's loss; pairs with arb_risk_day_micro */
+    /* release: the new day has none of the old one's loss; pairs with arb_risk_day_micro */
     arb_store_release(&risk->day_end_wall_ns, wall_ns - wall_ns % day_ns + day_ns);
 }
 
