@@ -14,6 +14,7 @@ from arbitrage.core.kill import KillGate
 from arbitrage.core.loop import LoopPoller
 from arbitrage.core.segment import STAGES
 from arbitrage.errors import ArbitrageError, ConnectorError
+from arbitrage.fills import Fill, FundingPayment
 from arbitrage.instruments import VENUES, Instrument
 from arbitrage.runtime.connectors import VenueGateway
 from arbitrage.runtime.reconciler import Reconciler
@@ -21,10 +22,8 @@ from arbitrage.runtime.strangers import Strangers
 from arbitrage.runtime.threads import run_together
 from arbitrage.runtime.wiring import Core
 from arbitrage.trading.account_journal import AccountJournal
-from arbitrage.trading.accounts import TimedFill
 from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.paper import PaperGateway
-from arbitrage.venues.base import FundingPayment
 from arbitrage.venues.connection import Connection
 
 __all__ = ["Gateways"]
@@ -275,7 +274,7 @@ class Gateways:
             _log.error("no pair is opened any more: %s", error)
         self._core.segment.steer(opening_off=True)
 
-    def _take_fill(self, fill: TimedFill) -> None:
+    def _take_fill(self, fill: Fill) -> None:
         if self._ledger.apply_fill(fill):
             self._account.fill(fill)
             self._strangers.look(fill)

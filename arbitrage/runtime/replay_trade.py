@@ -21,12 +21,12 @@ from arbitrage.core.journal import Journal
 from arbitrage.core.messages import PAIR_KINDS, PairEvent
 from arbitrage.core.strategy import EVENTS, EXIT_REASONS
 from arbitrage.errors import ArbitrageError, ConfigError, WireError
+from arbitrage.fills import Fill
 from arbitrage.instruments import VENUES, Instrument, canonical_symbol, common_lot
 from arbitrage.research.frames import read_frames
 from arbitrage.runtime.startup import Market
 from arbitrage.runtime.wiring import Core, build_core, make_segment
 from arbitrage.trading.ledger import Ledger
-from arbitrage.trading.orders import Fill
 from arbitrage.trading.paper import PaperGateway
 from arbitrage.trading.strategy import MarketView
 from arbitrage.trading.strategy_host import (

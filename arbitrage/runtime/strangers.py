@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from arbitrage.core.records import split_client_id
-from arbitrage.trading.accounts import TimedFill
+from arbitrage.fills import Fill
 from arbitrage.trading.runs import journal_parts
 
 __all__ = ["Strangers"]
@@ -38,12 +38,12 @@ class Strangers:
         self._ours = {run, *journal_parts(folder), *journal_parts(folder, "account")}
         self.counts: dict[tuple[str, str], int] = {}  # (symbol, venue) -> executions
 
-    def look_at_all(self, fills: Iterable[TimedFill]) -> None:
+    def look_at_all(self, fills: Iterable[Fill]) -> None:
         """Look at executions of the past."""
         for fill in fills:
             self.look(fill)
 
-    def look(self, fill: TimedFill) -> None:
+    def look(self, fill: Fill) -> None:
         """Look whose execution it is."""
         if fill.client_id == 0:
             return

@@ -14,13 +14,13 @@ from arbitrage.core.messages import Adopted, RunTaken
 from arbitrage.core.store import ROW_LIVE
 from arbitrage.core.strategy import PHASES
 from arbitrage.errors import JournalError
+from arbitrage.fills import BUY, EXACT, SELL, Fill
 from arbitrage.instruments import Instrument
 from arbitrage.runtime.incidents import Incidents
 from arbitrage.runtime.recovery import Recovered
 from arbitrage.runtime.state import TraderState
 from arbitrage.runtime.wiring import Core
 from arbitrage.trading.ledger import Ledger
-from arbitrage.trading.orders import BUY, EXACT, SELL, Fill
 from arbitrage.trading.recovery_plan import AdoptLeg, AdoptPair
 
 __all__ = ["are_quoted", "take_over"]

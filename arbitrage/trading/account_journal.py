@@ -15,14 +15,13 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 from arbitrage.core.journal import TYPE_NAMES, Journal
 from arbitrage.core.messages import Contract, FillEntry, FundingEntry, PositionEntry
+from arbitrage.fills import Fill, FundingPayment
 from arbitrage.instruments import VENUES
 from arbitrage.trading.accounts import (
     MODES,
     RECOVERED,
     ROUNDED,
     Identity,
-    TimedFill,
-    TimedFunding,
     fill_identity,
     funding_identity,
 )
@@ -75,7 +74,7 @@ class AccountJournal:
         record = Contract(row, 0, index, symbol, venue_symbol, tick[:16], lot[:16])
         self._append("CONTRACT", record.pack())
 
-    def fill(self, fill: TimedFill, *, recovered: bool = False) -> bool:
+    def fill(self, fill: Fill, *, recovered: bool = False) -> bool:
         """Write down one execution; False when it is known, from this run or an earlier one."""
         identity = fill_identity(self.mode, fill)
         if identity in self._known:
@@ -102,7 +101,7 @@ class AccountJournal:
         self._append("FILL", record.pack())
         return True
 
-    def funding(self, payment: TimedFunding, *, recovered: bool = False) -> bool:
+    def funding(self, payment: FundingPayment, *, recovered: bool = False) -> bool:
         """Write down one settlement; False when it is known."""
         identity = funding_identity(self.mode, payment)
         if identity in self._known:

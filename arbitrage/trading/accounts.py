@@ -9,14 +9,13 @@ import time
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from arbitrage.core.messages import Contract, FillEntry, FundingEntry, PositionEntry
 from arbitrage.errors import JournalError
+from arbitrage.fills import Fill, FundingPayment
 from arbitrage.instruments import VENUES
-from arbitrage.trading.orders import FillLike, FundingLike
 from arbitrage.trading.run_journal import RunJournal, decode
 from arbitrage.trading.runs import journal_parts
 
@@ -45,24 +44,8 @@ _log = logging.getLogger(__name__)
 Identity = tuple[str, ...]
 
 
-class TimedFill(FillLike, Protocol):
-    """An execution with its order and the venue's time."""
-
-    @property
-    def client_id(self) -> int: ...
-    @property
-    def wall_ms(self) -> int: ...
-
-
-class TimedFunding(FundingLike, Protocol):
-    """A settlement with the venue's time."""
-
-    @property
-    def wall_ms(self) -> int: ...
-
-
-class AccountFill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution as the account's journal holds it; see `arbitrage.trading.orders.Fill`.
+class AccountFill(Fill, frozen=True, kw_only=True):
+    """One execution as the account's journal holds it.
 
     Attributes
     ----------
@@ -78,29 +61,15 @@ class AccountFill(msgspec.Struct, frozen=True, kw_only=True):
 
     run: int
     mode: str
-    venue: str
-    symbol: str
-    client_id: int
-    trade_id: str
-    side: int
-    px: Decimal
-    qty_base: Decimal
-    fee: Decimal
-    wall_ms: int
     recovered: bool = False
     rounded: bool = False
 
 
-class AccountFunding(msgspec.Struct, frozen=True, kw_only=True):
-    """One settlement as the account's journal holds it; a positive amount was paid by us."""
+class AccountFunding(FundingPayment, frozen=True, kw_only=True):
+    """One settlement as the account's journal holds it; see `AccountFill`."""
 
     run: int
     mode: str
-    venue: str
-    symbol: str
-    payment_id: str
-    amount: Decimal
-    wall_ms: int
     recovered: bool = False
     rounded: bool = False
 
@@ -121,7 +90,7 @@ class AccountPosition(msgspec.Struct, frozen=True, kw_only=True):
 AccountEntry = AccountFill | AccountFunding | AccountPosition
 
 
-def fill_identity(mode: str, fill: TimedFill) -> Identity:
+def fill_identity(mode: str, fill: Fill) -> Identity:
     """Return what makes an execution the same one, whenever and by whomever it is told.
 
     The order belongs to it: simulators begin their trade ids again, and on OKX both sides of one
@@ -131,7 +100,7 @@ def fill_identity(mode: str, fill: TimedFill) -> Identity:
     return ("fill", mode, fill.venue, fill.symbol, str(fill.client_id), trade_id)
 
 
-def funding_identity(mode: str, payment: TimedFunding) -> Identity:
+def funding_identity(mode: str, payment: FundingPayment) -> Identity:
     """Return what makes a settlement the same one; its hour is part of it, for simulators' sake."""
     hour = str(payment.wall_ms // 3_600_000)
     payment_id = _id_text(payment.payment_id, "FUNDING")

@@ -8,8 +8,8 @@ gained.
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
+from arbitrage.fills import Fill, FundingPayment
 from arbitrage.instruments import Instrument
-from arbitrage.trading.orders import FillLike, FundingLike
 from arbitrage.trading.positions import PositionAccount, PositionView, Units
 
 __all__ = ["Ledger"]
@@ -43,7 +43,7 @@ class Ledger:
         self.repeats = 0  # executions that were already counted
         self.conflicts = 0  # known trade ids that came again with other numbers
 
-    def apply_fill(self, fill: FillLike) -> bool:
+    def apply_fill(self, fill: Fill) -> bool:
         """Count one execution; False when it was already counted.
 
         Raises
@@ -71,7 +71,7 @@ class Ledger:
         self._fills[key] = told
         return True
 
-    def apply_funding(self, payment: FundingLike) -> bool:
+    def apply_funding(self, payment: FundingPayment) -> bool:
         """Count one funding settlement, positive amounts paid by us; False when it was known."""
         key = (payment.venue, payment.symbol, payment.payment_id)
         if key in self._payments:

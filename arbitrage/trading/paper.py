@@ -17,8 +17,8 @@ from arbitrage.core.kill import REJECT_KILLED, KillGate
 from arbitrage.core.messages import Order
 from arbitrage.core.ring import SpscRing
 from arbitrage.core.store import ROW_LIVE, MarketStore
+from arbitrage.fills import BUY, EXACT, Fill
 from arbitrage.instruments import VENUES, Instrument
-from arbitrage.trading.orders import BUY, EXACT, Fill
 
 __all__ = ["PaperGateway"]
 

@@ -12,9 +12,9 @@ import msgspec
 
 from arbitrage.core.messages import Contract
 from arbitrage.core.records import ORDER_REDUCE_ONLY, ExecKind
+from arbitrage.fills import BUY, SELL, signed
 from arbitrage.instruments import VENUES
 from arbitrage.trading.history import LONG, SHORT, History, OrderHistory, PairHistory
-from arbitrage.trading.orders import BUY, SELL, signed
 from arbitrage.trading.pair_states import Idle
 
 __all__ = ["Key", "Past", "PastLeg", "PastOrder", "PastPair"]

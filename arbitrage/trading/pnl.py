@@ -17,9 +17,9 @@ from itertools import chain
 from pathlib import Path
 
 from arbitrage.core.records import split_client_id
+from arbitrage.fills import EXACT
 from arbitrage.trading.accounts import AccountFill, AccountFunding, Accounts, read_accounts
 from arbitrage.trading.history import History
-from arbitrage.trading.orders import EXACT
 from arbitrage.trading.pair_of_fill import Owners, PairKey
 from arbitrage.trading.positions import PositionAccount, Units
 

@@ -17,8 +17,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 
 import msgspec
 
+from arbitrage.fills import EXACT, Fill, signed
 from arbitrage.instruments import Instrument
-from arbitrage.trading.orders import EXACT, FillLike, signed
 
 __all__ = ["PositionAccount", "PositionView", "Units", "units_of"]
 
@@ -138,7 +138,7 @@ class PositionAccount:
         """Coins held; negative: short."""
         return self.qty.value
 
-    def apply_fill(self, fill: FillLike) -> None:
+    def apply_fill(self, fill: Fill) -> None:
         """Count one fill."""
         change, qty_exponent = units_of(signed(fill.side, fill.qty_base))
         px, px_exponent = units_of(fill.px)

@@ -12,8 +12,8 @@ import msgspec
 
 from arbitrage.core.records import split_client_id
 from arbitrage.errors import OrderError
+from arbitrage.fills import BUY, SELL, signed
 from arbitrage.instruments import Instrument, steps_exact
-from arbitrage.trading.orders import BUY, SELL, signed
 from arbitrage.trading.past import ZERO, Key, Past, PastLeg, PastOrder, PastPair
 
 __all__ = [

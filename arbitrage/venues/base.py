@@ -13,6 +13,7 @@ import msgspec
 
 from arbitrage.config import Credentials
 from arbitrage.errors import ConnectorError, WireError
+from arbitrage.fills import BUY, SELL, Fill, FundingPayment
 from arbitrage.instruments import Instrument
 from arbitrage.venues.venue_clock import VenueClock
 
@@ -46,7 +47,6 @@ __all__ = [
 
 BYBIT, OKX = 0, 1
 VENUE_NAMES = ("bybit", "okx")
-BUY, SELL = 0, 1
 SIDE_UNKNOWN = 255
 CLIENT_ID_NONE = 0  # an execution that no order of ours caused
 
@@ -63,50 +63,6 @@ class Endpoints:
     private_ws_url: str
     trade_ws_url: str = ""  # Bybit only: OKX takes orders on the private socket
     is_simulated: bool = False  # OKX demo trading wants a header on REST
-
-
-class Fill(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution, exact.
-
-    Parameters
-    ----------
-    venue, symbol : str
-        Venue name and canonical symbol.
-    client_id : int
-        Ours, or `CLIENT_ID_NONE` when an order of somebody else filled.
-    trade_id : str
-        Unique per venue and symbol; equal ids are the same execution.
-    side : int
-        `BUY` or `SELL`.
-    px : Decimal
-        Price of one coin in the settlement currency (bundles such as 1000PEPE divided out).
-    qty_base : Decimal
-        Coins.
-    fee : Decimal
-        Settlement currency; positive was paid, negative was received.
-    wall_ms : int
-        The venue's time of the execution.
-    """
-
-    venue: str
-    symbol: str
-    client_id: int
-    trade_id: str
-    side: int
-    px: Decimal
-    qty_base: Decimal
-    fee: Decimal
-    wall_ms: int
-
-
-class FundingPayment(msgspec.Struct, frozen=True, kw_only=True):
-    """One funding settlement of a position; positive `amount` was paid by us."""
-
-    venue: str
-    symbol: str
-    payment_id: str
-    amount: Decimal
-    wall_ms: int
 
 
 class FundingReport(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 BASE = {"errors", "config", "config_values", "fees", "frame_files", "hosts", "instruments", "keys"}
-BASE |= {"board", "closing", "control", "secret", "settings", "wording"}
+BASE |= {"board", "closing", "control", "fills", "secret", "settings", "wording"}
 PROGRAMS = {"cli", "trader", "monitor", "demo"}
 ROOMS = {"core", "venues", "trading", "sim", "research", "cold", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {

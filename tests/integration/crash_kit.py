@@ -27,9 +27,9 @@ from trader_kit import KEYS, VENUES, credentials
 from arbitrage.core.messages import Adopted, Contract, Order
 from arbitrage.core.records import ExecKind, split_client_id
 from arbitrage.demo.facts import read_account
+from arbitrage.fills import signed
 from arbitrage.trading.accounts import read_accounts
 from arbitrage.trading.history import History
-from arbitrage.trading.orders import signed
 from arbitrage.trading.past import Past
 from arbitrage.trading.pnl import Book
 from arbitrage.trading.reconcile import taken_run

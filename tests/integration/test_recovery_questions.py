@@ -11,12 +11,12 @@ from venue_kit import NAMES, REST, VENUES, keys, run, simulated, until
 
 from arbitrage.config import Settings, load_settings
 from arbitrage.errors import ConnectorError
+from arbitrage.fills import BUY as BOUGHT
 from arbitrage.instruments import Instrument
 from arbitrage.runtime.recovery import Recovered, recover
 from arbitrage.sim.account import Order
 from arbitrage.sim.matching import BUY, SELL
 from arbitrage.sim.server import SimServer
-from arbitrage.trading.orders import BUY as BOUGHT
 from arbitrage.trading.past import Past, PastLeg, PastOrder, PastPair
 from arbitrage.venues.rest_client import RestClient
 

@@ -13,8 +13,8 @@ from arbitrage.core.journal import JournalRecord
 from arbitrage.core.messages import Adopted, Contract, Execution, Order, PairPhase, RunTaken
 from arbitrage.core.records import ExecKind, Leg, make_client_id
 from arbitrage.core.strategy import PHASES
+from arbitrage.fills import BUY, SELL, signed
 from arbitrage.instruments import Instrument
-from arbitrage.trading.orders import BUY, SELL, signed
 from arbitrage.trading.past import Key
 from arbitrage.trading.recovery_plan import Fate, Plan, Traded, VenueWord
 

@@ -3,13 +3,12 @@
 from decimal import Decimal
 from fractions import Fraction
 
-import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from arbitrage.fills import Fill, FundingPayment
 from arbitrage.instruments import Instrument
 from arbitrage.trading.ledger import Ledger
-from arbitrage.trading.orders import Fill
 
 prices = st.decimals("0.00000001", "99999", places=8).map(abs).filter(bool)
 quantities = st.decimals("0.0001", "50000", places=4).map(abs).filter(bool)
@@ -118,7 +117,9 @@ def test_the_identity_is_exactly_zero_after_every_event(
     cash = held = average = Fraction(0)
     for number, event in enumerate(told):
         if isinstance(event, Decimal):
-            ledger.apply_funding(Payment(**place, payment_id=str(number), amount=event))
+            ledger.apply_funding(
+                FundingPayment(**place, payment_id=str(number), amount=event, wall_ms=0)
+            )
             cash -= Fraction(event)
         else:
             side, ticks, lots, fee = event
@@ -152,13 +153,6 @@ def averaged(average: Fraction, held: Fraction, change: Fraction, px: Fraction) 
     if held == 0 or (held > 0) == (change > 0):
         return (average * held + px * change) / after
     return average if (after > 0) == (held > 0) else px
-
-
-class Payment(msgspec.Struct, frozen=True):
-    venue: str
-    symbol: str
-    payment_id: str
-    amount: Decimal
 
 
 def fill_of(number: int, side: int, px: Decimal, qty: Decimal) -> Fill:

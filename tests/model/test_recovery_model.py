@@ -7,8 +7,8 @@ import pytest
 from past_world import LOTS, SYMBOLS, VENUE_SYMBOLS, Cut, World, cut, instruments, taken_over
 
 from arbitrage.core.journal import JournalRecord
+from arbitrage.fills import BUY, SELL
 from arbitrage.trading.history import History
-from arbitrage.trading.orders import BUY, SELL
 from arbitrage.trading.past import Key, Past
 from arbitrage.trading.recovery_plan import Plan, from_journal_alone, make_plan
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from arbitrage.cli.journal import journal as command
 from arbitrage.core.journal import Journal
 from arbitrage.core.records import Leg, make_client_id
+from arbitrage.fills import Fill
 from arbitrage.trading.account_journal import AccountJournal
 from arbitrage.trading.accounts import AccountFill, AccountFunding, known_identities, read_accounts
-from arbitrage.trading.orders import Fill
 from arbitrage.trading.runs import StateFolder
 
 UUID = "3a4c1d2e-5f60-4789-8abc-0123456789ab"

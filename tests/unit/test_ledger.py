@@ -2,20 +2,10 @@
 
 from decimal import Decimal, Inexact
 
-import msgspec
 import pytest
 
-from arbitrage.core.messages import Order
-from arbitrage.instruments import Instrument
+from arbitrage.fills import EXACT, Fill, FundingPayment, signed
 from arbitrage.trading.ledger import Ledger
-from arbitrage.trading.orders import EXACT, Fill, describe_order, signed
-
-
-class Payment(msgspec.Struct, frozen=True):
-    venue: str
-    symbol: str
-    payment_id: str
-    amount: Decimal
 
 
 def fill(trade: str, side: int, px: str, qty: str, fee: str = "0", venue: str = "okx") -> Fill:
@@ -23,6 +13,12 @@ def fill(trade: str, side: int, px: str, qty: str, fee: str = "0", venue: str = 
         venue=venue, symbol="BTCUSDT", client_id=9, trade_id=trade, side=side, px=Decimal(px),
         qty_base=Decimal(qty), fee=Decimal(fee),
     )  # fmt: skip
+
+
+def paid(number: str, amount: str) -> FundingPayment:
+    return FundingPayment(
+        venue="bybit", symbol="BTCUSDT", payment_id=number, amount=Decimal(amount), wall_ms=0
+    )
 
 
 def test_a_round_trip_is_its_cash_flows() -> None:
@@ -68,10 +64,10 @@ def test_an_execution_counts_once_and_a_changed_repeat_is_noticed() -> None:
 
 def test_funding_paid_is_negative_and_counts_once() -> None:
     ledger = Ledger()
-    payment = Payment("bybit", "BTCUSDT", "f1", Decimal("0.25"))
+    payment = paid("f1", "0.25")
     assert ledger.apply_funding(payment)
     assert not ledger.apply_funding(payment)
-    assert ledger.apply_funding(Payment("bybit", "BTCUSDT", "f2", Decimal("-1")))
+    assert ledger.apply_funding(paid("f2", "-1"))
     assert ledger.totals()["funding"] == Decimal("0.75")
 
 
@@ -104,18 +100,3 @@ def test_a_side_is_buy_or_sell() -> None:
     assert signed(1, Decimal(2)) == -2
     with pytest.raises(ValueError, match="side was 255"):
         signed(255, Decimal(2))
-
-
-def test_an_order_reads_as_a_trader_writes_it() -> None:
-    instrument = Instrument(
-        venue="okx", venue_symbol="BTC-USDT-SWAP", symbol="BTCUSDT", base="BTC", settle="USDT",
-        contract_base_qty=Decimal("0.01"), tick=Decimal("0.1"), lot=Decimal("0.01"),
-        min_qty=Decimal("0.01"), max_qty=Decimal(0),
-    )  # fmt: skip
-    fields = dict.fromkeys(Order._fields, 0)
-    order = Order(
-        **fields | {"client_id": 7, "side": 1, "px_ticks": 618003, "qty_lots": 12, "flags": 1}
-    )
-    assert describe_order(order, instrument) == (
-        "7 okx sell 0.12 BTC-USDT-SWAP at 61800.3 reduce-only"
-    )

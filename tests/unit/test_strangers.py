@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from arbitrage.core.records import make_client_id
+from arbitrage.fills import Fill
 from arbitrage.runtime.strangers import Strangers
-from arbitrage.trading.orders import Fill
 from arbitrage.trading.runs import StateFolder
 
 
