@@ -190,6 +190,8 @@ def past_of(recovery: Recovery | None) -> Past:
     if recovery is None:
         return Past()
     past = recovery.past
+    for problem in recovery.problems[:8]:
+        _log.warning("%s: record %d: %s", recovery.path, *problem)
     if not recovery.is_clean:
         ids = ", ".join(str(order.client_id) for order in past.open_orders[:8])
         _log.warning(

@@ -8,7 +8,7 @@ import msgspec
 
 from arbitrage.core.messages import RunTaken
 from arbitrage.errors import JournalError
-from arbitrage.trading.history import History
+from arbitrage.trading.history import History, Problem
 from arbitrage.trading.past import Past
 from arbitrage.trading.run_journal import RunJournal
 from arbitrage.trading.runs import StateFolder, journal_parts
@@ -31,6 +31,8 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
         Whether the record at its end is there but not whole, as after a power cut.
     past : Past
         What it held, and the orders whose end was never heard of.
+    problems : tuple of Problem
+        Records that cannot be true beside the others.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class Recovery(msgspec.Struct, frozen=True, kw_only=True):
     record_count: int
     torn: bool
     past: Past
+    problems: tuple[Problem, ...] = ()
 
     @property
     def is_clean(self) -> bool:
@@ -93,11 +96,13 @@ def read_recovery(folder: StateFolder, before_run: int, mode: int) -> Recovery |
             taken = taken_run(journal)
             if taken is None or taken.mode != mode:
                 continue
+            history = History.read(journal)
             return Recovery(
                 path=found[run][-1],
                 run=run,
                 record_count=report.valid,
                 torn=report.torn,
-                past=Past.of(History.read(journal)),
+                past=Past.of(history),
+                problems=tuple(history.problems),
             )
     return None

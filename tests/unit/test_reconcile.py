@@ -10,6 +10,7 @@ from arbitrage.core.messages import Contract, Execution, Order, RunTaken
 from arbitrage.core.records import ExecKind, Leg, make_client_id
 from arbitrage.errors import JournalError
 from arbitrage.trading.reconcile import newest_taken, read_recovery
+from arbitrage.trading.run_journal import RunJournal
 from arbitrage.trading.runs import StateFolder, journal_parts
 
 MODE = 3
@@ -51,6 +52,25 @@ def test_the_newest_run_is_read(tmp_path: Path) -> None:
     assert (order.venue, order.venue_symbol, order.qty) == ("bybit", "BTCUSDT", Decimal(3))
     assert (first.is_clean, second.is_clean) == (False, True)
     assert (second.run, second.record_count, second.torn) == (4, 5, False)
+    assert second.problems == ()
+
+
+def test_records_that_cannot_be_are_told_with_their_numbers(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as folder:
+        path = write(folder, 3, ended=False)
+        with RunJournal([path]) as journal:
+            (intent,) = (record for record in journal if record.type == "INTENT")
+        order = Order.unpack(intent.payload)
+        again = Journal.create(folder.journal_path(4), 16, 4)
+        again.append(CODE["CONTRACT"], Contract(0, 0, 0, "BTCUSDT", "BTCUSDT", "0.1", "1").pack())
+        again.append(CODE["TAKEN"], RunTaken(0, 3, MODE).pack())
+        for _ in range(2):
+            again.append(CODE["INTENT"], order.pack())
+        again.close()
+        found = read_recovery(folder, 5, MODE)
+    assert found is not None
+    ((sequence, text),) = found.problems
+    assert (sequence, text) == (5, f"order {order.client_id} was intended twice")
 
 
 def test_runs_that_died_in_their_own_recovery_are_passed_over(tmp_path: Path) -> None:
