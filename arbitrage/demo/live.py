@@ -106,6 +106,13 @@ class LiveLine:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
 
+    def tell(self, text: str) -> None:
+        """Write a line that stays, above the live one."""
+        if self._status:
+            self._status.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            self.say(text)
+
     def refresh(self) -> None:
         """Show the trader's figures when their time has come."""
         now_s = time.monotonic()

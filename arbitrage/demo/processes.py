@@ -2,11 +2,13 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ __all__ = ["Child"]
 
 PR_SET_PDEATHSIG = 1
 TAIL_BYTES = 4096
+# What a user's strategy logs, and what is said of its process: time, level, logger, text.
+STRATEGY_LINE = re.compile(r"\S+Z ([A-Z]+) (strategy\.|arbitrage\.runtime\.strategy_process:)(.*)")
 
 
 def _die_with(parent_pid: int, number: int) -> Callable[[], None] | None:
@@ -32,6 +36,11 @@ def _die_with(parent_pid: int, number: int) -> Callable[[], None] | None:
             os.kill(os.getpid(), number)
 
     return ask
+
+
+def strategy_line(level: str, text: str) -> str:
+    """Write a strategy's log line for the demo: only what is worse than INFO names its level."""
+    return text.strip() if level == "INFO" else f"{level} {text.strip()}"
 
 
 class Child:
@@ -72,6 +81,7 @@ class Child:
                 start_new_session=True,
                 preexec_fn=_die_with(os.getpid(), orphan_signal),
             )
+        self._told_bytes = 0
 
     @property
     def pid(self) -> int:
@@ -92,6 +102,16 @@ class Child:
         except OSError:
             return []
         return [line.strip() for line in lines if line.strip()]
+
+    def strategy_lines(self) -> list[str]:
+        """Return what users' strategies have logged since the last call, each with its name."""
+        with suppress(OSError), self._log.open("rb") as log:
+            log.seek(self._told_bytes)
+            whole, end, _ = log.read().rpartition(b"\n")
+            self._told_bytes += len(whole + end)
+            found = map(STRATEGY_LINE.match, whole.decode("utf-8", "replace").split("\n"))
+            return [strategy_line(match[1], match[3]) for match in found if match]
+        return []
 
     def last_words(self) -> str:
         """Return the last line it wrote, without its ``error:``; nothing when it has none."""

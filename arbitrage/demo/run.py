@@ -48,6 +48,14 @@ EXIT_MARGIN_S = 10.0
 # The seeded markets share one beginning, a moment ahead, so that both venues are up when it comes.
 LEAD_NS = 2_000_000_000
 WATCH_PERIOD_S = 0.05
+# Where the funding strategy is shown, settlements come by in seconds, not in hours.
+FUNDING_S = 6.0
+FUNDING_SETTINGS = {
+    "ARB_FUNDING_WINDOW_S": "6",
+    "ARB_FUNDING_LEAD_S": "0.5",
+    "ARB_FUNDING_HOLD_S": "7",
+    "ARB_FUNDING_STOP_BPS": "200",
+}
 _SYMBOL_PATTERN = {
     "bybit": re.compile(rb'"orderbook\.\d+\.([A-Z0-9]+)"'),
     "okx": re.compile(rb'"instId":"([A-Z0-9-]+)"'),
@@ -69,6 +77,13 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str | None = None
     tls: bool = False
     faults: Path | None = None
+
+    @property
+    def shows_funding(self) -> bool:
+        """Whether the simulated venues settle funding while one looks."""
+        names = self.strategy or os.environ.get("ARB_STRATEGY") or ""
+        is_named = "funding" in [name.strip() for name in names.split(",")]
+        return is_named and self.frames is None
 
 
 class StopWish:
@@ -166,6 +181,8 @@ class _Venue:
         if options.frames is not None:
             args += ["--frames", str(_frames_file(options.frames, self.name))]
             args += ["--speed", f"{options.speed:g}"]
+        if options.shows_funding:
+            args += ["--funding-s", f"{FUNDING_S:g}"]
         if self.tls_dir is not None:
             args += ["--tls", "--tls-dir", str(self.tls_dir)]
         if options.faults is not None:
@@ -218,6 +235,8 @@ def _trader_environment(
     }
     if options.strategy is not None:
         environment["ARB_STRATEGY"] = options.strategy
+    if options.shows_funding:
+        environment = FUNDING_SETTINGS | environment
     if options.tls:  # both venues share one authority
         environment["SSL_CERT_FILE"] = venues[0].ready["ca_file"]
     return environment
@@ -301,9 +320,13 @@ def watch_trader(
             line.say("stopping: no new pairs, flattening what is open")
         if time.monotonic() > deadline + EXIT_MARGIN_S:
             raise ArbitrageError(f"{trader.title} did not end in time and was killed")
+        for text in trader.strategy_lines():
+            line.tell(text)
         line.refresh()
         look()
         time.sleep(WATCH_PERIOD_S)
+    for text in trader.strategy_lines():
+        line.tell(text)
     if stop.asked and code == -signal.SIGTERM:  # it had not begun to trade
         raise KeyboardInterrupt
     if code != 0:

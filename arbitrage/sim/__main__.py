@@ -50,6 +50,8 @@ def number(text: str) -> Decimal:
               "books.")
 @click.option("--ws-code-bug", is_flag=True, help="OKX demo refuses orders on the socket with "
               "51001, REST takes them.")
+@click.option("--funding-s", type=float, default=0, show_default=True,
+              help="Settle funding so often, at rates far apart; 0: as the venues do.")
 @click.option("--depth-levels", type=int, default=400, show_default=True,
               help="Levels a side that a book has; 1 = the touch only.")
 @click.option("--tls", is_flag=True, help="Serve wss and https with a throw-away authority.")

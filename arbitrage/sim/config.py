@@ -60,6 +60,8 @@ class SimConfig:
     fees_bps : taker fee; None takes the venue's default. The maker fee is 2 bps.
     frames : file of ``recv_ns TAB frame`` lines (or a folder with ``VENUE.frames.gz``) to play
         at ``speed`` times its own timing, instead of the seeded market.
+    funding_s : settle funding so often, at one venue 60 bps and at the other nothing, which one by
+        symbol and seed: to see the strategy work. 0: at the contracts' hours and usual rates.
     depth_levels : levels a side that a book has; 1 keeps the touch only, so that a larger order
         is filled in part.
     dress : ``plain`` has every socket and takes clients of any environment. ``mainnet``,
@@ -90,6 +92,7 @@ class SimConfig:
     speed: float = 1.0
     fees_bps: Decimal | None = None
     balance: Decimal = Decimal(1_000_000)
+    funding_s: float = 0.0
     depth_levels: int = 400
     tls: bool = False
     tls_dir: str = ""
@@ -124,6 +127,8 @@ class SimConfig:
             raise SimError("symbols was empty; name at least one, such as BTCUSDT")
         if not 1 <= self.depth_levels <= 1000:
             raise SimError(f"depth_levels was {self.depth_levels}; accepted: 1 to 1000")
+        if self.funding_s != 0 and not 1 <= self.funding_s <= 3600:
+            raise SimError(f"funding_s was {self.funding_s}; accepted: 0, or 1 to 3600 seconds")
         if self.balance <= 0:
             raise SimError(f"balance was {self.balance}; accepted: above 0 USDT")
         if self.fees_bps is not None and not -10 <= self.fees_bps <= 1000:

@@ -19,12 +19,13 @@ import msgspec
 
 from arbitrage.sim.config import SimConfig
 from arbitrage.sim.depth import Depth
+from arbitrage.sim.funding_rates import HOUR_NS as HOUR_NS
+from arbitrage.sim.funding_rates import draw_rate, funding_after
 from arbitrage.sim.instruments import DELISTED, LIVE, Instrument
 from arbitrage.sim.limits import Windows
 from arbitrage.sim.market import THIN, Market
 from arbitrage.sim.matching import BUY, SELL, Fill, Matcher, Order, Reject
 
-HOUR_NS = 3_600_000_000_000
 TICKER_PERIOD_NS = 200_000_000
 REPEAT_NS = 3_000_000_000
 # Public stream ``STREAMS * index + kind`` of a symbol; FIVE exists on OKX only.
@@ -300,13 +301,10 @@ class Exchange(ABC):
     # -- funding ---------------------------------------------------------------------------------
 
     def _funding_after(self, item: Instrument, now_ns: int) -> int:
-        interval = item.funding_hours * HOUR_NS
-        return (now_ns // interval + 1) * interval
+        return funding_after(self.config, item, now_ns)
 
     def _draw_rate(self, item: Instrument, period: int) -> Decimal:
-        rng = Random(f"{self.config.seed}/{item.canonical}/{self.venue}/funding/{period}")
-        scaled = round(rng.uniform(-0.5, 1.5) * 1000) * item.funding_hours // 8
-        return Decimal(scaled).scaleb(-7)
+        return draw_rate(self.config, item, period)
 
     def _settle_funding(self, now_ns: int) -> None:
         for item in self.instruments:

@@ -83,7 +83,8 @@ class OkxExchange(OkxPublic, OkxPrivate):
         self.repeat_channels(now_ns)
         self._close_idle(now_ns)
         if now_ns >= self._funding_due_ns:
-            self._funding_due_ns = now_ns + FUNDING_PERIOD_NS
+            period_ns = round(self.config.funding_s * 1e9) // 4 or FUNDING_PERIOD_NS
+            self._funding_due_ns = now_ns + period_ns
             for item in self.instruments:
                 stream = STREAMS * item.index + TICKER
                 if self.watched >> stream & 1:
