@@ -20,6 +20,7 @@ __all__ = [
     "environment_of",
     "hosts_for",
     "is_local",
+    "is_loopback",
 ]
 
 
@@ -151,10 +152,15 @@ def environment_of(venue: str, mode: str) -> str:
     return _ENVIRONMENTS[mode][venue]
 
 
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to this machine, where only a simulated venue can be."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
 def is_local(hosts: Hosts, venue: str) -> bool:
     """Whether a venue is a simulator on this machine."""
     url: str = getattr(hosts, venue).rest
-    return urlsplit(url).hostname in _LOOPBACK
+    return is_loopback(url)
 
 
 def _known_hosts() -> dict[str, dict[str, set[tuple[str, str]]]]:

@@ -166,6 +166,7 @@ def run_command(command: click.Command, name: str, args: Sequence[str] | None = 
     """Run a click command as a program: errors are one ``error:`` line, usage errors exit 2."""
 
     let_interrupt()
+    command.context_settings.setdefault("help_option_names", ["-h", "--help"])
 
     def body() -> int:
         try:

@@ -3,6 +3,7 @@
 import csv
 import io
 import sys
+import textwrap
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from arbitrage.wording import counted
 __all__ = ["journal"]
 
 TYPES = tuple(name.lower() for name in TYPE_NAMES[1:])  # without EMPTY
+FOLD_COLUMNS = 100
 _KINDS = {False: "orders", True: "account"}
 
 
@@ -144,15 +146,29 @@ def show(
     pair: int | None,
     last: int | None,
 ) -> int:
-    """Show the records of a run, the newest one unless a number is given."""
+    """Show the records of a run, the newest one unless a number is given.
+
+    On a terminal long lines are folded at 100 columns; piped, each record is one line.
+    """
     with RunJournal(_parts(state_dir, run, _KINDS[account])) as held:
         is_empty = True
         for row in _chosen(held, types, pair, last):
             is_empty = False
-            sys.stdout.write(sentence(row) + "\n")
+            sys.stdout.write(_folded(sentence(row)) + "\n")
         if is_empty:
             click.echo(f"run {held.run} has no such record", err=True)
     return 0
+
+
+def _folded(line: str) -> str:
+    """Fold a line for a terminal; another program gets a record a line."""
+    if not sys.stdout.isatty():
+        return line
+    parts = textwrap.wrap(
+        line, FOLD_COLUMNS, subsequent_indent=" " * 10, replace_whitespace=False,
+        drop_whitespace=False, break_on_hyphens=False,
+    )  # fmt: skip
+    return "\n".join(part.rstrip() for part in parts)
 
 
 @journal.command()

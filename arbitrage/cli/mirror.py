@@ -7,6 +7,7 @@ import click
 
 from arbitrage.config import load_settings
 from arbitrage.errors import ConfigError
+from arbitrage.wording import counted
 
 __all__ = ["mirror"]
 
@@ -57,5 +58,6 @@ def mirror(name: str | None, url: str | None, max_len: int) -> int:
     done = writer.counters
     log.info("ended: %d published, %d lost", done["published"], done["lost"])
     if writer.waiting:
-        log.warning("%d events were not written: Redis at %s is away", writer.waiting, writer.place)
+        left = counted(writer.waiting, "event")
+        log.warning("%s not written: Redis at %s is away", left, writer.place)
     return 0

@@ -33,12 +33,16 @@ __all__ = ["pnl"]
 
 _EXACT = {"volume", "realised", "fees", "funding", "net", "unrealised", "qty", "mark_px"}
 _EXACT |= {"buy_px", "sell_px", "buy_exit_px", "sell_exit_px", "entry_px"}
-_TEXT = {
+_WIDE = {
     "pair": (
         "run", "pair", "symbol", "buy_venue", "sell_venue", "state", "reason", "started", "hold_s",
         "naked_ms", "realised", "fees", "funding", "net",
     ),
 }  # fmt: skip
+# What fits into 100 columns; `buy` says the rest of both venues, `end` is the state or the reason.
+_NARROW = {
+    "pair": ("run", "pair", "symbol", "buy", "end", "started", "fees", "funding", "net"),
+}
 _CENT = Decimal("0.0001")
 _TIME = re.compile(r"(\d{4}-\d{2}-\d{2})(T\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?Z?)?")
 
@@ -79,6 +83,7 @@ class Moment(click.ParamType):  # type: ignore[type-arg]  # not generic before c
 @click.option(
     "--marks", metavar="NAME", help="Value what stands at this running trader's mid prices."
 )
+@click.option("--wide", is_flag=True, help="More columns of pairs than fit into 100 letters.")
 @click.option("--state-dir", metavar="FOLDER", help="Folder; default: ARB_STATE_DIR.")
 @click.option("--json", "json_path", type=OutputFile(), metavar="FILE", help="Write JSON, or -.")
 @click.option("--csv", "csv_path", type=OutputFile(), metavar="FILE", help="Write CSV, or -.")
@@ -90,6 +95,7 @@ def pnl(
     run: int | None,
     mode: str | None,
     marks: str | None,
+    wide: bool,
     state_dir: str | None,
     json_path: str | None,
     csv_path: str | None,
@@ -127,7 +133,7 @@ def pnl(
     elif parquet is not None:
         _write_parquet(arrow, parquet, by, rows)
     else:
-        write_text("-", _table(by, rows, totals, standing, of_all=run is None))
+        write_text("-", _table(by, rows, totals, standing, of_all=run is None, wide=wide))
         others = sorted({fill.mode for fill in accounts.fills} - {chosen})
         if others:
             write_text("-", f"other money in this folder: --mode {', --mode '.join(others)}\n")
@@ -208,9 +214,12 @@ def _cell(name: str, value: Any) -> str:
 
 
 def _table(
-    by: str, rows: list[Row], totals: Row, standing: list[Row], *, of_all: bool
+    by: str, rows: list[Row], totals: Row, standing: list[Row], *, of_all: bool, wide: bool
 ) -> str:
-    columns = _TEXT.get(by) or (*KEYS[by], "fills", "volume", "realised", "fees", "funding", "net")
+    chosen = (_WIDE if wide else _NARROW).get(by)
+    columns = chosen or (*KEYS[by], "fills", "volume", "realised", "fees", "funding", "net")
+    if by == "pair" and not wide:
+        rows = [row | _short(row) for row in rows]
     grid = [list(columns)]
     grid += [[_cell(name, row.get(name)) for name in columns] for row in rows]
     if by != "total":
@@ -228,12 +237,22 @@ def _table(
             f"{_plain(row['entry_px'])}, "
         )
         if row["unrealised"] is None:
-            text += "mark unknown: its unrealised result is not in these figures\n"
+            text += "mark unknown: its result is not counted here\n"
         else:
             text += f"mark {_plain(row['mark_px'])}: {_cell('unrealised', row['unrealised'])}\n"
     if standing or not of_all:
         return text
     return text + "nothing stands\n"
+
+
+def _short(row: Row) -> Row:
+    """Return what stands in a pair's row in place of longer columns."""
+    started = row.get("started")
+    return {
+        "buy": row.get("buy_venue"),
+        "end": row.get("reason") if row.get("state") == "closed" else row.get("state"),
+        "started": None if started is None else started[5:19].replace("T", " "),
+    }
 
 
 def _write_json(

@@ -69,6 +69,7 @@ def _progress(recorder: "Recorder") -> Iterator[Callable[[], None]]:
 
 @click.command()
 @click.argument("name", required=False)
+@click.option("--name", "named", metavar="NAME", help="The same as the argument NAME.")
 @click.option(
     "--out",
     required=True,
@@ -99,6 +100,7 @@ def _progress(recorder: "Recorder") -> Iterator[Callable[[], None]]:
 )
 def record(
     name: str | None,
+    named: str | None,
     out: Path,
     compress: str,
     venues: tuple[str, ...],
@@ -115,6 +117,9 @@ def record(
     """
     from arbitrage.cold.log import setup_logging
 
+    if name and named and name != named:
+        raise ConfigError(f"the trader to record was {name!r} and --name {named!r}; give one")
+    name = name or named
     setup_logging("WARNING")
     settings = load_settings(overrides={"ARB_NAME": name} if name else {}, needs_keys=False)
     setup_logging(settings.log_level)

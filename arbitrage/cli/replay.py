@@ -142,10 +142,16 @@ def _trade(
     return replay_trade(settings, market, bybit, okx)
 
 
+def net_of(ledger: dict[str, str]) -> Decimal:
+    """Return what all pairs brought together: fills less fees, since paper pays no funding."""
+    return sum((Decimal(ledger[name]) for name in ("realised", "fees", "funding")), Decimal(0))
+
+
 def _trade_table(found: dict[str, Any]) -> str:
     lines = [f"{name:<16}{value:>20,}" for name, value in found.items() if isinstance(value, int)]
     lines += [f"pairs {name:<10}{value:>20,}" for name, value in found["pairs"].items()]
     lines += [f"{name + ' USD':<16}{value:>20}" for name, value in found["ledger"].items()]
+    lines.append(f"{'net USD':<16}{net_of(found['ledger']):>20}")
     for pair in found["by_pair"]:
         lines.append(
             f"  {pair['pair']:>5} {pair['symbol']:<10} {pair['kind']:<8} {pair['end']:<8} "

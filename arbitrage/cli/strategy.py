@@ -32,7 +32,7 @@ def check(name: str) -> int:
     if name in BUILT_IN:
         write_text("-", f"{name} is built in\n")
         return 0
-    check_names((name,))
+    check_names((name,), label="arb strategy check")
     found = type(load_strategy(name))
     heard = [method for method in _HEARD if getattr(found, method) is not getattr(Strategy, method)]
     if not heard:

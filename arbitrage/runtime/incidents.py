@@ -191,12 +191,16 @@ class Incidents:
     def lines(self) -> list[str]:
         """Return the whole account, a line each, oldest first."""
         with self._lock:
-            return [told.line() for told in self._all]
+            return [told.line() for told in self._in_order()]
 
     def to_list(self) -> list[dict[str, Any]]:
         """Return the whole account for the report, oldest first."""
         with self._lock:
-            return [told.to_dict() for told in self._all]
+            return [told.to_dict() for told in self._in_order()]
+
+    def _in_order(self) -> list[Incident]:
+        # some are told of later than they began: by pair events, which carry their own time
+        return sorted(self._all, key=lambda told: told.began_wall_ns)
 
     def _take(
         self,

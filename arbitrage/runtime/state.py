@@ -194,12 +194,12 @@ def past_of(recovery: Recovery | None) -> Past:
         _log.warning("%s: record %d: %s", recovery.path, *problem)
     if not recovery.is_clean:
         ids = ", ".join(str(order.client_id) for order in past.open_orders[:8])
+        orders = counted(len(past.open_orders), "order") + (f" ({ids})" if ids else "")
         _log.warning(
-            "run %d ended without hearing the end of %s (%s) and with %s standing; both venues are "
+            "run %d ended without hearing the end of %s and with %s standing; both venues are "
             "asked before anything trades; its journal is %s",
             recovery.run,
-            counted(len(past.open_orders), "order"),
-            ids or "none",
+            orders,
             counted(len(past.standing), "leg"),
             recovery.path,
         )

@@ -22,6 +22,7 @@ from arbitrage.runtime.state import TraderState
 from arbitrage.runtime.wiring import Core
 from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.recovery_plan import AdoptLeg, AdoptPair
+from arbitrage.wording import counted
 
 __all__ = ["are_quoted", "take_over"]
 
@@ -51,7 +52,8 @@ def take_over(
     counts = [state.account.fill(fill, recovered=True) for fill in recovered.fills]
     counts += [state.account.funding(paid, recovered=True) for paid in recovered.fundings]
     if any(counts):
-        _log.info("recovery: %d events were not in the account's journal", sum(counts))
+        told = counted(sum(counts), "event")
+        _log.info("recovery: the account's journal lacked %s, written down now", told)
     for pair in plan.adopt:
         items = [rows[leg.venue, pair.symbol] for leg in pair.legs]
         phase = _adopt(core, pair, [item.row for item in items])

@@ -50,20 +50,20 @@ _ANSWER, _FILL, _FUNDING = 1, 2, 3
 # ---- loading -------------------------------------------------------------------------------------
 
 
-def check_names(names: tuple[str, ...]) -> None:
+def check_names(names: tuple[str, ...], label: str = "ARB_STRATEGY") -> None:
     """Refuse a list of strategies that cannot be meant; the classes are not loaded here."""
     users = [name for name in names if name not in BUILT_IN]
     for name in users:
         place, _, attribute = name.rpartition(":")
         if not place or not attribute.isidentifier():
             raise ConfigError(
-                f"ARB_STRATEGY named {name!r}; accepted are {', '.join(BUILT_IN)}, "
+                f"{label} named {name!r}; accepted are {', '.join(BUILT_IN)}, "
                 "package.module:ClassName and path/file.py:ClassName"
             )
     if len(set(names)) != len(names):
-        raise ConfigError(f"ARB_STRATEGY was {','.join(names)!r}; each strategy at most once")
+        raise ConfigError(f"{label} was {','.join(names)!r}; each strategy at most once")
     if len(users) > 4:
-        raise ConfigError(f"ARB_STRATEGY named {len(users)} classes; accepted are at most 4")
+        raise ConfigError(f"{label} named {len(users)} classes; accepted are at most 4")
 
 
 def _module_of(place: str) -> ModuleType:

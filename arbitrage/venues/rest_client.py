@@ -14,6 +14,7 @@ import aiohttp
 
 from arbitrage.core.kill import REJECT_KILLED
 from arbitrage.errors import ConnectorError
+from arbitrage.hosts import is_loopback
 from arbitrage.instruments import Instrument
 from arbitrage.secret import MaskedLog
 from arbitrage.venues.base import (
@@ -402,8 +403,9 @@ class RestClient(ABC):
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             said = self.hide(str(error)) or type(error).__name__
+            hint = "; is `arb sim` running?" if is_loopback(self.base_url) else ""
             raise ConnectorError(
-                f"{path} failed at {self.base_url}: {said}",
+                f"{path} failed at {self.base_url}: {said}{hint}",
                 venue=self.venue,
             ) from None
 

@@ -1,11 +1,15 @@
 """The command line: help, versions, one-line errors and exit codes."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from arbitrage.errors import ConnectorError
+from arbitrage.venues.bybit.rest import BybitRest
 
 ROOT = Path(__file__).parents[2]
 VERBS = ("demo", "trade", "sim", "replay", "instruments", "bench", "monitor")
@@ -35,6 +39,23 @@ def test_help_names_every_verb() -> None:
     assert done.returncode == 0
     for verb in VERBS:
         assert f"\n  {verb} " in done.stdout
+
+
+def test_short_help_and_what_is_checked_names_itself(tmp_path: Path) -> None:
+    done = run("-m", "arbitrage.monitor", "-h")
+    assert (done.returncode, "Serve a running trader's" in done.stdout) == (0, True)
+    done = arb("strategy", "check", "mine.py")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("error: arb strategy check named 'mine.py'; accepted are")
+
+
+def test_a_loopback_venue_that_is_not_there_gives_a_hint() -> None:
+    async def ask() -> None:
+        async with BybitRest("http://127.0.0.1:9", None) as client:
+            await client.server_time_ms()
+
+    with pytest.raises(ConnectorError, match=r"is `arb sim` running\?"):
+        asyncio.run(ask())
 
 
 def test_version() -> None:

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from arbitrage.cli.journal import _folded
 from arbitrage.cli.journal import journal as command
 from arbitrage.core.journal import TYPE_NAMES, Journal
 from arbitrage.core.messages import Contract, ControlWords, Execution, Order, PairPhase
@@ -230,3 +232,13 @@ def test_no_folder_and_no_journal_are_told_apart(tmp_path: Path) -> None:
     assert "there is no state folder" in str(result.exception)
     result = run("list", "--state-dir", str(tmp_path))
     assert "holds no journal" in str(result.exception)
+
+
+def test_long_lines_are_folded_on_a_terminal_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = f"{1:>8}  " + "word " * 30 + "end"
+    assert _folded(line) == line
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    parts = _folded(line).split("\n")
+    assert all(len(part) <= 100 for part in parts)
+    assert " ".join(" ".join(parts).split()) == " ".join(line.split())
+    assert parts[1].startswith(" " * 10 + "word")

@@ -90,8 +90,8 @@ def test_the_table_says_what_was_earned_and_what_stands(folder: Path) -> None:
     assert lines[4].split()[:3] == ["total", "6", "1,005.5000"]
     assert lines[4].split()[3:] == ["+1.5000", "-0.3000", "-0.5000", "+0.7000"]
     assert lines[5] == (
-        "standing: 1 BTCUSDT at bybit, entered at 100, mark unknown: its unrealised result is not "
-        "in these figures"
+        "standing: 1 BTCUSDT at bybit, entered at 100, mark unknown: its result is not "
+        "counted here"
     )
     assert lines[6].startswith("standing: -1 BTCUSDT at okx, entered at 101")
     assert lines[7] == "other money in this folder: --mode paper"
@@ -190,3 +190,18 @@ def test_the_day_so_far_is_what_its_ended_pairs_brought_whole(folder: Path) -> N
     assert day_result(folder, at_ns - 1, "demo") == 0
     write(folder, 8, *leave(DAY_MS + 60_000, 7, 2, "1"))
     assert day_result(folder, at_ns, "live") == Decimal("0.75") - Decimal("0.2")
+
+
+def test_pairs_fit_a_terminal_and_wide_has_the_rest(folder: Path) -> None:
+    narrow, wide = run(folder, "--by", "pair").output, run(folder, "--by", "pair", "--wide").output
+    assert max(map(len, narrow.splitlines())) <= 100
+    assert narrow.splitlines()[1].split() == [
+        "run", "pair", "symbol", "buy", "end", "started", "fees", "funding", "net",
+    ]  # fmt: skip
+    totals = [
+        line.split()[-1] for text in (narrow, wide) for line in text.splitlines()
+        if line.split()[0] == "total"
+    ]  # fmt: skip
+    assert len(totals) == 2
+    assert totals[0] == totals[1]
+    assert "naked_ms" in wide.splitlines()[1]

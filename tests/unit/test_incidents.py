@@ -255,3 +255,11 @@ def test_words_of_control_are_told_until_the_stop(watched: Watched) -> None:
     watched.watch.stop()
     watched.segment.steer(opening_off=True, flatten=True)
     assert len(watched.told()) == 2
+
+
+def test_the_account_is_in_order_of_time() -> None:
+    incidents = Incidents(clock=lambda: 2_000_000_000)
+    incidents.note("order", "later")
+    incidents.begin("pair", "earlier", key="1", wall_ns=1_000_000_000)
+    assert [told["text"] for told in incidents.to_list()] == ["earlier", "later"]
+    assert [line.split()[-1] for line in incidents.lines()][1] == "later"
