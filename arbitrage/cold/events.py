@@ -8,7 +8,7 @@ import msgspec
 from arbitrage.core.memory import process_start_ticks
 from arbitrage.core.messages import Opportunity, PairEvent
 from arbitrage.core.records import CloseReason, OppEvent, RowState
-from arbitrage.core.ring import BroadcastReader
+from arbitrage.core.ring_ends import BroadcastReader
 from arbitrage.core.segment import VENUES, Segment
 
 __all__ = ["STREAMS", "Entry", "Source"]

@@ -5,17 +5,14 @@ from typing import Any
 from typing_extensions import disjoint_base
 
 from arbitrage.core.clock import Clock
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.histogram import Histogram
 from arbitrage.core.kill import KillGate
 from arbitrage.core.rate import RateBucket
-from arbitrage.core.ring import MpscRing, SpscRing
+from arbitrage.core.ring import SpscRing
+from arbitrage.core.send_buffers import BufferPool
+from arbitrage.core.sent_orders import SentOrders
 
-EXEC_SENT: int
-EXEC_ACK: int
-EXEC_REJECT: int
-EXEC_FILL: int
-EXEC_DONE: int
-EXEC_TIMEOUT: int
 REJECT_NOT_CONNECTED: int
 REJECT_NO_TEMPLATE: int
 REJECT_NOT_ENCODABLE: int
@@ -26,56 +23,10 @@ REJECT_BLIND: int
 REJECT_RATE: int
 ROWS_MAX: int
 POLL_ORDERS_MAX: int
-COUNTER_NAMES: tuple[str, ...]
 
 @disjoint_base
-class BufferPool:
-    def __init__(self, buffer_count: int = 8, payload_bytes: int = 640) -> None: ...
-    @property
-    def capacity(self) -> int: ...
-    @property
-    def payload_bytes(self) -> int: ...
-    @property
-    def available(self) -> int: ...
-    @property
-    def available_min(self) -> int: ...
-    @property
-    def taken_count(self) -> int: ...
-    @property
-    def exhausted_count(self) -> int: ...
-
-@disjoint_base
-class GatewayCounters:
-    def __init__(self, *args: object, **kwargs: object) -> None: ...
-    def as_dict(self) -> dict[str, int]: ...
-    def connected(self) -> None: ...
-    def disconnected(self) -> None: ...
-    def clock_now(self, offset_ms: int, rtt_us: int, steps: int) -> None: ...
-
-@disjoint_base
-class ExecPublisher:
-    counters: GatewayCounters
-    def __init__(self, ring: MpscRing, counters: GatewayCounters | None = None) -> None: ...
-    def publish(
-        self,
-        client_id: int,
-        kind: int,
-        venue: int,
-        row: int,
-        side: int,
-        px: float,
-        last_lots: int,
-        cum_lots: int,
-        fee_bps: float,
-        venue_code: int,
-        recv_mono_ns: int,
-    ) -> bool: ...
-
-@disjoint_base
-class OrderSender:
-    publisher: ExecPublisher
+class OrderSender(SentOrders):
     pool: BufferPool
-    venue: int
     kill_gate: KillGate
     def __init__(
         self,
@@ -118,15 +69,6 @@ class OrderSender:
     @property
     def is_attached(self) -> bool: ...
     def poll(self) -> int: ...
-    def acknowledge(self, client_id: int, recv_mono_ns: int) -> bool: ...
-    def reject(self, client_id: int, code: int, recv_mono_ns: int) -> bool: ...
-    def settle(self, client_id: int) -> bool: ...
-    def expire(self, timeout_ns: int) -> list[tuple[int, int, int]]: ...
-    def doubt(self, client_id: int, code: int) -> tuple[int, int, int] | None: ...
-    def was_acknowledged(self, client_id: int) -> bool: ...
-    def unsettled(self) -> list[tuple[int, int, int]]: ...
-    @property
-    def unsettled_count(self) -> int: ...
     def encode(
         self,
         client_id: int,

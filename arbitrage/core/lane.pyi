@@ -5,7 +5,8 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer, disjoint_base
 
-from arbitrage.core.ring import Queue, RingEnd
+from arbitrage.core.ring import Queue
+from arbitrage.core.ring_ends import RingEnd
 
 __all__ = ["Lane", "MarketPipeline"]
 

@@ -1,10 +1,18 @@
-from typing import Any, Self, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 from typing_extensions import Buffer, disjoint_base
 
 from arbitrage.core.memory import ClaimError as ClaimError
+from arbitrage.core.ring_ends import (
+    BroadcastProducer,
+    BroadcastReader,
+    MpscConsumer,
+    MpscProducer,
+    SpscConsumer,
+    SpscProducer,
+)
 
 __all__ = [
     "BroadcastRing",
@@ -16,60 +24,6 @@ __all__ = [
 
 _Records = npt.NDArray[Any]
 CAPACITY_MAX: int
-
-# ---- ends ----
-
-@disjoint_base
-class RingEnd:
-    def __init__(self) -> None: ...
-    def release(self) -> None: ...
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *exc_info: object) -> None: ...
-
-@disjoint_base
-class SpscProducer(RingEnd):
-    def try_push(self, record: Buffer) -> bool: ...
-    def push_batch(self, records: Buffer) -> int: ...
-
-@disjoint_base
-class SpscConsumer(RingEnd):
-    def try_pop(self) -> bytes | None: ...
-    @overload
-    def drain(self, records_max: int | None = None, dtype: None = None) -> list[bytes]: ...
-    @overload
-    def drain(self, records_max: int | None = None, *, dtype: np.dtype[np.void]) -> _Records: ...
-
-@disjoint_base
-class MpscProducer(RingEnd):
-    def try_push(self, record: Buffer) -> bool: ...
-
-@disjoint_base
-class MpscConsumer(RingEnd):
-    def try_pop(self) -> bytes | None: ...
-    @overload
-    def drain(self, records_max: int | None = None, dtype: None = None) -> list[bytes]: ...
-    @overload
-    def drain(self, records_max: int | None = None, *, dtype: np.dtype[np.void]) -> _Records: ...
-
-@disjoint_base
-class BroadcastProducer(RingEnd):
-    def try_push(self, record: Buffer) -> bool: ...
-
-@disjoint_base
-class BroadcastReader:
-    def __init__(self) -> None: ...
-    def try_pop(self) -> bytes | None: ...
-    def drain(
-        self, records_max: int | None = None, dtype: np.dtype[np.void] | None = None
-    ) -> Any: ...
-    @property
-    def lost(self) -> int: ...
-    @property
-    def popped(self) -> int: ...
-    @property
-    def depth(self) -> int: ...
-
-# ---- rings ----
 
 @disjoint_base
 class OwnEnds:

@@ -1,7 +1,7 @@
 from typing import final
 
 from arbitrage.core.detector import OpportunityDetector
-from arbitrage.core.gateway import ExecPublisher
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.loop import LoopPoller
 from arbitrage.core.segment import Segment
 from arbitrage.core.strategy import SpreadStrategy

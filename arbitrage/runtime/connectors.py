@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any
 
 from arbitrage.config import Credentials, Settings
-from arbitrage.core.gateway import ExecPublisher, OrderSender
+from arbitrage.core.executions import ExecPublisher
+from arbitrage.core.gateway import OrderSender
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import VENUES
 from arbitrage.venues.base import FeedLane, Fill, FundingPayment, MarketSymbol, TradedSymbol

@@ -31,7 +31,7 @@ _BPS = Decimal("0.0001")
 
 
 class Publisher(Protocol):
-    """Where executions go: an ExecPublisher of arbitrage.core.gateway, or its like."""
+    """Where executions go: an ExecPublisher of arbitrage.core.executions, or its like."""
 
     def publish(
         self,

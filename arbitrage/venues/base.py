@@ -221,7 +221,7 @@ FeedListenerFactory = Callable[
 
 
 class Publisher(Protocol):
-    """Where executions go on their way to the strategy; see `arbitrage.core.gateway`."""
+    """Where executions go on their way to the strategy; see `arbitrage.core.executions`."""
 
     def publish(
         self,

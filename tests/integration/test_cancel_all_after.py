@@ -8,6 +8,7 @@ from venue_kit import NAMES, keys, run, until
 
 from arbitrage.config import Settings, load_settings
 from arbitrage.core import gateway
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.ring import MpscRing, SpscRing
 from arbitrage.errors import ConfigError, ConnectorError
 from arbitrage.runtime.connectors import VenueGateway
@@ -66,7 +67,7 @@ class Venue:
         async with OkxRest(self.server.urls["rest_url"], keys()) as rest:
             listed = await rest.instruments()
         (instrument,) = [item for item in listed if item.venue_symbol == NAMES["okx"]]
-        publisher = gateway.ExecPublisher(MpscRing(64))
+        publisher = ExecPublisher(MpscRing(64))
         sender = gateway.OrderSender(1, SpscRing(64), publisher)
         symbols = [TradedSymbol(0, instrument)]
         made = VenueGateway(

@@ -10,6 +10,7 @@ from venue_kit import NAMES, keys, run, until
 
 from arbitrage.config import load_settings
 from arbitrage.core import gateway
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.ring import MpscRing, SpscRing
 from arbitrage.errors import ConfigError
 from arbitrage.runtime.connectors import VenueGateway
@@ -71,7 +72,7 @@ class Venue:
             (instrument,) = [
                 item for item in await rest.instruments() if item.venue_symbol == NAMES["bybit"]
             ]
-        sender = gateway.OrderSender(0, SpscRing(64), gateway.ExecPublisher(MpscRing(64)))
+        sender = gateway.OrderSender(0, SpscRing(64), ExecPublisher(MpscRing(64)))
         made = VenueGateway(
             settings, "bybit", [TradedSymbol(0, instrument)], sender, sender.publisher,
             lambda _: None, lambda _: None,

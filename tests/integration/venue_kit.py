@@ -10,6 +10,7 @@ from typing import Any
 
 from arbitrage.config import Credentials
 from arbitrage.core import gateway
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.ring import MpscRing, SpscRing
 from arbitrage.instruments import Instrument, steps_floor
 from arbitrage.secret import Secret
@@ -85,7 +86,7 @@ class Desk:
         self.fills: list[Fill] = []
         self.told: list[tuple[int, int, int, int, int]] = []
         index = VENUES.index(venue)
-        self.publisher = gateway.ExecPublisher(self.executions)
+        self.publisher = ExecPublisher(self.executions)
         self.sender = gateway.OrderSender(index, self.orders, self.publisher)
         self.symbol = TradedSymbol(row=ROW, instrument=instrument)
         self.tracker = ExecutionTracker(

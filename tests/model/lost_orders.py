@@ -24,6 +24,7 @@ from virtual_venue import VirtualVenue, wall_ns
 from arbitrage.config import Credentials
 from arbitrage.core import gateway
 from arbitrage.core.clock import Clock
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.ring import MpscRing, SpscRing
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import steps_floor
@@ -174,7 +175,7 @@ class Desk:
         self.rest.open()
         await self.rest.sync_clock()
         (self.instrument,) = await self.rest.instruments()
-        publisher = gateway.ExecPublisher(self.executions)
+        publisher = ExecPublisher(self.executions)
         self.sender = Sender(index, self.orders, publisher, clock=CLOCK)
         items = [TradedSymbol(row=0, instrument=self.instrument)]
         self.tracker = ExecutionTracker(

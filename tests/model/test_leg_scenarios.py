@@ -52,7 +52,7 @@ MUTANTS = (
     ),
     Mutant(
         "a late fill after the end is not looked at",
-        "strategy.h",
+        "strategy_execs.h",
         "if (pair->legs[0].lots == 0 && pair->legs[1].lots == 0)\n            return;",
         "return;",
     ),

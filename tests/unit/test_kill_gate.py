@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from arbitrage.core.gateway import ExecPublisher, OrderSender
+from arbitrage.core.executions import ExecPublisher
+from arbitrage.core.gateway import OrderSender
 from arbitrage.core.kill import REJECT_KILLED, KillGate
 from arbitrage.core.messages import Execution, Order
 from arbitrage.core.ring import MpscRing, SpscRing

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from arbitrage.core import gateway
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.ring import MpscRing, SpscRing
+from arbitrage.core.send_buffers import BufferPool
 from arbitrage.instruments import Instrument
 from arbitrage.venues.base import TradedSymbol
 from arbitrage.venues.bybit import order_gateway as bybit
@@ -55,7 +57,7 @@ class Bench:
     def __init__(self, venue: str = "bybit", tick: str = "0.1", lot: str = "0.001", **options):
         self.orders = SpscRing(64)
         self.executions = MpscRing(256)
-        self.publisher = gateway.ExecPublisher(self.executions)
+        self.publisher = ExecPublisher(self.executions)
         self.sender = gateway.OrderSender(
             0 if venue == "bybit" else 1, self.orders, self.publisher, **options
         )
@@ -374,7 +376,7 @@ def test_the_table_of_unsettled_orders_agrees_with_a_dictionary(data) -> None:
 
 def test_a_full_execution_ring_is_counted() -> None:
     ring = MpscRing(2)
-    publisher = gateway.ExecPublisher(ring)
+    publisher = ExecPublisher(ring)
     told = [publisher.publish(1, FILL, 0, ROW, 0, 1.0, 1, 1, 5.5, 0, 1) for _ in range(3)]
     assert told == [True, True, False]
     counters = publisher.counters.as_dict()
@@ -385,11 +387,11 @@ def test_a_full_execution_ring_is_counted() -> None:
 
 
 def test_buffer_pool_reports_its_shape_and_refuses_nonsense() -> None:
-    pool = gateway.BufferPool(4, 600)
+    pool = BufferPool(4, 600)
     assert (pool.capacity, pool.payload_bytes, pool.available) == (4, 600, 4)
     for shape in ((0, 1), (1025, 1), (1, 0), (1, 2**21), (-1, 600)):
         with pytest.raises(ValueError, match="accepted are"):
-            gateway.BufferPool(*shape)
+            BufferPool(*shape)
     bench = Bench()
     with pytest.raises(ValueError, match="an order frame may need"):
-        gateway.OrderSender(0, bench.orders, bench.publisher, gateway.BufferPool(1, 64))
+        gateway.OrderSender(0, bench.orders, bench.publisher, BufferPool(1, 64))

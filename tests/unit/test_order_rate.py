@@ -11,6 +11,7 @@ import pytest
 from arbitrage.config import Credentials
 from arbitrage.core import gateway
 from arbitrage.core.clock import Clock
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.rate import RateBucket
 from arbitrage.core.ring import MpscRing, SpscRing
 from arbitrage.errors import ConnectorError
@@ -60,7 +61,7 @@ class Bench:
         self.orders, self.executions = SpscRing(4096), MpscRing(16384)
         self.clock, self.line = Clock(1), Line()
         self.clock.stand(at_ms * MS)
-        publisher = gateway.ExecPublisher(self.executions)
+        publisher = ExecPublisher(self.executions)
         index = ("bybit", "okx").index(venue)
         self.sender = gateway.OrderSender(index, self.orders, publisher, clock=self.clock)
         items = [TradedSymbol(row=row, instrument=instrument(venue)) for row in range(rows)]

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from arbitrage.config import Credentials
 from arbitrage.core import gateway
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.ring import MpscRing, SpscRing
 from arbitrage.instruments import Instrument
 from arbitrage.runtime.instrument_watch import InstrumentWatch, is_regridded
@@ -38,7 +39,7 @@ class Line:
 
     def __init__(self) -> None:
         self.fills: list[Fill] = []
-        publisher = gateway.ExecPublisher(MpscRing(64))
+        publisher = ExecPublisher(MpscRing(64))
         self.sender = gateway.OrderSender(1, SpscRing(64), publisher)
         symbol = TradedSymbol(ROW, LOADED)
         self.told: list[tuple[Any, ...]] = []

@@ -2,25 +2,26 @@
 
 from decimal import Decimal
 
-from libc.math cimport NAN
-from libc.stdlib cimport calloc, free, malloc
+cimport cython
+from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from picows.picows cimport WSMsgType, WSTransport
-from posix.stdlib cimport posix_memalign
 
-from arbitrage.core.clock cimport Clock, arb_clock_now, arb_mono_ns, arb_wall_ns
+from arbitrage.core.clock cimport Clock, arb_wall_ns
+from arbitrage.core.executions cimport ExecPublisher, arb_count
 from arbitrage.core.histogram cimport Histogram, arb_histogram_record
 from arbitrage.core.kill cimport ARB_KILLED_HERE, KillGate, arb_kill_lets, arb_kill_look
+from arbitrage.core.order_grid cimport grid_of, grid_text
 from arbitrage.core.rate cimport (
     RateBucket, arb_rate_bucket_t, arb_rate_may, arb_rate_take,
 )
-from arbitrage.core.records cimport ARB_ORDER_REDUCE_ONLY
-from arbitrage.core.ring cimport (
-    MpscRing, SpscRing, arb_mpsc_try_push, arb_parker_notify, arb_spsc_try_pop,
+from arbitrage.core.records cimport ARB_EXEC_REJECT, ARB_EXEC_SENT, ARB_ORDER_REDUCE_ONLY
+from arbitrage.core.ring cimport SpscRing, arb_spsc_try_pop
+from arbitrage.core.send_buffers cimport (
+    BufferPool, arb_buffer_pool_give, arb_buffer_pool_take,
 )
+from arbitrage.core.sent_orders cimport SentOrders, arb_pending_add, arb_pending_t
 
-# arb_exec_kind_t
-EXEC_SENT, EXEC_ACK, EXEC_REJECT, EXEC_FILL, EXEC_DONE, EXEC_TIMEOUT = range(6)
 # Why an order never left: venue_code of a REJECT that no venue wrote. Venues' own codes are larger.
 REJECT_NOT_CONNECTED, REJECT_NO_TEMPLATE, REJECT_NOT_ENCODABLE = 1, 2, 3
 REJECT_NO_BUFFER, REJECT_TOO_MANY_PENDING, REJECT_NOT_FOUND, REJECT_BLIND = 4, 5, 6, 7
@@ -29,12 +30,6 @@ ROWS_MAX = 8192
 POLL_ORDERS_MAX = 64
 
 cdef enum:
-    SENT = 0
-    ACK = 1
-    REJECT = 2
-    FILL = 3
-    DONE = 4
-    TIMEOUT = 5
     NOT_CONNECTED = 1
     NO_TEMPLATE = 2
     NOT_ENCODABLE = 3
@@ -45,223 +40,8 @@ cdef enum:
     TEXT_BYTES = 640
     POLL_MAX = 64
 
-COUNTER_NAMES = (
-    "orders_taken", "frames_sent", "orders_unsendable", "orders_killed", "acks", "rejects",
-    "fills", "timeouts", "executions_dropped", "connects", "disconnects", "clock_ahead_ms",
-    "clock_behind_ms", "clock_rtt_us", "clock_steps",
-)
 
-
-cdef class BufferPool:
-    """Hold equal send buffers with room in front of each payload for a WebSocket header.
-
-    Threads: one. A buffer is free again as soon as the transport has taken its bytes.
-
-    Parameters
-    ----------
-    buffer_count : int
-        1 to 1024.
-    payload_bytes : int
-        Usable bytes of each, at most 1 MiB.
-    """
-
-    def __cinit__(self):
-        self.ptr = NULL
-
-    def __init__(self, buffer_count: int = 8, payload_bytes: int = TEXT_BYTES) -> None:
-        cdef void *memory = NULL
-        cdef uint64_t memory_bytes = 0
-        if 0 < buffer_count < 1 << 31 and 0 < payload_bytes < 1 << 31:
-            memory_bytes = arb_buffer_pool_bytes(buffer_count, payload_bytes)
-        if memory_bytes == 0:
-            raise ValueError(
-                f"buffer_count was {buffer_count} and payload_bytes {payload_bytes}; "
-                "accepted are 1 to 1024 buffers of 1 to 1048576 bytes"
-            )
-        if self.ptr == NULL:
-            if posix_memalign(&memory, 64, memory_bytes) != 0:
-                raise MemoryError()
-            # touched now, so that the first order meets no page fault
-            memset(memory, 0, memory_bytes)
-            self.ptr = <arb_buffer_pool_t *>memory
-            arb_buffer_pool_init(self.ptr, buffer_count, payload_bytes)
-
-    def __dealloc__(self):
-        free(self.ptr)
-
-    @property
-    def capacity(self) -> int:
-        """Buffers in the pool."""
-        return self.ptr.buffer_count
-
-    @property
-    def payload_bytes(self) -> int:
-        """Usable bytes of each buffer."""
-        return self.ptr.payload_bytes
-
-    @property
-    def available(self) -> int:
-        """Buffers free now."""
-        return self.ptr.free_count
-
-    @property
-    def available_min(self) -> int:
-        """Fewest buffers that were ever free."""
-        return self.ptr.free_count_min
-
-    @property
-    def taken_count(self) -> int:
-        """Buffers handed out so far."""
-        return self.ptr.taken_count
-
-    @property
-    def exhausted_count(self) -> int:
-        """Takes refused because no buffer was free."""
-        return self.ptr.exhausted_count
-
-
-cdef class GatewayCounters:
-    """Count what one venue's gateway did. One writer, the gateway's loop; any reader."""
-
-    def __cinit__(self):
-        self.ptr = NULL
-
-    def __init__(self) -> None:
-        cdef void *memory = NULL
-        if self.ptr == NULL:
-            if posix_memalign(&memory, 128, sizeof(arb_gateway_counters_t)) != 0:
-                raise MemoryError()
-            memset(memory, 0, sizeof(arb_gateway_counters_t))
-            self.memory = memory
-            self.ptr = <arb_gateway_counters_t *>memory
-
-    def __dealloc__(self):
-        free(self.memory)
-
-    def as_dict(self) -> dict[str, int]:
-        """Return every counter by name."""
-        cdef uint64_t *words = <uint64_t *>self.ptr
-        return {name: words[index] for index, name in enumerate(COUNTER_NAMES)}
-
-    def connected(self) -> None:
-        """Count one logged-in connection."""
-        arb_count(&self.ptr.connects, 1)
-
-    def disconnected(self) -> None:
-        """Count one lost connection."""
-        arb_count(&self.ptr.disconnects, 1)
-
-    def clock_now(self, offset_ms: int, rtt_us: int, steps: int) -> None:
-        """Show how the venue's clock stands: its offset from ours, the round trip, the steps."""
-        arb_store_relaxed(&self.ptr.clock_ahead_ms, max(0, offset_ms))
-        arb_store_relaxed(&self.ptr.clock_behind_ms, max(0, -offset_ms))
-        arb_store_relaxed(&self.ptr.clock_rtt_us, rtt_us)
-        arb_store_relaxed(&self.ptr.clock_steps, steps)
-
-
-cdef GatewayCounters GatewayCounters_wrap(arb_gateway_counters_t *ptr, object owner):
-    cdef GatewayCounters counters = GatewayCounters.__new__(GatewayCounters)
-    counters.ptr = ptr
-    counters.owner = owner
-    return counters
-
-
-cdef class ExecPublisher:
-    """Push what a venue said of an order towards the strategy.
-
-    Threads: the gateway's loop; several publishers may share one ring. Never blocks.
-
-    Parameters
-    ----------
-    ring : MpscRing
-        The execution ring.
-    counters : GatewayCounters, optional
-        Where acknowledgements, rejects, fills, timeouts and drops are counted.
-    """
-
-    def __init__(self, ring: MpscRing, counters: GatewayCounters | None = None) -> None:
-        if ring is None:
-            raise TypeError("ring was None; an MpscRing is needed")
-        self.ring = (<MpscRing>ring).ptr
-        self.ring_owner = ring
-        self.counters = GatewayCounters() if counters is None else counters
-
-    cdef void set_parker(self, arb_parker_t *parker, object owner) noexcept:
-        # wake the strategy thread after each record when it sleeps
-        self.parker = parker
-        self.parker_owner = owner
-
-    cdef bint publish_c(self, arb_exec_t *execution) noexcept:
-        cdef arb_gateway_counters_t *counters = self.counters.ptr
-        if execution.kind == ACK:
-            arb_count(&counters.acks, 1)
-        elif execution.kind == REJECT:
-            arb_count(&counters.rejects, 1)
-        elif execution.kind == FILL:
-            arb_count(&counters.fills, 1)
-        elif execution.kind == TIMEOUT:
-            arb_count(&counters.timeouts, 1)
-        if arb_mpsc_try_push(self.ring, execution):
-            if self.parker != NULL:
-                arb_parker_notify(self.parker)
-            return True
-        arb_count(&counters.executions_dropped, 1)
-        return False
-
-    def publish(
-        self,
-        client_id: int,
-        kind: int,
-        venue: int,
-        row: int,
-        side: int,
-        px: float,
-        last_lots: int,
-        cum_lots: int,
-        fee_bps: float,
-        venue_code: int,
-        recv_mono_ns: int,
-    ) -> bool:
-        """Publish one execution; False when the ring was full (counted)."""
-        cdef arb_exec_t execution
-        memset(&execution, 0, sizeof(execution))
-        execution.client_id = client_id
-        execution.recv_mono_ns = recv_mono_ns
-        execution.px = px
-        execution.last_qty_lots = last_lots
-        execution.cum_qty_lots = cum_lots
-        execution.fee_bps = fee_bps
-        execution.venue_code = venue_code
-        execution.row = row
-        execution.venue = venue
-        execution.kind = kind
-        execution.side = side
-        return self.publish_c(&execution)
-
-
-cdef arb_grid_t grid_of(object step) except *:
-    cdef arb_grid_t grid
-    value = Decimal(step)
-    if not value.is_finite() or value <= 0:
-        raise ValueError(f"grid step was {step}; it must be finite and above zero")
-    _, digits, exponent = value.normalize().as_tuple()
-    mantissa = int("".join(map(str, digits)))
-    if exponent > 0:
-        mantissa, exponent = mantissa * 10 ** exponent, 0
-    if -exponent > ARB_ORDER_DECIMALS_MAX or mantissa >= 1 << 62:
-        raise ValueError(f"grid step was {step}; at most {ARB_ORDER_DECIMALS_MAX} decimals fit")
-    grid.mantissa = mantissa
-    grid.decimals = -exponent
-    return grid
-
-
-cdef bytes grid_text(int64_t count, arb_grid_t grid):
-    cdef char text[48]
-    cdef uint32_t text_bytes = arb_write_grid(text, count, grid)
-    return text[:text_bytes]
-
-
-cdef class OrderSender:
+cdef class OrderSender(SentOrders):
     """Take orders from a venue's ring and put their frames on its socket.
 
     Threads: everything here is called on the socket's loop thread; nothing blocks. An order that
@@ -286,12 +66,10 @@ cdef class OrderSender:
 
     def __cinit__(self):
         self.ring = NULL
-        self.pending = NULL
         self.templates = NULL
         self.grids = NULL
         self.regrids = NULL
         self.rates = NULL
-        self.clock = NULL
         self.row_count = 0
 
     def __init__(
@@ -306,38 +84,25 @@ cdef class OrderSender:
     ) -> None:
         if order_ring is None or publisher is None:
             raise TypeError("order_ring and publisher are needed; one of them was None")
-        if not 1 <= pending_capacity <= 1 << 20 or pending_capacity & (pending_capacity - 1):
-            raise ValueError(
-                f"pending_capacity was {pending_capacity}; a power of two up to 1048576 is needed"
-            )
-        if self.pending != NULL:
-            raise RuntimeError("an OrderSender is set up once")
-        self.venue = venue
         self.ring = (<SpscRing>order_ring).ptr
-        self.publisher = publisher
         self.pool = BufferPool() if pool is None else pool
         if self.pool.ptr.payload_bytes < ARB_ORDER_FRAME_BYTES_MAX:
             raise ValueError(
                 f"the pool's buffers hold {self.pool.ptr.payload_bytes} bytes; "
                 f"an order frame may need {ARB_ORDER_FRAME_BYTES_MAX}"
             )
+        self.remember(venue, publisher, pending_capacity, clock)
         # the claim: a second consumer of the ring is refused
         self.ring_owner = (order_ring, order_ring.consumer())
-        if clock is not None:
-            self.clock = (<Clock>clock).ptr
-            self.clock_owner = clock
         self.kill_gate = KillGate() if kill_gate is None else kill_gate
-        self.pending = <arb_pending_orders_t *>malloc(arb_pending_orders_bytes(pending_capacity))
         self.templates = <arb_order_template_t **>calloc(ROWS_MAX, sizeof(arb_order_template_t *))
         self.grids = <arb_grid_t *>calloc(2 * ROWS_MAX, sizeof(arb_grid_t))
         self.regrids = <arb_regrid_t *>calloc(ROWS_MAX, sizeof(arb_regrid_t))
         self.rates = <arb_rate_bucket_t **>calloc(2 * ROWS_MAX, sizeof(arb_rate_bucket_t *))
         self.rate_owners = {}
-        if self.pending == NULL or self.templates == NULL or self.grids == NULL or \
-                self.regrids == NULL or \
+        if self.templates == NULL or self.grids == NULL or self.regrids == NULL or \
                 self.rates == NULL:
             raise MemoryError()
-        arb_pending_orders_init(self.pending, pending_capacity)
         self.row_count = ROWS_MAX
 
     def __dealloc__(self):
@@ -348,7 +113,6 @@ cdef class OrderSender:
         free(self.grids)
         free(self.regrids)
         free(self.rates)
-        free(self.pending)
 
     # ---- set-up ---------------------------------------------------------------------------------
 
@@ -400,6 +164,7 @@ cdef class OrderSender:
         self.regrids[<int>row].qty_num = qty_num
         self.regrids[<int>row].qty_den = qty_den
 
+    @cython.final
     cdef void _on_grid(self, arb_order_t *order) noexcept:
         cdef arb_regrid_t *regrid = &self.regrids[order.row]
         if regrid.px_den != 0:
@@ -489,9 +254,10 @@ cdef class OrderSender:
                 arb_count(&self.publisher.counters.ptr.orders_unsendable, 1)
                 if refused == ARB_KILLED_HERE:
                     arb_count(&self.publisher.counters.ptr.orders_killed, 1)
-                self.publish_c(&order, REJECT, refused)
+                self.publish_c(&order, ARB_EXEC_REJECT, refused)
         return taken
 
+    @cython.final
     cdef uint32_t send_c(self, arb_order_t *order) except? 0xFFFFFFFF:
         # 0: the order left (or may have left); else the REJECT_* code of why it did not
         cdef char *payload
@@ -559,14 +325,16 @@ cdef class OrderSender:
                 arb_histogram_record(
                     self.detected_to_sent.ptr, now_ns - order.recv_mono_ns - order.detected_ns)
         order.recv_mono_ns = now_ns
-        self.publish_c(order, SENT, 0)
+        self.publish_c(order, ARB_EXEC_SENT, 0)
         return 0
 
+    @cython.final
     cdef bint _may_leave(self, arb_order_t *order) noexcept:
         # cancels always may
         return order.action != 0 or arb_kill_lets(
             &self.kill_gate.gate, order.flags & ARB_ORDER_REDUCE_ONLY)
 
+    @cython.final
     cdef bint _has_tokens(self, arb_order_t *order, int64_t now_ns) noexcept:
         cdef int is_cancel = order.action != 0
         # cancels and orders that reduce may use the reserve and pass a pause
@@ -574,6 +342,7 @@ cdef class OrderSender:
         return arb_rate_may(self.all_rates[is_cancel], now_ns, is_urgent) and \
             arb_rate_may(self.rates[2 * order.row + is_cancel], now_ns, is_urgent)
 
+    @cython.final
     cdef void _take_tokens(self, arb_order_t *order, int64_t now_ns) noexcept:
         cdef int is_cancel = order.action != 0
         arb_rate_take(self.all_rates[is_cancel], now_ns)
@@ -583,6 +352,7 @@ cdef class OrderSender:
         return (grid_text(px_ticks, self.grids[2 * <int>row]).decode(),
                 grid_text(qty_lots, self.grids[2 * <int>row + 1]).decode())
 
+    @cython.final
     cdef uint32_t _send_by_fallback(self, arb_order_t *order,
                                     int64_t now_ns) except? 0xFFFFFFFF:
         if self.fallback is None:
@@ -602,115 +372,8 @@ cdef class OrderSender:
         self.fallback(order.client_id, order.row, order.action, order.side,
                       bool(order.flags & ARB_ORDER_REDUCE_ONLY), px, qty)
         order.recv_mono_ns = self.now()
-        self.publish_c(order, SENT, 0)
+        self.publish_c(order, ARB_EXEC_SENT, 0)
         return 0
-
-    cdef int64_t now(self) noexcept:
-        return arb_clock_now(self.clock) if self.clock != NULL else arb_mono_ns()
-
-    cdef void publish_c(self, arb_order_t *order, uint8_t kind, uint32_t code) noexcept:
-        cdef arb_exec_t execution
-        memset(&execution, 0, sizeof(execution))
-        execution.client_id = order.client_id
-        execution.recv_mono_ns = order.recv_mono_ns if kind == SENT else self.now()
-        execution.px = NAN
-        execution.cum_qty_lots = 0 if kind == REJECT else -1
-        execution.venue_code = code
-        execution.row = order.row
-        execution.venue = self.venue
-        execution.kind = kind
-        execution.side = order.side
-        self.publisher.publish_c(&execution)
-
-    cdef bint _publish_pending(self, arb_pending_t *entry, uint8_t kind, uint32_t code,
-                               int64_t recv_mono_ns) noexcept:
-        cdef arb_exec_t execution
-        memset(&execution, 0, sizeof(execution))
-        execution.client_id = entry.client_id
-        execution.recv_mono_ns = recv_mono_ns
-        execution.px = NAN
-        execution.cum_qty_lots = 0 if kind == REJECT else -1
-        execution.venue_code = code
-        execution.row = entry.row
-        execution.venue = self.venue
-        execution.kind = kind
-        execution.side = entry.side
-        return self.publisher.publish_c(&execution)
-
-    # ---- what became of it ----------------------------------------------------------------------
-
-    def acknowledge(self, client_id: int, recv_mono_ns: int) -> bool:
-        """Publish that the venue accepted an order; False when none waits for that."""
-        cdef arb_pending_t *entry = arb_pending_find(self.pending, client_id)
-        if entry == NULL or entry.state == ARB_PENDING_ACKED:
-            return False
-        if self.sent_to_ack is not None:
-            arb_histogram_record(self.sent_to_ack.ptr, <int64_t>recv_mono_ns - entry.sent_mono_ns)
-        entry.is_acked = 1
-        # an expired order stays expired: it is being queried and its end will come from there
-        if entry.state == ARB_PENDING_SENT:
-            entry.state = ARB_PENDING_ACKED
-        return self._publish_pending(entry, ACK, 0, recv_mono_ns)
-
-    def reject(self, client_id: int, code: int, recv_mono_ns: int) -> bool:
-        """Publish that an order was refused and forget it; False when it is not unsettled."""
-        cdef arb_pending_t *entry = arb_pending_find(self.pending, client_id)
-        if entry == NULL:
-            return False
-        self._publish_pending(entry, REJECT, code, recv_mono_ns)
-        return arb_pending_settle(self.pending, client_id)
-
-    def settle(self, client_id: int) -> bool:
-        """Forget an order that is over; False when it was not unsettled."""
-        return arb_pending_settle(self.pending, client_id)
-
-    def expire(self, timeout_ns: int) -> list[tuple[int, int, int]]:
-        """Publish TIMEOUT once for every order unsettled for longer than `timeout_ns`.
-
-        Returns
-        -------
-        list of (client_id, row, sent_mono_ns)
-            The orders to ask the venue about; empty is the normal case.
-        """
-        cdef int64_t now_ns = self.now()
-        cdef arb_pending_t *entry
-        expired = []
-        if self.pending.unsettled_count == 0:
-            return expired
-        while True:
-            entry = arb_pending_expire(self.pending, now_ns - <int64_t>timeout_ns)
-            if entry == NULL:
-                return expired
-            self._publish_pending(entry, TIMEOUT, 0, now_ns)
-            expired.append((entry.client_id, entry.row, entry.sent_mono_ns))
-
-    def doubt(self, client_id: int, code: int) -> tuple[int, int, int] | None:
-        """Publish TIMEOUT for an order whose answer leaves its end open; None: not unsettled."""
-        cdef arb_pending_t *entry = arb_pending_find(self.pending, client_id)
-        if entry == NULL or entry.state == ARB_PENDING_EXPIRED:
-            return None
-        entry.state = ARB_PENDING_EXPIRED
-        self._publish_pending(entry, TIMEOUT, code, self.now())
-        return (entry.client_id, entry.row, entry.sent_mono_ns)
-
-    def was_acknowledged(self, client_id: int) -> bool:
-        """Whether the venue accepted an order whose end is not known."""
-        cdef arb_pending_t *entry = arb_pending_find(self.pending, client_id)
-        return entry != NULL and entry.is_acked
-
-    def unsettled(self) -> list[tuple[int, int, int]]:
-        """Return (client_id, row, sent_mono_ns) of the orders whose end is not known."""
-        cdef arb_pending_t *entries = arb_pending_entries(self.pending)
-        cdef uint32_t position
-        return [
-            (entries[position].client_id, entries[position].row, entries[position].sent_mono_ns)
-            for position in range(self.pending.capacity) if entries[position].state != 0
-        ]
-
-    @property
-    def unsettled_count(self) -> int:
-        """Orders whose end is not known."""
-        return self.pending.unsettled_count
 
     def encode(self, client_id: int, row: int, side: int, px_ticks: int, qty_lots: int,
                wall_ms: int, reduce_only: bool = False, is_cancel: bool = False) -> bytes:

@@ -23,7 +23,7 @@ from arbitrage.core.clock cimport arb_mono_ns
 from arbitrage.core.memory cimport AlignedMemory, claim_drop, claim_take
 
 from arbitrage.core.messages import Intent
-from arbitrage.core.segment import shm_path
+from arbitrage.core.segment_mapping import shm_path
 
 DOORS_MAX = ARB_DOORS_MAX
 CAPACITY = ARB_DOOR_CAPACITY

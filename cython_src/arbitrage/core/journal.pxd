@@ -2,6 +2,8 @@
 
 from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
+from arbitrage.core.journal_parts cimport part_t
+
 cdef extern from "journal.h" nogil:
     enum:
         ARB_JOURNAL_VERSION
@@ -69,11 +71,6 @@ cdef extern from "journal.h" nogil:
     bint arb_journal_wants_part(const arb_journal_t *journal) noexcept
     void arb_journal_offer(arb_journal_t *journal, arb_journal_record_t *records,
                            uint64_t capacity) noexcept
-
-
-cdef struct part_t:
-    char *mapping  # NULL: none
-    size_t mapping_bytes
 
 
 cdef class Journal:

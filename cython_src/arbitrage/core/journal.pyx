@@ -1,19 +1,15 @@
 """Journal: what the trader meant to do and what came of it, in files that outlive the process."""
 
-import errno
 import os
 from collections import namedtuple
 
-from libc.stdint cimport int64_t, uint64_t, uintptr_t
-from libc.string cimport memcpy, memset
-from posix.mman cimport (
-    MAP_FAILED, MAP_SHARED, MS_SYNC, PROT_READ, PROT_WRITE, mmap, msync, munmap,
-)
+from libc.stdint cimport uint64_t, uintptr_t
+from libc.string cimport memcpy
+from posix.mman cimport MS_SYNC, msync
 from posix.unistd cimport _SC_PAGESIZE, sysconf
 
-cdef extern from "clock.h" nogil:
-    int64_t arb_mono_ns() noexcept
-    int64_t arb_wall_ns() noexcept
+from arbitrage.core.clock cimport arb_mono_ns, arb_wall_ns
+from arbitrage.core.journal_parts cimport make_part, map_part, part_t, unmap_part
 
 TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT", "FILL", "FUNDING",
               "POSITION", "ADOPTED", "TAKEN")
@@ -337,68 +333,3 @@ cdef class Journal:
 
 cdef arb_journal_record_t *part_records(part_t *part) noexcept:
     return <arb_journal_record_t *>(part.mapping + ARB_JOURNAL_HEADER_BYTES)
-
-
-cdef void unmap_part(part_t *part) noexcept:
-    if part.mapping != NULL:
-        munmap(part.mapping, part.mapping_bytes)
-        part.mapping = NULL
-
-
-cdef int map_part(part_t *part, int file, size_t byte_count, bint writable) except -1:
-    cdef int protection = PROT_READ | PROT_WRITE if writable else PROT_READ
-    cdef void *mapping = mmap(NULL, byte_count, protection, MAP_SHARED, file, 0)
-    if mapping == MAP_FAILED:
-        raise OSError(f"a journal of {byte_count} bytes could not be mapped into memory")
-    part.mapping = <char *>mapping
-    part.mapping_bytes = byte_count
-    return 0
-
-
-cdef int make_part(part_t *part, str path, uint64_t capacity, uint32_t run,
-                   uint64_t first_sequence, uint32_t number) except -1:
-    """Create, reserve, map and touch one part; nothing is left of it when that fails.
-
-    It gets its name last: a process killed meanwhile leaves no file that is no journal.
-    """
-    cdef arb_journal_header_t header
-    cdef part_t made
-    byte_count = ARB_JOURNAL_HEADER_BYTES + capacity * ARB_JOURNAL_RECORD_BYTES
-    if os.path.lexists(path):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-    unfinished = path + ".new"
-    file = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        # blocks are reserved now, so that a full disk is an error here and no bus error later
-        os.posix_fallocate(file, 0, byte_count)
-        map_part(&made, file, byte_count, True)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
-    finally:
-        os.close(file)
-    with nogil:
-        memset(made.mapping, 0, made.mapping_bytes)  # touches every page: no fault while trading
-    memset(&header, 0, sizeof(header))
-    header.magic = ARB_JOURNAL_MAGIC
-    header.version = ARB_JOURNAL_VERSION
-    header.record_bytes = ARB_JOURNAL_RECORD_BYTES
-    header.capacity = capacity
-    header.first_sequence = first_sequence
-    header.created_wall_ns = arb_wall_ns()
-    header.run = run
-    header.part = number
-    memcpy(made.mapping, &header, sizeof(header))
-    os.rename(unfinished, path)
-    part[0] = made
-    sync_folder(path)
-    return 0
-
-
-def sync_folder(str path) -> None:
-    """Bring a new file's name to the disk."""
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

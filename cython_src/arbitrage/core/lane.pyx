@@ -1,7 +1,8 @@
 """The lanes in Python: what carries ticks from a feed thread to the detector.
 
 A lane is a tick ring and, for when that is full, overflow cells that keep the newest. Its ends are
-handles as those of any ring (`arbitrage.core.ring`). Nothing here blocks; every call holds the GIL.
+handles as those of any ring (`arbitrage.core.ring_ends`). Nothing here blocks; every call holds the
+GIL.
 """
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -11,13 +12,15 @@ from arbitrage.core.memory cimport AlignedMemory
 from arbitrage.core.records cimport arb_tick_t
 from arbitrage.core.ring cimport (
     Queue,
-    RingEnd,
     arb_spsc_consumer_recover,
     arb_spsc_depth,
     arb_spsc_producer_recover,
     arb_spsc_ring_t,
     arb_spsc_try_pop,
     checked_capacity,
+)
+from arbitrage.core.ring_ends cimport (
+    RingEnd,
     copy_record,
     drain_source,
     require_writable,

@@ -91,26 +91,7 @@ cdef extern from "parker.h" nogil:
     bint arb_parker_wait(arb_parker_t *parker, int64_t timeout_ns) noexcept
 
 
-# A ring's C function behind one signature, so that all drains share one loop.
-ctypedef bint (*take_t)(void *source, void *payload) noexcept nogil
-
 cdef uint32_t checked_capacity(object capacity) except 0
-cdef int require_writable(bint writable) except -1
-cdef int copy_record(object record, char *payload, Py_ssize_t record_bytes) except -1
-cdef object take_one(take_t take, void *source, uint32_t record_bytes)
-cdef object drain_source(
-    take_t take, void *source, uint64_t depth, object records_max, uint32_t record_bytes,
-    object dtype)
-
-
-cdef class RingEnd:
-    cdef object owner            # keeps the memory behind the claim alive
-    cdef arb_claim_t *claim      # NULL where many may hold the end
-    cdef uint64_t word           # what we wrote into the claim; 0: released
-    cdef bint closed
-    cdef uint32_t record_bytes
-    cdef int hold(self, object owner, arb_claim_t *claim, uint32_t record_bytes, str end) except -1
-    cdef int require_open(self) except -1
 
 
 cdef class OwnEnds:

@@ -97,23 +97,7 @@ static inline void arb_risk_init(arb_risk_t *risk, const arb_risk_limits_t *limi
     risk->token_ns = limits->order_cost_ns * limits->orders_burst;
 }
 
-/* ---- dollars and prices ---------------------------------------------------------------------- */
-
-/* Price and quantity as micro-dollars, rounded up: a limit is never passed by rounding. */
-static inline int64_t arb_risk_micro(double px, double qty)
-{
-    double micro = fabs(px * qty) * ARB_RISK_MICRO;
-    /* NaN too: "too much" */
-    return micro < (double)ARB_RISK_OFF ? (int64_t)ceil(micro) : ARB_RISK_OFF;
-}
-
-/* A price of the common quotation as whole pico-dollars, the nearest; 0: none, or not to be
- * compared. */
-static inline int64_t arb_risk_pico(double px)
-{
-    double pico = px * 1e12;
-    return pico > 0 && pico < 9e18 ? (int64_t)(pico + 0.5) : 0;
-}
+/* ---- prices apart ---------------------------------------------------------------------------- */
 
 /* Whether apart_pico is more than ppm parts per million of of_pico. Two prices may each have lost
  * half a pico-dollar and 2^-53 of themselves in their conversion: that is taken as further

@@ -1,5 +1,5 @@
 /* Risk words: why the gate refuses, why a symbol is paused, why the kill switch has tripped, and
- * the limits.
+ * the limits, with the integers they count in.
  *
  * Reasons and limits are X-macros, so that their names reach Python from the same place as the
  * layout. A limit is one 64-bit word in an integer unit: micro-dollars, parts per million,
@@ -8,6 +8,8 @@
  */
 #ifndef ARB_RISK_WORDS_H
 #define ARB_RISK_WORDS_H
+
+#include <math.h>
 
 #include "atomics.h"
 #include "cacheline.h"
@@ -109,6 +111,22 @@ static inline int64_t arb_risk_limit(const int64_t *word)
 {
     /* relaxed: a limit by itself, as good one order later; pairs with risk.h:arb_risk_set_limits */
     return arb_load_relaxed(word);
+}
+
+/* Price and quantity as micro-dollars, rounded up: a limit is never passed by rounding. */
+static inline int64_t arb_risk_micro(double px, double qty)
+{
+    double micro = fabs(px * qty) * ARB_RISK_MICRO;
+    /* NaN too: "too much" */
+    return micro < (double)ARB_RISK_OFF ? (int64_t)ceil(micro) : ARB_RISK_OFF;
+}
+
+/* A price of the common quotation as whole pico-dollars, the nearest; 0: none, or not to be
+ * compared. */
+static inline int64_t arb_risk_pico(double px)
+{
+    double pico = px * 1e12;
+    return pico > 0 && pico < 9e18 ? (int64_t)(pico + 0.5) : 0;
 }
 
 #endif

@@ -9,7 +9,7 @@ from arbitrage.core.detector cimport (
     arb_detector_counters_t,
     detector_bind,
 )
-from arbitrage.core.gateway cimport (
+from arbitrage.core.executions cimport (
     ExecPublisher,
     GatewayCounters,
     GatewayCounters_wrap,

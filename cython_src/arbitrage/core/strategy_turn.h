@@ -12,6 +12,7 @@
 #ifndef ARB_STRATEGY_TURN_H
 #define ARB_STRATEGY_TURN_H
 
+#include "strategy_execs.h"
 #include "strategy_funding.h"
 #include "strategy_intents.h"
 
