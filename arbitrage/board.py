@@ -4,6 +4,8 @@ The trader writes one a few times a second into its segment (`Segment.write_boar
 segment attached reads the newest, whole (`Segment.board`), and reads it with `decode_board`.
 """
 
+from typing import Any
+
 import msgspec
 
 __all__ = [
@@ -124,6 +126,8 @@ class Board(msgspec.Struct, kw_only=True):
         Newest last; the oldest that are over are left out where they do not fit.
     paused : dict of str to list of str
         Symbol -> why no pair of it may open.
+    is_cut : bool
+        Pairs or paused symbols were left out as well: they did not fit.
     """
 
     version: int = 1
@@ -139,6 +143,7 @@ class Board(msgspec.Struct, kw_only=True):
     rates: list[RateLine] = []
     incidents: list[IncidentLine] = []
     paused: dict[str, list[str]] = {}
+    is_cut: bool = False
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -146,14 +151,15 @@ _DECODER = msgspec.json.Decoder(Board)
 
 
 def encode_board(board: Board, bytes_max: int) -> bytes:
-    """Write a board as JSON of at most `bytes_max` bytes; incidents are left out to make it fit.
+    """Write a board as JSON of at most `bytes_max` bytes.
 
-    Of the incidents those that are over go first, the oldest before the newer ones.
+    What does not fit is left out: incidents that are over, the oldest first, then those that go on,
+    then the longer of pairs and paused symbols, from its end.
 
     Raises
     ------
     ValueError
-        It does not fit without any incident either.
+        It does not fit without any of them either.
     """
     text = _ENCODER.encode(board)
     told = list(board.incidents)
@@ -165,6 +171,15 @@ def encode_board(board: Board, bytes_max: int) -> bytes:
             if surplus <= 0:
                 break
         text = _ENCODER.encode(msgspec.structs.replace(board, incidents=told))
+    pairs, paused = list(board.pairs), list(board.paused.items())
+    while len(text) > bytes_max and (pairs or paused):
+        longer: list[Any] = pairs if len(pairs) >= len(paused) else paused
+        del longer[len(longer) // 2 :]
+        text = _ENCODER.encode(
+            msgspec.structs.replace(
+                board, incidents=told, pairs=pairs, paused=dict(paused), is_cut=True
+            )
+        )
     if len(text) > bytes_max:
         raise ValueError(f"the board has {len(text)} bytes; {bytes_max} fit")
     return text

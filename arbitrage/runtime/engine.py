@@ -10,6 +10,7 @@ from itertools import chain
 
 from arbitrage.config import Settings
 from arbitrage.instruments import VENUES
+from arbitrage.runtime.board_writer import BoardWriter
 from arbitrage.runtime.commands import Commands
 from arbitrage.runtime.connectors import open_public_rest
 from arbitrage.runtime.control import ControlServer
@@ -105,6 +106,7 @@ class Trader:
         except BaseException:
             self.segment.close()
             raise
+        self.board = BoardWriter(self)
         self.incident_watch.open()
         self.crew = Crew(
             settings,
@@ -170,6 +172,7 @@ class Trader:
 
     def _check_start(self) -> None:
         self._look_for_wish()
+        self.board.beat()
         self.crew.check()
         if self.stop_asked.is_set():
             raise StopAsked
@@ -197,6 +200,7 @@ class Trader:
         self.core.stages.meter_allocations()
         self.incident_watch.beat()
         self.strategies.beat()
+        self.board.beat()
         if count % ANCHOR_EVERY == 0:
             self.segment.clock.anchor(int(ANCHOR_EVERY * HEARTBEAT_S * 1e9))
             self.state.journal.refresh_wall_offset()

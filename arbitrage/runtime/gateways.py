@@ -24,6 +24,7 @@ from arbitrage.runtime.wiring import Core
 from arbitrage.trading.account_journal import AccountJournal
 from arbitrage.trading.ledger import Ledger
 from arbitrage.trading.paper import PaperGateway
+from arbitrage.venues.base import Wallet
 from arbitrage.venues.connection import Connection
 
 __all__ = ["Gateways"]
@@ -209,6 +210,23 @@ class Gateways:
             }
             for venue, gateway in self._gateways.items()
         }
+
+    def wallets(self) -> dict[str, Wallet]:
+        """Return what each venue last said of the wallet; none in paper mode."""
+        found = {venue: gate.private.account.wallet for venue, gate in self._gateways.items()}
+        return {venue: wallet for venue, wallet in found.items() if wallet is not None}
+
+    def rates(self) -> list[tuple[str, str, float, float]]:
+        """Return (venue, what, used, allowed) of the request limits that are kept; a look."""
+        now_s = time.monotonic()
+        found: list[tuple[str, str, float, float]] = []
+        for venue, gateway in self._gateways.items():
+            for is_cancel, bucket in gateway.line.rate.all.items():
+                what = "cancels" if is_cancel else "orders"
+                found.append((venue, what, bucket.used(int(now_s * 1e9)), bucket.limit))
+            rest = gateway.rest.request_limit
+            found.append((venue, "REST requests", rest.used_at(now_s), rest.burst))
+        return found
 
     # ---- grids -------------------------------------------------------------------------------
 

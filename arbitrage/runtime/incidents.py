@@ -10,6 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,6 +56,7 @@ class Incident:
     is_open: bool = False
     lasted_ns: int = 0
     count: int = 1
+    number: int = 0  # in the run, from 1
     spell_wall_ns: int = 0  # begin of the present spell
     over_wall_ns: int = 0  # end of the last one
 
@@ -116,11 +118,13 @@ class Incidents:
 
     def __init__(self, capacity: int = CAPACITY, clock: Callable[[], int] = time.time_ns) -> None:
         self.forgotten = 0
+        self.changes = 0  # of the account, so far
         self._capacity = capacity
         self._clock = clock
         self._lock = threading.Lock()
         self._all: list[Incident] = []
         self._latest: dict[Key, Incident] = {}
+        self._told = 0
 
     def note(
         self,
@@ -150,6 +154,7 @@ class Incidents:
         with self._lock:
             told = self._take(kind, text, venue, symbol, key, 1, wall_ns)
             if not told.is_open:
+                self.changes += 1
                 told.is_open = True
                 told.spell_wall_ns = told.last_wall_ns
 
@@ -169,6 +174,7 @@ class Incidents:
             if told is None or not told.is_open:
                 return False
             now_ns = self._clock() if wall_ns is None else wall_ns
+            self.changes += 1
             told.is_open, told.ending, told.over_wall_ns = False, ending, now_ns
             told.lasted_ns += max(0, now_ns - told.spell_wall_ns)
             return True
@@ -193,6 +199,14 @@ class Incidents:
         with self._lock:
             return [told.line() for told in self._in_order()]
 
+    def recent(self, count: int) -> list[Incident]:
+        """Return the last so many as they are now, and older ones that go on, oldest first."""
+        with self._lock:
+            first = max(0, len(self._all) - count)
+            return [
+                copy(told) for place, told in enumerate(self._all) if place >= first or told.is_open
+            ]
+
     def to_list(self) -> list[dict[str, Any]]:
         """Return the whole account for the report, oldest first."""
         with self._lock:
@@ -212,6 +226,7 @@ class Incidents:
         count: int,
         wall_ns: int | None = None,
     ) -> Incident:
+        self.changes += 1
         now_ns = self._clock() if wall_ns is None else wall_ns
         text = " ".join(text.split())[:TEXT_MAX]
         full: Key = (kind, venue, symbol, _PASSING.sub("#", text) if key is None else key)
@@ -223,6 +238,8 @@ class Incidents:
             told.last_wall_ns = now_ns
             return told
         told = Incident(kind, venue, symbol, full[3], text, now_ns, now_ns, count=count)
+        self._told += 1
+        told.number = self._told
         self._latest[full] = told
         self._all.append(told)
         if len(self._all) > self._capacity:

@@ -13,47 +13,65 @@ from arbitrage.wording import counted
 if TYPE_CHECKING:
     from arbitrage.runtime.engine import Trader
 
-__all__ = ["kill_state", "pair_counts", "paused_symbols", "refusals", "status_of"]
+__all__ = [
+    "kill_state",
+    "pair_counts",
+    "paused_symbols",
+    "refusals",
+    "state_of",
+    "status_of",
+    "what_holds_back",
+]
 
 NOT_ASKED = {"confirmed": False, "state": "not asked"}
 
 
 def status_of(trader: "Trader") -> dict[str, Any]:
     """Return everything of `arb status`. Threads: the control loop; a look while all moves."""
-    segment, controls = trader.segment, trader.segment.controls
-    counters, gate = segment.counters()["strategy"], trader.core.strategy.risk
-    found = {
+    segment, gate = trader.segment, trader.core.strategy.risk
+    counters, facts = segment.counters()["strategy"], what_holds_back(trader)
+    found = facts | {
         "name": segment.name,
         "mode": trader.settings.mode,
         "run": segment.run,
         "pid": segment.pid,
-        "ready": segment.state == "ready",
-        "stopping": trader.stop_asked.is_set(),
         "uptime_s": round(segment.uptime_s, 1),
-        "kill": kill_state(trader),
-        "flatten": controls["flatten"],
-        "opening_off": controls["opening_off"],
-        "paused": paused_symbols(trader),
-        "links": trader.gateways.links(),
-        "rows": _rows(trader),
         "open_pairs": _open_pairs(trader),
         "pairs": {
             name: counters[f"pairs_{name}"] for name in ("opened", "closed", "unwound", "missed")
         },
         "orders": counters["orders"],
         "refused": refusals(counters),
-        "day_result_usd": gate.day_usd(time.time_ns()),
-        "day_is_lost": gate.is_day_lost(time.time_ns()),
         "gross_usd": gate.gross_usd,
         "strangers": trader.strangers.lines,
-        "limits": gate.limits,
         "limits_used_pct": gate.used_pct,
     }
-    return found | {"state": _state_of(found, trader)}
+    return found | {"state": state_of(facts, trader)}
 
 
-def _state_of(found: dict[str, Any], trader: "Trader") -> str:
-    """Say in words what a trader is doing, first of all why no pair can begin."""
+def what_holds_back(trader: "Trader") -> dict[str, Any]:
+    """Return what may keep pairs from beginning. Threads: any; a look while all moves."""
+    controls, gate = trader.segment.controls, trader.core.strategy.risk
+    return {
+        "ready": trader.segment.state == "ready",
+        "stopping": trader.stop_asked.is_set(),
+        "kill": kill_state(trader),
+        "flatten": controls["flatten"],
+        "opening_off": controls["opening_off"],
+        "paused": paused_symbols(trader),
+        "links": trader.gateways.links(),
+        "rows": _rows(trader),
+        "day_result_usd": gate.day_usd(time.time_ns()),
+        "day_is_lost": gate.is_day_lost(time.time_ns()),
+        "limits": gate.limits,
+    }
+
+
+def state_of(found: dict[str, Any], trader: "Trader") -> str:
+    """Say in words what a trader does, from `what_holds_back`: first of all why no pair can begin.
+
+    A text that begins with ``trading`` means that pairs may begin.
+    """
     if found["kill"] is not None:
         return str(found["kill"]["line"])
     if found["stopping"]:
@@ -133,12 +151,9 @@ def pair_counts(trader: "Trader") -> dict[str, list[str]]:
 
 def _rows(trader: "Trader") -> dict[str, dict[str, int]]:
     """Return how many of each venue's rows are LIVE, of how many."""
-    store, count = trader.segment.store, len(trader.market.symbols)
+    states, count = trader.segment.store.column("state"), len(trader.market.symbols)
     return {
-        venue: {
-            "live": sum(store.read_row(number, index).state == ROW_LIVE for index in range(count)),
-            "all": count,
-        }
+        venue: {"live": int((states[number, :count] == ROW_LIVE).sum()), "all": count}
         for number, venue in enumerate(VENUES)
     }
 
@@ -146,9 +161,9 @@ def _rows(trader: "Trader") -> dict[str, dict[str, int]]:
 def _open_pairs(trader: "Trader") -> list[dict[str, Any]]:
     """Return the pairs that are not over: a look while they move, for a person."""
     found: list[dict[str, Any]] = []
-    for index, symbol in enumerate(trader.market.symbols):
-        pair = trader.core.strategy.pair(index)
-        if pair["phase"].lower() != "idle":
-            legs = trader.legs_of(index)
-            found.append({"symbol": symbol, "phase": pair["phase"].lower(), "legs": legs})
+    for index in trader.core.strategy.under_way():
+        phase = trader.core.strategy.pair(index)["phase"].lower()
+        if phase != "idle":
+            symbol, legs = trader.market.symbols[index], trader.legs_of(index)
+            found.append({"symbol": symbol, "phase": phase, "legs": legs})
     return found

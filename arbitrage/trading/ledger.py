@@ -5,7 +5,8 @@ positive. ``realised + unrealised + fees + funding`` is what the wallets togethe
 gained.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 
 from arbitrage.fills import Fill, FundingPayment
@@ -21,7 +22,7 @@ _NO_MARKS: Marks = {}
 class Ledger:
     """Positions and money of every (venue, symbol), each fill and settlement counted once.
 
-    Threads: one writes (the gateways' loop); others read when it rests.
+    Threads: one writes (the gateways' loop); others read when it rests, or through a `LedgerLook`.
 
     Parameters
     ----------
@@ -40,6 +41,7 @@ class Ledger:
         self._accounts: dict[tuple[str, str], PositionAccount] = {}
         self._fills: dict[tuple[str, str, str], tuple[int, Decimal, Decimal, Decimal]] = {}
         self._payments: set[tuple[str, str, str]] = set()
+        self.changes = 0  # odd while one is under way; see `arbitrage.trading.ledger_look`
         self.repeats = 0  # executions that were already counted
         self.conflicts = 0  # known trade ids that came again with other numbers
 
@@ -67,8 +69,9 @@ class Ledger:
             raise ValueError(
                 f"{fill.venue} {fill.symbol}: fee of trade {fill.trade_id} was {fill.fee}"
             )
-        self._account(fill.venue, fill.symbol).apply_fill(fill)
-        self._fills[key] = told
+        with self._changing():
+            self._account(fill.venue, fill.symbol).apply_fill(fill)
+            self._fills[key] = told
         return True
 
     def apply_funding(self, payment: FundingPayment) -> bool:
@@ -77,8 +80,9 @@ class Ledger:
         if key in self._payments:
             self.repeats += 1
             return False
-        self._account(payment.venue, payment.symbol).apply_funding(payment.amount)
-        self._payments.add(key)
+        with self._changing():
+            self._account(payment.venue, payment.symbol).apply_funding(payment.amount)
+            self._payments.add(key)
         return True
 
     def position(self, venue: str, symbol: str, mark_px: Decimal | None = None) -> PositionView:
@@ -114,6 +118,18 @@ class Ledger:
             totals["fees"].add(account.fees.units, account.fees.exponent)
             totals["funding"].add(account.funding.units, account.funding.exponent)
         return {name: total.value for name, total in totals.items()}
+
+    def accounts(self) -> list[PositionAccount]:
+        """Return the accounts themselves, in the order of first trades."""
+        return list(self._accounts.values())
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        self.changes += 1
+        try:
+            yield
+        finally:
+            self.changes += 1
 
     def _account(self, venue: str, symbol: str) -> PositionAccount:
         key = (venue, symbol)

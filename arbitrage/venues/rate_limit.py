@@ -56,6 +56,11 @@ class TokenBucket:
         self._fill()
         return self._tokens
 
+    def used_at(self, now_s: float) -> float:
+        """Return how many tokens are out, without touching the bucket: any thread may look."""
+        gained = max(0.0, (now_s - self._filled_s) * self.rate_per_s)
+        return max(0.0, self.burst - min(self.burst, self._tokens + gained))
+
     def try_take(self, count: float = 1.0, *, is_urgent: bool = False) -> bool:
         """Take tokens if there are enough; urgent requests may use the reserve."""
         self._fill()

@@ -294,6 +294,11 @@ class RestClient(ABC):
             is_terminal=action is Action.STOP,
         )
 
+    @property
+    def request_limit(self) -> TokenBucket:
+        """What all requests together may take, whichever endpoint they ask."""
+        return self._bucket
+
     def throttle(self, path: str = "") -> None:
         """Hold back what is not urgent until the venue counts anew: one path's, or everything."""
         if path:

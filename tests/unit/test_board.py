@@ -109,3 +109,11 @@ def test_another_form_is_an_error() -> None:
         decode_board(b'{"version":1}')
     with pytest.raises(msgspec.MsgspecError):
         decode_board(b"\x00")
+
+
+def test_pairs_that_do_not_fit_are_left_out_and_that_is_said() -> None:
+    board = a_board([incident(1, is_open=True)])
+    board.pairs = board.pairs * 2000
+    found = decode_board(encode_board(board, BOARD_BYTES_MAX))
+    assert 100 < len(found.pairs) < 2000
+    assert (found.is_cut, found.incidents, len(board.pairs)) == (True, [], 2000)

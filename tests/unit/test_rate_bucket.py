@@ -127,3 +127,12 @@ def test_against_a_plain_list_of_times(
                 )
     for at in allowed:
         assert len([other for other in allowed if at <= other < at + 1000 * MS]) <= limit
+
+
+def test_a_look_at_what_is_used_changes_nothing() -> None:
+    bucket = RateBucket(4, 100)
+    for at_ms in (0, 10, 20):
+        assert bucket.try_take(at_ms * 1_000_000)
+    for at_ms, used in ((20, 3), (99, 3), (100, 2), (110, 1), (120, 0), (20, 3)):
+        assert bucket.used(at_ms * 1_000_000) == used, at_ms
+    assert bucket.left(20 * 1_000_000) == 1

@@ -17,6 +17,7 @@ cdef extern from "rate_bucket.h" nogil:
     void arb_rate_bucket_init(arb_rate_bucket_t *bucket, uint32_t capacity, uint32_t limit,
                               uint32_t reserve_percent, int64_t window_ns) noexcept
     uint32_t arb_rate_left(arb_rate_bucket_t *bucket, int64_t now_ns) noexcept
+    uint32_t arb_rate_used(const arb_rate_bucket_t *bucket, int64_t now_ns) noexcept
     bint arb_rate_may(arb_rate_bucket_t *bucket, int64_t now_ns, bint is_urgent) noexcept
     int64_t arb_rate_wait_ns(arb_rate_bucket_t *bucket, int64_t now_ns, bint is_urgent) noexcept
     void arb_rate_take(arb_rate_bucket_t *bucket, int64_t now_ns) noexcept

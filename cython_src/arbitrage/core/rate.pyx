@@ -72,6 +72,10 @@ cdef class RateBucket:
         """Return the tokens there are, the reserve included."""
         return arb_rate_left(self.ptr, now_ns)
 
+    def used(self, now_ns: int) -> int:
+        """Return the tokens that are out, without touching the bucket: any thread may look."""
+        return arb_rate_used(self.ptr, now_ns)
+
     def try_take(self, now_ns: int, is_urgent: bool = False) -> bool:
         """Take a token; urgent requests may use the reserve and pass a pause."""
         if not arb_rate_may(self.ptr, now_ns, is_urgent):

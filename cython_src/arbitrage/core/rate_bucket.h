@@ -83,6 +83,18 @@ static inline uint32_t arb_rate_left(arb_rate_bucket_t *bucket, int64_t now_ns)
     return out < bucket->limit ? bucket->limit - (uint32_t)out : 0;
 }
 
+/* How many tokens are out now. It changes nothing: for readers beside the bucket's own loop. */
+static inline uint32_t arb_rate_used(const arb_rate_bucket_t *bucket, int64_t now_ns)
+{
+    const int64_t *taken = (const int64_t *)(bucket + 1);
+    const uint64_t mask = bucket->capacity - 1;
+    uint64_t position = bucket->head;
+    const uint64_t end = bucket->tail;
+    while (position < end && now_ns - taken[position & mask] >= bucket->window_ns)
+        position++;
+    return position < end ? (uint32_t)(end - position) : 0;
+}
+
 /* Whether a request may leave now; a refusal is counted. NULL: no limit. */
 static inline int arb_rate_may(arb_rate_bucket_t *bucket, int64_t now_ns, int is_urgent)
 {

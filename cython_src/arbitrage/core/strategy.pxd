@@ -38,6 +38,8 @@ cdef extern from "strategy_turn.h" nogil:
         uint32_t order_count
         uint32_t row
         int64_t lots
+        double entry_lots
+        double entry_value
 
     ctypedef struct arb_basis_t:
         double mean_bps
@@ -46,6 +48,7 @@ cdef extern from "strategy_turn.h" nogil:
     ctypedef struct arb_pair_t:
         arb_basis_t basis
         arb_pair_leg_t *legs
+        int64_t opened_mono_ns
         uint32_t number
         uint8_t phase
         uint8_t reason

@@ -325,6 +325,11 @@ cdef class SpreadStrategy:
             values[f"refused_{reason}"] = self.ptr.wire.counters.risk_reasons[index]
         return values
 
+    def under_way(self) -> list[int]:
+        """Return the symbols, by index, whose pair is not over: a look while they move."""
+        return [index for index in range(self.ptr.config.symbol_capacity)
+                if self.ptr.pairs[index].phase]
+
     def pair(self, symbol_index: int) -> dict[str, object]:
         """Return what is known of a symbol's pair: phase, legs, and the orders remembered."""
         if not 0 <= symbol_index < self.ptr.config.symbol_capacity:
@@ -348,11 +353,14 @@ cdef class SpreadStrategy:
                     "sent": order.sent_lots, "filled": order.filled_lots,
                     "open": 0 if done else unfilled, "cancelled": unfilled if done else 0,
                 })
+            entered = pair.legs[leg_index].entry_lots
             legs.append({"row": pair.legs[leg_index].row, "lots": pair.legs[leg_index].lots,
+                         "entry_px": (pair.legs[leg_index].entry_value / entered if entered
+                                      else None),
                          "order_count": pair.legs[leg_index].order_count, "orders": orders})
         return {"phase": PHASES[pair.phase], "reason": EXIT_REASONS[pair.reason],
                 "kind": PAIR_KINDS[pair.kind], "tag": pair.tag, "number": pair.number,
-                "pair_bps": pair.pair_bps,
+                "pair_bps": pair.pair_bps, "opened_mono_ns": pair.opened_mono_ns,
                 "funding_bps": pair.funding_bps, "legs": legs,
                 "basis_bps": pair.basis.mean_bps, "basis_samples": pair.basis.sample_count}
 
