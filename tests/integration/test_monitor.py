@@ -53,6 +53,7 @@ FACTS: dict[str, Any] = {
     "detector": {"opened": 7, "closed": 6},
     "strategy": {"pairs_opened": 5, "pairs_closed": 4, "orders": 20, "fills": 18},
     "gateways": {"okx": {"acks": 9, "clock_behind_ms": 1250, "clock_rtt_us": 8000}},
+    "refusals": {"day_loss": 3, "killed": 0},
     "threads": [{"role": "detector", "tid": os.getpid(), "turns": 9, "work": 3}],
 }
 
@@ -119,6 +120,7 @@ def test_metrics_show_what_the_trader_measures() -> None:
             "pairs_closed_total": 4,
             "orders_total": 20,
             "fills_total": 18,
+            'refusals_total{reason="day_loss"}': 3,
             'gateway_events_total{kind="acks",venue="okx"}': 9,
             'venue_clock_offset_seconds{venue="okx"}': -1.25,
             'venue_clock_rtt_seconds{venue="okx"}': 0.008,
