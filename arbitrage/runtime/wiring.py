@@ -103,20 +103,7 @@ def build_core(
     """
     feeds, traded = describe_market(segment, market)
     wanted, risk = settings.strategy, settings.risk
-    detector = OpportunityDetector(
-        segment.store,
-        min_net_bps=wanted.min_net_bps,
-        min_gross_bps=wanted.min_gross_bps,
-        min_confidence=wanted.min_confidence,
-        depth_factor=wanted.depth_factor,
-        position_notional=risk.max_order_usd,
-        max_age_ns=wanted.max_age_ms * 1_000_000,
-        suspect_ns=(0, wanted.suspect_ms * 1_000_000),  # Bybit repeats itself: see STALE
-        suspect_bps=wanted.suspect_bps,
-        fee_mode=wanted.fee_mode,
-        funding_horizon_s=wanted.max_hold_s,
-        wall_minus_mono_ns=wall_minus_mono_ns,
-    )
+    detector = _detector(settings, segment, wall_minus_mono_ns)
     lots = {
         segment.symbols.index(symbol): (float(lot.base_qty), (lot.lots_a, lot.lots_b))
         for symbol, lot in market.lots.items()
@@ -170,6 +157,26 @@ def build_core(
         spin_us=settings.spin_us,
     )
     return Core(segment, detector, strategy, stages, feeds, traded)
+
+
+def _detector(
+    settings: Settings, segment: Segment, wall_minus_mono_ns: int | None
+) -> OpportunityDetector:
+    wanted = settings.strategy
+    return OpportunityDetector(
+        segment.store,
+        min_net_bps=wanted.min_net_bps,
+        min_gross_bps=wanted.min_gross_bps,
+        min_confidence=wanted.min_confidence,
+        depth_factor=wanted.depth_factor,
+        position_notional=settings.risk.max_order_usd,
+        max_age_ns=wanted.max_age_ms * 1_000_000,
+        suspect_ns=(0, wanted.suspect_ms * 1_000_000),  # Bybit repeats itself: see STALE
+        suspect_bps=wanted.suspect_bps,
+        fee_mode=wanted.fee_mode,
+        funding_horizon_s=wanted.max_hold_s,
+        wall_minus_mono_ns=wall_minus_mono_ns,
+    )
 
 
 def _limits(settings: Settings) -> dict[str, float]:
