@@ -21,13 +21,23 @@ import msgspec
 from arbitrage.closing import Closing
 from arbitrage.errors import ConfigError, ControlError, NoTraderError, TraderSilentError
 
-__all__ = ["SOCKET_NAME", "ControlClient", "Reply", "Request", "address_of", "socket_path"]
+__all__ = [
+    "SOCKET_NAME",
+    "ControlClient",
+    "Reply",
+    "Request",
+    "address_of",
+    "confirm_cancels",
+    "socket_path",
+]
 
 SOCKET_NAME = "control.sock"
 # of sockaddr_un, with the zero at its end
 PATH_BYTES_MAX = 107
 LINE_BYTES_MAX = 1 << 20
 CONNECT_AGAIN_S = 0.005
+CONFIRM_S = 10.0
+CONFIRM_AGAIN_S = 0.05
 
 
 class Request(msgspec.Struct, kw_only=True):
@@ -175,3 +185,32 @@ class ControlClient(Closing):
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+def confirm_cancels(client: ControlClient, timeout_s: float = CONFIRM_S) -> str:
+    """Wait until every venue of a killed trader says that no order is open; return it in words.
+
+    Raises
+    ------
+    ControlError
+        They have not said so in time, or the trader no longer answers.
+    """
+    end_s = time.monotonic() + timeout_s
+    while True:
+        state = client.call("status")["kill"]
+        if state is None:
+            return "somebody has cleared it since"
+        cancels = state["cancels"]
+        if all(each["confirmed"] for each in cancels.values()):
+            return f"no order is open at {' and '.join(cancels)}" if cancels else ""
+        if time.monotonic() > end_s:
+            left = "; ".join(
+                f"{venue}: {each['state']}"
+                for venue, each in cancels.items()
+                if not each["confirmed"]
+            )
+            raise ControlError(
+                f"no order leaves, but that none is open is not confirmed after {timeout_s:g} s "
+                f"({left}); the trader goes on asking, look at the venues"
+            )
+        time.sleep(CONFIRM_AGAIN_S)

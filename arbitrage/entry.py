@@ -7,7 +7,15 @@ import os
 import signal
 from types import FrameType
 
-__all__ = ["arb", "arb_demo", "arb_monitor", "arb_trader", "end_quietly", "let_interrupt"]
+__all__ = [
+    "arb",
+    "arb_dashboard",
+    "arb_demo",
+    "arb_monitor",
+    "arb_trader",
+    "end_quietly",
+    "let_interrupt",
+]
 
 EXIT_INTERRUPTED = 130
 
@@ -33,6 +41,14 @@ def arb() -> None:
     from arbitrage.cli import main
 
     main()
+
+
+def arb_dashboard() -> None:
+    """Run ``arb-dashboard``."""
+    end_quietly()
+    from arbitrage.cli import dashboard_main
+
+    dashboard_main()
 
 
 def arb_demo() -> None:

@@ -16,6 +16,7 @@ from arbitrage.fees import FeeSchedule, parse_fees
 
 __all__ = [
     "OutputFile",
+    "dashboard_main",
     "demo_main",
     "fees_option",
     "main",
@@ -48,6 +49,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "strategy": ("arbitrage.cli.strategy", "strategy", "Check a strategy of your own."),
     "bench": ("arbitrage.cli.bench", "bench", "Measure, beside the floors, in a clone."),
     "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),
+    "dashboard": (
+        "arbitrage.cli.dashboard",
+        "dashboard",
+        "Watch a trader, or a recording, in the terminal.",
+    ),
     "record": ("arbitrage.cli.record", "record", "Record a trader's raw market frames."),
     "mirror": ("arbitrage.cli.mirror", "mirror", "Mirror a trader's events into Redis."),
 }
@@ -205,6 +211,13 @@ def demo_main() -> NoReturn:
     from arbitrage.demo.command import demo
 
     run_command(demo, "arb-demo")
+
+
+def dashboard_main() -> NoReturn:
+    """Run ``arb-dashboard``, the same as ``arb dashboard``."""
+    from arbitrage.cli.dashboard import dashboard
+
+    run_command(dashboard, "arb-dashboard")
 
 
 def monitor_main() -> NoReturn:

@@ -3,7 +3,6 @@
 import getpass
 import json
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,7 +11,7 @@ import click
 import msgspec
 
 from arbitrage.cli import write_text
-from arbitrage.control import ControlClient
+from arbitrage.control import ControlClient, confirm_cancels
 from arbitrage.core.risk import LIMITS, REASON_TEXTS
 from arbitrage.errors import ControlError, JournalError, NoTraderError, TraderSilentError
 from arbitrage.trading.kill_record import (
@@ -28,11 +27,9 @@ from arbitrage.trading.kill_record import (
 from arbitrage.trading.runs import StateFolder, write_whole
 from arbitrage.wording import counted, listed
 
-__all__ = ["flatten", "kill", "limit", "pause", "resume", "status"]
+__all__ = ["flatten", "kill", "kill_later", "limit", "pause", "resume", "status"]
 
-CONFIRM_S = 10.0
 STILL_FLAT = "every pair is being closed and none is opened: arb resume all ends that\n"
-CONFIRM_AGAIN_S = 0.05
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -97,7 +94,8 @@ def kill(state_dir: str | None, name: str | None, flat: bool, why: str, clear: b
     try:
         client = connect(folder, name)
     except NoTraderError:
-        return _kill_later(folder, flat, why)
+        write_text("-", f"{kill_later(folder, flat, why)}\n")
+        return 0
     with client:
         try:
             done = client.call("kill", why=why or f"told by {who()}", flatten=flat)
@@ -120,28 +118,9 @@ def kill(state_dir: str | None, name: str | None, flat: bool, why: str, clear: b
 
 def _confirm(client: ControlClient) -> int:
     """Wait until both venues say that nothing is open."""
-    end_s = time.monotonic() + CONFIRM_S
-    while True:
-        state = client.call("status")["kill"]
-        if state is None:
-            write_text("-", "somebody has cleared it since\n")
-            return 0
-        cancels = state["cancels"]
-        if all(each["confirmed"] for each in cancels.values()):
-            venues = " and ".join(cancels)
-            write_text("-", f"no order is open at {venues}\n" if venues else "")
-            return 0
-        if time.monotonic() > end_s:
-            left = "; ".join(
-                f"{venue}: {each['state']}"
-                for venue, each in cancels.items()
-                if not each["confirmed"]
-            )
-            raise ControlError(
-                f"no order leaves, but that none is open is not confirmed after {CONFIRM_S:g} s "
-                f"({left}); the trader goes on asking, look at the venues"
-            )
-        time.sleep(CONFIRM_AGAIN_S)
+    said = confirm_cancels(client)
+    write_text("-", f"{said}\n" if said else "")
+    return 0
 
 
 def leave_wish(folder: Path, flat: bool) -> None:
@@ -149,11 +128,16 @@ def leave_wish(folder: Path, flat: bool) -> None:
     write_whole(folder / WISH_NAME, b"flatten\n" if flat else b"")
 
 
-def _kill_later(folder: Path, flat: bool, why: str) -> int:
-    """Leave a trip for the next start, or, where something holds the folder, the wish for one."""
+def kill_later(
+    folder: Path, flat: bool, why: str, *, reason: str = "operator", by: str = ""
+) -> str:
+    """Leave a trip for the next start, or, where something holds the folder, the wish for one.
+
+    Returns what was left, in one line.
+    """
     record = KillRecord(
-        when=utc_text(), reason="operator", why=" ".join(why.split()) or "told while none ran",
-        by=who(), flatten=flat,
+        when=utc_text(), reason=reason, why=" ".join(why.split()) or "told while none ran",
+        by=by or who(), flatten=flat,
     )  # fmt: skip
     try:
         with StateFolder(folder):
@@ -167,21 +151,16 @@ def _kill_later(folder: Path, flat: bool, why: str) -> int:
         if "in use" not in str(error):
             raise
         leave_wish(folder, flat)
-        write_text(
-            "-",
+        return (
             f"a trader holds {folder} but does not listen: it is starting, stopping or hangs; "
-            f"{folder / WISH_NAME} was written, which kills it as soon as it looks\n",
+            f"{folder / WISH_NAME} was written, which kills it as soon as it looks"
         )
-        return 0
     if known is not None:
-        write_text("-", f"no trader runs in {folder}; its next start was {known.line} already\n")
-        return 0
-    write_text(
-        "-",
+        return f"no trader runs in {folder}; its next start was {known.line} already"
+    return (
         f"no trader runs in {folder}, so nothing was sent or cancelled; {folder / KILLED_NAME} was "
-        "written: the next start there is killed, until arb kill --clear\n",
+        "written: the next start there is killed, until arb kill --clear"
     )
-    return 0
 
 
 def _tell_day(day: dict[str, Any]) -> None:

@@ -1,0 +1,150 @@
+"""``arb dashboard`` and ``arb-dashboard``: a running trader, or a recording, in a terminal."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from arbitrage.cli import fees_option, run_command
+from arbitrage.config import load_settings
+from arbitrage.errors import ConfigError
+from arbitrage.fees import FeeSchedule
+
+if TYPE_CHECKING:
+    from arbitrage.cold.deck import Deck
+    from arbitrage.settings import Settings
+
+__all__ = ["dashboard"]
+
+SPEED_MAX = 100_000.0
+
+
+def _require_textual() -> None:
+    if importlib.util.find_spec("textual") is None:
+        raise ConfigError(
+            "the dashboard needs a library that is not installed: pip install textual, or "
+            "pip install '.[dashboard]' in a clone"
+        )
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError(
+            "the dashboard needs a terminal on stdin and stdout; for programs there are "
+            "arb status --json and arb-monitor"
+        )
+
+
+def _kill_later(folder: Path, flat: bool, why: str) -> str:
+    from arbitrage.cli.control import kill_later
+
+    return kill_later(folder, flat, why, reason="dashboard", by="dashboard")
+
+
+def _show(look: "Callable[[], Deck]", settings: "Settings", theme: str) -> None:
+    from arbitrage.cold.dashboard import Dashboard
+    from arbitrage.cold.screens.commands import Commands
+
+    commands = Commands(settings.state_path, settings.name, _kill_later)
+    Dashboard(look, commands, theme=theme).run()
+
+
+def _play(
+    folder: Path,
+    speed: float,
+    min_net_bps: float,
+    fees: FeeSchedule,
+    max_age_ms: float,
+    theme: str,
+) -> None:
+    from arbitrage.cold.dashboard import Dashboard
+    from arbitrage.cold.recorded_deck import RecordedDeck
+    from arbitrage.research.playback import Playback
+
+    with Playback(folder, fees, min_net_bps, max_age_ms) as recording:
+        deck = RecordedDeck(recording, folder.resolve().name, speed)
+        Dashboard(deck.look, None, theme=theme, watched=f"RECORDING x{speed:g}").run()
+
+
+@click.command()
+@click.option("--name", help="Name of the trader; default: ARB_NAME, arbitrage.")
+@click.option(
+    "--state-dir",
+    metavar="FOLDER",
+    help="The trader's state folder, for pause and kill; default: ARB_STATE_DIR.",
+)
+@click.option(
+    "--recording",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Play what arb record wrote, instead of a trader.",
+)
+@click.option(
+    "--speed",
+    type=click.FloatRange(0, SPEED_MAX, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Of a recording: its seconds in one of ours.",
+)
+@click.option(
+    "--min-net-bps",
+    type=click.FloatRange(-10_000, 10_000),
+    default=0.0,
+    show_default=True,
+    help="Of a recording: least net edge to open.",
+)
+@click.option(
+    "--fees",
+    type=fees_option,
+    metavar="LIST",
+    default="bybit=5.5,okx=5.0",
+    show_default=True,
+    help="Of a recording: taker fees in bps.",
+)
+@click.option(
+    "--max-age-ms",
+    type=click.FloatRange(0, 1e9),
+    default=0,
+    show_default=True,
+    help="Of a recording: oldest quote of a leg; 0: off.",
+)
+@click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
+def dashboard(
+    name: str | None,
+    state_dir: str | None,
+    recording: Path | None,
+    speed: float,
+    min_net_bps: float,
+    fees: FeeSchedule,
+    max_age_ms: float,
+    theme: str,
+) -> int:
+    """Watch a running trader in the terminal; pause symbols, trip the kill switch.
+
+    \b
+    It reads the trader's shared memory from a process of its own and cannot slow
+    it. It waits for a trader that does not run yet and survives its restart.
+    Press ? for the keys.
+      arb dashboard
+      arb dashboard --recording ~/days/monday --speed 20
+    """
+    from arbitrage.cold.log import setup_logging
+
+    _require_textual()
+    if recording is not None:
+        _play(recording, speed, min_net_bps, fees, max_age_ms, theme)
+        return 0
+    overrides = {"ARB_NAME": name} if name else {}
+    overrides |= {"ARB_STATE_DIR": state_dir} if state_dir else {}
+    setup_logging("WARNING")  # what there is to say is said before the screen is taken
+    settings = load_settings(overrides=overrides, needs_keys=False)
+
+    import arbitrage
+    from arbitrage.cold.deck import DeckReader
+
+    _show(DeckReader(settings.name, arbitrage.attach).look, settings, theme)
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(dashboard, "python -m arbitrage.cli.dashboard")

@@ -1,0 +1,189 @@
+"""Recorded frames of both venues handled step by step, as far as a clock of the files has come."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from arbitrage.closing import Closing
+from arbitrage.core.replay import ReplayCore
+from arbitrage.errors import ConfigError
+from arbitrage.fees import FeeSchedule
+from arbitrage.frame_files import find_frames
+from arbitrage.instruments import VENUES
+from arbitrage.research.frames import FrameFile
+
+__all__ = ["Playback", "Played"]
+
+STEP_BYTES = 1 << 16  # of a file at once: so far may the counts run ahead of the clock
+ROWS_PER_VENUE = 2000  # of the replay's store
+BOTH = 2  # `ReplayCore.run`: neither file has more
+FULL = 3
+NEVER_NS = 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """One event of an opportunity, named; `recv_ns` and `open_ns` by the clock of the files."""
+
+    id: int
+    event: int
+    reason: int
+    recv_ns: int
+    open_ns: int
+    symbol: str
+    buy_venue: str
+    sell_venue: str
+    gross_bps: float
+    fees_bps: float
+    slippage_bps: float
+    funding_bps: float
+    net_bps: float
+    peak_net_bps: float
+
+
+class Playback(Closing):
+    """Play a recording's opportunities through the replay's parsers and detector.
+
+    Threads: one.
+
+    Parameters
+    ----------
+    folder : Path
+        What `arb record` wrote.
+    fees : FeeSchedule
+        Taker fees.
+    min_net_bps : float
+        An opportunity opens at this net edge.
+    max_age_ms : float
+        Oldest quote of a leg; 0: off.
+
+    Raises
+    ------
+    ConfigError
+        The folder lacks a venue's frames, or they cannot be read.
+    """
+
+    def __init__(
+        self, folder: Path, fees: FeeSchedule, min_net_bps: float = 0.0, max_age_ms: float = 0.0
+    ) -> None:
+        paths = [find_frames(folder, venue) for venue in VENUES]
+        for venue, path in zip(VENUES, paths, strict=True):
+            if path is None:
+                raise ConfigError(
+                    f"{folder} holds no frames of {venue}; expected is what arb record --out wrote"
+                )
+        taker_bps: Mapping[str, float] = fees.by_venue()
+        try:
+            self._core = ReplayCore(
+                min_net_bps,
+                bybit_taker_bps=taker_bps["bybit"],
+                okx_taker_bps=taker_bps["okx"],
+                max_age_ns=round(max_age_ms * 1e6),
+                keep_quotes=False,
+            )
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        self._files = [FrameFile(path) for path in paths if path is not None]
+        self._read_ns = [0 for _ in VENUES]  # of the newest line handed over
+        self._waiting: deque[Played] = deque()
+        self._end_ns = 0
+        self.is_read = False
+        begun = []
+        for number, file in enumerate(self._files):
+            chunk = self._feed(number)
+            if not chunk:
+                raise ConfigError(f"frames file {file.path} holds no frame")
+            begun.append(_recv_ns(chunk))
+        self.start_ns = min(begun)
+
+    def advance(self, until_ns: int) -> list[Played]:
+        """Handle what was received up to then; return the events up to then, in order."""
+        while not self.is_read and min(self._read_ns) < until_ns:
+            self._turn()
+        found = []
+        while self._waiting and self._waiting[0].recv_ns <= until_ns:
+            found.append(self._waiting.popleft())
+        return found
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return self.is_read and not self._waiting
+
+    @property
+    def end_ns(self) -> int:
+        """Time of the newest line read so far."""
+        return self._end_ns
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was handled: frames, malformed, quotes_bybit, quotes_okx ..."""
+        return self._core.counts
+
+    def close(self) -> None:
+        """Close both files."""
+        for file in self._files:
+            file.close()
+
+    def _feed(self, number: int) -> bytes:
+        """Hand over the next piece of a file; return it, empty at the end."""
+        room = self._core.free_space(number)[:STEP_BYTES]
+        if len(room) == 0:
+            raise ConfigError(f"frames file {self._files[number].path} has a line too long to read")
+        size = self._files[number].read_into(room)
+        chunk = bytes(room[:size])
+        self._core.filled(number, size)
+        newest_ns = _newest_ns(chunk) if size else NEVER_NS
+        self._read_ns[number] = max(self._read_ns[number], newest_ns)
+        self._end_ns = max(self._end_ns, newest_ns if size else 0)
+        return chunk
+
+    def _turn(self) -> None:
+        """Handle what was handed over, then hand over more."""
+        venue = self._core.run()
+        self._take()
+        if venue == BOTH:
+            self.is_read = True
+        elif venue != FULL:
+            self._feed(venue)
+
+    def _take(self) -> None:
+        if self._core.event_count == 0:
+            return
+        symbols, events = self._core.symbols(), self._core.events()
+        self._core.drop_events()
+        names = events.dtype.names or ()
+        for event in events:
+            told: dict[str, Any] = dict(zip(names, event.item(), strict=True))
+            self._waiting.append(
+                Played(
+                    id=told["id"],
+                    event=told["event"],
+                    reason=told["reason"],
+                    recv_ns=told["recv_mono_ns"],
+                    open_ns=told["open_mono_ns"],
+                    symbol=symbols[told["symbol_index"]],
+                    buy_venue=VENUES[told["buy_row"] // ROWS_PER_VENUE],
+                    sell_venue=VENUES[told["sell_row"] // ROWS_PER_VENUE],
+                    gross_bps=told["gross_bps"],
+                    fees_bps=told["fees_bps"],
+                    slippage_bps=told["slippage_bps"],
+                    funding_bps=told["funding_bps"],
+                    net_bps=told["net_bps"],
+                    peak_net_bps=told["peak_net_bps"],
+                )
+            )
+
+
+def _recv_ns(line: bytes) -> int:
+    """Return the time at the beginning of a line; 0 where there is none."""
+    digits, tab, _ = line.partition(b"\t")
+    return int(digits) if tab and digits.isdigit() else 0
+
+
+def _newest_ns(chunk: bytes) -> int:
+    """Return the time of the last line that begins in a piece of a file."""
+    *before, last = chunk.rsplit(b"\n", 2)
+    return _recv_ns(last) or (_recv_ns(before[-1]) if before else 0)
