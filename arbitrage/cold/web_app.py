@@ -7,6 +7,7 @@ nothing any more is cut, so neither memory nor the look itself grows with who wa
 
 import asyncio
 import logging
+import socket
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ CURVE_POINTS_MAX = 500
 OPPORTUNITIES_MAX = 60
 WATCHERS_MAX = 64
 SEND_TIMEOUT_S = 20.0
+SEND_BUFFER_BYTES = 1 << 16
 AGAIN_MS = 1000  # how long a browser waits before it connects again
 _TYPES = {
     "css": "text/css",
@@ -86,6 +88,10 @@ def thinned(points: Sequence[Any], points_max: int) -> list[Any]:
     return [points[i * (count - 1) // (points_max - 1)] for i in range(points_max)]
 
 
+def _run_of(deck: Any) -> tuple[int, int] | None:
+    return (deck.run, deck.pid) if deck is not None and deck.alive else None
+
+
 def _event(kind: str, body: Any) -> bytes:
     return b"event: " + kind.encode() + b"\ndata: " + msgspec.json.encode(body) + b"\n\n"
 
@@ -121,6 +127,7 @@ class Hub:
 
     def look(self) -> None:
         """Look at the trader and keep what was seen."""
+        before = self.newest
         try:
             self.newest = self._reader.look()
             self._history.add(self.newest.wall_ns, self.newest.latency)
@@ -129,6 +136,8 @@ class Hub:
             if not self._failed:  # once, not twice a second
                 _log.exception("%s cannot be looked at", self.name)
             self.newest, self._failed = None, True
+        if _run_of(before) != _run_of(self.newest):  # curves end with the run they belong to
+            self._curves = (0.0, b"")
         self.serial += 1
 
     def message(self) -> bytes:
@@ -181,6 +190,13 @@ class Hub:
         self._news = asyncio.Event()
 
 
+def _keep_little(request: web.Request) -> None:
+    """Let little wait in the kernel for a slow browser: what waits there grows old."""
+    link = request.transport.get_extra_info("socket") if request.transport else None
+    if link is not None:
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+
+
 async def _stream(request: web.Request, hub: Hub, names: list[str]) -> web.StreamResponse:
     """Send each look to one browser until it goes."""
     if hub.watchers >= WATCHERS_MAX:
@@ -189,6 +205,7 @@ async def _stream(request: web.Request, hub: Hub, names: list[str]) -> web.Strea
     hub.watchers += 1
     try:
         await answer.prepare(request)
+        _keep_little(request)
         hello = {"names": names, "name": hub.name, "again_ms": AGAIN_MS}
         parts = [b"retry: %d\n\n" % AGAIN_MS, _event("hello", hello)]
         seen, curves_s = 0, -1.0
