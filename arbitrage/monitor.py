@@ -1,4 +1,4 @@
-"""``arb monitor``, ``arb-monitor`` and ``python -m arbitrage.monitor``: metrics of a trader."""
+"""``arb monitor``, ``arb-monitor`` and ``python -m arbitrage.monitor``: page and metrics."""
 
 import click
 
@@ -19,13 +19,14 @@ __all__ = ["monitor"]
     help="Port to listen on; 0: any.",
 )
 def monitor(name: str | None, host: str, port: int) -> int:
-    """Serve a running trader's /metrics (Prometheus) and /health (JSON).
+    """Serve a running trader's page, /metrics (Prometheus) and /health (JSON).
 
     \b
     It reads the trader's shared memory and cannot disturb it. It waits for a
     trader that does not run yet, and survives its restart; until then /health
     is 503 and says so. An address other than loopback needs ARB_MONITOR_TOKEN,
-    which scrapers send as `Authorization: Bearer TOKEN`.
+    which scrapers send as `Authorization: Bearer TOKEN` and a person types into
+    the page's form. The page only shows; it can change nothing.
     """
     from arbitrage.cold.log import setup_logging
 

@@ -1,4 +1,4 @@
-"""The monitor: a small HTTP server beside the trader with ``/metrics`` and ``/health``.
+"""The monitor: a small HTTP server beside the trader with a page, ``/metrics`` and ``/health``.
 
 It listens on loopback by default; another address needs a token. Who may ask is in `web_guard`.
 """
@@ -9,13 +9,15 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from arbitrage.cold.deck import DeckReader
 from arbitrage.cold.metrics import Snapshot, exposition, read_snapshot
+from arbitrage.cold.web_app import Reader, mount_page
 from arbitrage.cold.web_guard import guard_app
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, ConfigError, SegmentError
@@ -162,8 +164,10 @@ async def _keep_looking(watch: Watch) -> None:
         watch.look()
 
 
-def build_app(watch: Watch, token: Secret | None = None) -> web.Application:
-    """Return the application; `token` None trusts loopback."""
+def build_app(
+    watch: Watch, token: Secret | None = None, readers: Sequence[Reader] = ()
+) -> web.Application:
+    """Return the application; `token` None trusts loopback, without `readers` there is no page."""
     render = exposition(watch.look)
 
     async def metrics(_request: web.Request) -> web.Response:
@@ -184,6 +188,8 @@ def build_app(watch: Watch, token: Secret | None = None) -> web.Application:
     app.cleanup_ctx.append(looking)
     app.router.add_get("/metrics", metrics, allow_head=False)
     app.router.add_get("/health", health, allow_head=False)
+    if readers:
+        mount_page(app, {reader.name: reader for reader in readers})
     return app
 
 
@@ -205,7 +211,7 @@ async def _run(app: web.Application, host: str, port: int) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        _log.info("serving http://%s:%d/metrics and /health", shown, bound)
+        _log.info("serving http://%s:%d/ with /metrics and /health", shown, bound)
         sys.stderr.flush()
         await stop.wait()
     finally:
@@ -239,5 +245,6 @@ def serve(
     watch = Watch(name, attach)
     if watch.look() is None:
         _log.warning("%s; /health is 503 until it runs", "; ".join(watch.reasons))
-    asyncio.run(_run(build_app(watch, token), host, port))
+    app = build_app(watch, token, [DeckReader(name, attach)])
+    asyncio.run(_run(app, host, port))
     return 0

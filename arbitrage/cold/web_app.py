@@ -119,7 +119,7 @@ class Hub:
         self._reader = reader
         self._period_s = period_s
         self.newest: Any = None
-        self._history = StageHistory()
+        self.history = StageHistory()
         self._news = asyncio.Event()
         self._message: tuple[int, bytes] = (0, b"")
         self._curves: tuple[float, bytes] = (0.0, b"")
@@ -130,7 +130,7 @@ class Hub:
         before = self.newest
         try:
             self.newest = self._reader.look()
-            self._history.add(self.newest.wall_ns, self.newest.latency)
+            self.history.add(self.newest.wall_ns, self.newest.latency)
             self._failed = False
         except Exception:
             if not self._failed:  # once, not twice a second
@@ -151,7 +151,7 @@ class Hub:
         now_s = time.monotonic()
         if not self._curves[1] or now_s - self._curves[0] >= CURVES_S:
             pnl = [] if self.newest is None else self.newest.pnl
-            body = {"pnl": thinned(pnl, CURVE_POINTS_MAX), "latency": self._history.columns()}
+            body = {"pnl": thinned(pnl, CURVE_POINTS_MAX), "latency": self.history.columns()}
             self._curves = (now_s, _event("curves", body))
         return self._curves
 
