@@ -54,6 +54,7 @@ def make_segment(settings: Settings, lane_count: int, run: int) -> Segment:
         raise SegmentError(str(error)) from None
     for index in range(lane_count):
         segment.tap(index).enable(settings.tap_mb > 0)
+    segment.decisions.enable(settings.tap_mb > 0)
     return segment
 
 

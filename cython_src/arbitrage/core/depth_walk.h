@@ -53,16 +53,13 @@ static inline void arb_walk_touch(arb_walk_side_t *side, const arb_market_store_
     side->base[0] = touch_qty * arb_store_qty_mult(store)[row];
 }
 
-/* Add what lies behind the touch. false: the row has no ladder. */
-static inline bool arb_walk_deepen(arb_walk_side_t *side, const arb_market_store_t *store,
-                                   uint32_t row, uint32_t depth_side)
+/* Add what lies behind the touch, of a ladder as it was read. */
+static inline void arb_walk_add(arb_walk_side_t *side, const arb_market_store_t *store,
+                                uint32_t row, uint32_t depth_side, const arb_ladder_view_t *view)
 {
-    arb_ladder_view_t view;
-    if (!arb_store_read_ladder(store, row, &view))
-        return false;
     double px_mult = arb_store_px_mult(store)[row], qty_mult = arb_store_qty_mult(store)[row];
-    for (uint32_t index = 0; index < view.count[depth_side]; index++) {
-        const arb_level_t *level = &view.levels[depth_side][index];
+    for (uint32_t index = 0; index < view->count[depth_side]; index++) {
+        const arb_level_t *level = &view->levels[depth_side][index];
         if (!arb_level_better(depth_side, side->venue_px[side->count - 1], level->px))
             continue;
         side->venue_px[side->count] = level->px;
@@ -70,6 +67,16 @@ static inline bool arb_walk_deepen(arb_walk_side_t *side, const arb_market_store
         side->base[side->count] = level->qty * qty_mult;
         side->count++;
     }
+}
+
+/* Add what lies behind the touch by now. false: the row has no ladder. */
+static inline bool arb_walk_deepen(arb_walk_side_t *side, const arb_market_store_t *store,
+                                   uint32_t row, uint32_t depth_side)
+{
+    arb_ladder_view_t view;
+    if (!arb_store_read_ladder(store, row, &view))
+        return false;
+    arb_walk_add(side, store, row, depth_side, &view);
     return true;
 }
 

@@ -9,6 +9,8 @@
  * discarded and counted as dropped. Silence is watched by time: every sweep_period_ns a round over
  * all rows starts, a bounded number of rows a poll; a row silent for longer than its venue ever is
  * becomes STALE, and open lives of rows that aged past max_age_ns are judged again.
+ * While det->decisions is set, all of it is told in the order in which it happened (decisions.h);
+ * without, that is one test a turn.
  *
  * Threads: one detector thread calls arb_detector_poll; it is the only writer of the store and of
  * the broadcast. Nothing here waits, allocates or calls the system but for the clock's own
@@ -51,6 +53,13 @@ static inline bool arb_detector_init(arb_detector_t *det, const arb_detector_con
     return true;
 }
 
+/* Events on the broadcast so far. */
+static inline uint64_t arb_detector_published(const arb_detector_t *det)
+{
+    /* relaxed: our own position, no other thread writes it */
+    return det->broadcast == NULL ? 0 : arb_load_relaxed(&det->broadcast->published);
+}
+
 /* Hand the events of one step to the readers; stamps when. */
 static inline void arb_detector_publish(arb_detector_t *det)
 {
@@ -65,11 +74,15 @@ static inline void arb_detector_publish(arb_detector_t *det)
             arb_histogram_record(det->detected, event->detected_ns);
         arb_broadcast_publish(det->broadcast, event);
     }
+    if (ARB_UNLIKELY(det->decisions != NULL)) {
+        det->decisions->events = det->event_count;
+        det->decisions->detected_ns = det->events[0].detected_ns; /* one cause, one stamp */
+    }
     det->event_count = 0;
 }
 
 /* One tick from a lane: refuse what is older than its row, else apply, scan, publish. */
-static inline void arb_detector_take(arb_detector_t *det, const arb_tick_t *tick)
+static inline void arb_detector_apply(arb_detector_t *det, const arb_tick_t *tick)
 {
     uint32_t row = arb_tick_row(tick);
     if (ARB_UNLIKELY(row < det->row_count && arb_tick_kind(tick) != ARB_TICK_FUNDING &&
@@ -81,6 +94,20 @@ static inline void arb_detector_take(arb_detector_t *det, const arb_tick_t *tick
     arb_detector_handle(det, tick, (tick->recv_mono_ns + det->config.wall_minus_mono_ns) / 1000000);
     arb_detector_publish(det);
 }
+
+/* The same, and tell what came of it. */
+static inline void arb_detector_apply_told(arb_detector_t *det, const arb_tick_t *tick)
+{
+    uint32_t row = arb_tick_row(tick);
+    uint32_t symbol = row < det->row_count ? row % det->symbol_capacity : 0;
+    bool changed = arb_tell_statics(det, symbol, false);
+    arb_detector_apply(det, tick);
+    arb_decisions_step(det->decisions, ARB_DECISION_TICK, det->opened_count)->of.tick = *tick;
+    if (ARB_UNLIKELY(changed)) /* a reader in the middle of a round may have known it otherwise */
+        arb_tell_symbol(det, symbol, tick->recv_mono_ns);
+}
+
+typedef void (*arb_take_tick_t)(arb_detector_t *det, const arb_tick_t *tick);
 
 /* The lane whose next tick is the oldest; NULL: all are empty. */
 static inline const arb_tick_t *arb_detector_next(const arb_detector_t *det, uint32_t *lane_index)
@@ -96,14 +123,15 @@ static inline const arb_tick_t *arb_detector_next(const arb_detector_t *det, uin
     return oldest;
 }
 
-static inline uint32_t arb_detector_take_overflow(arb_detector_t *det, uint32_t lane_index)
+static inline uint32_t arb_detector_take_overflow(arb_detector_t *det, uint32_t lane_index,
+                                                  arb_take_tick_t take)
 {
     arb_tick_t ticks[ARB_OVERFLOW_TICKS_MAX];
     uint64_t overwritten = det->overwritten_seen[lane_index];
     uint32_t tick_count =
         arb_lane_take_overflow(det->lanes[lane_index], ticks, ARB_OVERFLOW_TICKS_MAX, &overwritten);
     for (uint32_t index = 0; index < tick_count; index++)
-        arb_detector_take(det, ticks + index);
+        take(det, ticks + index);
     if (tick_count > 0)
         arb_count(&det->counters->overflow_taken, tick_count);
     if (overwritten != det->overwritten_seen[lane_index]) {
@@ -116,13 +144,13 @@ static inline uint32_t arb_detector_take_overflow(arb_detector_t *det, uint32_t 
 /* ---- by time --------------------------------------------------------------------------------- */
 
 /* Look at one row by the clock: take a silent one or suspect one out of LIVE, judge open lives
- * again where quotes age. */
-static inline void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int64_t now_mono_ns)
+ * again where quotes age. Whether its symbol was scanned. */
+static inline bool arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int64_t now_mono_ns)
 {
     const arb_detector_config_t *config = &det->config;
     uint64_t state = det->state[row];
     if (state != ARB_ROW_LIVE && state != ARB_ROW_SUSPECT)
-        return;
+        return false;
     uint32_t venue = arb_detector_venue(det, row);
     int64_t silent_ns = now_mono_ns - det->recv_mono_ns[row];
     bool is_stale = config->stale_ns[venue] > 0 && silent_ns > config->stale_ns[venue];
@@ -131,7 +159,7 @@ static inline void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int
     bool is_suspect =
         state == ARB_ROW_LIVE && !is_stale && arb_row_is_suspect(det, symbol, venue, now_mono_ns);
     if (ARB_LIKELY(!is_stale && !is_old && !is_suspect))
-        return;
+        return false;
     if (is_stale) {
         arb_store_apply_state(det->store, row, ARB_ROW_STALE);
         arb_count(&det->counters->aged_out, 1);
@@ -142,6 +170,22 @@ static inline void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int
     arb_life_cause_t cause = {now_mono_ns, row, 0};
     arb_detector_scan(det, symbol, venue, &cause);
     arb_detector_publish(det);
+    return true;
+}
+
+/* Rows [first, end). What is told ends with every row that was scanned: so each record has one
+ * stamp, and the ladders told before it are those that its scan read. */
+static inline void arb_detector_sweep_rows(arb_detector_t *det, uint32_t first, uint32_t end,
+                                           int64_t now_mono_ns)
+{
+    for (uint32_t row = first; row < end; row++) {
+        bool scanned = arb_detector_sweep_row(det, row, now_mono_ns);
+        if (ARB_LIKELY(det->decisions == NULL) || !(scanned || row + 1 == end))
+            continue;
+        arb_decisions_put_step(det->decisions, ARB_DECISION_SWEEP, det->opened_count, now_mono_ns,
+                               first, row + 1);
+        first = row + 1;
+    }
 }
 
 static inline void arb_detector_sweep(arb_detector_t *det, int64_t now_mono_ns)
@@ -155,11 +199,42 @@ static inline void arb_detector_sweep(arb_detector_t *det, int64_t now_mono_ns)
     uint32_t end = det->sweep_row + ARB_SWEEP_ROWS_MAX;
     if (end > det->row_count)
         end = det->row_count;
-    for (; det->sweep_row < end; det->sweep_row++)
-        arb_detector_sweep_row(det, det->sweep_row, now_mono_ns);
+    arb_detector_sweep_rows(det, det->sweep_row, end, now_mono_ns);
+    det->sweep_row = end;
 }
 
 /* ---- the duty cycle -------------------------------------------------------------------------- */
+
+static inline __attribute__((always_inline)) uint32_t arb_detector_turn(arb_detector_t *det,
+                                                                        uint32_t ticks_max,
+                                                                        int64_t now_mono_ns,
+                                                                        arb_take_tick_t take)
+{
+    uint32_t handled = 0, lane_index = 0;
+    const arb_tick_t *tick;
+    while (handled < ticks_max && (tick = arb_detector_next(det, &lane_index)) != NULL) {
+        take(det, tick);
+        arb_lane_advance(det->lanes[lane_index]);
+        handled++;
+    }
+    for (uint32_t index = 0; index < det->lane_count; index++)
+        handled += arb_detector_take_overflow(det, index, take);
+    if (now_mono_ns > 0)
+        arb_detector_sweep(det, now_mono_ns);
+    return handled;
+}
+
+/* A turn that is recorded: at its end the symbols that are due are told, and readers see it all. */
+__attribute__((noinline)) static uint32_t arb_detector_turn_told(arb_detector_t *det,
+                                                                 uint32_t ticks_max,
+                                                                 int64_t now_mono_ns)
+{
+    uint32_t handled = arb_detector_turn(det, ticks_max, now_mono_ns, arb_detector_apply_told);
+    if (now_mono_ns > 0)
+        arb_tell_due(det, arb_detector_published(det), now_mono_ns);
+    arb_decisions_flush(det->decisions, now_mono_ns);
+    return handled;
+}
 
 /* Handle at most ticks_max ring ticks, then what overflowed, then what is due by time (now_mono_ns
  * 0: no clock, nothing is). Returns ticks handled, 0: idle. Call it at least every
@@ -167,18 +242,29 @@ static inline void arb_detector_sweep(arb_detector_t *det, int64_t now_mono_ns)
 static inline uint32_t arb_detector_poll(arb_detector_t *det, uint32_t ticks_max,
                                          int64_t now_mono_ns)
 {
-    uint32_t handled = 0, lane_index = 0;
-    const arb_tick_t *tick;
-    while (handled < ticks_max && (tick = arb_detector_next(det, &lane_index)) != NULL) {
-        arb_detector_take(det, tick);
-        arb_lane_advance(det->lanes[lane_index]);
-        handled++;
-    }
-    for (uint32_t index = 0; index < det->lane_count; index++)
-        handled += arb_detector_take_overflow(det, index);
-    if (now_mono_ns > 0)
-        arb_detector_sweep(det, now_mono_ns);
-    return handled;
+    if (ARB_UNLIKELY(det->decisions != NULL))
+        return arb_detector_turn_told(det, ticks_max, now_mono_ns);
+    return arb_detector_turn(det, ticks_max, now_mono_ns, arb_detector_apply);
+}
+
+/* Close one life, if it is open. */
+static inline void arb_detector_close_life(arb_detector_t *det, uint32_t buy_row, uint32_t sell_row,
+                                           int64_t now_mono_ns)
+{
+    arb_life_slot_t *slot =
+        arb_detector_slot(det, buy_row % det->symbol_capacity, arb_detector_venue(det, buy_row),
+                          arb_detector_venue(det, sell_row));
+    if (slot->id == 0)
+        return;
+    arb_life_cause_t cause = {now_mono_ns, buy_row, 0};
+    arb_life_quote_t quote;
+    det->ladders_read = 0;
+    arb_life_quote_fill(det, slot, buy_row, sell_row, &quote);
+    arb_life_close(det, slot, &quote, &cause, ARB_CLOSE_SHUTDOWN);
+    arb_detector_publish(det);
+    if (det->decisions != NULL)
+        arb_decisions_put_step(det->decisions, ARB_DECISION_CLOSE, det->opened_count, now_mono_ns,
+                               buy_row, sell_row);
 }
 
 /* Close the open lives of one symbol, at shutdown: nothing open is left unsaid. */
@@ -186,18 +272,9 @@ static inline void arb_detector_close_symbol(arb_detector_t *det, uint32_t symbo
                                              int64_t now_mono_ns)
 {
     for (uint32_t buy_venue = 0; buy_venue < det->venue_count; buy_venue++)
-        for (uint32_t sell_venue = 0; sell_venue < det->venue_count; sell_venue++) {
-            arb_life_slot_t *slot = arb_detector_slot(det, symbol, buy_venue, sell_venue);
-            if (slot->id == 0)
-                continue;
-            uint32_t buy_row = buy_venue * det->symbol_capacity + symbol;
-            uint32_t sell_row = sell_venue * det->symbol_capacity + symbol;
-            arb_life_cause_t cause = {now_mono_ns, buy_row, 0};
-            arb_life_quote_t quote;
-            arb_life_quote_fill(det, slot, buy_row, sell_row, &quote);
-            arb_life_close(det, slot, &quote, &cause, ARB_CLOSE_SHUTDOWN);
-            arb_detector_publish(det);
-        }
+        for (uint32_t sell_venue = 0; sell_venue < det->venue_count; sell_venue++)
+            arb_detector_close_life(det, buy_venue * det->symbol_capacity + symbol,
+                                    sell_venue * det->symbol_capacity + symbol, now_mono_ns);
 }
 
 /* Close every open life. Detector thread. With a broadcast; without one the owner closes symbol by
@@ -206,6 +283,8 @@ static inline void arb_detector_close_all(arb_detector_t *det, int64_t now_mono_
 {
     for (uint32_t symbol = 0; symbol < det->symbol_capacity; symbol++)
         arb_detector_close_symbol(det, symbol, now_mono_ns);
+    if (det->decisions != NULL)
+        arb_decisions_flush(det->decisions, now_mono_ns);
 }
 
 #endif

@@ -5,6 +5,7 @@ from arbitrage.core.records cimport arb_opportunity_t, arb_tick_t
 from arbitrage.core.lane cimport arb_lane_t
 from arbitrage.core.ring cimport arb_broadcast_ring_t
 from arbitrage.core.store cimport MarketStore, arb_market_store_t
+from arbitrage.core.tap cimport arb_frame_tap_t
 
 
 cdef extern from "detector.h" nogil:
@@ -30,11 +31,15 @@ cdef extern from "detector.h" nogil:
         int64_t wall_minus_mono_ns
         uint32_t fee_mode
 
+    ctypedef struct arb_decisions_t:
+        pass
+
     ctypedef struct arb_detector_t:
         arb_detector_config_t config
         arb_opportunity_t *events
         uint32_t event_count
         uint64_t opened_count
+        arb_decisions_t *decisions  # NULL: not recorded
 
     int ARB_DETECTOR_LANES_MAX
     int ARB_DETECTOR_EVENTS_MAX
@@ -52,12 +57,15 @@ cdef extern from "detector.h" nogil:
     uint32_t arb_detector_poll(arb_detector_t *det, uint32_t ticks_max,
                                int64_t now_mono_ns) noexcept
     void arb_detector_sweep(arb_detector_t *det, int64_t now_mono_ns) noexcept
-    void arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int64_t now_mono_ns) noexcept
+    bint arb_detector_sweep_row(arb_detector_t *det, uint32_t row, int64_t now_mono_ns) noexcept
     void arb_detector_close_symbol(arb_detector_t *det, uint32_t symbol,
                                    int64_t now_mono_ns) noexcept
     void arb_detector_close_all(arb_detector_t *det, int64_t now_mono_ns) noexcept
     void arb_detector_refresh_symbol(arb_detector_t *det, uint32_t symbol,
                                      int64_t now_wall_ns) noexcept
+    size_t arb_decisions_bytes(uint32_t row_count) noexcept
+    void arb_decisions_init(arb_decisions_t *decisions, arb_frame_tap_t *tap, uint32_t row_count,
+                            int64_t round_ns) noexcept
 
 
 cdef class OpportunityDetector:
@@ -67,6 +75,7 @@ cdef class OpportunityDetector:
     cdef arb_detector_counters_t *own_counters
     cdef arb_detector_counters_t *counters_ptr
     cdef arb_lane_t *lanes[8]
+    cdef void *decisions_memory  # of what is told; NULL: nothing is
     cdef object bound_to  # what keeps lanes, broadcast, counters and clock alive; None: not bound
     cdef arb_opportunity_t *buffer
     cdef uint32_t buffer_capacity
@@ -82,3 +91,8 @@ cdef class OpportunityDetector:
 cdef int detector_bind(OpportunityDetector detector, arb_lane_t **lanes, uint32_t lane_count,
                        arb_broadcast_ring_t *broadcast, arb_detector_counters_t *counters,
                        const arb_clock_t *clock, object owner) except -1
+
+# Let a bound detector tell its decisions to a tap, before its thread starts; a round over all
+# symbols takes round_ns. The tap lives as long as what the detector is bound to.
+cdef int detector_tell(OpportunityDetector detector, arb_frame_tap_t *tap,
+                       int64_t round_ns) except -1

@@ -153,6 +153,7 @@ cdef class OpportunityDetector:
     def __dealloc__(self):
         free(self.ptr)
         free(self.state_memory)
+        free(self.decisions_memory)
         free(self.own_counters)
         free(self.buffer)
 
@@ -292,6 +293,9 @@ cdef class OpportunityDetector:
         """Read the store's fees and multipliers again, after they changed. Detector thread only."""
         cdef int64_t now_wall_ns = arb_mono_ns() + self.held().config.wall_minus_mono_ns
         cdef uint32_t symbol
+        if self.ptr.decisions != NULL:
+            raise ValueError("this detector is recorded: it reads a row's fees when the row comes "
+                             "to life")
         for symbol in range(self.store.ptr.symbol_capacity):
             arb_detector_refresh_symbol(self.ptr, symbol, now_wall_ns)
 
@@ -356,4 +360,15 @@ cdef int detector_bind(OpportunityDetector detector, arb_lane_t **lanes, uint32_
     detector.bound_to = owner
     arb_detector_init(detector.ptr, &config, store, detector.state_memory, detector.lanes,
                       lane_count, broadcast, detector.counters_ptr, clock)
+    return 0
+
+
+cdef int detector_tell(OpportunityDetector detector, arb_frame_tap_t *tap,
+                       int64_t round_ns) except -1:
+    cdef uint32_t row_count = detector.store.ptr.row_count
+    if detector.bound_to is None or detector.decisions_memory != NULL:
+        raise ValueError("only a detector that was just bound can tell its decisions")
+    detector.decisions_memory = aligned_zeros(arb_decisions_bytes(row_count))
+    detector.ptr.decisions = <arb_decisions_t *>detector.decisions_memory
+    arb_decisions_init(detector.ptr.decisions, tap, row_count, round_ns)
     return 0

@@ -119,6 +119,11 @@ typedef struct arb_detector {
     uint32_t sweep_row;            /* next row to look at; row_count: round finished */
     int64_t sweep_mono_ns;         /* start of the next round */
     uint64_t overwritten_seen[ARB_DETECTOR_LANES_MAX]; /* overflow losses already counted, a lane */
+    struct arb_decisions *decisions; /* decisions.h; NULL: not recorded */
+    /* opportunity_life.h: a ladder is read at most once a scan, so that a scan walks one state */
+    uint32_t ladders_read;  /* bit by venue */
+    uint32_t ladders_found; /* of them those with levels */
+    arb_ladder_view_t ladders[ARB_VENUES_MAX];
     arb_opportunity_t event_buffer[ARB_DETECTOR_EVENTS_MAX];
 } arb_detector_t;
 
@@ -139,6 +144,14 @@ static inline arb_life_slot_t *arb_detector_slot(const arb_detector_t *det, uint
 {
     return det->slots + ((size_t)symbol * det->venue_count + buy_venue) * det->venue_count +
            sell_venue;
+}
+
+static inline uint32_t arb_detector_venue(const arb_detector_t *det, uint32_t row)
+{
+    uint32_t venue = 0;
+    for (uint32_t next = det->symbol_capacity; next < det->row_count; next += det->symbol_capacity)
+        venue += row >= next;
+    return venue;
 }
 
 /* ---- costs ----------------------------------------------------------------------------------- */

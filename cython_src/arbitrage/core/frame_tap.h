@@ -98,10 +98,16 @@ static inline uint64_t arb_tap_record_bytes(uint64_t bytes)
 static inline void arb_tap_copy_in(arb_frame_tap_t *tap, uint64_t position, const void *local,
                                    uint64_t bytes)
 {
-    for (uint64_t done = 0; done < bytes; done += 8) {
-        uint64_t word = 0;
-        memcpy(&word, (const char *)local + done, bytes - done < 8 ? bytes - done : 8);
+    uint64_t done = 0, word = 0;
+    for (; done + 8 <= bytes; done += 8) {
+        memcpy(&word, (const char *)local + done, 8);
         /* relaxed: ordered by intent and tail; pairs with frame_tap.h:arb_tap_copy_out */
+        arb_store_relaxed(arb_tap_word(tap, position + done), word);
+    }
+    if (done < bytes) {
+        word = 0;
+        memcpy(&word, (const char *)local + done, bytes - done);
+        /* relaxed: as above */
         arb_store_relaxed(arb_tap_word(tap, position + done), word);
     }
 }
@@ -109,11 +115,17 @@ static inline void arb_tap_copy_in(arb_frame_tap_t *tap, uint64_t position, cons
 static inline void arb_tap_copy_out(void *local, const arb_frame_tap_t *tap, uint64_t position,
                                     uint64_t bytes)
 {
-    for (uint64_t done = 0; done < bytes; done += 8) {
+    uint64_t done = 0, word;
+    for (; done + 8 <= bytes; done += 8) {
         /* relaxed: what was overwritten is found by the check of intent; pairs with
          * arb_tap_copy_in */
-        uint64_t word = arb_load_relaxed(arb_tap_word(tap, position + done));
-        memcpy((char *)local + done, &word, bytes - done < 8 ? bytes - done : 8);
+        word = arb_load_relaxed(arb_tap_word(tap, position + done));
+        memcpy((char *)local + done, &word, 8);
+    }
+    if (done < bytes) {
+        /* relaxed: as above */
+        word = arb_load_relaxed(arb_tap_word(tap, position + done));
+        memcpy((char *)local + done, &word, bytes - done);
     }
 }
 

@@ -77,21 +77,32 @@ static inline void arb_ladder_clear(arb_ladder_t *ladder, int64_t now_mono_ns)
     arb_ladder_write(ladder, &view);
 }
 
-/* Copy a ladder whole. false, and no levels: it has none, or its writer kept writing. */
-static inline bool arb_ladder_read(const arb_ladder_t *ladder, arb_ladder_view_t *view)
+/* Copy a ladder whole and say which version it was: 0 never written, odd its writer kept writing.
+ * false, and no levels: it has none, or its writer kept writing. */
+static inline bool arb_ladder_read_version(const arb_ladder_t *ladder, arb_ladder_view_t *view,
+                                           uint64_t *version)
 {
     for (uint32_t tries = 0; tries < ARB_LADDER_TRIES_MAX; tries++) {
         uint64_t begun = arb_seqlock_read_begin(&ladder->version);
+        *version = begun;
         if (begun == 0)
             break; /* never written: this row has no depth */
         arb_copy_words_out(view, ladder->words, sizeof *view);
         if (ARB_LIKELY(arb_seqlock_read_valid(&ladder->version, begun)))
             return view->count[ARB_DEPTH_BID] != 0 || view->count[ARB_DEPTH_ASK] != 0;
+        *version = begun | 1;
         arb_cpu_relax();
     }
     memset(view, 0, sizeof *view);
     view->seq = -1;
     return false;
+}
+
+/* Copy a ladder whole. false, and no levels: it has none, or its writer kept writing. */
+static inline bool arb_ladder_read(const arb_ladder_t *ladder, arb_ladder_view_t *view)
+{
+    uint64_t version;
+    return arb_ladder_read_version(ladder, view, &version);
 }
 
 #endif

@@ -20,6 +20,7 @@
 #ifndef ARB_OPPORTUNITY_LIFE_H
 #define ARB_OPPORTUNITY_LIFE_H
 
+#include "decision_tell.h"
 #include "depth_walk.h"
 #include "row_silence.h"
 
@@ -131,8 +132,24 @@ static inline double arb_life_floor_bps(const arb_detector_t *det, const arb_lif
     return config->min_gross_bps > needed_bps ? config->min_gross_bps : needed_bps;
 }
 
+/* A row's ladder as this scan sees it; NULL: it has no levels. */
+static inline const arb_ladder_view_t *arb_detector_ladder(arb_detector_t *det, uint32_t row)
+{
+    uint32_t venue = arb_detector_venue(det, row), bit = 1u << venue;
+    arb_ladder_view_t *view = &det->ladders[venue];
+    if ((det->ladders_read & bit) == 0) {
+        uint64_t version = 0;
+        bool found = arb_ladder_read_version(arb_store_ladder(det->store, row), view, &version);
+        det->ladders_found = (det->ladders_found & ~bit) | (found ? bit : 0);
+        det->ladders_read |= bit;
+        if (ARB_UNLIKELY(det->decisions != NULL))
+            arb_tell_ladder(det, row, version, view);
+    }
+    return (det->ladders_found & bit) != 0 ? view : NULL;
+}
+
 /* Walk both ladders for a position. Only candidates come here. */
-static inline void arb_life_walk(const arb_detector_t *det, const arb_life_slot_t *slot,
+static inline void arb_life_walk(arb_detector_t *det, const arb_life_slot_t *slot,
                                  arb_life_quote_t *quote)
 {
     arb_walk_side_t buy, sell;
@@ -141,10 +158,14 @@ static inline void arb_life_walk(const arb_detector_t *det, const arb_life_slot_
     arb_walk_touch(&buy, det->store, quote->buy_row, quote->ask_px, det->ask_qty[quote->buy_row]);
     arb_walk_touch(&sell, det->store, quote->sell_row, quote->bid_px,
                    det->bid_qty[quote->sell_row]);
-    bool buy_deep = arb_walk_deepen(&buy, det->store, quote->buy_row, ARB_DEPTH_ASK);
-    bool sell_deep = arb_walk_deepen(&sell, det->store, quote->sell_row, ARB_DEPTH_BID);
-    if (!buy_deep && !sell_deep)
+    const arb_ladder_view_t *buy_ladder = arb_detector_ladder(det, quote->buy_row);
+    const arb_ladder_view_t *sell_ladder = arb_detector_ladder(det, quote->sell_row);
+    if (buy_ladder == NULL && sell_ladder == NULL)
         return;
+    if (buy_ladder != NULL)
+        arb_walk_add(&buy, det->store, quote->buy_row, ARB_DEPTH_ASK, buy_ladder);
+    if (sell_ladder != NULL)
+        arb_walk_add(&sell, det->store, quote->sell_row, ARB_DEPTH_BID, sell_ladder);
     double floor_bps = arb_life_floor_bps(det, slot, quote);
     arb_walk_both(&buy, &sell, floor_bps, position, &walk);
     quote->slippage_bps += walk.slippage_bps;
@@ -154,7 +175,7 @@ static inline void arb_life_walk(const arb_detector_t *det, const arb_life_slot_
     quote->deep = !(walk.left > 0);
 }
 
-static inline void arb_life_quote_fill(const arb_detector_t *det, const arb_life_slot_t *slot,
+static inline void arb_life_quote_fill(arb_detector_t *det, const arb_life_slot_t *slot,
                                        uint32_t buy_row, uint32_t sell_row, arb_life_quote_t *quote)
 {
     quote->buy_row = buy_row;
@@ -221,6 +242,7 @@ static inline void arb_life_step(arb_detector_t *det, arb_life_slot_t *slot, uin
 static inline void arb_detector_scan(arb_detector_t *det, uint32_t symbol, uint32_t venue,
                                      const arb_life_cause_t *cause)
 {
+    det->ladders_read = 0;
     for (uint32_t other = 0; other < det->venue_count; other++) {
         if (other == venue)
             continue;
@@ -243,14 +265,6 @@ static inline void arb_detector_scan(arb_detector_t *det, uint32_t symbol, uint3
         if (high_asks)
             arb_life_step(det, buys_high, high_row, low_row, cause);
     }
-}
-
-static inline uint32_t arb_detector_venue(const arb_detector_t *det, uint32_t row)
-{
-    uint32_t venue = 0;
-    for (uint32_t next = det->symbol_capacity; next < det->row_count; next += det->symbol_capacity)
-        venue += row >= next;
-    return venue;
 }
 
 /* Apply one tick to the store and scan its symbol. wall_ms: any wall time within 24 days of the

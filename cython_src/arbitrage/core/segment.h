@@ -60,7 +60,8 @@ typedef enum arb_section {
     ARB_SECTION_LINES = 19,
     ARB_SECTION_BOARD = 20,        /* arb_board_t, by the owner's main thread */
     ARB_SECTION_ALLOCATIONS = 21,  /* arb_allocations_t: the owner's, then one a lane's process */
-    ARB_SECTION_COUNT = 22
+    ARB_SECTION_DECISIONS = 22,    /* arb_frame_tap_t of what the detector did, see decisions.h */
+    ARB_SECTION_COUNT = 23
 } arb_section_t;
 
 /* What a stage histogram measures, ns. One writer each; blocks of ARB_LANES_MAX or ARB_VENUES_MAX
@@ -99,7 +100,7 @@ typedef struct arb_segment_spec {
     uint32_t opportunity_capacity;
     uint32_t order_capacity;       /* of each venue's ring */
     uint32_t execution_capacity;
-    uint32_t tap_bytes;            /* of each lane's frame tap */
+    uint32_t tap_bytes;            /* of each lane's frame tap; the decisions' is derived */
     uint32_t parking;              /* 1: detector and strategy may sleep on their parkers */
 } arb_segment_spec_t;
 
@@ -161,6 +162,14 @@ static inline void arb_section_place(arb_segment_t *segment, arb_section_t secti
     segment->total_bytes += entry->stride_bytes * count;
 }
 
+/* Bytes of the tap of decisions: a record is 64 bytes where a frame is some hundred, so half of what
+ * the lanes keep lasts longer than theirs. */
+static inline uint64_t arb_segment_decision_bytes(const arb_segment_spec_t *spec)
+{
+    uint64_t bytes = (uint64_t)spec->tap_bytes / 2 * spec->lane_count;
+    return arb_tap_capacity(bytes > ARB_TAP_BYTES_MAX ? ARB_TAP_BYTES_MAX : bytes < 1 ? 1 : bytes);
+}
+
 /* Fill a header's section table and total_bytes from its spec. Capacities must be powers of two. */
 static inline void arb_segment_plan(arb_segment_t *segment)
 {
@@ -204,6 +213,8 @@ static inline void arb_segment_plan(arb_segment_t *segment)
     arb_section_place(segment, ARB_SECTION_BOARD, sizeof(arb_board_t), 1);
     arb_section_place(segment, ARB_SECTION_ALLOCATIONS, sizeof(arb_allocations_t),
                       1 + spec->lane_count);
+    arb_section_place(segment, ARB_SECTION_DECISIONS,
+                      arb_frame_tap_bytes(arb_segment_decision_bytes(spec)), 1);
 }
 
 static inline void *arb_segment_block(const arb_segment_t *segment, arb_section_t section,
@@ -247,6 +258,8 @@ static inline void arb_segment_init_sections(arb_segment_t *segment)
                        spec->execution_capacity);
     arb_broadcast_ring_init(arb_segment_block(segment, ARB_SECTION_NOTICES, 0),
                             spec->order_capacity);
+    arb_frame_tap_init(arb_segment_block(segment, ARB_SECTION_DECISIONS, 0),
+                       arb_segment_decision_bytes(spec));
     for (uint32_t parker_index = 0; parker_index < 2; parker_index++)
         arb_parker_init(arb_segment_block(segment, ARB_SECTION_PARKERS, parker_index),
                         spec->parking != 0);

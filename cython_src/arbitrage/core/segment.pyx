@@ -33,6 +33,7 @@ from arbitrage.core.segment_layout cimport (
     ARB_LAYOUT_VERSION,
     ARB_SECTION_BOARD,
     ARB_SECTION_CLOCK,
+    ARB_SECTION_DECISIONS,
     ARB_SECTION_EXECUTIONS,
     ARB_SECTION_LANES,
     ARB_SECTION_NOTICES,
@@ -229,6 +230,12 @@ cdef class Segment(SegmentMapping):
             raise IndexError(f"lane was {index}; the segment has {self.ptr.spec.lane_count}")
         return self.view(f"tap{index}", lambda: FrameTap_wrap(
             <arb_frame_tap_t *>self.block(ARB_SECTION_TAPS, index), self, not self.readonly))
+
+    @property
+    def decisions(self):
+        """The :class:`FrameTap` of the detector's own decisions, when the trader keeps them."""
+        return self.view("decisions", lambda: FrameTap_wrap(
+            <arb_frame_tap_t *>self.block(ARB_SECTION_DECISIONS, 0), self, not self.readonly))
 
     @property
     def opportunities(self):

@@ -8,6 +8,7 @@ from arbitrage.core.detector cimport (
     OpportunityDetector,
     arb_detector_counters_t,
     detector_bind,
+    detector_tell,
 )
 from arbitrage.core.executions cimport (
     ExecPublisher,
@@ -22,6 +23,7 @@ from arbitrage.core.segment cimport Segment
 from arbitrage.core.segment_layout cimport (
     ARB_LANES_MAX,
     ARB_SECTION_CLOCK,
+    ARB_SECTION_DECISIONS,
     ARB_SECTION_DETECTOR_COUNTERS,
     ARB_SECTION_GATEWAY_COUNTERS,
     ARB_SECTION_LANES,
@@ -34,6 +36,7 @@ from arbitrage.core.segment_layout cimport (
     arb_thread_entry_t,
 )
 from arbitrage.core.strategy cimport SpreadStrategy, arb_strategy_counters_t
+from arbitrage.core.tap cimport arb_frame_tap_t
 
 from arbitrage.core.threads import current_tid
 
@@ -126,11 +129,14 @@ cdef class Stages:
         One of `PLACEMENTS` and `WAITS`.
     spin_us : int
         adaptive: how long to spin before sleeping, microseconds.
+    round_ms : int
+        When the segment's tap of decisions is enabled: how often the state of every symbol is told
+        there, milliseconds.
     """
 
     def __init__(self, Segment segment not None, OpportunityDetector detector not None,
                  SpreadStrategy strategy=None, *, str placement="split", str wait="adaptive",
-                 int spin_us=50) -> None:
+                 int spin_us=50, int round_ms=1000) -> None:
         cdef arb_lane_t *lanes[ARB_LANES_MAX]
         cdef arb_control_t *control
         cdef uint32_t index
@@ -139,6 +145,8 @@ cdef class Stages:
                              f"{', '.join(PLACEMENTS)}")
         if wait not in WAITS:
             raise ValueError(f"wait was {wait!r}; accepted values are {', '.join(WAITS)}")
+        if round_ms < 1:
+            raise ValueError(f"round_ms was {round_ms}; accepted values are from 1")
         segment.require_owner()
         self.ends = [segment.lane(index).consumer() for index in range(segment.ptr.spec.lane_count)]
         self.ends.append(segment.opportunities.producer())
@@ -151,6 +159,10 @@ cdef class Stages:
                       <arb_broadcast_ring_t *>segment.block(ARB_SECTION_OPPORTUNITIES, 0),
                       <arb_detector_counters_t *>segment.block(ARB_SECTION_DETECTOR_COUNTERS, 0),
                       <arb_clock_t *>segment.block(ARB_SECTION_CLOCK, 0), segment)
+        if segment.decisions.enabled:
+            segment.decisions.claim()
+            detector_tell(detector, <arb_frame_tap_t *>segment.block(ARB_SECTION_DECISIONS, 0),
+                          round_ms * <int64_t>1_000_000)
         self.segment = segment
         self.detector = detector
         self.strategy = strategy

@@ -20,6 +20,7 @@ cdef extern from "frame_tap.h" nogil:
         uint64_t refused       # too long for the tap
     ctypedef struct arb_tap_reader_t:
         uint64_t frame_index   # of the next frame expected
+        uint64_t bytes_before  # of the next frame expected
         uint64_t lost_frames
         uint64_t lost_bytes
     ctypedef enum arb_tap_status_t:

@@ -134,6 +134,11 @@ cdef class TapReader:
         return self.reader.frame_index
 
     @property
+    def bytes_position(self) -> int:
+        """Payload bytes written before the next frame that this reader expects."""
+        return self.reader.bytes_before
+
+    @property
     def lost_frames(self) -> int:
         """Frames overwritten before this reader came to them."""
         return self.reader.lost_frames
