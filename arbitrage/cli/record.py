@@ -1,4 +1,4 @@
-"""``arb record``: write a running trader's raw market frames to files."""
+"""``arb record``: write a running trader's frames, decisions and opportunities to files."""
 
 import logging
 import signal
@@ -31,11 +31,19 @@ def _venues_option(text: str) -> tuple[str, ...]:
     return named
 
 
+def _without_option(text: str) -> tuple[str, ...]:
+    known = ("frames", "decisions", "opportunities")
+    named = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
+    if set(named) - set(known) or len(named) == len(known):
+        raise ConfigError(f"--without was {text!r}; accepted are some of {', '.join(known)}")
+    return named
+
+
 def line_of(recorder: "Recorder") -> str:
     """Write how far a recording is, in one line."""
-    frames = "   ".join(f"{venue} {count:,}" for venue, count in recorder.frames.items())
-    lost = f"   lost {recorder.lost_frames:,}" if recorder.lost_frames else ""
-    return f"{frames} frames   {recorder.written_bytes / 1e6:,.1f} MB{lost}"
+    counts = "   ".join(f"{count:,} {name}" for name, count in recorder.counts.items())
+    lost = "".join(f"   lost {count:,} {name}" for name, count in recorder.lost.items())
+    return f"{counts}   {recorder.written_bytes / 1e6:,.1f} MB{lost}"
 
 
 @contextmanager
@@ -93,6 +101,13 @@ def _progress(recorder: "Recorder") -> Iterator[Callable[[], None]]:
     help="Whose frames to keep.",
 )
 @click.option(
+    "--without",
+    type=_without_option,
+    metavar="LIST",
+    default="",
+    help="What to leave out: frames, decisions, opportunities.",
+)
+@click.option(
     "--rotate-mb", type=click.FloatRange(0), default=0, help="Begin new files at this size."
 )
 @click.option(
@@ -104,14 +119,17 @@ def record(
     out: Path,
     compress: str,
     venues: tuple[str, ...],
+    without: tuple[str, ...],
     rotate_mb: float,
     rotate_s: float,
 ) -> int:
-    """Record the market frames of the trader NAME until Ctrl-C or until it ends.
+    """Record the trader NAME until Ctrl-C or until it ends.
 
     \b
     NAME is the trader's ARB_NAME, arbitrage by default; start it with ARB_TAP_MB=64.
-      arb record --out FOLDER                     # bybit.frames.gz and okx.frames.gz
+    Raw frames, the detector's own decisions and the opportunities it published:
+      arb record --out FOLDER
+      arb replay FOLDER --verify                  # the same opportunities, byte for byte
       arb replay --bybit FOLDER/bybit.frames.gz --okx FOLDER/okx.frames.gz
       arb demo --frames FOLDER
     """
@@ -138,6 +156,7 @@ def record(
         arbitrage.attach(settings.name),
         out,
         venues=venues,
+        without=without,
         compress=compress,
         rotate_bytes=rotate_mb * 1e6,
         rotate_s=rotate_s,
@@ -148,6 +167,6 @@ def record(
     with _progress(recorder) as tell:
         why = recorder.run(stop.is_set, tell)
     log.info("%s: %s in %s", why, line_of(recorder), out)
-    if recorder.lost_frames:
-        log.warning("%d frames are missing; recording.json says where", recorder.lost_frames)
+    for what, count in recorder.lost.items():
+        log.warning("%d %s are missing; recording.json says where", count, what)
     return 0

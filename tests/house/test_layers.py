@@ -15,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 BASE = {"errors", "config", "config_values", "fees", "frame_files", "hosts", "instruments", "keys"}
 BASE |= {"board", "closing", "control", "fills", "secret", "settings", "wording"}
+BASE |= {"exact_ranges", "record_files"}
 PROGRAMS = {"cli", "trader", "monitor", "demo"}
 ROOMS = {"core", "venues", "trading", "sim", "research", "cold", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {

@@ -44,6 +44,7 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Segment]]:
         found = Segment.create(name, lane_count=lanes, tap_bytes=tap_bytes)
         for index in range(lanes):
             found.tap(index).enable(enabled)
+        found.decisions.enable(enabled)
         found.mark_ready()
         made.append(found)
         return found
@@ -76,8 +77,9 @@ def record(segment: Segment, folder: Path, work: Callable[[], None], **options: 
 
 
 def summary(folder: Path) -> dict[str, Any]:
+    """Return the manifest, and what it says of the frames."""
     found: dict[str, Any] = json.loads((folder / SUMMARY).read_text())
-    return found
+    return found | found["frames"]
 
 
 def lines(folder: Path, venue: str) -> Frames:
@@ -133,10 +135,10 @@ def test_one_venue_and_line_ends_inside_a_frame(
         write(segment, 0, 0, b'{"a":\n1}\r\n')
         write(segment, 0, 1, b"{}")
 
-    recorder = record(segment, tmp_path, work, venues=("bybit",))
+    record(segment, tmp_path, work, venues=("bybit",))
     assert [payload for _, payload in lines(tmp_path, "bybit")] == [b'{"a": 1}  ']
     assert find_frames(tmp_path, "okx") is None
-    assert recorder.reshaped == 1
+    assert summary(tmp_path)["reshaped_frames"] == 1
 
 
 def test_new_files_by_size_and_by_age(
@@ -193,12 +195,13 @@ def test_a_recorder_that_is_too_slow_counts_what_it_lost(
     assert gap["frames"] == found["lost_frames"] - 1
     kept = sorted(lines(tmp_path, "bybit") + lines(tmp_path, "okx"))
     assert gap["before_recv_ns"] == kept[0][0]
+    assert (gap["from_frame"], gap["to_frame"]) == (0, gap["frames"])
     assert "the recorder was slower than the trader" in caplog.text
 
 
 def test_refusals_are_one_clear_line(tmp_path: Path, make: Callable[..., Segment]) -> None:
     silent = make(enabled=False)
-    with pytest.raises(ConfigError, match="keeps no raw frames; start it with ARB_TAP_MB=64"):
+    with pytest.raises(ConfigError, match="keeps nothing to record; start it with ARB_TAP_MB=64"):
         Recorder(arbitrage.attach(silent.name), tmp_path)
     segment = make()
     record(segment, tmp_path / "once", lambda: None)
@@ -225,7 +228,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_a_part(
         room[0] -= len(data)
         return really(file, data)
 
-    monkeypatch.setattr("arbitrage.cold.frames_writer.os.write", write_some)
+    monkeypatch.setattr("arbitrage.cold.part_file.os.write", write_some)
     monkeypatch.setattr(recorder_module, "FLUSH_S", 0.0)
     recorder = Recorder(arbitrage.attach(segment.name), tmp_path)
     recorder.open()
@@ -347,6 +350,7 @@ from arbitrage.core.segment import Segment
 segment = Segment.create(sys.argv[1], tap_bytes=1 << 16)
 tap = segment.tap(0)
 tap.enable(True)
+segment.decisions.enable(True)
 segment.mark_ready()
 for number in range(10**9):
     tap.write(segment.clock.now(), number % 2, 0, b'{"n":%d}' % number)
@@ -396,7 +400,8 @@ def test_a_killed_recorder_leaves_parts_that_can_be_read(
     program.send_signal(signal.SIGKILL)
     program.wait()
     assert sorted(path.name for path in out.iterdir()) == [
-        "bybit.frames.gz.part", "okx.frames.gz.part",
+        "bybit.frames.gz.part", "decisions.ticks.gz.part", "okx.frames.gz.part",
+        "opportunities.events.gz.part",
     ]  # fmt: skip
     found = [payload for _, payload in read_frames(out / "bybit.frames.gz.part")]
     assert 0 < len(found) <= sent

@@ -16,6 +16,7 @@ from arbitrage.core.decisions import (
     read_config,
 )
 from arbitrage.core.records import OPPORTUNITY_DTYPE
+from arbitrage.exact_ranges import ExactRanges
 
 STEPS = 1500
 Stretch = tuple[int, Any]  # events published before the first of them, events
@@ -39,16 +40,26 @@ def lived(worlds: list[World], seed: int, **options: Any) -> World:
 
 def replayed(pieces: list[list[bytes]]) -> tuple[list[Stretch], DecisionReplay]:
     """Replay pieces with a gap between each two; the stretches of events that are exact."""
-    replay, found = DecisionReplay(2, CAPACITY), []
+    replay = DecisionReplay(2, CAPACITY)
+    exact = ExactRanges(replay)
+    events: dict[int, list[Any]] = {}
+    first = 0
     for piece in pieces:
-        replay.lose()
-        decisions, done = b"".join(piece), 0
-        while done * DECISION_BYTES < len(decisions):
-            done += replay.run(decisions, done)
-        if replay.is_exact:
-            found.append((replay.exact_from[0], replay.take_events()))
-        else:
-            assert replay.event_count == 0, "what is not exact is not reported"
+        for batch in piece:
+            for number, some in exact.feed(first, batch, DECISION_BYTES):
+                begun = exact.ranges[-1].from_event
+                assert number == begun + sum(map(len, events.get(begun, [])))
+                events.setdefault(begun, []).append(some)
+            first += len(batch) // DECISION_BYTES
+        first += 100
+    none = np.zeros(0, OPPORTUNITY_DTYPE)
+    found = [
+        (one.from_event, np.concatenate([none, *events.get(one.from_event, [])]))
+        for one in exact.ranges
+    ]
+    assert [one.to_event - one.from_event for one in exact.ranges] == [
+        len(some) for _, some in found
+    ]
     return found, replay
 
 
@@ -150,7 +161,9 @@ def test_damage_is_counted_and_harms_nothing(worlds: list[World]) -> None:
         damaged = whole.copy()
         places = chance.integers(0, len(damaged), 200)
         damaged[places] = chance.integers(0, 256, 200)
-        _, replay = replayed([[damaged.tobytes()]])
+        replay = DecisionReplay(2, CAPACITY)
+        exact = ExactRanges(replay)
+        exact.feed(0, damaged.tobytes(), DECISION_BYTES)
         assert replay.counts["bad"] + replay.counts["differences"] > 0
 
 

@@ -47,6 +47,8 @@ typedef struct arb_decision_replay {
     uint32_t state;           /* arb_replay_state_t */
     uint32_t told_symbol;     /* whose state follows */
     uint32_t told_records;    /* of it still to come */
+    uint32_t config_next;     /* piece of the configuration that comes next in this round */
+    uint64_t became_exact;    /* times */
     uint64_t taken;           /* records */
     uint64_t ticks;           /* of them ticks taken while EXACT */
     uint64_t bad;             /* of them damaged, or in the wrong place */
@@ -64,6 +66,7 @@ static inline void arb_decision_replay_lose(arb_decision_replay_t *replay)
 {
     replay->state = ARB_REPLAY_LOST;
     replay->told_records = 0;
+    replay->config_next = ARB_CONFIG_PIECES;
 }
 
 /* A trader that has just begun, with the configuration told. */
@@ -204,12 +207,12 @@ static inline bool arb_decision_replay_round(arb_decision_replay_t *replay,
     if (record->detail != replay->store->venue_count ||
         record->of.step.first != replay->store->symbol_capacity)
         return false;
-    if (replay->state == ARB_REPLAY_EXACT) {
-        if (replay->detector.opened_count != record->of.step.counts[0])
-            arb_decision_replay_differs(replay);
-        return true;
-    }
+    replay->config_next = 0;
+    if (replay->detector.opened_count != record->of.step.counts[0])
+        arb_decision_replay_differs(replay);
     replay->detector.opened_count = record->of.step.counts[0];
+    if (replay->state == ARB_REPLAY_EXACT)
+        return true;
     replay->exact_event = record->of.step.counts[1];
     replay->exact_mono_ns = record->of.step.mono_ns;
     return true;
@@ -220,19 +223,20 @@ static inline bool arb_decision_replay_config(arb_decision_replay_t *replay,
                                               const arb_decision_t *record)
 {
     uint64_t *words = replay->config + record->events * (ARB_DECISION_BODY_BYTES / 8);
-    if (record->events >= ARB_CONFIG_PIECES)
-        return false;
+    if (replay->config_next == ARB_CONFIG_PIECES || record->events != replay->config_next)
+        return replay->state == ARB_REPLAY_LOST; /* its round was lost */
     if (memcmp(words, record->of.words, ARB_DECISION_BODY_BYTES) != 0) {
         memcpy(words, record->of.words, ARB_DECISION_BODY_BYTES);
-        arb_decision_replay_lose(replay); /* another trader's, or the first that is told */
+        replay->state = ARB_REPLAY_LOST; /* another trader's, or the first that is told */
     }
-    if (record->events + 1 < ARB_CONFIG_PIECES)
+    if (++replay->config_next < ARB_CONFIG_PIECES)
         return true;
     if (replay->state == ARB_REPLAY_LOST) {
         arb_decision_replay_reset(replay);
         replay->state = ARB_REPLAY_LEARNING;
     } else if (replay->state == ARB_REPLAY_LEARNING) {
         replay->state = ARB_REPLAY_EXACT;
+        replay->became_exact++;
     }
     return true;
 }
@@ -324,14 +328,14 @@ static inline arb_decision_status_t arb_decision_replay_run(arb_decision_replay_
         if (ARB_UNLIKELY(replay->detector.event_count + ARB_STEP_EVENTS_MAX >
                          replay->event_capacity))
             return ARB_DECISIONS_NEED_ROOM;
-        bool was_exact = replay->state == ARB_REPLAY_EXACT;
+        uint64_t became_exact = replay->became_exact;
         if (ARB_UNLIKELY(!arb_decision_replay_take(replay, *at))) {
             replay->bad++;
             arb_decision_replay_differs(replay);
         }
         (*at)++;
         replay->taken++;
-        if (ARB_UNLIKELY(!was_exact && replay->state == ARB_REPLAY_EXACT))
+        if (ARB_UNLIKELY(replay->became_exact != became_exact))
             return ARB_DECISIONS_EXACT;
     }
     return ARB_DECISIONS_DONE;

@@ -93,6 +93,7 @@ typedef struct arb_decisions {
     arb_statics_t *statics_told; /* [row] */
     int64_t round_ns;            /* a round over all symbols takes at least this long */
     int64_t symbol_mono_ns;      /* when the next symbol is due */
+    int64_t mono_ns;             /* of the step told last */
     uint64_t round_count;
     uint32_t next_symbol;
     uint32_t batch_max;          /* what one frame of the tap may hold */
@@ -127,11 +128,11 @@ static inline void arb_decisions_init(arb_decisions_t *decisions, arb_frame_tap_
 }
 
 /* Write what was collected. */
-static inline void arb_decisions_flush(arb_decisions_t *decisions, int64_t now_mono_ns)
+static inline void arb_decisions_flush(arb_decisions_t *decisions)
 {
     if (decisions->count == 0)
         return;
-    arb_tap_write(decisions->tap, now_mono_ns, 0, 0, decisions->batch,
+    arb_tap_write(decisions->tap, decisions->mono_ns, 0, 0, decisions->batch,
                   decisions->count * ARB_DECISION_BYTES);
     decisions->count = 0;
 }
@@ -142,7 +143,7 @@ static inline arb_decision_t *arb_decisions_next(arb_decisions_t *decisions,
                                                  uint32_t events, uint64_t opened_count)
 {
     if (ARB_UNLIKELY(decisions->count == decisions->batch_max))
-        arb_decisions_flush(decisions, decisions->batch[0].of.step.mono_ns);
+        arb_decisions_flush(decisions);
     arb_decision_t *record = decisions->batch + decisions->count++;
     record->detail = detail;
     record->opened = (uint16_t)opened_count;
@@ -153,8 +154,10 @@ static inline arb_decision_t *arb_decisions_next(arb_decisions_t *decisions,
 
 /* What came of the step at hand, forgotten once it is told. */
 static inline arb_decision_t *arb_decisions_step(arb_decisions_t *decisions,
-                                                 arb_decision_kind_t kind, uint64_t opened_count)
+                                                 arb_decision_kind_t kind, uint64_t opened_count,
+                                                 int64_t mono_ns)
 {
+    decisions->mono_ns = mono_ns;
     arb_decision_t *record = arb_decisions_next(decisions, kind, decisions->detected_ns,
                                                 decisions->events, opened_count);
     decisions->events = decisions->detected_ns = 0;
@@ -166,7 +169,7 @@ static inline void arb_decisions_put_step(arb_decisions_t *decisions, arb_decisi
                                           uint64_t opened_count, int64_t mono_ns, uint32_t first,
                                           uint32_t second)
 {
-    arb_decision_t *record = arb_decisions_step(decisions, kind, opened_count);
+    arb_decision_t *record = arb_decisions_step(decisions, kind, opened_count, mono_ns);
     memset(&record->of, 0, sizeof record->of);
     record->of.step.mono_ns = mono_ns;
     record->of.step.first = first;

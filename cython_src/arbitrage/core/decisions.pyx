@@ -43,6 +43,7 @@ cdef extern from "decision_replay.h" nogil:
         uint64_t bad
         uint64_t differences
         uint64_t first_difference
+        uint64_t became_exact
         uint64_t exact_event
         int64_t exact_mono_ns
         int64_t latest_mono_ns
@@ -274,6 +275,11 @@ cdef class DecisionReplay:
     def is_exact(self) -> bool:
         """Whether every symbol's state is known."""
         return self.held().state == ARB_REPLAY_EXACT
+
+    @property
+    def became_exact(self) -> int:
+        """How many times it became exact."""
+        return self.held().became_exact
 
     @property
     def exact_from(self) -> tuple[int, int]:

@@ -102,7 +102,8 @@ static inline void arb_detector_apply_told(arb_detector_t *det, const arb_tick_t
     uint32_t symbol = row < det->row_count ? row % det->symbol_capacity : 0;
     bool changed = arb_tell_statics(det, symbol, false);
     arb_detector_apply(det, tick);
-    arb_decisions_step(det->decisions, ARB_DECISION_TICK, det->opened_count)->of.tick = *tick;
+    arb_decisions_step(det->decisions, ARB_DECISION_TICK, det->opened_count, tick->recv_mono_ns)
+        ->of.tick = *tick;
     if (ARB_UNLIKELY(changed)) /* a reader in the middle of a round may have known it otherwise */
         arb_tell_symbol(det, symbol, tick->recv_mono_ns);
 }
@@ -232,7 +233,7 @@ __attribute__((noinline)) static uint32_t arb_detector_turn_told(arb_detector_t 
     uint32_t handled = arb_detector_turn(det, ticks_max, now_mono_ns, arb_detector_apply_told);
     if (now_mono_ns > 0)
         arb_tell_due(det, arb_detector_published(det), now_mono_ns);
-    arb_decisions_flush(det->decisions, now_mono_ns);
+    arb_decisions_flush(det->decisions);
     return handled;
 }
 
@@ -284,7 +285,7 @@ static inline void arb_detector_close_all(arb_detector_t *det, int64_t now_mono_
     for (uint32_t symbol = 0; symbol < det->symbol_capacity; symbol++)
         arb_detector_close_symbol(det, symbol, now_mono_ns);
     if (det->decisions != NULL)
-        arb_decisions_flush(det->decisions, now_mono_ns);
+        arb_decisions_flush(det->decisions);
 }
 
 #endif

@@ -168,7 +168,7 @@ static inline void arb_detector_refresh_funding(arb_detector_t *det, uint32_t ro
     watch->funding_bps = 0.0;
     watch->funding_8h = 0.0;
     watch->funding_until_ns = INT64_MAX;
-    if (!(rate == rate && interval_h > 0.0 && interval_h <= 8784.0) || next_ns <= 0)
+    if (!(rate == rate && interval_h * 3.6e12 >= 1.0 && interval_h <= 8784.0) || next_ns <= 0)
         return;
     int64_t interval_ns = (int64_t)(interval_h * 3.6e12);
     if (next_ns <= now_wall_ns) /* the venue has not told the next one yet: it follows */
