@@ -22,7 +22,7 @@ import msgspec
 
 from arbitrage.closing import Closing
 from arbitrage.errors import ConfigError
-from arbitrage.frame_files import PART, SUFFIXES, DamagedError, open_frames
+from arbitrage.frame_files import PART, SUFFIXES, open_frames
 
 __all__ = [
     "DECISIONS",
@@ -148,12 +148,10 @@ class RecordFile(Closing):
             number += 1
 
     def _header(self) -> tuple[int, dict[str, Any]]:
-        head = self._read(HEADER.size)
-        if head is None:
-            raise self._error("is empty")
-        magic, version, record_bytes, session_bytes, crc = HEADER.unpack(head)
-        if magic != MAGIC:
+        head = self._take(HEADER.size)
+        if not head.startswith(MAGIC) or len(head) < HEADER.size:
             raise self._error("is no file of recorded decisions or opportunities")
+        _, version, record_bytes, session_bytes, crc = HEADER.unpack(head)
         if version != VERSION:
             raise self._error(
                 f"has version {version}; this release reads {VERSION}: use the one that wrote it"
@@ -165,17 +163,18 @@ class RecordFile(Closing):
 
     def _read(self, count: int) -> bytes | None:
         """Read so many bytes; None at the end, and where a part is torn."""
-        try:
-            found = self._bytes.read(count)
-        except DamagedError as error:
-            raise self._error(str(error)) from None
-        except OSError as error:
-            raise self._error(error.strerror or str(error)) from None
+        found = self._take(count)
         if len(found) == count:
             return found
         if found and not self._is_part:
             raise self._error("ends in the middle of a block; copy it again")
         return None
+
+    def _take(self, count: int) -> bytes:
+        try:
+            return self._bytes.read(count)
+        except OSError as error:  # damaged data among them
+            raise self._error(error.strerror or str(error)) from None
 
     def _error(self, what: str) -> ConfigError:
         return ConfigError(f"record file {self.path} {what}")

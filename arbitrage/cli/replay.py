@@ -160,9 +160,44 @@ def _trade_table(found: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _decisions(folder: Path, verify: bool, events: str | None, json_path: str | None) -> int:
+    from arbitrage.cli.replay_folder import replay_folder, table_of
+
+    _only_given("FOLDER", {"folder", "verify", "events", "json_path"})
+    with _progress_bar() as progress:
+        found, is_well = replay_folder(folder, verify, events, progress)
+    if json_path is None:
+        write_text("-", table_of(found))
+    else:
+        write_text(json_path, _encoded(found))
+    return 0 if is_well else 1
+
+
+def _only_given(what: str, accepted: set[str]) -> None:
+    """Refuse options that say nothing to `what`."""
+    context = click.get_current_context()
+    given = [
+        parameter.opts[-1]
+        for parameter in context.command.params
+        if parameter.name is not None
+        and parameter.name not in accepted
+        and context.get_parameter_source(parameter.name) == click.core.ParameterSource.COMMANDLINE
+    ]
+    if given:
+        raise ConfigError(f"{', '.join(given)} belongs to frames, not to {what}; leave it out")
+
+
 @click.command()
-@click.option("--bybit", type=_FILE, required=True, help="Frames of Bybit: .gz, .zst, plain.")
-@click.option("--okx", type=_FILE, required=True, help="Frames of OKX: .gz, .zst, plain.")
+@click.argument(
+    "folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path)
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="With FOLDER: compare with what the trader published; exit with 1 when it differs.",
+)
+@click.option("--bybit", type=_FILE, help="Frames of Bybit: .gz, .zst, plain.")
+@click.option("--okx", type=_FILE, help="Frames of OKX: .gz, .zst, plain.")
 @click.option(
     "--min-net-bps", type=float, default=0.0, show_default=True, help="Least net edge to open."
 )
@@ -219,8 +254,10 @@ def _trade_table(found: dict[str, Any]) -> str:
     help="Write the result as one JSON object to a file, or - for stdout.",
 )
 def replay(
-    bybit: Path,
-    okx: Path,
+    folder: Path | None,
+    verify: bool,
+    bybit: Path | None,
+    okx: Path | None,
     min_net_bps: float,
     fees: FeeSchedule,
     max_age_ms: int,
@@ -231,10 +268,16 @@ def replay(
     contracts_path: Path | None,
     json_path: str | None,
 ) -> int:
-    """Find the opportunities in recorded frames, with the files' own clock.
+    """Find the opportunities in a recording again.
 
     \b
-    A file holds one `recv_ns TAB frame` a line. Both are merged by recv_ns.
+    FOLDER is what `arb record` wrote: the trader's own decisions, by its own
+    detector, wherever the recording has no gap.
+      arb replay FOLDER --verify
+
+    \b
+    Frames are parsed and judged anew, with the files' own clock. A file holds one
+    `recv_ns TAB frame` a line. Both are merged by recv_ns.
       arb replay --bybit bybit.frames.gz --okx okx.frames.gz --min-net-bps 4 \\
           --fees bybit=0,okx=0 --events events.csv --json -
 
@@ -245,6 +288,13 @@ def replay(
       arb replay --bybit bybit.frames.gz --okx okx.frames.gz --trade \\
           --strategy examples/basis_reversion.py:BasisReversion --json -
     """
+    if folder is not None:
+        return _decisions(folder, verify, events, json_path)
+    if bybit is None or okx is None or verify:
+        raise ConfigError(
+            "name the FOLDER of a recording (with --verify to compare), or --bybit FILE and "
+            "--okx FILE"
+        )
     if min_net_bps != min_net_bps or abs(min_net_bps) == float("inf"):
         raise ConfigError(f"--min-net-bps was {min_net_bps}; accepted is a finite number")
     if is_trading:

@@ -95,7 +95,7 @@ def test_scripts_run_from_anywhere(script: str, tmp_path: Path) -> None:
     ("args", "code", "words"),
     [
         (["foo"], 2, "command was 'foo'; accepted values are demo, trade"),
-        (["replay"], 2, "Missing option '--bybit'"),
+        (["replay"], 2, "name the FOLDER of a recording"),
         (["replay", "--bybit", "/no/such", "--okx", "/no/such"], 2, "/no/such"),
         (["demo", "--fees", "bybit"], 2, "--fees was 'bybit'"),
         (["demo", "--symbols", "BTC-USD"], 2, "--symbols was 'BTC-USD'"),

@@ -162,8 +162,8 @@ static inline void arb_section_place(arb_segment_t *segment, arb_section_t secti
     segment->total_bytes += entry->stride_bytes * count;
 }
 
-/* Bytes of the tap of decisions: a record is 64 bytes where a frame is some hundred, so half of what
- * the lanes keep lasts longer than theirs. */
+/* Bytes of the tap of decisions: a record is 64 bytes where a frame is some hundred, so half of
+ * what the lanes keep lasts longer than theirs. */
 static inline uint64_t arb_segment_decision_bytes(const arb_segment_spec_t *spec)
 {
     uint64_t bytes = (uint64_t)spec->tap_bytes / 2 * spec->lane_count;
