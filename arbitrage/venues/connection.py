@@ -59,7 +59,8 @@ class Connection(ABC):
     ping : bytes
         The heartbeat text frame.
     ping_s : float
-        Time between heartbeats; the line is dropped when nothing at all came for twice as long.
+        Time between heartbeats; the line is dropped when nothing at all came for twice as long
+        and after two of them: a process that was stopped for a while asks before it blames.
     connector : callable
         Opens the line; picows' own unless the venue is reached otherwise.
     """
@@ -98,6 +99,7 @@ class Connection(ABC):
         self._closed: asyncio.Future[Any] | None = None
         self._move_asked = asyncio.Event()
         self._heard_s = 0.0
+        self._unanswered = 0  # pings since anything was heard
         self._log = MaskedLog(logging.getLogger(f"arbitrage.venues.{venue}"), self.hide)
 
     # ---- what a subclass says -------------------------------------------------------------------
@@ -241,7 +243,7 @@ class Connection(ABC):
         if self._stopping.is_set():  # said while the line was being opened
             self.drop()
             return
-        self._heard_s = loop_s()
+        self._heard_s, self._unanswered = loop_s(), 0
         self._closed = self._end_of(self._transport)
         try:
             await self._begin()
@@ -349,15 +351,16 @@ class Connection(ABC):
                 await self._move()
                 continue
             silent_s = loop_s() - self._heard_s
-            if silent_s > 2 * self._ping_s:
+            if silent_s > 2 * self._ping_s and self._unanswered >= 2:
                 raise ConnectorError(
                     f"{self.label} connection was silent for {silent_s:.1f} s, pings included",
                     venue=self.venue,
                 )
             self.send(self._ping)
+            self._unanswered += 1
 
     def _receive(self, payload: bytes, recv_mono_ns: int) -> None:
-        self._heard_s = loop_s()
+        self._heard_s, self._unanswered = loop_s(), 0
         try:
             self.on_message(payload, recv_mono_ns)
         except WireError as error:

@@ -9,7 +9,21 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from venue_kit import MARKET, NAMES, QUICK, REST, VENUES, keys, mute, run, simulated, until
+from patience import LIMIT_S
+from venue_kit import (
+    GATEWAY,
+    MARKET,
+    NAMES,
+    QUICK,
+    REST,
+    VENUES,
+    desk,
+    keys,
+    mute,
+    run,
+    simulated,
+    until,
+)
 
 from arbitrage.core.feed import FeedLane
 from arbitrage.core.segment import Segment
@@ -155,6 +169,29 @@ def test_a_line_that_goes_silent_is_replaced(venue: str) -> None:
             await until(lambda: feed.is_ready)
             assert feed.connect_count == 2, "the new line serves"
             feed.stop()
+            await task
+
+    run(main)
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_a_process_that_was_stopped_asks_before_it_leaves_a_quiet_line(venue: str) -> None:
+    async def main() -> None:
+        async with desk(venue) as made:
+            made.gateway.stop()
+            await made.tasks[0]
+            line = GATEWAY[venue](
+                made.gateway.url, keys(), made.rest, made.sender, made.tracker, [made.symbol],
+                policy=QUICK,
+            )
+            line._ping_s = 0.2
+            task = asyncio.ensure_future(line.run())
+            await line.wait_ready(LIMIT_S)
+            for _ in range(5):
+                time.sleep(0.5)  # noqa: ASYNC251 - the whole process: the venue is in it, too
+                await asyncio.sleep(0.05)
+            assert (line.connect_count, line.is_ready) == (1, True)
+            line.stop()
             await task
 
     run(main)

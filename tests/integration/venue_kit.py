@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
+from patience import LIMIT_S, Patience
+
 from arbitrage.config import Credentials
 from arbitrage.core import gateway
 from arbitrage.core.executions import ExecPublisher
@@ -46,7 +48,7 @@ def keys(**changed: str) -> Credentials:
     return Credentials(**{name: Secret(text) for name, text in parts.items()})
 
 
-def run(main: Callable[[], Awaitable[None]], limit_s: float = 20.0) -> None:
+def run(main: Callable[[], Awaitable[None]], limit_s: float = 110.0) -> None:
     async def limited() -> None:
         async with asyncio.timeout(limit_s):
             await main()
@@ -54,10 +56,10 @@ def run(main: Callable[[], Awaitable[None]], limit_s: float = 20.0) -> None:
     asyncio.run(limited())
 
 
-async def until(condition: Callable[[], Any], limit_s: float = 5.0, what: str = "") -> None:
-    deadline = time.monotonic() + limit_s
+async def until(condition: Callable[[], Any], limit_s: float = LIMIT_S, what: str = "") -> None:
+    patience = Patience(limit_s)
     while not condition():
-        assert time.monotonic() < deadline, f"not within {limit_s} s: {what or condition}"
+        assert not patience.is_over(), f"not within {limit_s} s: {what or condition}"
         await asyncio.sleep(0.005)
 
 
@@ -96,7 +98,7 @@ class Desk:
         order_url = urls["trade_ws_url" if venue == "bybit" else "private_ws_url"]
         self.gateway = GATEWAY[venue](
             order_url, credentials, rest, self.sender, self.tracker, [self.symbol],
-            policy=QUICK, **({"ack_timeout_s": 0.3} | options),
+            policy=QUICK, **({"ack_timeout_s": LIMIT_S} | options),
         )
         self.wallets: list[Any] = []
         self.positions: list[Any] = []
@@ -111,8 +113,8 @@ class Desk:
     async def __aenter__(self) -> "Desk":
         self.tasks = [asyncio.ensure_future(line.run()) for line in (self.gateway, self.private)]
         try:
-            await self.gateway.wait_ready(5)
-            await self.private.wait_ready(5)
+            await self.gateway.wait_ready(LIMIT_S)
+            await self.private.wait_ready(LIMIT_S)
         except BaseException:
             await self.__aexit__()
             raise
@@ -152,7 +154,7 @@ class Desk:
         ((_, _, last, cum, code),) = [t for t in self.told if t[:2] == (client_id, kind)]
         return last, cum, code
 
-    async def ended(self, client_id: int, limit_s: float = 5.0) -> list[int]:
+    async def ended(self, client_id: int, limit_s: float = LIMIT_S) -> list[int]:
         await until(lambda: {DONE, REJECT} & set(self.events(client_id)), limit_s, "order's end")
         return self.events(client_id)
 
