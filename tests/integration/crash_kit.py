@@ -22,6 +22,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from patience import LIMIT_S, Patience
 from trader_kit import KEYS, VENUES, credentials
 
 from arbitrage.core.messages import Adopted, Contract, Order
@@ -123,9 +124,9 @@ class Lane:
             )  # fmt: skip
         for venue in VENUES:
             path = self.folder / f"{venue}.ready"
-            deadline = time.monotonic() + 20
+            patience = Patience()
             while not path.exists():
-                assert time.monotonic() < deadline, f"{venue} did not start"
+                assert not patience.is_over(), f"{venue} did not start"
                 time.sleep(0.01)
             self.urls[venue] = json.loads(path.read_text())
         self.before = self.equity()
@@ -186,11 +187,11 @@ class Lane:
     @contextmanager
     def _watched(self, known: set[Path]) -> Iterator[Any]:
         """Map the new run's journal; yields what counts its records since the run had begun."""
-        deadline = time.monotonic() + 10
+        patience = Patience()
         while not (new := set(self.state.glob("orders-*.journal")) - known):
-            assert time.monotonic() < deadline, f"no journal: {self.last_words()}"
+            assert not patience.is_over(), f"no journal: {self.last_words()}"
             time.sleep(0.001)
-        (path,) = new
+        path = min(new)  # its first part, should we come so late that it has another one
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as held:
             at, begun = 0, None
 
@@ -210,9 +211,9 @@ class Lane:
         """Let one more trader take over, and stop it as a person would; return its report."""
         known = self.start()
         with self._watched(known) as reached:
-            deadline = time.monotonic() + 15
+            patience = Patience()
             while reached() < 10:
-                assert time.monotonic() < deadline, self.last_words()
+                assert not patience.is_over(), self.last_words()
                 time.sleep(0.01)
         os.kill(self.pid, signal.SIGTERM)
         code = self.nursery.ask(do="wait", pid=self.pid)["code"]
@@ -241,7 +242,7 @@ class Lane:
     def arrivals(self, venue: str) -> list[str]:
         """Return the client ids of all orders that reached a venue, as they came."""
         url = f"{self.urls[venue]['rest_url']}/admin/orders?after=0"
-        with urllib.request.urlopen(url, timeout=10) as reply:
+        with urllib.request.urlopen(url, timeout=LIMIT_S) as reply:
             return [order["client_id"] for order in json.load(reply)["orders"]]
 
     async def executions(self, venue: str) -> list[ExecutionReport]:

@@ -14,6 +14,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from patience import LIMIT_S, Patience, Stalls
 from trader_kit import Trader, Venues, credentials, trader, venues
 
 from arbitrage.control import ControlClient
@@ -32,7 +33,6 @@ STAMP_SLACK_NS = 3_000_000
 # What left before the acknowledgement may still be in a socket's buffer on a busy machine.
 TRANSIT_NS = 300_000_000
 QUIET_S = 0.01
-WAIT_S = 20.0
 NO_LIMIT_USD = 1e6
 SETTINGS = {
     "ARB_MIN_NET_BPS": "-30",
@@ -43,6 +43,7 @@ SETTINGS = {
     "ARB_MAX_ORDER_USD": "50",
     "ARB_MAX_POSITION_USD": "100",
     "ARB_JOURNAL_RECORDS": "65536",
+    "ARB_BREAKER_FAILURES": "1000",
     "ARB_MAX_DAY_LOSS_USD": f"{NO_LIMIT_USD:.0f}",  # fees alone eat a day's in some minutes
 }
 
@@ -54,6 +55,7 @@ class Trip:
     way: str
     killed_ns: int
     cleared_ns: int = 0
+    stalled_ns: int = 0  # of which the machine took
     orders_before: int = 0
 
 
@@ -73,7 +75,7 @@ class Told:
             # stamped in between, and arrived before anything was allowed again
             late = [order for order in stamps if begin_ns < order[0] and order[1] < trip.cleared_ns]
             assert late == [], f"stamped while killed by {trip.way}: {late}, {trip}"
-            begin_ns = trip.killed_ns + TRANSIT_NS
+            begin_ns = trip.killed_ns + TRANSIT_NS + trip.stalled_ns
             late = [order for order in stamps if begin_ns < order[1] < trip.cleared_ns]
             assert late == [], f"arrived long after {trip.way}: {late}, {trip}"
 
@@ -103,21 +105,23 @@ class Desk:
         self.venues, self.trader = place, running
         self.segment: Segment = running.attach()
         self.folder = Path(running.settings["ARB_STATE_DIR"])
-        self.operator = ControlClient(self.folder, by="arb")
-        self.dashboard = ControlClient(self.folder, by="dashboard")
+        self.operator = ControlClient(self.folder, by="arb", timeout_s=LIMIT_S)
+        self.dashboard = ControlClient(self.folder, by="dashboard", timeout_s=LIMIT_S)
         self.told = Told()
+        self.stalls = Stalls()
         self.cursors = dict.fromkeys(place.ready, 0)
         self.random = random.Random(self.trader.child.pid)
 
     def close(self) -> None:
+        self.stalls.stop()
         self.operator.close()
         self.dashboard.close()
 
     def wait(self, holds: Callable[[], bool], what: str) -> None:
-        end_s = time.monotonic() + WAIT_S
+        patience = Patience()
         while not holds():
             self.trader.child.check()
-            if time.monotonic() > end_s:
+            if patience.is_over():
                 raise TimeoutError(f"{what}: {self.operator.call('status')}")
             time.sleep(0.0005)
 
@@ -160,12 +164,14 @@ class Desk:
         before = self.order_count
         time.sleep(self.random.uniform(0, 0.1))
         trip = Trip(way, 0, orders_before=self.order_count - before)
+        stalled_s = self.stalls.total_s
         trip.killed_ns = self.trip(way)
         assert KILLS[self.segment.kill_reason] == way
         self.wait(self.is_confirmed, f"the trip by {way} was not confirmed")
         record = read_kill(self.folder)
         assert record is not None
         assert record.reason == way
+        trip.stalled_ns = int((self.stalls.total_s - stalled_s) * 1e9)
         self.told.trips.append(trip)
         return trip
 
@@ -200,7 +206,7 @@ class Desk:
         """Read on in both venues' accounts of the orders that reached them."""
         for venue, ready in self.venues.ready.items():
             url = f"{ready['rest_url']}/admin/orders?after={self.cursors[venue]}"
-            with urllib.request.urlopen(url, timeout=5) as reply:
+            with urllib.request.urlopen(url, timeout=LIMIT_S) as reply:
                 found = json.loads(reply.read())
             self.cursors[venue] = found["next"]
             clock = self.segment.counters()["gateway"][venue]

@@ -99,13 +99,13 @@ def test_what_rests_is_cancelled_when_we_are_gone() -> None:
         async with Venue() as venue:
             await until(lambda: venue.exchange.matcher.books[0].bid_ticks)
             order = venue.rest_an_order()
-            made = await venue.gateway(10)
+            made = await venue.gateway(120)
             assert made.watches()
             await made.rest.close()  # no farewell
-            venue.ahead_s = 9.0
+            venue.ahead_s = 60.0
             await asyncio.sleep(0.05)
             assert order.is_open
-            venue.ahead_s = 11.0
+            venue.ahead_s = 121.0
             await until(lambda: not order.is_open)
 
     run(main)

@@ -25,7 +25,7 @@ def arb(folder: Path, *arguments: str) -> tuple[int, str, str]:
     environment = os.environ | {"ARB_STATE_DIR": str(folder)}
     done = subprocess.run(
         [sys.executable, "-m", "arbitrage.cli", *arguments],
-        env=environment, capture_output=True, text=True, timeout=30, check=False, cwd=folder.parent,
+        env=environment, capture_output=True, text=True, timeout=90, check=False, cwd=folder.parent,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import Stalls
 
 from arbitrage.config import load_settings
 
@@ -18,18 +19,19 @@ def run_demo(folder: Path, seconds: float, *args: str) -> dict[str, Any]:
     # three refusals in a row are nothing here, and a paused symbol tests nothing
     environment = {**os.environ, "TMPDIR": str(folder), "ARB_BREAKER_FAILURES": "1000"}
     command = [*START, "--seconds", str(seconds), "--max-hold-s", "1", *args]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env=environment,
-        timeout=seconds + 60,
-        check=False,
-    )
+    with Stalls() as stalls:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=folder,
+            env=environment,
+            timeout=seconds + 90,
+            check=False,
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     report: dict[str, Any] = json.loads(done.stdout)
-    return report
+    return report | {"stalled_ms": stalls.total_s * 1000}
 
 
 def check(report: dict[str, Any]) -> None:
@@ -37,7 +39,8 @@ def check(report: dict[str, Any]) -> None:
     assert report["open_legs_at_exit"] == 0
     assert report["drops"]["orders"] == 0
     assert report["incidents_forgotten"] == 0
-    naked, limit_ms = report["naked_leg_ms"], load_settings().risk.max_naked_ms
+    naked = report["naked_leg_ms"]
+    limit_ms = load_settings().risk.max_naked_ms + report["stalled_ms"]
     assert sum(bucket["count"] for bucket in naked["buckets"]) == naked["count"]
     broken = [told for told in report["incidents"] if "could not be brought back" in told["text"]]
     assert naked["max"] <= limit_ms or broken, "longer than the bound, and nobody was told"

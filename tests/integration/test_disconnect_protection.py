@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from patience import LIMIT_S
 from venue_kit import NAMES, keys, run, until
 
 from arbitrage.config import load_settings
@@ -86,19 +87,19 @@ def test_a_lost_line_has_what_rests_cancelled() -> None:
         async with Venue(institutional=True) as venue:
             await until(lambda: venue.exchange.matcher.books[0].bid_ticks)
             order = venue.rest_an_order()
-            made = await venue.gateway(5)
+            made = await venue.gateway(100)
             line = asyncio.ensure_future(made.private.run())
-            await made.private.wait_ready(5.0)
-            venue.ahead_s = 60.0
+            await made.private.wait_ready(LIMIT_S)
+            venue.ahead_s = 200.0
             await asyncio.sleep(0.1)
             assert order.is_open, "the line is there"
             made.private.stop()
             await line
             await made.close()
-            venue.ahead_s = 63.0
+            venue.ahead_s = 240.0
             await asyncio.sleep(0.3)
             assert order.is_open, "not for so long yet"
-            venue.ahead_s = 66.0
+            venue.ahead_s = 301.0
             await until(lambda: not order.is_open)
 
     run(main)
@@ -112,7 +113,7 @@ def test_an_account_that_may_not_trades_without(
         async with Venue(institutional=False) as venue:
             made = await venue.gateway(seconds)
             line = asyncio.ensure_future(made.private.run())
-            await made.private.wait_ready(5.0)
+            await made.private.wait_ready(LIMIT_S)
             made.private.stop()
             await line
             await made.close()

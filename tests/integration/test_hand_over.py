@@ -3,11 +3,12 @@
 import asyncio
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from patience import LIMIT_S
 from venue_kit import (
     ACK,
     DONE,
@@ -40,11 +41,17 @@ NOTICE = text_frame(
 )
 
 
-def announce(server: SimServer, after_s: float) -> None:
-    """Tell every socket of now that it will be closed, and close it then."""
-    for socket in list(server.sockets.values()):
+def announce(server: SimServer) -> Callable[[], None]:
+    """Tell every socket of now that it will be closed; returns what closes it."""
+    told = list(server.sockets.values())
+    for socket in told:
         socket.send(NOTICE)
-        asyncio.get_running_loop().call_later(after_s, socket.close, 4006, "upgrade")
+
+    def close() -> None:
+        for socket in told:
+            socket.close(4006, "upgrade")
+
+    return close
 
 
 @pytest.fixture
@@ -102,13 +109,15 @@ def test_no_row_loses_live_when_the_venue_upgrades(
             await asyncio.sleep(0.3)
             before = set(server.sockets)
             watching = asyncio.ensure_future(watched.watch())
-            announce(server, after_s=8.0)
+            close = announce(server)
             await until(lambda: all(feed.is_leaving for feed in watched.feeds), what="the notice")
             await until(
-                lambda: not any(feed.is_leaving for feed in watched.feeds), 8.0, "the hand-over"
+                lambda: not any(feed.is_leaving for feed in watched.feeds), what="the hand-over"
             )
             await asyncio.sleep(0.2)
             assert not before & set(server.sockets), "the old connections are left"
+            close()  # what is left already is nothing to lose
+            await asyncio.sleep(0.1)
             assert len(server.sockets) == lines, "nobody stands in any more"
             assert watched.states == {RowState.LIVE}
             assert watched.feed.connect_count == 2 * lines
@@ -116,7 +125,7 @@ def test_no_row_loses_live_when_the_venue_upgrades(
             watched.feed.stop()
             await task
 
-    run(main, 30.0)
+    run(main)
 
 
 def test_a_venue_that_closes_early_costs_no_more_than_a_reconnect(segment: Segment) -> None:
@@ -125,7 +134,7 @@ def test_a_venue_that_closes_early_costs_no_more_than_a_reconnect(segment: Segme
             watched = Watched(segment, server, "full", 1)
             task = asyncio.ensure_future(watched.feed.run())
             await until(lambda: segment.store.read_row("okx", 0).state == RowState.LIVE)
-            announce(server, after_s=0.0)
+            announce(server)()
             await until(lambda: watched.feed.connect_count >= 2)
             await until(lambda: segment.store.read_row("okx", 0).state == RowState.LIVE)
             watched.feed.stop()  # in the middle of the hand-over
@@ -133,7 +142,7 @@ def test_a_venue_that_closes_early_costs_no_more_than_a_reconnect(segment: Segme
             await until(lambda: not server.sockets)
             assert watched.feed.connect_count == 2, "one reconnect, and none after the stop"
 
-    run(main, 30.0)
+    run(main)
 
 
 def test_no_order_is_refused_when_the_venue_upgrades() -> None:
@@ -142,7 +151,7 @@ def test_no_order_is_refused_when_the_venue_upgrades() -> None:
     async def main() -> None:
         async with desk("okx") as made:
             before = set(made.server.sockets)
-            announce(made.server, after_s=3.0)
+            close = announce(made.server)
             sent: list[int] = []
             while not (made.gateway.connect_count == 2 and made.private.connect_count == 2):
                 sent.append(made.order(side=len(sent) % 2, lots=1))
@@ -157,11 +166,12 @@ def test_no_order_is_refused_when_the_venue_upgrades() -> None:
                 assert set(events) - {ACK} == {SENT, FILL, DONE}
             assert len(made.fills) == len({fill.trade_id for fill in made.fills}) >= len(sent)
             await until(lambda: not before & set(made.server.sockets), what="the old are left")
-            await asyncio.sleep(2.5)  # beyond the venue's own end of the old ones
+            close()
+            await asyncio.sleep(0.3)  # the venue's own end of the old ones is nobody's loss
             assert made.gateway.connect_count == made.private.connect_count == 2
             assert made.sender.is_attached
 
-    run(main, 30.0)
+    run(main)
 
 
 def test_a_line_that_finds_no_other_serves_until_the_venue_ends_it() -> None:
@@ -173,13 +183,15 @@ def test_a_line_that_finds_no_other_serves_until_the_venue_ends_it() -> None:
                 raise ConnectionRefusedError
 
             made.gateway._connector = refuse
-            announce(made.server, after_s=1.0)
+            close = announce(made.server)
             await asyncio.sleep(0.5)
             assert DONE in await made.ended(made.order())
+            assert made.gateway.connect_count == 1
             made.gateway._connector = connect
+            close()
             await until(lambda: made.gateway.connect_count == 2 and made.gateway.is_ready)
             with suppress(TimeoutError):
-                await made.private.wait_ready(2.0)
+                await made.private.wait_ready(LIMIT_S)
             assert DONE in await made.ended(made.order())
 
-    run(main, 30.0)
+    run(main)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from kill_kit import FAST_SIM, WAYS, Desk, desk, run_trader
+from patience import LIMIT_S
 from trader_kit import venues
 
 from arbitrage.core.risk import KILLS
@@ -75,7 +76,7 @@ def test_every_way_outlives_the_process(tmp_path: Path) -> None:
                     return
                 kill_flat(made, way)
                 os.kill(made.trader.child.pid, signal.SIGKILL)
-                made.trader.child.wait(5.0)
+                made.trader.child.wait(LIMIT_S)
 
 
 def kill_flat(made: Desk, way: str) -> None:
@@ -90,5 +91,5 @@ def check_still_killed(made: Desk, way: str) -> None:
     time.sleep(0.2)
     assert made.order_count == 0
     assert made.operator.call("status")["kill"]["reason"] == way
-    said = [line for line in made.trader.child.log_lines() if "started while the kill" in line]
+    said = [line for line in made.trader.log().splitlines() if "started while the kill" in line]
     assert len(said) == 1

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from patience import LIMIT_S, Patience
 from trader_kit import VENUES, Venues, trader, venues
 
 MAX_NAKED_MS = 1000
@@ -24,7 +25,7 @@ def take(sims: Venues, venue: str, **how: str) -> str:
         json.dumps({"symbol": "BTCUSDT"} | how).encode(),
         method="POST",
     )
-    with urllib.request.urlopen(request, timeout=5) as reply:
+    with urllib.request.urlopen(request, timeout=LIMIT_S) as reply:
         return str(json.load(reply)["taken"])
 
 
@@ -44,25 +45,21 @@ def test_a_leg_that_the_venue_takes_is_followed_by_the_other(
         before = sims.equity()
         with trader(tmp_path, sims.environment(), **HOLD) as running:
             segment = running.attach()
-            deadline = time.monotonic() + 30
-            while segment.counters()["strategy"]["pairs_opened"] < 1:
-                running.child.check()
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            running.wait_opened_pairs(segment, 1)
             held = coins(sims)
             assert held[0] == -held[1] != 0
             qty = f"{lots * LOT[venue]}" if lots else ""
             taken = Decimal(take(sims, venue, how=how, qty=qty))
             assert taken > 0
-            deadline = time.monotonic() + 3 * MAX_NAKED_MS / 1000
+            patience = Patience()
             while (counters := segment.counters()["strategy"])["pairs_closed"] < 1:
-                assert time.monotonic() < deadline, f"one leg stands alone: {coins(sims)}"
+                assert not patience.is_over(), f"one leg stands alone: {coins(sims)}"
                 time.sleep(0.01)
             assert coins(sims) == (0, 0), "what is left of a pair that was taken from leaves, too"
             assert counters["pairs_broken"] == 0
             assert running.stop() == 0
             report = running.report()
-            log = "\n".join(running.child.log_lines())
+            log = running.log()
         assert coins(sims) == (0, 0)
         after = sims.equity()
     assert counters["illegal_moves"] == 0

@@ -1,7 +1,6 @@
 """`arb pnl` beside a trader that holds pairs: read while it writes, valued at its own quotes."""
 
 import json
-import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -28,11 +27,7 @@ def test_what_stands_is_valued_at_the_running_trader_s_quotes(tmp_path: Path) ->
         hosts = {name: url for name, url in sims.environment().items() if name not in KEYS}
         with trader(tmp_path, hosts, ARB_MODE="paper", **HOLD) as running:
             segment = running.attach()
-            end_s = time.monotonic() + 20
-            while segment.counters()["strategy"]["pairs_opened"] < 1:
-                running.child.check()
-                assert time.monotonic() < end_s
-                time.sleep(0.01)
+            running.wait_opened_pairs(segment, 1)
             blind = earned(state, "--by", "pair")
             seen = earned(state, "--by", "pair", "--marks", running.name)
             assert running.stop() == 0

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import LIMIT_S, Patience
 from trader_kit import SYMBOLS, VENUES, trader, venues
 
 import arbitrage
@@ -71,7 +72,7 @@ def record(segment: Segment, folder: Path, work: Callable[[], None], **options: 
         work()
     finally:
         done.set()
-        runner.join(20.0)
+        runner.join(LIMIT_S)
     assert not runner.is_alive()
     return recorder
 
@@ -113,7 +114,7 @@ def test_lanes_are_merged_by_time_and_read_back(
     record(segment, tmp_path, work, compress=form)
     found = summary(tmp_path)
     offset_ns = found["wall_offset_ns"]
-    assert abs(offset_ns + segment.clock.now() - time.time_ns()) < 50_000_000
+    assert abs(offset_ns + segment.clock.now() - time.time_ns()) < 1_000_000_000
     for index, venue in enumerate(VENUES):
         told = [(at_ns + offset_ns, payload) for at_ns, which, payload in sent if which == index]
         path = find_frames(tmp_path, venue)
@@ -149,12 +150,12 @@ def test_new_files_by_size_and_by_age(
 
     def work() -> None:
         nonlocal count
-        deadline_s = time.monotonic() + 10
+        patience = Patience()
         while len(list((tmp_path / "size").glob("bybit.*.frames.gz"))) < 4:
             write(segment, 0, 0, os.urandom(500).hex().encode())
             count += 1
             time.sleep(0.0002)
-            assert time.monotonic() < deadline_s
+            assert not patience.is_over()
 
     record(segment, tmp_path / "size", work, rotate_bytes=50_000)
     pieces = sorted((tmp_path / "size").glob("bybit.*.frames.gz"))
@@ -165,11 +166,11 @@ def test_new_files_by_size_and_by_age(
     assert len(list(read_frames(whole))) == count, "pieces may simply be joined"
 
     def wait() -> None:
-        deadline_s = time.monotonic() + 10
+        patience = Patience()
         while len(list((tmp_path / "age").glob("okx.*.frames.gz"))) < 2:
             write(segment, 0, 1, b"{}")
             time.sleep(0.01)
-            assert time.monotonic() < deadline_s
+            assert not patience.is_over()
 
     record(segment, tmp_path / "age", wait, rotate_s=0.1)
     assert (tmp_path / "age" / "bybit.0002.frames.gz").exists(), "both venues turn over together"
@@ -253,10 +254,10 @@ def arb(*arguments: str) -> "subprocess.Popen[str]":
 
 
 def wait_for(what: Callable[[], bool], program: "subprocess.Popen[str]") -> None:
-    deadline_s = time.monotonic() + 20
+    patience = Patience()
     while not what():
         assert program.poll() is None, program.stderr and program.stderr.read()
-        assert time.monotonic() < deadline_s
+        assert not patience.is_over()
         time.sleep(0.02)
 
 
@@ -302,7 +303,7 @@ def test_a_recorded_trader_is_replayed(
         ended_s = time.monotonic() + 2.5
         wait_for(lambda: time.monotonic() > ended_s, program)
         assert running.stop() == 0
-        assert program.wait(20) == 0
+        assert program.wait(LIMIT_S) == 0
         assert program.stderr is not None
         assert "the trader ended" in program.stderr.read()
         feed = segment.counters()["feed"]
@@ -370,7 +371,7 @@ def test_a_trader_that_is_killed_ends_its_recording(tmp_path: Path) -> None:
         made.kill()
         made.wait()
     try:
-        assert program.wait(20) == 0
+        assert program.wait(LIMIT_S) == 0
         found = summary(out)
         assert found["why"] == "the trader ended"
         numbers = sorted(
@@ -423,14 +424,14 @@ def test_signals_end_it_cleanly(
     wait_for(lambda: (out / "okx.frames.gz.part").exists(), program)
     write(segment, 0, 1, b'{"last":1}')
     program.send_signal(number)
-    assert program.wait(10) == 0
+    assert program.wait(LIMIT_S) == 0
     assert [payload for _, payload in lines(out, "okx")] == [b'{"last":1}']
     assert summary(out)["why"] == "asked to stop"
 
 
 def test_no_trader_is_one_clear_line(tmp_path: Path) -> None:
     program = arb("record", "nobody-here", "--out", str(tmp_path / "out"))
-    assert program.wait(20) != 0
+    assert program.wait(LIMIT_S) != 0
     assert program.stderr is not None
     said = program.stderr.read()
     assert said.count("\n") == 1

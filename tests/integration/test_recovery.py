@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from patience import LIMIT_S, Patience
 from trader_kit import KEYS, Trader, Venues, credentials, trader, venues
 
 from arbitrage.core.risk import PAUSES
@@ -18,11 +19,11 @@ from arbitrage.venues.bybit.rest import BybitRest
 HOLD = {"ARB_MAX_HOLD_S": "600", "ARB_TAKE_PROFIT_BPS": "1000", "ARB_STOP_BPS": "1000"}
 
 
-def wait_for(done: Callable[[], bool], running: Trader, timeout_s: float = 20.0) -> None:
-    deadline = time.monotonic() + timeout_s
+def wait_for(done: Callable[[], bool], running: Trader, timeout_s: float = LIMIT_S) -> None:
+    patience = Patience(timeout_s)
     while not done():
         running.child.check()
-        assert time.monotonic() < deadline, "it did not come to that"
+        assert not patience.is_over(), "it did not come to that"
         time.sleep(0.01)
 
 
@@ -37,7 +38,7 @@ def kill_with_pairs(folder: Path, environment: dict[str, str], **settings: str) 
         wait_for(lambda: opened(segment) >= 2, running)
         count = opened(segment)
         os.kill(running.child.pid, signal.SIGKILL)
-        running.child.wait(5)
+        running.child.wait(LIMIT_S)
     return count
 
 
@@ -61,7 +62,7 @@ def positions(sims: Venues) -> dict[str, dict[str, Decimal]]:
 
 def refused(folder: Path, environment: dict[str, str]) -> str:
     with trader(folder, environment, **HOLD) as running:
-        assert running.child.wait(20) == 1
+        assert running.child.wait(LIMIT_S) == 1
         return running.child.last_words()
 
 
@@ -77,7 +78,7 @@ def test_pairs_are_taken_over_again_and_again_and_closed_in_the_end(tmp_path: Pa
                 strategy = segment.counters()["strategy"]
                 assert strategy["pairs_adopted"] >= len(held["bybit"])
                 running.child.signal(signal.SIGKILL)
-                running.child.wait(5)
+                running.child.wait(LIMIT_S)
             held = positions(sims)
         with trader(tmp_path, sims.environment(), **HOLD) as last:
             last.attach()
@@ -124,11 +125,11 @@ def test_a_trade_from_outside_while_it_was_down_stops_it_until_closed_by_hand(
             segment = running.attach()
             wait_for(lambda: opened(segment) >= 1, running)
             os.kill(running.child.pid, signal.SIGKILL)
-            running.child.wait(5)
+            running.child.wait(LIMIT_S)
         held = positions(sims)
         by_hand(sims, "Buy", "0.003")
         with trader(tmp_path, environment, **(HOLD | settings)) as running:
-            assert running.child.wait(20) == 1
+            assert running.child.wait(LIMIT_S) == 1
             words = running.child.last_words()
         qty = held["bybit"]["BTCUSDT"]
         assert f"bybit says {qty + Decimal('0.003')} BTCUSDT, expected were {qty}" in words
@@ -162,7 +163,7 @@ def test_a_position_by_hand_pauses_its_symbol_and_trading_alone_never_does(tmp_p
             segment = running.attach()
             by_hand(sims, "Buy", "0.004")
             wait_for(lambda: bool(segment.pause_reasons(0) & bit), running)
-            log = "\n".join(running.child.log_lines())
+            log = running.log()
             assert [segment.pause_reasons(index) & bit for index in (1, 2)] == [0, 0]
             assert running.stop() == 0
     assert "BTCUSDT: the venue says that we hold 0.004, the strategy counts 0.000" in log

@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 
 import pytest
+from patience import LIMIT_S
 from venue_kit import NAMES, REST, VENUES, keys, run, simulated, until
 
 from arbitrage.config import Settings, load_settings
 from arbitrage.errors import ConnectorError
 from arbitrage.fills import BUY as BOUGHT
 from arbitrage.instruments import Instrument
+from arbitrage.runtime import recovery
 from arbitrage.runtime.recovery import Recovered, recover
 from arbitrage.sim.account import Order
 from arbitrage.sim.matching import BUY, SELL
@@ -132,7 +134,9 @@ def test_an_order_of_somebody_else_that_rests_ends_the_start(venue: str) -> None
     run(main)
 
 
-def test_an_order_that_was_still_under_way_is_waited_for() -> None:
+def test_an_order_that_was_still_under_way_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "ABSENT_AFTER_S", LIMIT_S)
+
     async def main() -> None:
         async with opened() as desk:
             task = asyncio.ensure_future(desk.recover(desk.past(age_s=0.0)))
@@ -145,13 +149,17 @@ def test_an_order_that_was_still_under_way_is_waited_for() -> None:
     run(main)
 
 
-def test_an_order_that_no_venue_knows_is_dead_when_its_time_is_past() -> None:
+def test_an_order_that_no_venue_knows_is_dead_when_its_time_is_past(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recovery, "ABSENT_AFTER_S", LIMIT_S)
+
     async def main() -> None:
         async with opened() as desk:
             begun_s = time.monotonic()
-            found = await desk.recover(desk.past(age_s=60.0))
+            found = await desk.recover(desk.past(age_s=LIMIT_S + 1.0))
             assert found.plan.adopt == ()
-            assert time.monotonic() - begun_s < 0.8, "an old order is not waited for"
+            assert time.monotonic() - begun_s < LIMIT_S, "an old order is not waited for"
 
     run(main)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import LIMIT_S, Patience, Stalls
 from trader_kit import trader, venues
 
 from arbitrage.config import load_settings
@@ -38,7 +39,6 @@ SETTINGS = {
 }
 CORES_NEEDED = 4
 MORE_MS = 5.0  # what we may need beside the venue's own time
-PATIENCE_S = 40.0  # more, for a first refused leg
 
 
 def run(folder: Path, seconds: float) -> dict[str, Any]:
@@ -47,19 +47,21 @@ def run(folder: Path, seconds: float) -> dict[str, Any]:
     plan.write_text(PLAN)
     more = ("--faults", str(plan), "--fees-bps", "0")
     with (
+        Stalls() as stalls,
         venues(folder, rate=2000, extra=more) as sims,
         trader(folder, sims.environment(), **SETTINGS) as running,
     ):
         segment = running.attach()
-        enough_s = time.monotonic() + seconds
+        enough_s, patience = time.monotonic() + seconds, Patience(seconds + LIMIT_S)
         while time.monotonic() < enough_s or not segment.counters()["strategy"]["pairs_unwound"]:
             assert segment.alive
-            assert time.monotonic() < enough_s + PATIENCE_S, "no leg was refused"
+            assert not patience.is_over(), "no leg was refused"
             time.sleep(0.1)
         segment.close()
         assert running.stop() == 0
         report = running.report()
     report["round_trip_ms"] = round_trip_ms(folder / "state")
+    report["stalled_ms"] = stalls.total_s * 1000
     return report
 
 
@@ -84,7 +86,7 @@ def round_trip_ms(state: Path) -> float:
 def check(report: dict[str, Any]) -> dict[str, Any]:
     """Hold every time a leg stood alone to the bound; return those after a refusal."""
     naked: dict[str, Any] = report["naked_leg_ms"]
-    assert naked["max"] <= load_settings().risk.max_naked_ms
+    assert naked["max"] <= load_settings().risk.max_naked_ms + report["stalled_ms"]
     assert report["pairs"]["broken"] == 0
     refused: dict[str, Any] = naked["by_cause"]["leg failed"]
     assert refused["count"] > 0
@@ -92,8 +94,7 @@ def check(report: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_refused_leg_never_leaves_the_other_alone_for_long(tmp_path: Path) -> None:
-    refused = check(run(tmp_path, 5))
-    assert refused["max"] <= load_settings().risk.max_naked_ms
+    check(run(tmp_path, 5))
 
 
 @pytest.mark.long

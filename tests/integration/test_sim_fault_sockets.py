@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from patience import LIMIT_S
 from picows import WSError, WSListener, WSMsgType, ws_connect
 from venue_kit import run, simulated, until
 
@@ -59,11 +60,11 @@ def test_a_line_is_reset_and_another_closed() -> None:
         async with simulated("bybit", admin=True) as server:
             transport, ear = await listen(server)
             assert (await arm(server, {"what": "reset"}))["status"] == 200
-            await asyncio.wait_for(ear.ended.wait(), 3)
+            await asyncio.wait_for(ear.ended.wait(), LIMIT_S)
             assert transport.close_handshake is None or transport.close_handshake.recv is None
             transport, ear = await listen(server)
             await arm(server, {"what": "close", "code": 1012, "reason": "restart"})
-            await asyncio.wait_for(ear.ended.wait(), 3)
+            await asyncio.wait_for(ear.ended.wait(), LIMIT_S)
             assert transport.close_handshake.recv.code == 1012
 
     run(main)
@@ -147,7 +148,7 @@ def test_the_command_reads_a_plan_and_says_what_is_wrong(tmp_path: Path) -> None
     for venue in ("bybit", "both"):
         done = subprocess.run(
             [sys.executable, "-m", "arbitrage.sim", "--venue", venue, "--faults", str(path)],
-            capture_output=True, text=True, check=False, timeout=30)
+            capture_output=True, text=True, check=False, timeout=90)
         assert done.returncode == 2
         assert done.stderr.strip() == (
             f"error: --faults {path}: fault plan: rule 0 (drop): probability was 2; probability "
@@ -163,7 +164,7 @@ def test_a_plan_from_a_file_is_in_force_at_once(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     async def main() -> None:
-        await until(ready.exists, 15, "the simulator")
+        await until(ready.exists, what="the simulator")
         urls = json.loads(ready.read_text())
         with pytest.raises(WSError, match="503"):
             await ws_connect(Ear, urls["public_ws_url"])
@@ -172,4 +173,4 @@ def test_a_plan_from_a_file_is_in_force_at_once(tmp_path: Path) -> None:
         run(main)
     finally:
         child.terminate()
-        child.wait(10)
+        child.wait(LIMIT_S)

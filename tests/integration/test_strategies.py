@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import LIMIT_S, Patience
 from trader_kit import trader, venues
 
 from arbitrage.core.segment import Segment
@@ -43,11 +44,11 @@ def books_agree(report: dict[str, Any], before: Decimal, after: Decimal) -> bool
     return after - before == sum(Decimal(text) for text in report["ledger"].values())
 
 
-def wait_for(segment: Segment, done: Callable[[dict[str, int]], bool], timeout_s: float) -> None:
+def wait_for(segment: Segment, done: Callable[[dict[str, int]], bool]) -> None:
     """Wait until the strategy's counters say so."""
-    deadline = time.monotonic() + timeout_s
+    patience = Patience()
     while not done(segment.counters()["strategy"]):
-        assert time.monotonic() < deadline, segment.counters()["strategy"]
+        assert not patience.is_over(), segment.counters()["strategy"]
         time.sleep(0.02)
 
 
@@ -61,7 +62,7 @@ def test_funding_is_captured_and_the_books_agree_with_both_venues(tmp_path: Path
             ARB_FUNDING_MIN_BPS="5", ARB_FUNDING_STOP_BPS="1000",
         ) as running:  # fmt: skip
             segment = running.attach()
-            wait_for(segment, lambda counts: counts["pairs_closed"] >= 1, 40.0)
+            wait_for(segment, lambda counts: counts["pairs_closed"] >= 1)
             assert running.stop() == 0, running.child.last_words()
         report = running.report()
         assert books_agree(report, before, hosts.equity())
@@ -95,16 +96,17 @@ def test_a_strategy_that_fails_costs_the_trader_nothing_but_its_advice(
         }  # fmt: skip
         with trader(tmp_path, hosts.environment(), **settings) as running:
             segment = running.attach()
-            wait_for(segment, lambda counts: counts["pairs_intent"] == 1, 20.0)
+            wait_for(segment, lambda counts: counts["pairs_intent"] >= 1)
             if how == "close":
-                wait_for(segment, lambda counts: counts["pairs_closed"] == 1, 20.0)
+                wait_for(segment, lambda counts: counts["pairs_closed"] == 1)
             else:
+                wait_for(segment, lambda _: said in running.log())
                 time.sleep(0.5)
                 assert segment.counters()["strategy"]["pairs_closed"] == 0
             turns = segment.counters()["detector"]["ticks"]
-            wait_for(segment, lambda _: segment.counters()["detector"]["ticks"] > turns, 5.0)
+            wait_for(segment, lambda _: segment.counters()["detector"]["ticks"] > turns)
             assert running.stop() == 0, running.child.last_words()
-            log = "\n".join(running.child.log_lines())
+            log = running.log()
         assert said in log
         report = running.report()
         assert books_agree(report, before, hosts.equity())
@@ -121,7 +123,7 @@ def test_a_failed_strategy_is_started_again_and_takes_up_its_pair(tmp_path: Path
         }  # fmt: skip
         with trader(tmp_path, hosts.environment(), **settings) as running:
             segment = running.attach()
-            wait_for(segment, lambda counts: counts["pairs_closed"] >= 2, 30.0)
+            wait_for(segment, lambda counts: counts["pairs_closed"] >= 2)
             assert running.stop() == 0, running.child.last_words()
         report = running.report()
     (figures,) = report["strategies"]
@@ -138,7 +140,7 @@ def test_a_strategy_that_cannot_be_loaded_stops_the_start(tmp_path: Path) -> Non
         name = f"{tmp_path}/mine.py:Mine"
         settings = {"ARB_SYMBOLS": "BTCUSDT", "ARB_STRATEGY": name}
         with trader(tmp_path, hosts.environment(), **settings) as running:
-            assert running.child.wait(40) == 2
+            assert running.child.wait(LIMIT_S) == 2
             assert said in running.child.last_words()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from patience import LIMIT_S
 from trader_kit import KEYS, VENUES, Proxy, trader, venues
 
 from arbitrage.cli.pnl import pnl
@@ -118,12 +119,9 @@ def test_a_signal_with_pairs_open_flattens_and_exits_0(tmp_path: Path, number: i
         settings = {"ARB_MAX_HOLD_S": "3600", "ARB_TAKE_PROFIT_BPS": "500", "ARB_STOP_BPS": "900"}
         with trader(tmp_path, sims.environment(), **settings) as running:
             segment = running.attach()
-            deadline = time.monotonic() + 20
-            while segment.counters()["strategy"]["pairs_opened"] < 1:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            running.wait_opened_pairs(segment, 1)
             running.child.signal(number)
-            assert running.child.wait(20) == 0
+            assert running.child.wait(LIMIT_S) == 0
             report = running.report()
             last = running.child.log_lines()[-1]
         assert " INFO " in last
@@ -169,7 +167,7 @@ def test_a_killed_trader_is_followed_by_the_next(tmp_path: Path) -> None:
         with trader(tmp_path, hosts, ARB_MODE="paper") as first:
             run = first.attach().run
             os.kill(first.child.pid, signal.SIGKILL)
-            first.child.wait(5)
+            first.child.wait(LIMIT_S)
             name = first.name
         assert Path(f"/dev/shm/arbitrage.{name}").exists()
         with trader(tmp_path, hosts, ARB_MODE="paper", ARB_NAME=name) as second:
@@ -187,7 +185,7 @@ def test_a_killed_trader_is_followed_by_the_next(tmp_path: Path) -> None:
 def last_words(tmp_path: Path, environment: dict[str, str], **settings: str) -> tuple[int, str]:
     """Run a trader that cannot start; return its exit code and its last line."""
     with trader(tmp_path, environment, **settings) as running:
-        code = running.child.wait(60)
+        code = running.child.wait(LIMIT_S)
         assert code is not None
         return code, running.child.last_words()
 
@@ -275,10 +273,7 @@ def test_a_feed_that_fails_for_good_still_lets_the_pairs_be_flattened(tmp_path: 
         settings = {"ARB_MAX_HOLD_S": "3600", "ARB_TAKE_PROFIT_BPS": "500", "ARB_STOP_BPS": "900"}
         with trader(tmp_path, environment, **settings) as running:
             segment = running.attach()
-            deadline = time.monotonic() + 20
-            while segment.counters()["strategy"]["pairs_opened"] < 1:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            running.wait_opened_pairs(segment, 1)
             proxy.cut()
             time.sleep(1.0)
             states = segment.store.state[1, :3].tolist()
@@ -297,12 +292,9 @@ def test_a_dead_venue_leaves_a_named_position(tmp_path: Path) -> None:
         settings = {"ARB_MAX_HOLD_S": "3600", "ARB_TAKE_PROFIT_BPS": "500", "ARB_STOP_BPS": "900"}
         with trader(tmp_path, sims.environment(), **settings) as running:
             segment = running.attach()
-            deadline = time.monotonic() + 20
-            while segment.counters()["strategy"]["pairs_opened"] < 1:
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            running.wait_opened_pairs(segment, 1)
             sims.kill("okx")
-            assert running.stop(30) == 1
+            assert running.stop() == 1
             words = running.child.last_words()
     assert "could not be closed within 5 s" in words
     leg = r"(long|short) [0-9.]+ contracts? \([0-9.]+ [A-Z]+\) of [A-Z]+-USDT-SWAP at okx"

@@ -5,6 +5,7 @@ import logging
 import time
 
 import pytest
+from patience import LIMIT_S
 from venue_kit import (
     ACK,
     DONE,
@@ -136,13 +137,11 @@ def test_a_lost_acknowledgement_resolves_from_the_pushes(venue: str) -> None:
 @pytest.mark.parametrize("venue", VENUES)
 def test_no_answer_and_no_push_is_asked_for_and_never_sent_again(venue: str) -> None:
     async def main() -> None:
-        async with desk(venue) as d:
+        async with desk(venue, ack_timeout_s=0.3) as d:
             mute(d.server, "trade" if venue == "bybit" else "private")
             d.server.send_pushes = lambda: d.server.exchange.take_pushes() and None
-            started = time.monotonic()
             silent = d.order()
             events = await d.ended(silent)
-            assert time.monotonic() - started < 1.3
             assert events[:2] == [SENT, TIMEOUT]
             assert set(events) == {SENT, TIMEOUT, FILL, DONE}
             assert d.event(silent, DONE)[1] == 10
@@ -157,7 +156,7 @@ def test_no_answer_and_no_push_is_asked_for_and_never_sent_again(venue: str) -> 
 @pytest.mark.parametrize("venue", VENUES)
 def test_an_order_that_never_arrived_is_rejected_only_after_its_expiry(venue: str) -> None:
     async def main() -> None:
-        async with desk(venue, absent_after_s=1.0) as d:
+        async with desk(venue, ack_timeout_s=0.3, absent_after_s=1.0) as d:
             d.server.exchange.on_frame = lambda conn, payload: []  # type: ignore[method-assign]
             started = time.monotonic()
             lost = d.order()
@@ -178,7 +177,7 @@ def test_executions_missed_while_away_are_caught_up_once(venue: str) -> None:
             # the private line drops; an order fills meanwhile; the line comes back
             d.private.drop()
             missed = d.order()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(LIMIT_S):
                 # looked at in every turn of the loop: the line may be back within milliseconds
                 while d.private.is_ready:  # noqa: ASYNC110
                     await asyncio.sleep(0)
@@ -221,7 +220,7 @@ def test_orders_can_go_over_rest(venue: str) -> None:
             line = GATEWAY[venue]("", keys(), d.rest, d.sender, d.tracker, [d.symbol])
             line.send_over_rest()
             task = asyncio.ensure_future(line.run())
-            await line.wait_ready(1)
+            await line.wait_ready(LIMIT_S)
             placed = d.order()
             assert set(await d.ended(placed)) - {ACK} == {SENT, FILL, DONE}
             refused = d.order(side=1, lots=100, flags=1, ticks=0)

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from patience import LIMIT_S, Patience
+
 import arbitrage
 from arbitrage.config import Credentials
 from arbitrage.core.segment import Segment
@@ -54,7 +56,7 @@ class Venues:
     def kill(self, venue: str) -> None:
         """End a venue as a power cut would."""
         self._children[venue].signal(signal.SIGKILL)
-        self._children[venue].wait(5.0)
+        self._children[venue].wait(LIMIT_S)
 
     def environment(self) -> dict[str, str]:
         """Return the hosts and keys a trader needs."""
@@ -81,7 +83,7 @@ class Venues:
         url = f"{self.ready[venue]['rest_url']}/admin/instrument"
         request = urllib.request.Request(url, json.dumps(fields).encode(), method="POST")
         try:
-            with urllib.request.urlopen(request, timeout=5) as reply:
+            with urllib.request.urlopen(request, timeout=LIMIT_S) as reply:
                 return int(reply.status)
         except urllib.error.HTTPError as error:
             return error.code
@@ -115,7 +117,7 @@ def venues(
             arguments += ["--ws-port", "0", "--rest-port", "0", "--ready-file", str(path), *extra]
             children[venue] = Child(f"sim {venue}", arguments, environment, folder)
         for venue, child in children.items():
-            ready[venue] = child.wait_ready(folder / f"{venue}.ready", 20.0)
+            ready[venue] = child.wait_ready(folder / f"{venue}.ready", LIMIT_S)
         yield Venues(ready, children)
     finally:
         for child in children.values():
@@ -127,6 +129,7 @@ class Trader:
 
     def __init__(self, folder: Path, environment: Mapping[str, str], **settings: str) -> None:
         self.name = f"test-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+        self._folder = folder
         self.report_path = folder / "report.json"
         self.settings = {
             "ARB_NAME": self.name,
@@ -135,6 +138,8 @@ class Trader:
             "ARB_MODE": "testnet",
             "ARB_MAX_HOLD_S": "1",
             "ARB_JOURNAL_RECORDS": "16384",
+            # on a machine that stalls, orders of one leg alone come too late and are refused
+            "ARB_BREAKER_FAILURES": "1000",
         } | settings
         base = {key: text for key, text in os.environ.items() if key not in KEYS}
         self.child = Child(
@@ -145,10 +150,10 @@ class Trader:
             orphan_signal=signal.SIGTERM,
         )
 
-    def attach(self, timeout_s: float = 20.0) -> Segment:
+    def attach(self, timeout_s: float = LIMIT_S) -> Segment:
         """Wait until the trader is ready and attach to it."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+        patience = Patience(timeout_s)
+        while not patience.is_over():
             self.child.check()
             try:
                 segment = arbitrage.attach(self.name)
@@ -159,19 +164,30 @@ class Trader:
             time.sleep(0.02)
         raise TimeoutError(f"{self.name} was not ready within {timeout_s} s")
 
-    def wait_closed_pairs(self, segment: Segment, count: int, timeout_s: float = 30.0) -> None:
+    def wait_closed_pairs(self, segment: Segment, count: int, timeout_s: float = LIMIT_S) -> None:
         """Wait until so many pairs have closed."""
-        deadline = time.monotonic() + timeout_s
-        while segment.counters()["strategy"]["pairs_closed"] < count:
-            self.child.check()
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"{count} pairs did not close: {segment.counters()['strategy']}")
-            time.sleep(0.02)
+        self._wait_pairs(segment, "closed", count, timeout_s)
 
-    def stop(self, timeout_s: float = 20.0) -> int | None:
+    def wait_opened_pairs(self, segment: Segment, count: int) -> None:
+        """Wait until so many pairs have been opened."""
+        self._wait_pairs(segment, "opened", count, LIMIT_S)
+
+    def _wait_pairs(self, segment: Segment, what: str, count: int, timeout_s: float) -> None:
+        patience = Patience(timeout_s)
+        while (counters := segment.counters()["strategy"])[f"pairs_{what}"] < count:
+            self.child.check()
+            if patience.is_over():
+                raise TimeoutError(f"{count} pairs were not {what}: {counters}")
+            time.sleep(0.01)
+
+    def stop(self, timeout_s: float = LIMIT_S) -> int | None:
         """Send SIGTERM; return the exit code, None when it did not end."""
         self.child.signal(signal.SIGTERM)
         return self.child.wait(timeout_s)
+
+    def log(self) -> str:
+        """Return all that the trader has logged."""
+        return (self._folder / f"{self.child.title}.log").read_text()
 
     def report(self) -> dict[str, Any]:
         """Return what the trader reported at its end."""

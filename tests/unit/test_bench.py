@@ -13,9 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
-pytestmark = pytest.mark.skipif(
-    shutil.which(os.environ.get("CC", "gcc")) is None, reason="the benchmarks compile C"
-)
+pytestmark = [
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(
+        shutil.which(os.environ.get("CC", "gcc")) is None, reason="the benchmarks compile C"
+    ),
+]
 
 benchmarks = pytest.importorskip("benchmarks.__main__")
 harness = pytest.importorskip("benchmarks.harness")
@@ -30,7 +33,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
     command = [sys.executable, "-m", "benchmarks", "--seconds", "0.1", "--json", "-"]
     done = subprocess.run(
         [*command, "--results", str(folder)],
-        cwd=ROOT, capture_output=True, text=True, timeout=100, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=500, check=False,
         env=os.environ | {"ARB_REAL_DATA": str(folder)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
