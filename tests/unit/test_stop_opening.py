@@ -15,7 +15,7 @@ def test_opening_stops_with_one_clear_error(caplog: pytest.LogCaptureFixture) ->
     segment = SimpleNamespace(steer=lambda **flags: steered.append(flags))
     core: Any = SimpleNamespace(segment=segment)
     nothing: Any = None
-    gateways = Gateways(nothing, core, nothing, nothing)
+    gateways = Gateways(nothing, core, nothing, nothing, nothing)
     for number in range(3):
         gateways._stop_opening(ConnectorError(f"order {number}: banned", venue="okx", code=50110))
     gateways._stop_opening(ConnectorError("banned", venue="bybit", code=10008))
