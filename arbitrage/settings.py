@@ -359,7 +359,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1
     tap_mb: Annotated[
         int,
-        _env("ARB_TAP_MB", "MB of raw frames kept for `arb record`, 0: off", ge=0, le=1024),
+        _env("ARB_TAP_MB", "MB kept for `arb record`, 0: off", ge=0, le=1024),
     ] = 0
     loop_mode: Annotated[LoopMode, _env("ARB_LOOP_MODE", "how a feed loop waits")] = "adaptive"
     stages: Annotated[

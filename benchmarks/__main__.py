@@ -19,6 +19,7 @@ from benchmarks import (
     journal,
     parse_frames,
     replay_frames,
+    replay_records,
     risk_gate,
     spread,
     spsc_ring,
@@ -37,6 +38,7 @@ MODULES = (
     journal,
     frame_to_opportunity,
     replay_frames,
+    replay_records,
 )
 QUESTIONS: tuple[Question, ...] = tuple(item for part in MODULES for item in part.QUESTIONS)
 RESULTS = Path(__file__).parent / "results"
