@@ -16,6 +16,7 @@ __all__ = [
     "MoneyLine",
     "PairLine",
     "RateLine",
+    "RejectLine",
     "decode_board",
     "encode_board",
 ]
@@ -89,6 +90,14 @@ class RateLine(msgspec.Struct, kw_only=True):
     allowed: float
 
 
+class RejectLine(msgspec.Struct, kw_only=True):
+    """Orders that came back refused: by a venue with its code, or here before they left."""
+
+    venue: str
+    reason: str
+    count: int
+
+
 class IncidentLine(msgspec.Struct, kw_only=True):
     """One thing that went wrong; `number` counts from 1 in the run and stays with it."""
 
@@ -140,6 +149,7 @@ class Board(msgspec.Struct, kw_only=True):
     day_result_usd: float = 0.0
     limits: list[LimitLine] = []
     refusals: dict[str, int] = {}
+    rejects: list[RejectLine] = []
     rates: list[RateLine] = []
     incidents: list[IncidentLine] = []
     paused: dict[str, list[str]] = {}

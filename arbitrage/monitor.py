@@ -9,7 +9,12 @@ __all__ = ["monitor"]
 
 
 @click.command()
-@click.option("--name", help="Name of the trader's segment; default: ARB_NAME, arbitrage.")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="Name of the trader's segment, again for each; default: ARB_NAME, arbitrage.",
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -18,7 +23,7 @@ __all__ = ["monitor"]
     show_default=True,
     help="Port to listen on; 0: any.",
 )
-def monitor(name: str | None, host: str, port: int) -> int:
+def monitor(names: tuple[str, ...], host: str, port: int) -> int:
     """Serve a running trader's page, /metrics (Prometheus) and /health (JSON).
 
     \b
@@ -31,14 +36,15 @@ def monitor(name: str | None, host: str, port: int) -> int:
     from arbitrage.cold.log import setup_logging
 
     setup_logging("WARNING")
-    overrides = {"ARB_NAME": name} if name else {}
-    settings = load_settings(overrides=overrides, needs_keys=False)
+    for name in names:  # each is checked
+        load_settings(overrides={"ARB_NAME": name}, needs_keys=False)
+    settings = load_settings(needs_keys=False)
     setup_logging(settings.log_level)
 
     import arbitrage
     from arbitrage.cold.monitor import serve
 
-    return serve(settings.name, host, port, settings.monitor_token, arbitrage.attach)
+    return serve(names or (settings.name,), host, port, settings.monitor_token, arbitrage.attach)
 
 
 if __name__ == "__main__":

@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from arbitrage.board import Board, decode_board
+from arbitrage.board import Board
 from arbitrage.cold.attached import Attached
 from arbitrage.cold.deck_lines import Deck, OpportunityLine, QueueLine, StageLine, VenueLine
 from arbitrage.cold.deck_opportunities import OpportunityBook
 from arbitrage.cold.deck_stages import StageClock
-from arbitrage.cold.feed_metrics import ROW_STATES, FeedLine
+from arbitrage.cold.metrics.feeds import ROW_STATES, FeedLine
+from arbitrage.cold.metrics.snapshot import read_board
 from arbitrage.core.segment import VENUES, Segment
 
 __all__ = [
@@ -135,17 +136,6 @@ class DeckReader:
             # every other point, and from now on at this distance
             del self._pnl[1::2]
             self._pnl_step_ns = (self._pnl[-1][0] - self._pnl[0][0]) // len(self._pnl)
-
-
-def read_board(segment: Segment) -> Board | None:
-    """Return what the trader's main thread knows; None before it wrote any."""
-    text = segment.board
-    if text is None:
-        return None
-    try:
-        return decode_board(text)
-    except msgspec.MsgspecError:  # of another release: then there is none for us
-        return None
 
 
 def _venues(run: _Attachment) -> list[VenueLine]:

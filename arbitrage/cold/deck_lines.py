@@ -6,7 +6,7 @@
 import msgspec
 
 from arbitrage.board import IncidentLine, KillLine, LimitLine, MoneyLine, PairLine, RateLine
-from arbitrage.cold.feed_metrics import FeedLine
+from arbitrage.cold.metrics.feeds import FeedLine
 
 __all__ = ["Deck", "OpportunityLine", "QueueLine", "StageLine", "VenueLine"]
 

@@ -21,6 +21,7 @@ class GatewayCounters:
 @disjoint_base
 class ExecPublisher:
     counters: GatewayCounters
+    reject_codes: dict[int, int]
     def __init__(self, ring: MpscRing, counters: GatewayCounters | None = None) -> None: ...
     def publish(
         self,

@@ -15,6 +15,7 @@ from arbitrage.board import (
     MoneyLine,
     PairLine,
     RateLine,
+    RejectLine,
     encode_board,
 )
 from arbitrage.core.board import BOARD_BYTES_MAX
@@ -32,6 +33,11 @@ __all__ = ["BoardWriter"]
 PERIOD_S = 0.25
 INCIDENTS_MAX = 150
 _UNITS = {"_usd": "USD", "_bps": "bps", "_per_s": "orders/s", "_ms": "ms"}
+# codes of core.gateway; a venue's own are larger
+_REFUSED_HERE = {
+    1: "not connected", 2: "no template", 3: "not encodable", 4: "no buffer",
+    5: "too many pending", 6: "not found", 7: "blind", 8: "rate", 0xFFFFFFFE: "killed",
+}  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -88,6 +94,7 @@ class BoardWriter:
             day_result_usd=facts["day_result_usd"],
             limits=self._limits(facts["limits"]),
             refusals=refusals(trader.segment.counters()["strategy"]),
+            rejects=self._rejects(),
             rates=self._rates(),
             incidents=self._incidents(),
             paused=facts["paused"],
@@ -181,6 +188,13 @@ class BoardWriter:
             )
             for name, limit in limits.items()
             if limit
+        ]
+
+    def _rejects(self) -> list[RejectLine]:
+        return [
+            RejectLine(venue=venue, reason=_REFUSED_HERE.get(code, str(code)), count=count)
+            for venue, codes in self._trader.gateways.reject_codes().items()
+            for code, count in codes.items()
         ]
 
     def _rates(self) -> list[RateLine]:

@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
     loop.start()
     place = segment.register_thread(loop.role, loop.tid, loop.core)
     while not loop.join(0.2):
-        pass
+        segment.put_allocations(1 + VENUES.index(venue))
     segment.release_thread(place)
     if loop.error is not None:
         raise loop.error

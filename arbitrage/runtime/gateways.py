@@ -9,6 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 from arbitrage.config import Settings
+from arbitrage.core.alloc_meter import WARM, enter_path
+from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.gateway import OrderSender
 from arbitrage.core.kill import KillGate
 from arbitrage.core.loop import LoopPoller
@@ -57,6 +59,7 @@ class Gateways:
         self._ready = threading.Event()
         self._stopped_by: set[tuple[str, str]] = set()
         self._gateways: dict[str, VenueGateway] = {}
+        self._publishers: dict[int, ExecPublisher] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._polls: tuple[Callable[[], int], ...] = ()
         self._cancelling: list[asyncio.Task[None]] = []
@@ -83,6 +86,7 @@ class Gateways:
 
     async def run(self, poller: LoopPoller) -> None:
         """Hold the gateways' connections until cancelled."""
+        enter_path(WARM)  # what this loop's thread allocates, but in market data callbacks
         if self.settings.mode == "paper":
             await self._run_paper(poller)
         else:
@@ -93,7 +97,7 @@ class Gateways:
         gateway = PaperGateway(
             segment.store,
             [segment.orders(venue) for venue in range(len(VENUES))],
-            [self._core.stages.publisher(venue) for venue in range(len(VENUES))],
+            [self._publisher(venue) for venue in range(len(VENUES))],
             {
                 item.row: item.instrument
                 for items in self._core.traded_symbols.values()
@@ -216,6 +220,13 @@ class Gateways:
         found = {venue: gate.private.account.wallet for venue, gate in self._gateways.items()}
         return {venue: wallet for venue, wallet in found.items() if wallet is not None}
 
+    def reject_codes(self) -> dict[str, dict[int, int]]:
+        """Return how often orders of each venue were refused, by code; below 10 here."""
+        return {
+            VENUES[index]: dict(publisher.reject_codes)
+            for index, publisher in list(self._publishers.items())
+        }
+
     def rates(self) -> list[tuple[str, str, float, float]]:
         """Return (venue, what, used, allowed) of the request limits that are kept; a look."""
         now_s = time.monotonic()
@@ -227,6 +238,10 @@ class Gateways:
             rest = gateway.rest.request_limit
             found.append((venue, "REST requests", rest.used_at(now_s), rest.burst))
         return found
+
+    def _publisher(self, index: int) -> ExecPublisher:
+        self._publishers[index] = self._core.stages.publisher(index)
+        return self._publishers[index]
 
     # ---- grids -------------------------------------------------------------------------------
 
@@ -257,7 +272,7 @@ class Gateways:
 
     def _make(self, index: int, venue: str) -> VenueGateway:
         segment = self._core.segment
-        publisher = self._core.stages.publisher(index)
+        publisher = self._publisher(index)
         sender = OrderSender(
             index,
             segment.orders(index),

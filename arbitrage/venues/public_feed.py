@@ -10,6 +10,7 @@ from typing import Any
 
 from picows import ws_connect
 
+from arbitrage.core.alloc_meter import HOT
 from arbitrage.errors import ConfigError
 from arbitrage.venues.base import (
     ROW_SYNCING,
@@ -58,6 +59,7 @@ class PublicFeed(Connection):
     venue_name = ""
     depth_channels: Mapping[str, str] = {}  # by `depth`
     ping = b""
+    alloc_path = HOT
     request_cap: Cap | None = None  # of subscribe and unsubscribe requests, by connection
 
     def __init__(

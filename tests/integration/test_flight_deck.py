@@ -1,18 +1,30 @@
-"""What a running trader shows of itself: its board, the deck, the metrics, all from outside."""
+"""What a running trader shows of itself: its board, the deck, the metrics; all from outside."""
 
+import os
+import signal
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from monitor_kit import Monitor, monitor, value_of
+from prometheus_client import Metric
 from trader_kit import SYMBOLS, VENUES, Trader, trader, venues
 
 import arbitrage
 from arbitrage.board import Board
-from arbitrage.cold.deck import Deck, DeckReader, read_board
+from arbitrage.cold.deck import Deck, DeckReader
+from arbitrage.cold.metrics.latency import BOUNDS_NS, cumulated
+from arbitrage.cold.metrics.process import SAMPLE_S
+from arbitrage.cold.metrics.snapshot import read_board
 from arbitrage.control import ControlClient
+from arbitrage.core.histogram import Histogram
+from arbitrage.core.records import CloseReason
+from arbitrage.core.risk import REASONS
 from arbitrage.core.segment import Segment
+from arbitrage.core.shim import shim_path
 from arbitrage.core.strategy import PHASES
 
 T = TypeVar("T")
@@ -22,7 +34,12 @@ WAIT_S = 60.0
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:
     folder = tmp_path_factory.mktemp("deck")
-    with venues(folder) as sims, trader(folder, sims.environment()) as child:
+    settings = {
+        "LD_PRELOAD": str(shim_path()),
+        "ARB_CONNECTIONS_PER_VENUE": "2",
+        "ARB_STAGES": "fused",
+    }
+    with venues(folder) as sims, trader(folder, sims.environment(), **settings) as child:
         child.wait_closed_pairs(child.attach(60.0), 1, 60.0)
         yield child
 
@@ -30,6 +47,29 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trader]:
 @pytest.fixture(scope="module")
 def segment(running: Trader) -> Segment:
     return running.attach()
+
+
+@pytest.fixture(scope="module")
+def watched(running: Trader) -> Iterator[Monitor]:
+    with monitor(running.name) as found:
+        yield found
+
+
+SPECIFIED = [
+    *(f"latency_{label}_microseconds" for label in ("p50", "p95", "p99", "max")),
+    "latency_measurements_total",
+    *(f"queue_{what}_{kind}" for what in ("depth", "capacity") for kind in ("market", "order")),
+    *(f"queue_utilization_{kind}_percent" for kind in ("market", "order")),
+    *(f"queue_{kind}_drop_rate_percent" for kind in ("market", "order")),
+    *(f"queue_market_{verb}_total" for verb in ("push", "drop")),
+    *(f"queue_order_{verb}_total" for verb in ("submit", "drop")),
+    *(f"allocations_{path}_path_total" for path in ("hot", "warm", "cold")),
+    "allocations_per_second",
+    "cpu_strategy_thread_percent",
+    "cpu_websocket_threads_percent",
+    "cpu_system_percent",
+    "cpu_context_switches_total",
+]
 
 
 def until(look: Callable[[], T], holds: Callable[[T], bool], child: Trader) -> T:
@@ -140,3 +180,213 @@ def test_the_deck_shows_all_of_it(running: Trader, segment: Segment) -> None:
     for line in deck.opportunities:
         assert line.symbol in SYMBOLS.split(",")
         assert (line.state == "open") == (line.reason == "") == (line.lasted_ms is None)
+
+
+# ---- metrics ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def frozen(running: Trader, segment: Segment, watched: Monitor) -> Iterator[dict[str, Metric]]:
+    """A scrape of the trader while it stands still, so that the segment says the same."""
+    until(
+        watched.scrape,
+        lambda found: {"cpu_system_percent", "allocations_per_second"} <= set(found),
+        running,
+    )  # fmt: skip
+    os.kill(segment.pid, signal.SIGSTOP)
+    try:
+        end_s = time.monotonic() + WAIT_S
+        while _state_of(segment.pid) != "T":
+            assert time.monotonic() < end_s
+            time.sleep(0.01)
+        time.sleep(2 * SAMPLE_S)  # the monitor samples no faster
+        yield watched.scrape()
+    finally:
+        os.kill(segment.pid, signal.SIGCONT)
+
+
+def _state_of(pid: int) -> str:
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
+def test_every_name_of_the_specification_is_served(frozen: dict[str, Metric]) -> None:
+    assert set(SPECIFIED) - set(frozen) == set()
+    for name in SPECIFIED:
+        assert frozen[name].samples, name
+
+
+def test_values_are_the_segments_own(
+    frozen: dict[str, Metric], segment: Segment, running: Trader
+) -> None:
+    def value(name: str, **labels: str) -> float:
+        return value_of(frozen, name, **labels)
+
+    counters = segment.counters()
+    for kind, verb in (("market", "push"), ("order", "submit")):
+        queue = segment.queues()[kind]
+        fill = 100 * queue["depth"] / queue["capacity"]
+        lost = 100 * queue["dropped"] / max(1, queue["dropped"] + queue["pushed"])
+        assert value(f"queue_depth_{kind}") == queue["depth"]
+        assert value(f"queue_capacity_{kind}") == queue["capacity"]
+        assert value(f"queue_utilization_{kind}_percent") == fill
+        assert value(f"queue_{kind}_{verb}_total") == queue["pushed"] > 0
+        assert value(f"queue_{kind}_drop_total") == queue["dropped"]
+        assert value(f"queue_{kind}_drop_rate_percent") == pytest.approx(lost)
+    seen = segment.latency.histogram("seen")
+    p50, p95, p99, p999 = seen.percentiles(0.5, 0.95, 0.99, 0.999)
+    for label, ns in (("p50", p50), ("p95", p95), ("p99", p99), ("max", seen.max)):
+        assert value(f"latency_{label}_microseconds") == ns / 1000
+    assert value("latency_measurements_total") == seen.count > 0
+    assert value("stage_latency_microseconds", stage="seen", quantile="0.999") == p999 / 1000
+    for stage in segment.latency.stages:
+        _check_stage(frozen, segment, stage)
+
+    allocations = segment.allocations
+    assert allocations is not None
+    for path, count in allocations.items():
+        assert value(f"allocations_{path}_path_total") == count
+    assert allocations["cold"] > allocations["warm"] > 0
+    assert 0 <= value("cpu_strategy_thread_percent") <= 110
+    assert value("cpu_websocket_threads_percent") > 0
+    assert 0 < value("cpu_system_percent") <= 100
+    assert value("cpu_context_switches_total") == sum(
+        _switches(row["tid"]) for row in segment.threads()
+    )
+
+    for venue in VENUES:
+        feed = counters["feed"][venue]
+        assert value("feed_frames_total", venue=venue) == feed["frames"] > 0
+        assert value("feed_gaps_total", venue=venue) == feed["depth_gaps"]
+        for index, symbol in enumerate(segment.symbols):
+            row = segment.store.read_row(venue, index)
+            assert value("feed_row_state", venue=venue, symbol=symbol) == row.state
+        again = sum(max(0, line["connects"] - 1) for line in feed["lines"])
+        assert value("feed_reconnects_total", venue=venue) == again
+        assert {line["line"] for line in feed["lines"]} == {0, 1}
+        for line in feed["lines"]:
+            labels = {"venue": venue, "connection": str(line["line"])}
+            lead_s = line["led_ns"] / 1e9
+            assert value("feed_connection_lead_seconds_total", **labels) == lead_s
+        gateway = counters["gateway"][venue]
+        assert value("order_states_total", venue=venue, state="filled") == gateway["fills"] > 0
+        assert value("order_states_total", venue=venue, state="rejected") == gateway["rejects"]
+    for reason in CloseReason:
+        if reason is not CloseReason.NONE:
+            count = counters["detector"]["close_reasons"][reason]
+            assert value("opportunity_outcomes_total", reason=reason.name.lower()) == count
+    for place, name in enumerate(REASONS[1:], 1):
+        refused = counters["strategy"]["risk_reasons"][place]
+        assert value("refusals_total", reason=name) == refused
+    assert value("kill_switch") == 0
+    _check_board(frozen, board_of(segment))
+
+
+def _check_stage(found: dict[str, Metric], segment: Segment, stage: str) -> None:
+    histogram = segment.latency.histogram(stage)
+    assert value_of(found, "stage_measurements_total", stage=stage) == histogram.count
+    name, labels = "stage_latency_seconds", {"stage": stage}
+    if stage == "naked_leg":
+        name, labels = "naked_leg_seconds", {}
+    assert value_of(found, f"{name}_count", **labels) == histogram.count
+    assert value_of(found, f"{name}_sum", **labels) == histogram.sum / 1e9
+    family = found[name]
+    for sample in family.samples:
+        if sample.name.endswith("_bucket") and labels.items() <= sample.labels.items():
+            bound_s = float(sample.labels["le"])
+            within = sum(count for floor, count in histogram.buckets() if floor / 1e9 <= bound_s)
+            assert sample.value == within, sample
+
+
+def _switches(tid: int) -> int:
+    with open(f"/proc/{tid}/task/{tid}/status") as status:
+        return sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
+
+
+def _check_board(found: dict[str, Metric], board: Board) -> None:
+    total = 0.0
+    for line in board.money:
+        for kind in ("realised", "fees", "funding", "unrealised"):
+            amount = getattr(line, f"{kind}_usd")
+            if amount is not None:
+                assert value_of(found, "pnl_usd", venue=line.venue, kind=kind) == amount
+                total += amount
+        assert value_of(found, "venue_equity_usd", venue=line.venue) == line.equity_usd
+    assert value_of(found, "pnl_total_usd") == pytest.approx(total)
+    assert value_of(found, "day_result_usd") == board.day_result_usd
+    for limit in board.limits:
+        labels = {"limit": limit.name, "unit": limit.unit}
+        assert value_of(found, "risk_limit", **labels) == limit.limit
+        if limit.used is not None:
+            used = 100 * limit.used / limit.limit
+            assert value_of(found, "risk_limit_used_percent", limit=limit.name) == used
+    for rate in board.rates:
+        labels = {"venue": rate.venue, "what": rate.what}
+        assert value_of(found, "venue_rate_limit_used", **labels) == rate.used
+        assert value_of(found, "venue_rate_limit_allowed", **labels) == rate.allowed
+    assert value_of(found, "opening_allowed") == 1
+    assert value_of(found, "pairs_now") == len(board.pairs)
+
+
+def test_bounds_of_the_histograms_never_split_a_bucket() -> None:
+    for bound_ns in BOUNDS_NS:
+        histogram = Histogram()
+        for value in (bound_ns - 1, bound_ns, bound_ns + 1, bound_ns + 2):
+            histogram.record(value)
+        counts = dict(cumulated(histogram.buckets()))
+        assert counts[f"{bound_ns / 1e9:.9g}"] == 2
+
+
+# ---- many who look ---------------------------------------------------------------------------
+
+
+def test_a_second_monitor_and_three_readers_look_at_once(
+    running: Trader, watched: Monitor
+) -> None:
+    nobody = f"nobody-{uuid.uuid4().hex[:8]}"
+    readers = [DeckReader(running.name, arbitrage.attach) for _ in range(3)]
+    with monitor(running.name, nobody) as second:
+        for _ in range(3):
+            decks = [reader.look() for reader in readers]
+            assert all(deck.alive for deck in decks)
+            assert value_of(watched.scrape(), "up_trader") == 1
+            both = second.scrape()
+            assert value_of(both, "up_trader", trader=running.name) == 1
+            assert value_of(both, "up_trader", trader=nobody) == 0
+            for venue in VENUES:
+                labels = {"trader": running.name, "venue": venue}
+                assert value_of(both, "feed_frames_total", **labels) > 0
+        status, body = second.health(f"?name={running.name}")
+        assert (status, body["status"]) == (200, "healthy"), body
+        status, body = second.health()
+        assert (status, body["status"]) == (503, "down")
+        assert body["reasons"] == [f"{nobody}: {body['traders'][nobody]['reasons'][0]}"]
+        assert body["traders"][running.name]["status"] == "healthy"
+        assert second.get("/health?name=another")[0] == 404
+
+
+def test_a_killed_trader_is_unhealthy_within_two_seconds(
+    running: Trader, segment: Segment, watched: Monitor
+) -> None:
+    """The last test of this trader: kill -9."""
+    status, body = watched.health()
+    assert (status, body["status"]) == (200, "healthy"), body
+    killed_ns = time.time_ns()
+    os.kill(segment.pid, signal.SIGKILL)
+    began_s = before_s = time.monotonic()
+    longest_s = 0.0
+    while status == 200:
+        status, body = watched.health()
+        now_s = time.monotonic()
+        before_s, longest_s = now_s, max(longest_s, now_s - before_s)
+        assert now_s - began_s < WAIT_S
+        time.sleep(0.02)
+    assert status == 503
+    assert body["status"] == "down"
+    assert "has ended" in body["reasons"][0] or "no trader named" in body["reasons"][0]
+    # told by the monitor itself; a machine that stood still for a while is no fault of it
+    assert body["since_wall_ns"] - killed_ns < 2e9 + longest_s * 1e9
+    assert value_of(watched.scrape(), "up_trader") == 0
+    gone = DeckReader(running.name, arbitrage.attach).look()
+    assert not gone.alive
+    assert gone.pairs == []

@@ -16,8 +16,16 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
 
 from arbitrage import attach
-from arbitrage.cold.metrics import CpuMeter, Queue, Snapshot, exposition, read_snapshot
-from arbitrage.cold.monitor import Watch, build_app, is_loopback, serve
+from arbitrage.cold.metrics import (
+    ProcessMeter,
+    Queue,
+    Snapshot,
+    exposition,
+    read_snapshot,
+)
+from arbitrage.cold.metrics.process import SAMPLE_S, Window
+from arbitrage.cold.monitor import build_app, is_loopback, serve
+from arbitrage.cold.watch import Watch
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ConfigError, SegmentError
 from arbitrage.secret import Secret
@@ -128,9 +136,10 @@ def test_metrics_show_what_the_trader_measures() -> None:
             assert float(lines[name]) == value, name
         assert "clock_behind" not in text
         assert lines['stage_latency_microseconds{quantile="0.5",stage="sent"}'] == "NaN"
+        await asyncio.sleep(2 * SAMPLE_S)
         _, again = await read(session, f"{root}/metrics")
         assert "cpu_process_percent" in again
-        assert "cpu_detector_percent" in again
+        assert 'cpu_thread_percent{thread="detector"}' in again
 
     with_server(watch_of(lambda _: FakeView()), step)
 
@@ -321,9 +330,9 @@ def test_a_token_opens_what_the_host_check_does_not() -> None:
 def test_other_addresses_need_a_token(host: str) -> None:
     assert not is_loopback(host)
     with pytest.raises(ConfigError, match="set ARB_MONITOR_TOKEN"):
-        serve("t", host, 0, None, lambda _: FakeView())
+        serve(["t"], host, 0, None, lambda _: FakeView())
     with pytest.raises(ConfigError, match="shorter than 16"):
-        serve("t", host, 0, Secret("short"), lambda _: FakeView())
+        serve(["t"], host, 0, Secret("short"), lambda _: FakeView())
 
 
 def test_queue_arithmetic() -> None:
@@ -332,16 +341,42 @@ def test_queue_arithmetic() -> None:
     assert Queue(1, 4, 3, 1).drop_rate_percent == 25.0
 
 
-def test_processor_time_of_a_thread() -> None:
-    clock = iter([0.0, 0.5, 1.0])
-    meter = CpuMeter(lambda: next(clock))
-    assert meter.percent(os.getpid(), os.getpid()) is None
+def test_what_a_trader_uses_of_the_machine() -> None:
+    now_s = [0.0]
+    meter = ProcessMeter(lambda: now_s[0])
+    facts = {**FACTS, "threads": [{"role": role, "tid": os.getpid()} for role in ("feed", "x")]}
+    shot = msgspec.convert(facts, Snapshot)
+    assert meter.look(shot).process is None
     total = sum(range(3_000_000))
-    share = meter.percent(os.getpid(), os.getpid())
+    now_s[0] = 0.2
+    assert meter.look(shot).process is None  # too soon for a sample of its own
+    now_s[0] = 0.5
+    usage = meter.look(shot)
     assert total > 0
-    assert share is not None
-    assert share > 0
-    assert meter.percent(2**22 + 1, 1) is None
+    assert usage.process is not None
+    assert usage.process > 0
+    assert usage.threads == {"feed": usage.process, "x": usage.process}
+    assert usage.strategy == usage.websockets == usage.process
+    assert usage.system is not None
+    assert 0 < usage.system <= 100
+    assert usage.context_switches > 0
+    assert usage.allocations_per_s is None
+    gone = msgspec.convert({**facts, "pid": 2**22 + 1, "threads": []}, Snapshot)
+    for now_s[0] in (1.0, 2.0):
+        usage = meter.look(gone)
+    assert (usage.process, usage.websockets, usage.strategy) == (None, None, None)
+
+
+def test_a_window_forgets_what_is_old() -> None:
+    window = Window(2.0)
+    assert window.per_s is None
+    for second in range(10):
+        window.add(second, second * 10.0 if second < 6 else 60.0)
+    assert window.per_s == 0.0
+    window.add(10, 80.0)
+    assert window.per_s == 10.0
+    window.add(11, 5.0)  # counted anew
+    assert window.per_s is None
 
 
 def test_no_trader_is_a_metric_too() -> None:
@@ -393,4 +428,4 @@ def test_a_port_in_use_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Exception, match=f"cannot listen on 127.0.0.1:{port}: the port is in"):
-            serve("t", "127.0.0.1", port, None, attach)
+            serve(["t"], "127.0.0.1", port, None, attach)

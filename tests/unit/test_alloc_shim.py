@@ -4,7 +4,16 @@ import os
 import subprocess
 import sys
 
-from arbitrage.core.alloc_meter import is_metered, thread_allocations
+import pytest
+
+from arbitrage.core.alloc_meter import (
+    COLD,
+    HOT,
+    enter_path,
+    is_metered,
+    process_allocations,
+    thread_allocations,
+)
 from arbitrage.core.shim import shim_path
 
 METERED = """
@@ -46,6 +55,38 @@ thread.join()
 assert thread_allocations()[0] - mine[0] < 50, (mine, thread_allocations())
 """
 
+PATHS = """
+import ctypes
+from arbitrage.core.alloc_meter import (
+    COLD, HOT, WARM, enter_path, process_allocations, thread_allocations,
+)
+
+libc = ctypes.CDLL(None)
+libc.malloc.restype = ctypes.c_void_p
+
+def counted(path, work):
+    before, mine = process_allocations(), thread_allocations()
+    was = enter_path(path)
+    work()
+    assert enter_path(was) == path
+    after, now = process_allocations(), thread_allocations()
+    return [b - a for a, b in zip(before, after)], [b - a for a, b in zip(mine, now)]
+
+def mallocs():
+    for _ in range(1000):
+        libc.malloc(64)
+
+for place, path in enumerate((HOT, WARM)):
+    by_path, (c, python) = counted(path, mallocs)
+    assert by_path[place] >= 1000 > 900 > by_path[1 - place], by_path
+    assert c >= 1000
+# a large bytes object is one allocation, Python's, although malloc makes it
+kept = []
+_, (c, python) = counted(COLD, lambda: [kept.append(bytes(100_000)) for _ in range(1000)])
+assert python >= 1000, (c, python)
+assert c < 500, (c, python)
+"""
+
 
 def test_without_the_shim_the_figure_is_absent() -> None:
     environment = {key: text for key, text in os.environ.items() if key != "LD_PRELOAD"}
@@ -60,6 +101,22 @@ def test_with_the_shim_each_thread_has_its_own_count() -> None:
         [sys.executable, "-c", METERED], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_allocations_belong_to_the_path_the_thread_says_and_count_once() -> None:
+    environment = os.environ | {"LD_PRELOAD": str(shim_path())}
+    done = subprocess.run(
+        [sys.executable, "-c", PATHS], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_without_the_shim_no_path_is_counted() -> None:
+    assert (process_allocations() is None) == (not is_metered())
+    assert enter_path(HOT) == COLD or is_metered()
+    enter_path(COLD)
+    with pytest.raises(ValueError, match="path was 3"):
+        enter_path(3)
 
 
 def test_both_functions_agree_about_the_shim() -> None:

@@ -41,6 +41,7 @@ cdef class ExecPublisher:
     cdef arb_mpsc_ring_t *ring
     cdef object ring_owner
     cdef readonly GatewayCounters counters
+    cdef readonly dict reject_codes   # code -> how often; written by the gateway's loop alone
     cdef arb_parker_t *parker         # the strategy thread's; NULL: it never parks
     cdef object parker_owner
 

@@ -84,6 +84,7 @@ cdef class ExecPublisher:
         self.ring = (<MpscRing>ring).ptr
         self.ring_owner = ring
         self.counters = GatewayCounters() if counters is None else counters
+        self.reject_codes = {}
 
     cdef void set_parker(self, arb_parker_t *parker, object owner) noexcept:
         # wake the strategy thread after each record when it sleeps
@@ -96,6 +97,8 @@ cdef class ExecPublisher:
             arb_count(&counters.acks, 1)
         elif execution.kind == ARB_EXEC_REJECT:
             arb_count(&counters.rejects, 1)
+            code = execution.venue_code
+            self.reject_codes[code] = self.reject_codes.get(code, 0) + 1
         elif execution.kind == ARB_EXEC_FILL:
             arb_count(&counters.fills, 1)
         elif execution.kind == ARB_EXEC_TIMEOUT:

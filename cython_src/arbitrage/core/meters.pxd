@@ -1,6 +1,6 @@
 """What a segment counts, as Python values; :class:`Segment` gives it out."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from arbitrage.core.segment_layout cimport arb_segment_t
 
@@ -23,6 +23,8 @@ cdef extern from "meters.h" nogil:
 
 cdef dict counters_of(const arb_segment_t *segment, tuple venues)
 cdef dict queues_of(const arb_segment_t *segment)
+cdef object allocations_of(const arb_segment_t *segment)
+cdef object put_allocations(const arb_segment_t *segment, uint32_t place)
 cdef list threads_of(const arb_segment_t *segment)
 cdef int enter_thread(const arb_segment_t *segment, str role, int64_t tid, int core) except -1
 cdef void leave_thread(const arb_segment_t *segment, int place)

@@ -3,12 +3,14 @@
 from libc.stdint cimport uint32_t
 from libc.string cimport memset, strncpy
 
+from arbitrage.core.alloc_meter import process_allocations
 from arbitrage.core.clock cimport arb_mono_ns
 from arbitrage.core.segment_layout cimport (
     ARB_CLOSE_REASON_COUNT,
     ARB_FRAME_STATUS_COUNT,
     ARB_LINES_MAX,
     ARB_RISK_REASON_COUNT,
+    ARB_SECTION_ALLOCATIONS,
     ARB_SECTION_DETECTOR_COUNTERS,
     ARB_SECTION_FEED_COUNTERS,
     ARB_SECTION_GATEWAY_COUNTERS,
@@ -17,6 +19,7 @@ from arbitrage.core.segment_layout cimport (
     ARB_SECTION_THREADS,
     ARB_THREADS_MAX,
     ARB_VENUES_MAX,
+    arb_allocations_t,
     arb_section_t,
     arb_segment_block,
     arb_thread_entry_t,
@@ -135,3 +138,28 @@ cdef void leave_thread(const arb_segment_t *segment, int place):
 
 cdef arb_thread_entry_t *thread_entry(const arb_segment_t *segment, int place) noexcept:
     return <arb_thread_entry_t *>arb_segment_block(segment, ARB_SECTION_THREADS, place)
+
+
+cdef object allocations_of(const arb_segment_t *segment):
+    # of all processes that count together; None where none does
+    cdef arb_allocations_t *entry
+    cdef uint32_t place
+    known, total = False, [0, 0, 0]
+    for place in range(1 + segment.spec.lane_count):
+        entry = <arb_allocations_t *>arb_segment_block(segment, ARB_SECTION_ALLOCATIONS, place)
+        if entry.known:
+            known = True
+            total = [total[0] + entry.hot, total[1] + entry.warm, total[2] + entry.cold]
+    return dict(zip(("hot", "warm", "cold"), total)) if known else None
+
+
+cdef object put_allocations(const arb_segment_t *segment, uint32_t place):
+    cdef arb_allocations_t *entry
+    counted = process_allocations()
+    if counted is None:
+        return
+    if place > segment.spec.lane_count:
+        raise IndexError(f"place was {place}; there are {segment.spec.lane_count + 1}")
+    entry = <arb_allocations_t *>arb_segment_block(segment, ARB_SECTION_ALLOCATIONS, place)
+    entry.hot, entry.warm, entry.cold = counted
+    entry.known = 1

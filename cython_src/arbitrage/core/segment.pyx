@@ -13,9 +13,11 @@ from arbitrage.core.histogram import LatencyTracker
 from arbitrage.core.lane cimport Lane_wrap, arb_lane_t
 from arbitrage.core.memory import process_start_ticks
 from arbitrage.core.meters cimport (
+    allocations_of,
     counters_of,
     enter_thread,
     leave_thread,
+    put_allocations,
     queues_of,
     threads_of,
 )
@@ -307,6 +309,15 @@ cdef class Segment(SegmentMapping):
     def queues(self) -> dict[str, dict[str, int]]:
         """Return capacity, depth, pushed and dropped of the ``market`` and ``order`` queues."""
         return queues_of(self.ptr)
+
+    @property
+    def allocations(self) -> dict[str, int] | None:
+        """Allocations since the start: ``hot``, ``warm``, ``cold``; None without the shim."""
+        return allocations_of(self.ptr)
+
+    def put_allocations(self, place: int) -> None:
+        """Publish this process' allocations; 0: the owner, 1 + lane: that lane's feed process."""
+        put_allocations(self.ptr, place)
 
     def threads(self) -> list[dict]:
         """Return the hot threads: role, tid, core, turns, work, allocations.

@@ -2,7 +2,11 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from arbitrage.core.alloc_meter cimport arb_alloc_counters_t, thread_alloc_counters
+from arbitrage.core.alloc_meter cimport (
+    PATH_HOT,
+    arb_alloc_counters_t,
+    thread_alloc_counters,
+)
 from arbitrage.core.clock cimport arb_clock_now, arb_clock_t
 from arbitrage.core.detector cimport (
     OpportunityDetector,
@@ -204,27 +208,37 @@ cdef class Stages:
         `now_mono_ns` is for those whose ticks carry another clock's stamps; 0: the segment's clock.
         """
         cdef int64_t now = now_mono_ns
+        cdef uint64_t path = enter_hot()
+        cdef uint32_t handled
         if now == 0:
             now = arb_clock_now(<arb_clock_t *>self.segment.block(ARB_SECTION_CLOCK, 0))
-        return arb_stages_both(&self.stages, now)
+        handled = arb_stages_both(&self.stages, now)
+        leave_hot(path)
+        return handled
 
     def run_detector(self, core: int | None = None) -> None:
         """Run the detector until stop."""
         cdef arb_thread_entry_t *entry = self.enter("detector", core)
+        cdef uint64_t path = enter_hot()
         with nogil:
             arb_stages_run_detector(&self.stages, entry)
+        leave_hot(path)
 
     def run_strategy(self, core: int | None = None) -> None:
         """Run the strategy until stop."""
         cdef arb_thread_entry_t *entry = self.enter("strategy", core)
+        cdef uint64_t path = enter_hot()
         with nogil:
             arb_stages_run_strategy(&self.stages, entry)
+        leave_hot(path)
 
     def run_fused(self, core: int | None = None) -> None:
         """Run detector and strategy on this thread until stop."""
         cdef arb_thread_entry_t *entry = self.enter("fused", core)
+        cdef uint64_t path = enter_hot()
         with nogil:
             arb_stages_run_fused(&self.stages, entry)
+        leave_hot(path)
 
     def wake(self) -> None:
         """Wake sleeping stages, so that they see a control word now."""
@@ -250,10 +264,27 @@ cdef class Stages:
         return entry
 
     def meter_allocations(self) -> None:
-        """Copy the hot threads' allocation counters into the thread table. Owner's main thread."""
+        """Copy the allocation counters, threads' and process', into the segment. Main thread."""
+        self.segment.put_allocations(0)
         cdef stage_meter_t *meter
         cdef uint32_t index
         for index in range(self.meter_count):
             meter = &self.meters[index]
             arb_thread_meter(meter.entry, meter.counters.c - meter.c_before,
                              meter.counters.python - meter.python_before)
+
+
+cdef uint64_t enter_hot() noexcept nogil:
+    # what this thread allocates from now on is the hot path's; returns what it was before
+    cdef arb_alloc_counters_t *counters = thread_alloc_counters()
+    if counters == NULL:
+        return 0
+    cdef uint64_t before = counters.path
+    counters.path = PATH_HOT
+    return before
+
+
+cdef void leave_hot(uint64_t before) noexcept nogil:
+    cdef arb_alloc_counters_t *counters = thread_alloc_counters()
+    if counters != NULL:
+        counters.path = before
