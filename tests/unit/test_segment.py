@@ -204,3 +204,27 @@ def test_a_segment_of_nobody_or_of_the_dead_is_replaced(name: str) -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # dead, and its parent has not asked
     Segment.create(name, mode="test").close()
     child.wait()
+
+
+MAKER = """
+import sys
+from arbitrage.core.segment import Segment
+for _ in range(150):
+    Segment.create(sys.argv[1], symbol_capacity=3).close()
+"""
+
+
+def test_who_attaches_while_it_is_made_sees_all_of_it_or_nothing(name: str) -> None:
+    """A reader that comes at the very moment of a start must not keep half a segment."""
+    child = subprocess.Popen([sys.executable, "-c", MAKER, name])
+    seen, is_over = 0, False
+    while not is_over:
+        is_over = child.poll() is not None
+        try:
+            segment = Segment.attach(name)
+        except (OSError, ValueError):
+            continue
+        seen += 1
+        assert segment.store.column("state").shape == (2, 3)
+    assert child.returncode == 0
+    assert seen > 0

@@ -170,12 +170,23 @@ static inline uint64_t arb_segment_decision_bytes(const arb_segment_spec_t *spec
     return arb_tap_capacity(bytes > ARB_TAP_BYTES_MAX ? ARB_TAP_BYTES_MAX : bytes < 1 ? 1 : bytes);
 }
 
+/* Let readers in: every section is in place. */
+static inline void arb_segment_publish(arb_segment_t *segment)
+{
+    arb_store_release(&segment->magic, ARB_SEGMENT_MAGIC);
+}
+
+/* Whether the sections of a mapped segment may be looked at. */
+static inline int arb_segment_is_published(const arb_segment_t *segment)
+{
+    return arb_load_acquire(&segment->magic) == ARB_SEGMENT_MAGIC;
+}
+
 /* Fill a header's section table and total_bytes from its spec. Capacities must be powers of two. */
 static inline void arb_segment_plan(arb_segment_t *segment)
 {
     const arb_segment_spec_t *spec = &segment->spec;
     uint32_t row_count = ARB_VENUE_COUNT * spec->symbol_capacity;
-    segment->magic = ARB_SEGMENT_MAGIC;
     segment->layout_version = ARB_LAYOUT_VERSION;
     segment->header_bytes = sizeof(arb_segment_t);
     segment->total_bytes = sizeof(arb_segment_t);

@@ -45,7 +45,6 @@ from arbitrage.core.segment_layout cimport (
     ARB_SECTION_STORE,
     ARB_SECTION_SYMBOLS,
     ARB_SECTION_TAPS,
-    ARB_SEGMENT_MAGIC,
     ARB_STAGE_ACKNOWLEDGED,
     ARB_STAGE_COUNT,
     ARB_STAGE_DECIDED,
@@ -59,7 +58,9 @@ from arbitrage.core.segment_layout cimport (
     ARB_VENUES_MAX,
     arb_segment_histogram,
     arb_segment_init_sections,
+    arb_segment_is_published,
     arb_segment_plan,
+    arb_segment_publish,
     arb_segment_t,
 )
 from arbitrage.core.segment_mapping cimport (
@@ -173,6 +174,7 @@ cdef class Segment(SegmentMapping):
         put_text(segment.ptr.name, name, sizeof(segment.ptr.name))
         put_text(segment.ptr.mode, mode, sizeof(segment.ptr.mode))
         arb_segment_init_sections(segment.ptr)
+        arb_segment_publish(segment.ptr)
         return segment
 
     @staticmethod
@@ -190,7 +192,7 @@ cdef class Segment(SegmentMapping):
         cdef void *memory = map_object(name, writable, &size)
         cdef Segment segment = wrap(memory, size, name, not writable)
         cdef arb_segment_t *header = segment.ptr
-        if header.magic != ARB_SEGMENT_MAGIC or header.total_bytes > size:
+        if not arb_segment_is_published(header) or header.total_bytes > size:
             raise ValueError(not_ready(name))
         if (header.layout_version != ARB_LAYOUT_VERSION
                 or header.header_bytes != sizeof(arb_segment_t)):

@@ -60,7 +60,6 @@ cdef extern from "segment.h" nogil:
         ARB_SEGMENT_READY
         ARB_SEGMENT_CLOSED
 
-    const uint64_t ARB_SEGMENT_MAGIC
 
     ctypedef struct arb_segment_spec_t:
         uint32_t symbol_capacity        # canonical symbols
@@ -111,6 +110,8 @@ cdef extern from "segment.h" nogil:
         uint64_t warm
         uint64_t cold
 
+    void arb_segment_publish(arb_segment_t *segment) noexcept
+    bint arb_segment_is_published(const arb_segment_t *segment) noexcept
     void arb_segment_plan(arb_segment_t *segment) noexcept
     void arb_segment_init_sections(arb_segment_t *segment) noexcept
     void *arb_segment_block(const arb_segment_t *segment, arb_section_t section,
