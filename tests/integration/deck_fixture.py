@@ -55,6 +55,7 @@ def opportunities(dice: random.Random) -> list[dict[str, Any]]:
                 "lasted_ms": None if is_open else round(dice.expovariate(1 / 420.0) + 12, 1),
             }
         )
+    lines[:6] = sorted(lines[:6], key=lambda line: -line["net_bps"])
     return lines
 
 
@@ -175,6 +176,22 @@ def incidents() -> list[dict[str, Any]]:
     ]
 
 
+def limits() -> list[dict[str, Any]]:
+    """Return limits, with and without a measure of how much is used."""
+    rows = (
+        ("max_order_usd", None, 10_000.0, "USD"),
+        ("max_position_usd", 17_204.12, 30_000.0, "USD"),
+        ("max_gross_usd", 31_204.5, 60_000.0, "USD"),
+        ("max_one_sided_usd", 1_871.0, 2_000.0, "USD"),
+        ("max_day_loss_usd", 0.0, 500.0, "USD"),
+        ("entry_band_bps", None, 300.0, "bps"),
+        ("max_orders_per_s", None, 20.0, "orders/s"),
+        ("max_signal_age_ms", None, 250.0, "ms"),
+    )
+    names = ("name", "used", "limit", "unit")
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
 def deck_facts(**changes: Any) -> dict[str, Any]:
     """Return the look as plain values; `changes` replace fields."""
     dice = random.Random(7)
@@ -204,12 +221,7 @@ def deck_facts(**changes: Any) -> dict[str, Any]:
              "pushed": 9_655, "dropped": 0},
         ],
         "incidents": incidents(),
-        "limits": [
-            {"name": "position_usd", "used": 31_204.0, "limit": 60_000.0, "unit": "USD"},
-            {"name": "day_loss_usd", "used": 0.0, "limit": 500.0, "unit": "USD"},
-            {"name": "order_usd", "used": 9_980.0, "limit": 10_000.0, "unit": "USD"},
-            {"name": "orders_per_s", "used": 4.0, "limit": 20.0, "unit": "1/s"},
-        ],
+        "limits": limits(),
         "refusals": {"notional_symbol": 41, "stale": 7, "rate": 2},
         "rates": [
             {"venue": "bybit", "what": "orders", "used": 4.0, "allowed": 10.0},

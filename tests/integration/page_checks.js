@@ -97,6 +97,12 @@
     return found;
   }
 
+  /** Parts that one has to scroll sideways to read. */
+  function sideways() {
+    return [...document.querySelectorAll(".scroll")]
+      .filter((node) => isShown(node) && node.scrollWidth > node.clientWidth + 1).map(place);
+  }
+
   /** Text that is cut off by the box it stands in. */
   function cutOff() {
     const selectors = "#kpis dt, #kpis dd, h1, h2, h3, button:not(.sort), .pill, .badge, .what, .figure, figcaption, label";
@@ -105,5 +111,5 @@
       .map(place);
   }
 
-  globalThis.checks = { contrast, focusable, focused, wide, cutOff };
+  globalThis.checks = { contrast, focusable, focused, wide, sideways, cutOff };
 })();

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from browser_kit import Browser, LoopThread, Page, find_browser
-from deck_fixture import FixedReader, deck_facts, gone_facts
+from deck_fixture import WALL_NS, FixedReader, deck_facts, gone_facts
 from trader_kit import Trader, venues
 
 from arbitrage.cold.web_app import mount_page
@@ -102,6 +102,7 @@ def test_texts_stand_out_and_fit_on_every_screen(
             page.resize(*size)
             assert page.value("checks.wide()") == [], size
             assert page.value("checks.cutOff()") == [], size
+            assert size == NARROW or page.value("checks.sideways()") == [], size
             told = page.value("checks.contrast()")
             assert told["found"] == [], size
             assert told["texts"] > 250
@@ -262,6 +263,21 @@ def figures(page: Page) -> str:
     places = "main tbody td, main tbody th, main dd, main .figure, main svg text, main li, .paused"
     texts = f"[...document.querySelectorAll({places!r})].map((node) => node.textContent).join('')"
     return str(page.value(f"{texts}.replace(/[^0-9]/g, '')"))
+
+
+@pytest.mark.parametrize(
+    "curve", [[], [0.0], [0.0, 0.0], [-3.0, -3.0, -3.0], [5e9, -2e-9, 5e9], [1e-12, 2e-12]]
+)
+def test_curves_of_every_form(browser: Browser, loop: LoopThread, curve: list[float]) -> None:
+    points = [(WALL_NS + number * 10**9, usd) for number, usd in enumerate(curve)]
+    with served(loop, FixedReader(deck_facts(pnl=points))) as root, browser.page() as page:
+        page.go(root)
+        is_live(page)
+        drawn = page.value("document.querySelectorAll('#pnl-chart .line').length")
+        assert drawn == (len(curve) > 1)
+        assert page.text("#pnl-caption").startswith("Since" if curve else "Result over time")
+        page.value("new Promise((done) => setTimeout(done, 0))")
+        is_quiet(page, root)  # a figure that is none would be told here
 
 
 def test_what_a_venue_says_is_text(browser: Browser, loop: LoopThread) -> None:

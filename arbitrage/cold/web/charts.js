@@ -111,7 +111,9 @@ export class Chart {
     let high = Math.max(...all);
     if (data.hasZero) [low, high] = [Math.min(low, 0), Math.max(high, 0)];
     const room = (high - low) * 0.06 || Math.abs(high) * 0.05 || 1;
-    [low, high] = [data.hasZero && low === 0 ? low : low - room, data.hasZero && high === 0 ? high : high + room];
+    const isFlat = low === high;
+    if (!data.hasZero || low !== 0 || isFlat) low -= room;
+    if (!data.hasZero || high !== 0 || isFlat) high += room;
     const [first, last] = [at[0], at[at.length - 1]];
     const wide = last - first || 1;
     return {

@@ -36,6 +36,11 @@ export function quantity(value) {
   return value.toLocaleString("en-US", { maximumFractionDigits: 8 }).replace("-", MINUS);
 }
 
+/** A number with cents where it has any. */
+export function rounded(value) {
+  return isNumber(value) ? fixed(value, Number.isInteger(value) ? 0 : 2) : NONE;
+}
+
 /** Nanoseconds in the unit a person reads. */
 export function nanoseconds(value) {
   if (!isNumber(value)) return NONE;

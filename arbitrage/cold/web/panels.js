@@ -55,6 +55,11 @@ const PAIR_COLUMNS = [
   { title: "Open for", numeric: true, cell: (row) => as.span(row.held_ms), value: (row) => row.held_ms },
 ];
 
+/** A limit's name without what its value and unit say anyway. */
+function limitName(row) {
+  return as.words(row.name).replace(/^max /, "").replace(/ (usd|bps|ms)\b/, "");
+}
+
 function sentence(text) {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
@@ -139,27 +144,30 @@ export class Panels {
     const found = deck.latency.find((line) => line.stage === "detected");
     const result = this.pnl.at(-1)?.[1] ?? null;
     const rate = sum(deck.venues.map((line) => line.frames_per_s));
+    const equity = sum(deck.money.map((line) => line.equity_usd));
+    const count = (rows) => (deck.alive ? String(rows.length) : as.NONE);
     const items = [
-      ["Result of the run", as.signed(result), "USD", as.tone(result)],
-      ["Today, UTC", as.signed(deck.day_result_usd), "USD", as.tone(deck.day_result_usd)],
-      ["Equity", as.fixed(sum(deck.money.map((line) => line.equity_usd))), "USD", ""],
-      ["Open pairs", deck.alive ? String(deck.pairs.length) : as.NONE, "", ""],
-      ["Opportunities", deck.alive ? String(open.length) : as.NONE, "open", ""],
-      ["Best net", as.signed(best), "bps", as.tone(best)],
-      ["Frame \u2192 opportunity", as.nanoseconds(found?.p50_ns), found ? `p99 ${as.nanoseconds(found.p99_ns)}` : "", ""],
-      ["Frames", as.fixed(rate), "per s", ""],
+      ["Result of the run", "USD", as.signed(result), as.tone(result)],
+      ["Today, UTC", "USD", as.signed(deck.day_result_usd), as.tone(deck.day_result_usd)],
+      ["Equity", "USD", as.fixed(equity), ""],
+      ["Open pairs", "", count(deck.pairs), ""],
+      ["Opportunities", "open", count(open), ""],
+      ["Best net", "bps", as.signed(best), as.tone(best)],
+      ["Latency", "p50, p99", found
+        ? `${as.nanoseconds(found.p50_ns)}, ${as.nanoseconds(found.p99_ns)}` : as.NONE, ""],
+      ["Frames", "per s", as.fixed(rate), ""],
     ];
     const create = () => {
       const node = make("div");
       node.append(make("dt"), make("dd"));
-      node.lastChild.append(make("span"), make("small"));
+      node.firstChild.append(make("span"), " ", make("small"));
       return node;
     };
-    keyed(byId("kpis"), items, ([title]) => title, create, (node, [title, text, unit, tone]) => {
-      put(node.firstChild, title);
-      put(node.lastChild.firstChild, text);
-      setClass(node.lastChild.firstChild, tone);
-      put(node.lastChild.lastChild, text === as.NONE ? "" : ` ${unit}`);
+    keyed(byId("kpis"), items, ([title]) => title, create, (node, [title, unit, text, tone]) => {
+      put(node.firstChild.firstChild, title);
+      put(node.firstChild.lastChild, unit);
+      put(node.lastChild, text);
+      setClass(node.lastChild, tone);
     });
   }
 
@@ -202,8 +210,10 @@ export class Panels {
     const names = deck.money.map((line) => line.venue);
     const rows = MONEY.map(([title, key, form]) => {
       const values = deck.money.map((line) => line[key]);
-      const cells = [...values, sum(values)].map((value) => (
-        { text: form(value, 2), tone: form === as.signed ? as.tone(value) : "" }));
+      const all = [...values, sum(values)];
+      const digits = all.some((value) => Math.abs(value) >= 1e5) ? 0 : 2;
+      const cells = all.map((value) => (
+        { text: form(value, digits), tone: form === as.signed ? as.tone(value) : "" }));
       return { title, cells };
     });
     factsTable(byId("money-table"), names.length ? [...names, "together"] : [], names.length ? rows : [], "USD");
@@ -307,23 +317,35 @@ export class Panels {
       text: `${as.fixed(row.depth)} of ${as.fixed(row.capacity)}, ${as.fixed(row.utilization_percent, 1)}\u00a0%; `
         + `${as.fixed(row.dropped)} dropped`,
     })), none);
-    bars("limit-bars", deck.limits.map((row) => ({
-      title: as.words(row.name), percent: share(row.used, row.limit),
-      text: `${as.quantity(row.used)} of ${as.quantity(row.limit)} ${row.unit}`,
+    const measured = deck.limits.filter((row) => as.isNumber(row.used))
+      .sort((one, other) => (share(other.used, other.limit) ?? 0) - (share(one.used, one.limit) ?? 0));
+    bars("limit-bars", measured.map((row) => ({
+      title: limitName(row), percent: share(row.used, row.limit),
+      text: `${as.rounded(row.used)} of ${as.rounded(row.limit)} ${row.unit}`,
     })), none);
+    const plain = deck.limits.filter((row) => !as.isNumber(row.used))
+      .map((row) => [limitName(row), `${as.rounded(row.limit)} ${row.unit}`]);
+    const refused = Object.entries(deck.refusals).sort((a, b) => b[1] - a[1])
+      .map(([name, count]) => [as.words(name), as.fixed(count)]);
+    this.showFacts("limit-facts", plain, none);
+    this.showFacts("refusals", refused, deck.alive ? "none" : none);
     bars("rate-bars", deck.rates.map((row) => ({
       title: `${row.venue} ${row.what}`, percent: share(row.used, row.allowed),
-      text: `${as.quantity(row.used)} of ${as.quantity(row.allowed)}`,
+      text: `${as.rounded(row.used)} of ${as.rounded(row.allowed)}`,
     })), none);
-    const refused = Object.entries(deck.refusals).sort((a, b) => b[1] - a[1]);
-    byId("refusals").dataset.none = refused.length ? "" : deck.alive ? "none" : none;
-    keyed(byId("refusals"), refused, ([name]) => name, () => {
+  }
+
+  /** Draw a short list of names and values. */
+  showFacts(id, facts, none) {
+    byId(id).dataset.none = facts.length ? "" : none;
+    const create = () => {
       const node = make("div");
       node.append(make("dt"), make("dd"));
       return node;
-    }, (node, [name, count]) => {
-      put(node.firstChild, as.words(name));
-      put(node.lastChild, as.fixed(count));
+    };
+    keyed(byId(id), facts, ([name]) => name, create, (node, [name, text]) => {
+      put(node.firstChild, name);
+      put(node.lastChild, text);
     });
   }
 
