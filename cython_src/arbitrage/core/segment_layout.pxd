@@ -60,7 +60,6 @@ cdef extern from "segment.h" nogil:
         ARB_SEGMENT_READY
         ARB_SEGMENT_CLOSED
 
-
     ctypedef struct arb_segment_spec_t:
         uint32_t symbol_capacity        # canonical symbols
         uint32_t lane_count             # feed threads
