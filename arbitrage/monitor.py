@@ -1,11 +1,15 @@
 """``arb monitor``, ``arb-monitor`` and ``python -m arbitrage.monitor``: page and metrics."""
 
+from pathlib import Path
+
 import click
 
 from arbitrage.cli import run_command
 from arbitrage.config import load_settings
 
 __all__ = ["monitor"]
+
+DEFAULT_PORT = 9090
 
 
 @click.command()
@@ -19,11 +23,18 @@ __all__ = ["monitor"]
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=9090,
+    default=DEFAULT_PORT,
     show_default=True,
     help="Port to listen on; 0: any.",
 )
-def monitor(names: tuple[str, ...], host: str, port: int) -> int:
+@click.option(
+    "--write-grafana",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Write Prometheus rules and a Grafana dashboard into DIR, and end.",
+)
+def monitor(names: tuple[str, ...], host: str, port: int, folder: Path | None) -> int:
     """Serve a running trader's page, /metrics (Prometheus) and /health (JSON).
 
     \b
@@ -33,6 +44,12 @@ def monitor(names: tuple[str, ...], host: str, port: int) -> int:
     which scrapers send as `Authorization: Bearer TOKEN` and a person types into
     the page's form. The page only shows; it can change nothing.
     """
+    if folder is not None:
+        from arbitrage.cold.grafana import write_grafana
+
+        for path in write_grafana(folder, port or DEFAULT_PORT):
+            click.echo(path)
+        return 0
     from arbitrage.cold.log import setup_logging
 
     setup_logging("WARNING")

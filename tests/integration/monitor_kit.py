@@ -5,17 +5,50 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-__all__ = ["Monitor", "monitor", "strictly_parsed", "value_of"]
+from arbitrage.board import Board, IncidentLine, PairLine, RejectLine
+from arbitrage.cold.metrics import Snapshot, exposition
+from arbitrage.core.segment import Segment
 
+__all__ = [
+    "SPECIFIED",
+    "Monitor",
+    "check_board",
+    "check_stage",
+    "everything",
+    "labels_of",
+    "monitor",
+    "state_of",
+    "strictly_parsed",
+    "switches",
+    "value_of",
+]
+
+SPECIFIED = [
+    *(f"latency_{label}_microseconds" for label in ("p50", "p95", "p99", "max")),
+    "latency_measurements_total",
+    *(f"queue_{what}_{kind}" for what in ("depth", "capacity") for kind in ("market", "order")),
+    *(f"queue_utilization_{kind}_percent" for kind in ("market", "order")),
+    *(f"queue_{kind}_drop_rate_percent" for kind in ("market", "order")),
+    *(f"queue_market_{verb}_total" for verb in ("push", "drop")),
+    *(f"queue_order_{verb}_total" for verb in ("submit", "drop")),
+    *(f"allocations_{path}_path_total" for path in ("hot", "warm", "cold")),
+    "allocations_per_second",
+    "cpu_strategy_thread_percent",
+    "cpu_websocket_threads_percent",
+    "cpu_system_percent",
+    "cpu_context_switches_total",
+]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 
@@ -139,3 +172,88 @@ def value_of(families: dict[str, Metric], name: str, **labels: str) -> float:
             if sample.name == name and sample.labels == labels:
                 return float(sample.value)
     raise AssertionError(f"{name}{labels} was not served")
+
+
+def state_of(pid: int) -> str:
+    """Return the state letter of a process; T: it stands still."""
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0]
+
+
+def check_stage(found: dict[str, Metric], segment: Segment, stage: str) -> None:
+    """Hold one stage's histogram against the segment's."""
+    histogram = segment.latency.histogram(stage)
+    assert value_of(found, "stage_measurements_total", stage=stage) == histogram.count
+    name, labels = "stage_latency_seconds", {"stage": stage}
+    if stage == "naked_leg":
+        name, labels = "naked_leg_seconds", {}
+    assert value_of(found, f"{name}_count", **labels) == histogram.count
+    assert value_of(found, f"{name}_sum", **labels) == histogram.sum / 1e9
+    family = found[name]
+    for sample in family.samples:
+        if sample.name.endswith("_bucket") and labels.items() <= sample.labels.items():
+            bound_s = float(sample.labels["le"])
+            within = sum(count for floor, count in histogram.buckets() if floor / 1e9 <= bound_s)
+            assert sample.value == within, sample
+
+
+def switches(tid: int) -> int:
+    """Return a thread's context switches."""
+    with open(f"/proc/{tid}/task/{tid}/status") as status:
+        return sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
+
+
+def check_board(found: dict[str, Metric], board: Board) -> None:
+    """Hold what is served of money and limits against the board."""
+    total = 0.0
+    for line in board.money:
+        for kind in ("realised", "fees", "funding", "unrealised"):
+            amount = getattr(line, f"{kind}_usd")
+            if amount is not None:
+                assert value_of(found, "pnl_usd", venue=line.venue, kind=kind) == amount
+                total += amount
+        assert value_of(found, "venue_equity_usd", venue=line.venue) == line.equity_usd
+    assert value_of(found, "pnl_total_usd") == pytest.approx(total)
+    assert value_of(found, "day_result_usd") == board.day_result_usd
+    for limit in board.limits:
+        labels = {"limit": limit.name, "unit": limit.unit}
+        assert value_of(found, "risk_limit", **labels) == limit.limit
+        if limit.used is not None:
+            used = 100 * limit.used / limit.limit
+            assert value_of(found, "risk_limit_used_percent", limit=limit.name) == used
+    for rate in board.rates:
+        labels = {"venue": rate.venue, "what": rate.what}
+        assert value_of(found, "venue_rate_limit_used", **labels) == rate.used
+        assert value_of(found, "venue_rate_limit_allowed", **labels) == rate.allowed
+    assert value_of(found, "opening_allowed") == 1
+    assert value_of(found, "pairs_now") == len(board.pairs)
+
+
+def labels_of(families: dict[str, Metric]) -> dict[str, set[str]]:
+    """Return the labels of every series name that is served, without those of none."""
+    found: dict[str, set[str]] = {}
+    for name, family in families.items():
+        found.setdefault(name, set())
+        for sample in family.samples:
+            found.setdefault(sample.name, set()).update(sample.labels)
+    return found
+
+
+def everything() -> str:
+    """What a trader to whom everything has happened would be served as, by the same code."""
+    board = Board(
+        wall_ns=time.time_ns(),
+        pairs=[PairLine(
+            pair=1, symbol="BTCUSDT", kind="spread", phase="broken", buy_venue="okx",
+            sell_venue="bybit", buy_qty=1.0, sell_qty=0.0,
+        )],
+        rejects=[RejectLine(venue="okx", reason="51008", count=2)],
+        incidents=[IncidentLine(
+            number=1, began_wall_ns=1, last_wall_ns=2, kind="venue", text="x", is_open=True
+        )],
+    )  # fmt: skip
+    shot = Snapshot(
+        name="t", mode="paper", pid=os.getpid(), uptime_s=1.0, heartbeat_age_s=0.1, latency={},
+        queues={}, feeds={}, detector={}, strategy={}, gateways={}, threads=[], board=board,
+    )  # fmt: skip
+    return exposition(lambda: shot)().decode()

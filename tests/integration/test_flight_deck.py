@@ -1,6 +1,7 @@
 """What a running trader shows of itself: its board, the deck, the metrics; all from outside."""
 
 import os
+import re
 import signal
 import time
 import uuid
@@ -9,13 +10,27 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from monitor_kit import Monitor, monitor, value_of
+from monitor_kit import (
+    SPECIFIED,
+    Monitor,
+    check_board,
+    check_stage,
+    everything,
+    labels_of,
+    monitor,
+    state_of,
+    strictly_parsed,
+    switches,
+    value_of,
+)
 from prometheus_client import Metric
+from promql_kit import asked, mentioned
 from trader_kit import SYMBOLS, VENUES, Trader, trader, venues
 
 import arbitrage
 from arbitrage.board import Board
 from arbitrage.cold.deck import Deck, DeckReader
+from arbitrage.cold.grafana import PANELS, RULES
 from arbitrage.cold.metrics.latency import BOUNDS_NS, cumulated
 from arbitrage.cold.metrics.process import SAMPLE_S
 from arbitrage.cold.metrics.snapshot import read_board
@@ -53,23 +68,6 @@ def segment(running: Trader) -> Segment:
 def watched(running: Trader) -> Iterator[Monitor]:
     with monitor(running.name) as found:
         yield found
-
-
-SPECIFIED = [
-    *(f"latency_{label}_microseconds" for label in ("p50", "p95", "p99", "max")),
-    "latency_measurements_total",
-    *(f"queue_{what}_{kind}" for what in ("depth", "capacity") for kind in ("market", "order")),
-    *(f"queue_utilization_{kind}_percent" for kind in ("market", "order")),
-    *(f"queue_{kind}_drop_rate_percent" for kind in ("market", "order")),
-    *(f"queue_market_{verb}_total" for verb in ("push", "drop")),
-    *(f"queue_order_{verb}_total" for verb in ("submit", "drop")),
-    *(f"allocations_{path}_path_total" for path in ("hot", "warm", "cold")),
-    "allocations_per_second",
-    "cpu_strategy_thread_percent",
-    "cpu_websocket_threads_percent",
-    "cpu_system_percent",
-    "cpu_context_switches_total",
-]
 
 
 def until(look: Callable[[], T], holds: Callable[[T], bool], child: Trader) -> T:
@@ -196,18 +194,13 @@ def frozen(running: Trader, segment: Segment, watched: Monitor) -> Iterator[dict
     os.kill(segment.pid, signal.SIGSTOP)
     try:
         end_s = time.monotonic() + WAIT_S
-        while _state_of(segment.pid) != "T":
+        while state_of(segment.pid) != "T":
             assert time.monotonic() < end_s
             time.sleep(0.01)
         time.sleep(2 * SAMPLE_S)  # the monitor samples no faster
         yield watched.scrape()
     finally:
         os.kill(segment.pid, signal.SIGCONT)
-
-
-def _state_of(pid: int) -> str:
-    with open(f"/proc/{pid}/stat") as stat:
-        return stat.read().rpartition(")")[2].split()[0]
 
 
 def test_every_name_of_the_specification_is_served(frozen: dict[str, Metric]) -> None:
@@ -240,7 +233,7 @@ def test_values_are_the_segments_own(
     assert value("latency_measurements_total") == seen.count > 0
     assert value("stage_latency_microseconds", stage="seen", quantile="0.999") == p999 / 1000
     for stage in segment.latency.stages:
-        _check_stage(frozen, segment, stage)
+        check_stage(frozen, segment, stage)
 
     allocations = segment.allocations
     assert allocations is not None
@@ -251,7 +244,7 @@ def test_values_are_the_segments_own(
     assert value("cpu_websocket_threads_percent") > 0
     assert 0 < value("cpu_system_percent") <= 100
     assert value("cpu_context_switches_total") == sum(
-        _switches(row["tid"]) for row in segment.threads()
+        switches(row["tid"]) for row in segment.threads()
     )
 
     for venue in VENUES:
@@ -279,53 +272,7 @@ def test_values_are_the_segments_own(
         refused = counters["strategy"]["risk_reasons"][place]
         assert value("refusals_total", reason=name) == refused
     assert value("kill_switch") == 0
-    _check_board(frozen, board_of(segment))
-
-
-def _check_stage(found: dict[str, Metric], segment: Segment, stage: str) -> None:
-    histogram = segment.latency.histogram(stage)
-    assert value_of(found, "stage_measurements_total", stage=stage) == histogram.count
-    name, labels = "stage_latency_seconds", {"stage": stage}
-    if stage == "naked_leg":
-        name, labels = "naked_leg_seconds", {}
-    assert value_of(found, f"{name}_count", **labels) == histogram.count
-    assert value_of(found, f"{name}_sum", **labels) == histogram.sum / 1e9
-    family = found[name]
-    for sample in family.samples:
-        if sample.name.endswith("_bucket") and labels.items() <= sample.labels.items():
-            bound_s = float(sample.labels["le"])
-            within = sum(count for floor, count in histogram.buckets() if floor / 1e9 <= bound_s)
-            assert sample.value == within, sample
-
-
-def _switches(tid: int) -> int:
-    with open(f"/proc/{tid}/task/{tid}/status") as status:
-        return sum(int(line.split()[1]) for line in status if "ctxt_switches" in line)
-
-
-def _check_board(found: dict[str, Metric], board: Board) -> None:
-    total = 0.0
-    for line in board.money:
-        for kind in ("realised", "fees", "funding", "unrealised"):
-            amount = getattr(line, f"{kind}_usd")
-            if amount is not None:
-                assert value_of(found, "pnl_usd", venue=line.venue, kind=kind) == amount
-                total += amount
-        assert value_of(found, "venue_equity_usd", venue=line.venue) == line.equity_usd
-    assert value_of(found, "pnl_total_usd") == pytest.approx(total)
-    assert value_of(found, "day_result_usd") == board.day_result_usd
-    for limit in board.limits:
-        labels = {"limit": limit.name, "unit": limit.unit}
-        assert value_of(found, "risk_limit", **labels) == limit.limit
-        if limit.used is not None:
-            used = 100 * limit.used / limit.limit
-            assert value_of(found, "risk_limit_used_percent", limit=limit.name) == used
-    for rate in board.rates:
-        labels = {"venue": rate.venue, "what": rate.what}
-        assert value_of(found, "venue_rate_limit_used", **labels) == rate.used
-        assert value_of(found, "venue_rate_limit_allowed", **labels) == rate.allowed
-    assert value_of(found, "opening_allowed") == 1
-    assert value_of(found, "pairs_now") == len(board.pairs)
+    check_board(frozen, board_of(segment))
 
 
 def test_bounds_of_the_histograms_never_split_a_bucket() -> None:
@@ -335,6 +282,60 @@ def test_bounds_of_the_histograms_never_split_a_bucket() -> None:
             histogram.record(value)
         counts = dict(cumulated(histogram.buckets()))
         assert counts[f"{bound_ns / 1e9:.9g}"] == 2
+
+
+@pytest.fixture(scope="module")
+def series(running: Trader, watched: Monitor) -> dict[str, set[str]]:
+    """Every series name that is served, and its labels."""
+    found = until(watched.scrape, lambda each: set(SPECIFIED) <= set(each), running)
+    labels = labels_of(found)
+    for name, more in labels_of(strictly_parsed(everything())).items():
+        if name in labels:  # served, and here with what had not happened yet
+            labels[name] |= more
+    return labels
+
+
+FROM_PROMETHEUS = {"up"}
+ADDED = {"instance", "job", "trader", "le"}
+
+
+def test_every_expression_finds_its_series(series: dict[str, set[str]]) -> None:
+    shown = [(rule.name, rule.expr, rule.summary + rule.action) for rule in RULES]
+    shown += [
+        (panel.title, target.expr, target.legend) for panel in PANELS for target in panel.targets
+    ]
+    for title, expression, words in shown:
+        selectors, grouped = asked(expression)
+        assert selectors, title
+        known = set(ADDED)
+        for selector in selectors:
+            if selector.name not in FROM_PROMETHEUS:
+                assert selector.name in series, f"{title}: {selector.name} is not served"
+                known |= series[selector.name]
+        for selector in selectors:
+            assert selector.labels <= known, f"{title}: {selector}"
+        assert grouped <= known, f"{title}: {grouped - known}"
+        assert mentioned(words) <= known, f"{title}: {mentioned(words) - known}"
+
+
+def test_the_documentation_tells_every_metric_as_it_is(
+    series: dict[str, set[str]], watched: Monitor
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "monitoring.md").read_text()
+    rows = re.findall(r"^\| `([a-z0-9_]+)` \| ([^|]*) \| ([^|]*) \| ([^|]*) \|$", page, re.M)
+    told = {
+        name: (set(re.findall(r"`(\w+)`", labels)), about.strip())
+        for name, labels, about, _target in rows
+    }
+    assert len(told) == len(rows)
+    families = watched.scrape()
+    assert set(told) == set(families)
+    for name, family in families.items():
+        labels, about = told[name]
+        has = series.get(f"{name}_bucket", series[name]) - {"le"}
+        assert labels == has, name
+        assert about == family.documentation, name
+    assert all(target.strip() for *_, target in rows)
 
 
 # ---- many who look ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The monitor: what it serves, to whom, and what it says when the trader is gone."""
 
 import asyncio
+import itertools
 import json
 import os
 import socket
@@ -305,12 +306,52 @@ def test_foreign_hosts_methods_and_paths_are_refused() -> None:
         for host in (f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}"):
             answer, _ = await read(session, f"{root}/health", headers={"Host": host})
             assert answer.status == 200, host
-        for method in ("POST", "PUT", "DELETE", "HEAD", "OPTIONS"):
-            async with session.request(method, f"{root}/metrics") as answer:
-                assert answer.status == 405, method
+        methods = ("POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "QUERY")
+        paths = ("/", "/metrics", "/health", "/api/deck", "/events", "/static/deck.js", "/login")
+        for method, path in itertools.product(methods, paths):
+            async with session.request(method, f"{root}{path}") as answer:
+                assert answer.status == 405, (method, path)
         assert (await read(session, f"{root}/../etc/passwd"))[0].status == 404
 
     with_server(watch_of(lambda _: FakeView()), step)
+
+
+def test_several_traders_have_one_health_and_their_own() -> None:
+    views = {"one": FakeView(), "two": FakeView({**FACTS, **full_queue("market", 95)})}
+    read_view = lambda view: msgspec.convert(view.facts, Snapshot)  # noqa: E731
+    watches = [Watch(name, views.__getitem__, read_view) for name in views]  # type: ignore
+
+    async def body() -> None:
+        server = TestServer(build_app(watches), host="127.0.0.1")
+        async with server, ClientSession() as session:
+            root = f"http://127.0.0.1:{server.port}"
+            answer, text = await read(session, f"{root}/health")
+            found = json.loads(text)
+            assert (answer.status, found["status"]) == (503, "degraded")
+            assert list(found)[:5] == HEALTH_KEYS
+            assert found["market_queue_utilization_percent"] == 95.0
+            assert found["reasons"] == ["two: the market queue is 95 % full"]
+            answer, text = await read(session, f"{root}/health?name=one")
+            assert (answer.status, json.loads(text)["segment"]) == (200, "one")
+            assert (await read(session, f"{root}/health?name=two"))[0].status == 503
+            answer, text = await read(session, f"{root}/health?name=three")
+            assert (answer.status, "one, two" in text) == (404, True)
+            text = (await read(session, f"{root}/metrics"))[1]
+            assert 'queue_depth_market{trader="one"} 4.0' in text
+            assert 'queue_depth_market{trader="two"} 95.0' in text
+            assert 'feed_frames_total{trader="one",venue="bybit"} 100.0' in text
+
+    asyncio.run(body())
+
+
+def test_health_tells_since_when() -> None:
+    view = FakeView()
+    watch = watch_of(lambda _: view)
+    first = watch.health()
+    assert watch.health()["since_wall_ns"] == first["since_wall_ns"] > 0
+    view.alive = False
+    gone = watch.health()
+    assert gone["since_wall_ns"] > first["since_wall_ns"]
 
 
 def test_a_token_opens_what_the_host_check_does_not() -> None:

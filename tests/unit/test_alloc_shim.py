@@ -111,6 +111,59 @@ def test_allocations_belong_to_the_path_the_thread_says_and_count_once() -> None
     assert done.returncode == 0, done.stderr
 
 
+METERED_PROTOCOL = """
+import asyncio
+from arbitrage.core.alloc_meter import COLD, HOT, enter_path, process_allocations
+from arbitrage.venues.metered_protocol import MeteredProtocol, meter_protocol
+
+class Inner(asyncio.BufferedProtocol):
+    seen = []
+    def get_buffer(self, sizehint):
+        self.seen.append(enter_path(HOT))
+        return bytearray(8)
+    def buffer_updated(self, nbytes):
+        self.seen.append(enter_path(HOT))
+        kept = [[number] for number in range(1000)]
+        if nbytes == 0:
+            raise ValueError("as a listener may")
+    def connection_lost(self, exc):
+        self.seen.append(exc)
+
+class Transport:
+    protocol = Inner()
+    def get_protocol(self):
+        return self.protocol
+    def set_protocol(self, protocol):
+        self.protocol = protocol
+
+transport = Transport()
+meter_protocol(transport, HOT)
+metered = transport.protocol
+assert isinstance(metered, MeteredProtocol) and isinstance(metered, asyncio.BufferedProtocol)
+hot, _, cold = process_allocations()
+assert len(metered.get_buffer(-1)) == 8
+metered.buffer_updated(5)
+try:
+    metered.buffer_updated(0)
+except ValueError:
+    pass
+assert Inner.seen == [HOT, HOT, HOT], Inner.seen
+assert enter_path(COLD) == COLD
+assert process_allocations()[0] - hot >= 2000
+assert process_allocations()[2] - cold < 500
+metered.connection_lost(None)
+assert Inner.seen[-1] is None and metered.seen is Inner.seen
+"""
+
+
+def test_what_reading_a_connection_allocates_belongs_to_its_path() -> None:
+    environment = os.environ | {"LD_PRELOAD": str(shim_path())}
+    done = subprocess.run(
+        [sys.executable, "-c", METERED_PROTOCOL], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_without_the_shim_no_path_is_counted() -> None:
     assert (process_allocations() is None) == (not is_metered())
     assert enter_path(HOT) == COLD or is_metered()

@@ -76,7 +76,7 @@ def feed_families(feeds: Mapping[str, VenueFeed]) -> Iterator[Metric]:
     yield gauges("feed_rows", "Symbols by row state", ["venue", "state"], [
         ([name, state], count)
         for name, feed in by_venue
-        for state, count in feed.rows_by_state.items()
+        for state, count in (dict.fromkeys(ROW_STATES, 0) | feed.rows_by_state).items()
     ])  # fmt: skip
     yield gauges(
         "feed_row_state", "State of a symbol's row: 0 EMPTY 1 SYNCING 2 LIVE 3 SUSPECT 4 STALE 5 "
