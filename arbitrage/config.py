@@ -25,7 +25,13 @@ from arbitrage.hosts import (
     hosts_for,
     is_local,
 )
-from arbitrage.keys import KEY_VARIABLES, Credentials, other_keys, read_mode_keys
+from arbitrage.keys import (
+    KEY_VARIABLES,
+    SECRET_VARIABLES,
+    Credentials,
+    other_keys,
+    read_mode_keys,
+)
 from arbitrage.secret import Secret
 from arbitrage.settings import Mode, RiskSettings, Settings, StrategySettings, fields_of
 
@@ -42,14 +48,11 @@ __all__ = [
 
 CANCEL_ALL_AFTER_MIN_S = 10  # the venue takes no less
 DCP_MIN_S = 3
+CREDENTIAL_FILE = "arbitrage.env"
 EXIT_BAND_MIN_BPS = 200.0  # exits slip up to 120 bps from a touch that lies off the mid
 PRACTICE_MODES: tuple[Mode, ...] = ("testnet", "demo")  # the first whose keys are all set
 _OTHER_KNOWN = {"ARB_BUILD"}
 _PREFIXES = ("ARB_", "BYBIT_", "OKX_")
-_KEYS = tuple(
-    name for sets in KEY_VARIABLES.values() for names in sets.values() for name in names
-)
-_SECRETS = {*_KEYS, "REDIS_URL", "ARB_MONITOR_TOKEN"}
 _log = logging.getLogger("arbitrage.config")
 
 
@@ -186,9 +189,18 @@ def _read_dotenv(path: Path, warnings: list[str]) -> dict[str, str]:
         values = {name: text for name, text in dotenv_values(path).items() if text is not None}
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {type(error).__name__}") from None
-    if mode & 0o077 and any(values.get(name) for name in _SECRETS):
+    if mode & 0o077 and any(values.get(name) for name in SECRET_VARIABLES):
         warnings.append(f"{path} holds keys and others may read it; run: chmod 600 {path}")
     return values
+
+
+def _read_credential_file(environ: Mapping[str, str]) -> dict[str, str]:
+    """Read what systemd hands a service as the credential ``arbitrage.env``: lines as in .env.
+
+    Its folder is the service's alone, whatever the file's own mode says.
+    """
+    folder = environ.get("CREDENTIALS_DIRECTORY", "")
+    return _read_dotenv(Path(folder) / CREDENTIAL_FILE, []) if folder else {}
 
 
 def _has_all_keys(mode: Mode, values: Mapping[str, str]) -> bool:
@@ -247,7 +259,8 @@ def load_settings(
     environ : mapping or None
         Environment; None takes the process's own.
     dotenv : path or None
-        File with further values, weaker than `environ`; None reads none.
+        File with further values, weaker than `environ`; None reads none. Between both stands
+        the file ``arbitrage.env`` of CREDENTIALS_DIRECTORY, systemd's folder for credentials.
     overrides : mapping or None
         Variables that win over both, as a command line's flags do.
     cores : sequence of int or None
@@ -261,9 +274,13 @@ def load_settings(
         Naming the variable, its value (never a secret) and what is accepted.
     """
     warnings: list[str] = []
+    environ = os.environ if environ is None else environ
     values = _read_dotenv(Path(dotenv), warnings) if dotenv is not None else {}
-    values |= os.environ if environ is None else environ
+    values |= _read_credential_file(environ)
+    values |= environ
     values |= overrides or {}
+    for name in SECRET_VARIABLES:
+        Secret(values.get(name, ""))  # known from now on, so that no error below can show it
     usable = tuple(cores) if cores is not None else _usable_cores()
 
     fields = _read_struct(Settings, values)

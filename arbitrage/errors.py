@@ -23,6 +23,8 @@ import traceback
 from collections.abc import Callable
 from typing import NoReturn
 
+from arbitrage.secret import mask_known
+
 __all__ = [
     "ArbitrageError",
     "ConfigError",
@@ -127,14 +129,14 @@ def _wants_traceback() -> bool:
 
 
 def fail(error: BaseException) -> int:
-    """Print one ``error:`` line on stderr and return the exit code.
+    """Print one ``error:`` line on stderr, without secrets, and return the exit code.
 
     LOG_LEVEL=DEBUG adds the traceback.
     """
     if _wants_traceback():
-        traceback.print_exception(error, file=sys.stderr)
+        sys.stderr.write(mask_known("".join(traceback.format_exception(error))))
     text = " ".join(str(error).split()) or type(error).__name__
-    sys.stderr.write(f"error: {text}\n")
+    sys.stderr.write(mask_known(f"error: {text}\n"))
     sys.stderr.flush()
     return error.exit_code if isinstance(error, ArbitrageError) else EXIT_FAILURE
 

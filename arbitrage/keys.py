@@ -12,7 +12,14 @@ import msgspec
 from arbitrage.errors import ConfigError
 from arbitrage.secret import Secret, mask
 
-__all__ = ["KEY_VARIABLES", "Credentials", "other_keys", "read_credentials", "read_mode_keys"]
+__all__ = [
+    "KEY_VARIABLES",
+    "SECRET_VARIABLES",
+    "Credentials",
+    "other_keys",
+    "read_credentials",
+    "read_mode_keys",
+]
 
 _BYBIT = ("API_KEY", "API_SECRET")
 _OKX = (*_BYBIT, "API_PASSPHRASE")
@@ -29,6 +36,11 @@ KEY_VARIABLES: dict[str, dict[str, tuple[str, ...]]] = {
         "demo": tuple(f"OKX_DEMO_{part}" for part in _OKX),
     },
 }
+
+# Whose values no line may show, whatever they are worth.
+SECRET_VARIABLES = frozenset(
+    name for sets in KEY_VARIABLES.values() for names in sets.values() for name in names
+) | {"REDIS_URL", "ARB_MONITOR_TOKEN"}
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

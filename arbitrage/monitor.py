@@ -56,7 +56,7 @@ def monitor(names: tuple[str, ...], host: str, port: int, folder: Path | None) -
     for name in names:  # each is checked
         load_settings(overrides={"ARB_NAME": name}, needs_keys=False)
     settings = load_settings(needs_keys=False)
-    setup_logging(settings.log_level)
+    setup_logging(settings.log_level, settings.log_format)
 
     import arbitrage
     from arbitrage.cold.monitor import serve

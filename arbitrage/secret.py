@@ -1,11 +1,75 @@
-"""A string that does not show itself: API secrets and passphrases."""
+"""A string that does not show itself: API secrets and passphrases.
 
+Every `Secret` ever made is also remembered for `mask_known`, the last line of what leaves a process
+as text: log lines, error lines and tracebacks pass it, whoever wrote them.
+"""
+
+import json
 import logging
 import re
-from collections.abc import Callable, Iterable
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
+from urllib.parse import quote, unquote, urlsplit
 
-__all__ = ["MaskedLog", "Secret", "mask"]
+__all__ = ["MaskedLog", "Secret", "mask", "mask_known"]
+
+# What is shorter is no secret, and a mask of it would eat words of every line.
+KNOWN_MIN = 6
+# A part of a webhook's path that is longer than a word.
+PATH_PART_MIN = 12
+
+
+class _Known:
+    """The texts that no output may hold, as one pattern."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # a signal handler may log while its thread makes a Secret
+        self._texts: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def add(self, text: str) -> None:
+        found = {form for part in _parts(text) if len(part) >= KNOWN_MIN for form in _forms(part)}
+        with self._lock:
+            if not found <= self._texts:
+                self._texts |= found
+                self._pattern = None
+
+    def hide(self, text: str) -> str:
+        with self._lock:
+            if self._pattern is None:
+                longest_first = sorted(self._texts, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
+            pattern = self._pattern
+        return pattern.sub("***", text)
+
+
+_known = _Known()
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield a secret and, of an address, what in it is secret by itself."""
+    yield text
+    if "://" not in text:
+        return
+    try:
+        address = urlsplit(text)
+        password = address.password or ""
+    except ValueError:
+        return
+    yield from (password, unquote(password))
+    if address.scheme in {"http", "https"}:  # a webhook: its path or its query is the key
+        for part in address.path.split("/"):
+            if len(part) >= PATH_PART_MIN:
+                yield from (part, part.removeprefix("bot"))
+        yield from (pair.partition("=")[2] for pair in address.query.split("&"))
+
+
+def _forms(text: str) -> Iterator[str]:
+    """Yield how a text is written: as it is, in an address, in a repr, in JSON, in both."""
+    yield from (text, quote(text, safe=""), quote(text))
+    for shown in (text, repr(text)[1:-1]):
+        yield from (shown, json.dumps(shown)[1:-1], json.dumps(json.dumps(shown)[1:-1])[1:-1])
 
 
 class Secret:
@@ -20,6 +84,8 @@ class Secret:
 
     def __init__(self, text: "str | Secret") -> None:
         self._text: str = text._text if isinstance(text, Secret) else str(text)
+        if self._text and not isinstance(text, Secret):
+            _known.add(self._text)
 
     def reveal(self) -> str:
         """Return the text itself. Keep it in no variable that outlives the call."""
@@ -51,6 +117,15 @@ def mask(text: str, secrets: Iterable[Secret]) -> str:
     """Return a text, such as a venue's, with every occurrence of the secrets masked."""
     hidden = sorted({secret.reveal() for secret in secrets if secret}, key=len, reverse=True)
     return re.sub("|".join(map(re.escape, hidden)), "***", text) if hidden else text
+
+
+def mask_known(text: str) -> str:
+    """Return a text with every secret of this process masked, of 6 characters and more.
+
+    Of an address the password is masked by itself, too; of a webhook's the parts that are its key.
+    Any thread.
+    """
+    return _known.hide(text)
 
 
 class MaskedLog(logging.LoggerAdapter[logging.Logger]):

@@ -30,6 +30,7 @@ Durability = Literal["async", "interval", "every"]
 FeeMode = Literal["round_trip", "entry"]
 StrategyOnExit = Literal["close", "hold"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogFormat = Literal["text", "json"]
 
 DEFAULT_SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
 # Fewer cores than these and the stages share threads: a spinning thread without a core of its own
@@ -389,6 +390,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, _env("ARB_ALLOW_UNBOUND_KEY", "trade with an API key that any address may use")
     ] = False
     log_level: Annotated[LogLevel, _env("LOG_LEVEL", "least level that is logged")] = "INFO"
+    log_format: Annotated[
+        LogFormat, _env("LOG_FORMAT", "lines for people, or a JSON object each for programs")
+    ] = "text"
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
     fees: Annotated[FeeSchedule, _env("ARB_FEES", "taker fees in bps, bybit=5.5,okx=5.0")] = (

@@ -76,7 +76,7 @@ def trade(
         if mode == "live" and not live_accepted:  # one line tells all that is missing
             raise ConfigError(f"{error}; mode live also needs {LIVE_FLAG}") from None
         raise
-    setup_logging(settings.log_level)
+    setup_logging(settings.log_level, settings.log_format)
     if settings.mode == "live" and not live_accepted:
         raise ConfigError(f"mode live sends real orders; add {LIVE_FLAG} if that is what you want")
     if live_accepted and settings.mode != "live":

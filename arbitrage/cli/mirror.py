@@ -39,7 +39,7 @@ def mirror(name: str | None, url: str | None, max_len: int) -> int:
     if url is not None:
         overrides["REDIS_URL"] = url
     settings = load_settings(overrides=overrides, needs_keys=False)
-    setup_logging(settings.log_level)
+    setup_logging(settings.log_level, settings.log_format)
     if settings.redis_url is None:
         raise ConfigError("no Redis to mirror to: set REDIS_URL=redis://host:6379/0 or give --url")
 

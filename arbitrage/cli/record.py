@@ -140,7 +140,7 @@ def record(
     name = name or named
     setup_logging("WARNING")
     settings = load_settings(overrides={"ARB_NAME": name} if name else {}, needs_keys=False)
-    setup_logging(settings.log_level)
+    setup_logging(settings.log_level, settings.log_format)
 
     import arbitrage
     from arbitrage.cold.recorder import Recorder

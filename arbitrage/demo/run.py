@@ -223,6 +223,7 @@ def _trader_environment(
     for venue in venues:
         environment |= venue.environment() | venue.urls()
     environment |= {
+        "LOG_FORMAT": "text",  # its lines are read here, and shown
         "ARB_NAME": name,
         "ARB_MODE": "demo",
         "ARB_SYMBOLS": ",".join(symbols),

@@ -83,7 +83,7 @@ def main(arguments: list[str]) -> int:
     segment = Segment.attach(name, writable=True)
     # the trader's mode may have come from its command line, which is not in the environment
     settings = load_settings(overrides={"ARB_MODE": segment.mode}, needs_keys=False)
-    setup_logging(settings.log_level)
+    setup_logging(settings.log_level, settings.log_format)
     share_caps(processes_by_host(settings))
     lane = FeedLane(segment, VENUES.index(venue))
 

@@ -23,7 +23,7 @@ from arbitrage.core.intents import IntentDoor
 from arbitrage.core.segment import Segment
 from arbitrage.core.strategy import SpreadStrategy
 from arbitrage.errors import ArbitrageError, ConfigError
-from arbitrage.keys import KEY_VARIABLES
+from arbitrage.keys import SECRET_VARIABLES
 from arbitrage.trading.strategy import MarketView
 from arbitrage.trading.strategy_host import BUILT_IN, StrategyHost, describe, load_strategy
 
@@ -40,15 +40,13 @@ TAGS = 64
 _PR_SET_PDEATHSIG = 1
 EXIT_RAISED = 70
 EXIT_UNLOADABLE = 71
-_SECRETS = frozenset(
-    name for sets in KEY_VARIABLES.values() for names in sets.values() for name in names
-) | {"REDIS_URL", "ARB_MONITOR_TOKEN"}
 _log = logging.getLogger(__name__)
 
 
 def clean_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment without keys: a strategy asks the trader, never a venue."""
-    return {name: value for name, value in environ.items() if name not in _SECRETS}
+    hidden = SECRET_VARIABLES | {"CREDENTIALS_DIRECTORY"}
+    return {name: value for name, value in environ.items() if name not in hidden}
 
 
 # ---- the trader's side ---------------------------------------------------------------------------
@@ -93,7 +91,7 @@ class StrategyProcess:
         command += [self._settings.name, str(self.door.tag), self.name, str(write_end)]
         self._child = subprocess.Popen(
             [*command, self._settings.log_level],
-            env=clean_environment(os.environ),
+            env=clean_environment(os.environ) | {"LOG_FORMAT": self._settings.log_format},
             stdin=subprocess.DEVNULL,
             pass_fds=(write_end,),
             start_new_session=True,  # a terminal's Ctrl-C is the trader's to act on

@@ -16,6 +16,7 @@ from arbitrage.core.risk import LIMITS
 from arbitrage.core.strategy import SETTINGS
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule
+from arbitrage.secret import mask_known
 from arbitrage.settings import RiskSettings, fields_of
 
 CANARY = "canary-5up3r-53cr37"
@@ -333,3 +334,20 @@ def test_inline_stages_need_the_one_feed_loop(feed_mode: str) -> None:
     assert load_settings({}, dotenv=None, cores=(0, 1)).placed_stages == "inline"
     with pytest.raises(ConfigError, match="ARB_STAGES was 'inline' with ARB_FEED_MODE"):
         load_settings({"ARB_FEED_MODE": feed_mode, "ARB_STAGES": "inline"}, dotenv=None)
+
+
+def test_systemd_credentials_are_read_between_dotenv_and_environment(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("ARB_NAME=a\nARB_MAX_ORDER_USD=10\nLOG_FORMAT=json\n")
+    (tmp_path / "arbitrage.env").write_text("ARB_MAX_ORDER_USD=20\nLOG_FORMAT=text\n")
+    settings = load_settings(
+        {"CREDENTIALS_DIRECTORY": str(tmp_path), "LOG_FORMAT": "json"}, dotenv=tmp_path / ".env"
+    )
+    assert (settings.name, settings.risk.max_order_usd, settings.log_format) == ("a", 20.0, "json")
+    nothing = load_settings({"CREDENTIALS_DIRECTORY": str(tmp_path / "none")}, dotenv=None)
+    assert nothing.risk.max_order_usd == 1000.0
+
+
+def test_a_secret_in_the_wrong_variable_is_not_shown() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(ARB_MODE="canary-of-the-wrong-place", BYBIT_API_KEY="canary-of-the-wrong-place")
+    assert "canary" not in mask_known(str(caught.value))
