@@ -308,6 +308,8 @@ def test_a_recorded_trader_is_replayed(
         assert "the trader ended" in program.stderr.read()
         feed = segment.counters()["feed"]
         live = opened(segment, reader)
+        # its feeds are heard for a moment longer than its detector
+        judged_mono_ns = int(segment.store.column("recv_mono_ns").max())
     found = summary(out)
     counted = sum(feed[venue]["frames"] for venue in VENUES)
     assert found["lost_frames"] == found["unordered"] == found["reshaped_frames"] == 0
@@ -319,10 +321,12 @@ def test_a_recorded_trader_is_replayed(
     names = {row["file"] for row in found["files"]}
     assert ("okx-line1.frames.gz" in names) == (lines_each == 2)
     if depth == "off":
-        compare(out, found, live, [name for name in SYMBOLS.split(",")])
+        compare(out, found, live, judged_mono_ns)
 
 
-def compare(out: Path, found: dict[str, Any], live: list[Opportunity], symbols: list[str]) -> None:
+def compare(
+    out: Path, found: dict[str, Any], live: list[Opportunity], judged_mono_ns: int
+) -> None:
     """The same opportunities, at the same frames, as the trader's own detector opened."""
     day = arbitrage.replay(
         *(out / f"{venue}.frames.gz" for venue in VENUES), min_net_bps=MIN_NET_BPS, fees=FEES
@@ -330,12 +334,12 @@ def compare(out: Path, found: dict[str, Any], live: list[Opportunity], symbols: 
     again = day.events[day.events["event"] == OPEN]
     # what was open, or silent, when the recorder came is not in its files
     from_ns = min(at for row in found["files"] for at in [row["first_recv_ns"]]) + 10**9
+    offset_ns, symbols = found["wall_offset_ns"], SYMBOLS.split(",")
     replayed = {
         (int(row["recv_mono_ns"]), day.symbols[row["symbol_index"]], float(row["bid_px"]),
          float(row["ask_px"]), round(float(row["net_bps"]), 9))
-        for row in again if row["recv_mono_ns"] >= from_ns
+        for row in again if from_ns <= row["recv_mono_ns"] <= judged_mono_ns + offset_ns
     }  # fmt: skip
-    offset_ns = found["wall_offset_ns"]
     published = {
         (one.recv_mono_ns + offset_ns, symbols[one.symbol_index], one.bid_px, one.ask_px,
          round(one.net_bps, 9))

@@ -138,7 +138,8 @@ class DeckScreen(Screen[None]):
     def redraw(self) -> None:
         """Show the newest deck again: another size or theme."""
         deck = self._deck
-        if deck is None or not self._is_made:
+        # a program that ends takes its panels down while somebody may still look
+        if deck is None or not self._is_made or not self.query("#headline"):
             return
         theme = {
             name.removeprefix("deck--"): str(self.get_component_rich_style(name, partial=True))
