@@ -135,6 +135,8 @@ class Board(msgspec.Struct, kw_only=True):
         Newest last; the oldest that are over are left out where they do not fit.
     paused : dict of str to list of str
         Symbol -> why no pair of it may open.
+    state_dir : str
+        Folder of the trader's journals.
     is_cut : bool
         Pairs or paused symbols were left out as well: they did not fit.
     """
@@ -153,6 +155,7 @@ class Board(msgspec.Struct, kw_only=True):
     rates: list[RateLine] = []
     incidents: list[IncidentLine] = []
     paused: dict[str, list[str]] = {}
+    state_dir: str = ""
     is_cut: bool = False
 
 

@@ -74,7 +74,8 @@ def variables() -> dict[str, tuple[str, str]]:
         for environment, names in sets.items():
             about = f"API access of {venue}, {environment}"
             found |= {name: ("", about) for name in names}
-    found["REDIS_URL"] = ("", "where `arb mirror` copies opportunities to, redis://host:6379/0")
+    about = "where `arb mirror` writes, redis://host:6379/0; empty: it starts a Redis"
+    found["REDIS_URL"] = ("", about)
     found["ARB_MONITOR_TOKEN"] = ("", "what the monitor asks for beyond this machine")
     found |= {
         name: ("global", f"entity that holds the account: {' | '.join(regions)}")

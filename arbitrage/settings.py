@@ -393,6 +393,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_format: Annotated[
         LogFormat, _env("LOG_FORMAT", "lines for people, or a JSON object each for programs")
     ] = "text"
+    redis_ca_file: Annotated[
+        str, _env("REDIS_CA_FILE", "rediss://: whom to trust, PEM; empty: whom the system trusts")
+    ] = ""
+    redis_cert_file: Annotated[
+        str, _env("REDIS_CERT_FILE", "rediss://: our certificate, PEM, where Redis asks for it")
+    ] = ""
+    redis_key_file: Annotated[str, _env("REDIS_KEY_FILE", "rediss://: its key, PEM")] = ""
     strategy: StrategySettings = StrategySettings()
     risk: RiskSettings = RiskSettings()
     fees: Annotated[FeeSchedule, _env("ARB_FEES", "taker fees in bps, bybit=5.5,okx=5.0")] = (

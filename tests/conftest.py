@@ -93,5 +93,7 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("ARB_", "BYBIT_", "OKX_")) and name != "ARB_BUILD":
             monkeypatch.delenv(name)
-    for name in ("LOG_LEVEL", "REDIS_URL", "STRATEGY_CORE", "DETECTOR_CORE", "WEBSOCKET_CORES"):
+    names = ["LOG_LEVEL", "STRATEGY_CORE", "DETECTOR_CORE", "WEBSOCKET_CORES"]
+    names += ["REDIS_URL", "REDIS_CA_FILE", "REDIS_CERT_FILE", "REDIS_KEY_FILE"]
+    for name in names:
         monkeypatch.delenv(name, raising=False)

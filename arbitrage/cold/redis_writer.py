@@ -1,33 +1,47 @@
-"""Mirror a running trader into Redis: its opportunities, its pairs and the newest quotes.
+"""Mirror a running trader into Redis: events, orders, fills, incidents, quotes and pair states.
 
-It reads the trader's segment from a process of its own, so that a Redis that is slow, stuck or gone
-costs the trader nothing. Keys, for a trader named NAME::
+It reads the trader's segment and journals from a process of its own, so that a Redis that is slow,
+stuck or gone costs the trader nothing. Keys, for a trader named NAME (docs/redis.md has the
+fields)::
 
-    arbitrage:NAME:opportunities   stream, one entry an event, one field a field of the record
-    arbitrage:NAME:pairs           stream, the same of pair events
+    arbitrage:NAME:opportunities   stream, one entry an event of an opportunity
+    arbitrage:NAME:pairs           stream, one entry an event of a pair
+    arbitrage:NAME:orders          stream, one entry an order sent or an answer to it
+    arbitrage:NAME:fills           stream, one entry an execution or a settlement, exact
+    arbitrage:NAME:incidents       stream, one entry a beginning or an end of an incident
     arbitrage:NAME:quotes          hash, `venue:symbol` -> JSON; expires when nobody renews it
-    arbitrage:NAME:mirror          hash: published, lost, reconnects, and why entries were lost
+    arbitrage:NAME:pair_states     hash, number of a pair under way -> JSON; expires likewise
+    arbitrage:NAME:mirror          hash: published, lost and why, lag, and where each stream is
 
-A batch and the count that includes it are one transaction, guarded by the count of the last one.
-So the count in Redis tells whether a batch arrived whose answer was lost, and how much Redis itself
+A batch and the counts that include it are one transaction, guarded by the counts of the last one.
+So the counts in Redis tell whether a batch arrived whose answer was lost, and how much Redis itself
 has forgotten: nothing is written twice, and ``published + lost`` is all that the trader published.
 """
 
 import logging
 import random
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from arbitrage.cold.events import STREAMS, Entry, Source
+from arbitrage.cold.backlog import Backlog
+from arbitrage.cold.board_source import BoardSource
+from arbitrage.cold.events import STREAMS, Source
+from arbitrage.cold.journal_source import JournalSource, Tail
+from arbitrage.cold.redis_link import (
+    TIMEOUT_S,
+    TlsFiles,
+    make_client,
+    place_of,
+    reason_of,
+    require_version,
+)
 from arbitrage.core.segment import Segment
-from arbitrage.errors import ArbitrageError, ConfigError, SegmentError
+from arbitrage.errors import ArbitrageError, SegmentError
 from arbitrage.secret import Secret
 
 __all__ = ["Mirror"]
@@ -35,13 +49,16 @@ __all__ = ["Mirror"]
 BACKLOG_MAX = 100_000
 BATCH_MAX = 500
 TURN_S = 0.01
-QUOTES_EVERY_S = 0.1
-QUOTES_EXPIRE_MS = 10_000
+STATES_EVERY_S = 0.1
+STATES_EXPIRE_MS = 10_000
+SILENT_S = 5.0  # a trader whose heart beat last so long ago: nobody knows whether its quotes hold
 RENEW_EVERY_S = 1.0
 REATTACH_EVERY_S = 0.25
-TIMEOUT_S = 1.0
 BACKOFF_MAX_S = 5.0
-KEY_TYPES = {"opportunities": "stream", "pairs": "stream", "quotes": "hash", "mirror": "hash"}
+KEY_TYPES = {
+    **dict.fromkeys(STREAMS, "stream"),
+    **dict.fromkeys(("quotes", "pair_states", "mirror"), "hash"),
+}
 _log = logging.getLogger("arbitrage.mirror")
 
 
@@ -49,7 +66,9 @@ _log = logging.getLogger("arbitrage.mirror")
 
 
 class Mirror:
-    """Copy a trader's events into Redis, and count whatever could not be copied.
+    """Copy what a trader tells into Redis, and count whatever could not be copied.
+
+    Threads: one.
 
     Parameters
     ----------
@@ -62,7 +81,17 @@ class Mirror:
     stream_max : int
         Entries a stream keeps, approximately.
     backlog_max : int
-        Events kept while Redis is away; the oldest are dropped, and counted, beyond it.
+        Entries of each stream kept while Redis is away; beyond it the oldest are dropped, and
+        counted. Orders and fills wait in the journals instead, and are not dropped.
+    tls : TlsFiles
+        Files of an address of TLS.
+    follow : callable, optional
+        Makes what follows the journals, see `JournalSource`; without it there are no orders and no
+        fills.
+    state_dir : Path, optional
+        Folder of the journals; by default the trader names it.
+    revive : callable, optional
+        Called before each attempt to reach a Redis that is away.
     """
 
     def __init__(
@@ -72,43 +101,43 @@ class Mirror:
         attach: Callable[[str], Segment],
         stream_max: int = 100_000,
         backlog_max: int = BACKLOG_MAX,
+        *,
+        tls: TlsFiles | None = None,
+        follow: Callable[[Path, str, int, int], Tail] | None = None,
+        state_dir: Path | None = None,
+        revive: Callable[[], None] | None = None,
     ) -> None:
         self._name, self._attach = name, attach
-        self._stream_max, self._backlog_max = stream_max, backlog_max
-        self._client = _client(url, name)
+        self._stream_max = stream_max
+        self._follow, self._state_dir, self._revive = follow, state_dir, revive
+        self._client = make_client(url, name, tls or TlsFiles())
         self._keys = {part: f"arbitrage:{name}:{part}" for part in KEY_TYPES}
         self._session = time.time_ns()  # the younger of two mirrors goes on
-        self._backlog: deque[Entry] = deque()
-        self._flying: list[Entry] = []  # sent, or about to be; unknown until Redis has answered
+        self._backlog = Backlog(backlog_max)
         self._source: Source | None = None
+        self._board: BoardSource | None = None
+        self._journals: JournalSource | None = None
         self._held: dict[str, str] = {}
-        self._done: dict[str, Any] = {}
-        self._counts = dict.fromkeys(
-            ("published", "reconnects", "lost_lapped", "lost_dropped", "lost_by_redis"), 0
-        )
         self._shown: dict[str, int] = {}
+        self._reason = ""  # why Redis is away; empty: it is not
         self._failures = 0
-        self._is_open = False
-        self._retry_s = self._attach_s = self._quotes_s = self._renew_s = 0.0
+        self._is_open = self._is_whole = False  # whole: the hashes in Redis are all ours
+        self._retry_s = self._attach_s = self._states_s = self._renew_s = 0.0
 
     @property
     def counters(self) -> dict[str, int]:
         """What was published and what was lost, as in the mirror's hash."""
-        lost = sum(value for key, value in self._counts.items() if key.startswith("lost_"))
-        return {"published": self._counts["published"], "lost": lost, **self._counts}
+        return self._backlog.counters()
 
     @property
     def waiting(self) -> int:
-        """Events that are read and not yet published."""
-        return len(self._backlog) + len(self._flying)
+        """Entries that are read and not yet published."""
+        return self._backlog.waiting
 
     @property
     def place(self) -> str:
         """Where Redis is, without user and password."""
-        found = self._client.connection_pool.connection_kwargs
-        return str(
-            found.get("path") or f"{found.get('host', 'localhost')}:{found.get('port', 6379)}"
-        )
+        return place_of(self._client)
 
     def open(self) -> None:
         """Attach and connect for the first time.
@@ -125,45 +154,69 @@ class Mirror:
             self._open_redis()
         except (redis.RedisError, OSError) as error:
             raise ArbitrageError(
-                f"Redis at {self.place} cannot be used: {_reason(error)}; check REDIS_URL"
+                f"Redis at {self.place} cannot be used: {reason_of(error)}; check REDIS_URL"
             ) from None
+        if self._follow is not None:
+            self._journals = JournalSource(self._follow, self._held, self._state_dir)
         if segment.alive:
-            self._source = Source(segment, self._held, is_first=True)
+            self._begin(segment, self._held, is_first=True)
 
     def run(self, should_stop: Callable[[], bool]) -> None:
         """Mirror until told to stop; then send what is left, if Redis is there."""
-        while not should_stop():
-            took = self._collect()
-            sent = self._turn()
-            if not (took or sent):
-                time.sleep(TURN_S)
-        self._collect()
-        deadline_s = time.monotonic() + TIMEOUT_S
-        while self._is_open and self._turn() and time.monotonic() < deadline_s:
-            pass
-        self._client.close()
+        try:
+            while not should_stop():
+                took = self._collect()
+                sent = self._turn()
+                if not (took or sent):
+                    time.sleep(TURN_S)
+            self._collect(at_once=True)
+            deadline_s = time.monotonic() + TIMEOUT_S
+            while self._is_open and self._turn() and time.monotonic() < deadline_s:
+                pass
+        finally:
+            if self._journals is not None:
+                self._journals.close()
+            self._client.close()
 
     # ---- from the trader -------------------------------------------------------------------------
 
-    def _collect(self) -> bool:
-        source, now_s = self._source, time.monotonic()
-        if source is None:
+    def _begin(self, segment: Segment, held: Mapping[str, str], *, is_first: bool) -> None:
+        self._source = Source(segment, held, is_first=is_first)
+        self._board = BoardSource(segment, held, is_first=is_first)
+        self._is_whole = False
+
+    def _collect(self, *, at_once: bool = False) -> bool:
+        """Read what is new; return whether there was any."""
+        taken = self._collect_run(at_once)
+        if self._journals is not None:
+            entries = self._journals.take(self._backlog.room(), at_once=at_once)
+            self._backlog.add(entries)
+            taken = taken or bool(entries)
+        return taken
+
+    def _collect_run(self, at_once: bool) -> bool:
+        source, board, now_s = self._source, self._board, time.monotonic()
+        if source is None or board is None:
             if now_s >= self._attach_s:
                 self._attach_s = now_s + REATTACH_EVERY_S
                 self._reattach()
             return False
         was_alive = source.segment.alive  # asked first: what it published before its end is read
         taken = source.take(BATCH_MAX)
-        self._backlog.extend(taken)
-        self._counts["lost_lapped"] += source.lapped
-        source.lapped = 0
-        while len(self._backlog) > self._backlog_max:
-            self._backlog.popleft()
-            self._counts["lost_dropped"] += 1
+        incidents = board.take(at_once=at_once or not was_alive)
+        self._backlog.add(taken)
+        self._backlog.add(incidents)
+        for stream, count in {**source.lapped, "incidents": board.lapped}.items():
+            self._backlog.lapse(stream, count)
+            if stream in source.lapped:
+                source.lapped[stream] = 0
+        board.lapped = 0
+        if self._journals is not None:
+            self._journals.begin(source.segment.run, board.board.state_dir if board.board else "")
         if not taken and not was_alive:
             _log.warning("the trader (pid %d) has ended; waiting for another", source.segment.pid)
-            self._source = None
-        return bool(taken)
+            self._source = self._board = None
+        return bool(taken or incidents)
 
     def _reattach(self) -> None:
         try:
@@ -171,7 +224,7 @@ class Mirror:
         except SegmentError:
             return
         if segment.alive:
-            self._source = Source(segment, {}, is_first=False)
+            self._begin(segment, {}, is_first=False)
             _log.info("attached to the trader with pid %d", segment.pid)
 
     # ---- to Redis --------------------------------------------------------------------------------
@@ -182,9 +235,9 @@ class Mirror:
             if not self._is_open:
                 if time.monotonic() < self._retry_s:
                     return False
+                if self._revive is not None:
+                    self._revive()
                 self._open_redis()
-                self._counts["reconnects"] += 1
-                _log.warning("Redis at %s is back", self.place)
             return self._send()
         except redis.WatchError:
             return False  # the count moved under the batch: look again at the next turn
@@ -194,14 +247,26 @@ class Mirror:
 
     def _lose_redis(self, error: Exception) -> None:
         self._client.connection_pool.disconnect()
+        self._is_open = False
         wait_s = min(BACKOFF_MAX_S, 0.1 * 2 ** min(self._failures, 10)) * random.uniform(0.5, 1.0)
         self._retry_s = time.monotonic() + wait_s
-        if self._is_open or self._failures == 0:
-            _log.warning("Redis at %s is away: %s; trying again", self.place, _reason(error))
-        self._is_open = False
         self._failures += 1
+        reason = reason_of(error)
+        if not self._reason:
+            _log.warning("nothing reaches Redis at %s: %s; trying again", self.place, reason)
+        elif reason != self._reason:
+            _log.info("still nothing reaches Redis at %s: %s", self.place, reason)
+        self._reason = reason
+
+    def _go_on(self) -> None:
+        """Note that Redis has taken something."""
+        if self._failures:
+            self._backlog.reconnects += 1
+            _log.warning("Redis at %s is back", self.place)
+        self._failures, self._reason = 0, ""
 
     def _open_redis(self) -> None:
+        require_version(self._client)
         pipe = self._client.pipeline(transaction=False)
         for key in self._keys.values():
             pipe.type(key)
@@ -215,21 +280,9 @@ class Mirror:
         self._refuse_rival(held)
         if not self._held:  # the counts go on where an earlier mirror ended
             self._held = held or {"published": "0"}
-            for key in self._counts:
-                self._counts[key] = int(held.get(key, 0))
-        if self._source is not None:
-            self._source.forget_quotes()
-        self._is_open, self._failures = True, 0
-
-    def _agree(self, held: dict[str, str]) -> None:
-        """Learn from the count in Redis what became of the batch in flight and of older ones."""
-        self._refuse_rival(held)
-        counts, published = self._counts, int(held.get("published", 0))
-        if self._flying and published == counts["published"] + len(self._flying):
-            self._commit()
-        elif published < counts["published"]:
-            counts["lost_by_redis"] += counts["published"] - published
-            counts["published"] = published
+            self._backlog.restore(self._held)
+        self._is_whole = False
+        self._is_open = True
 
     def _refuse_rival(self, held: Mapping[str, str]) -> None:
         if int(held.get("session", 0)) > self._session:
@@ -238,86 +291,91 @@ class Mirror:
                 "one ends"
             )
 
-    def _positions(self) -> dict[str, Any]:
-        """Say how far the trader has been read, with the batch in flight."""
-        done = dict(self._done)
-        for entry in self._flying:
-            if done.get("segment") != entry.source.identity:
-                done = {"segment": entry.source.identity}
-                done |= {f"{stream}_position": 0 for stream in STREAMS}
-            done[f"{STREAMS[entry.stream]}_position"] = entry.position
-        return done
-
-    def _commit(self) -> None:
-        self._done = self._positions()
-        self._counts["published"] += len(self._flying)
-        self._flying = []
-
     def _send(self) -> bool:
-        now_s = time.monotonic()
-        quotes = self._due_quotes(now_s)
+        now_s, backlog = time.monotonic(), self._backlog
         renews = now_s - self._renew_s >= RENEW_EVERY_S
-        if not (self._flying or self._backlog or quotes or renews or self._counts != self._shown):
+        has_states = not self._is_whole or now_s - self._states_s >= STATES_EVERY_S
+        counters = backlog.counters()
+        if not (backlog.waiting or has_states or renews or counters != self._shown):
             return False
         mirror = self._keys["mirror"]
         pipe: Any  # its annotations know neither watch() nor the answers that follow it
         with self._client.pipeline(transaction=True) as pipe:
             pipe.watch(mirror)
-            self._agree(pipe.hgetall(mirror))
-            while self._backlog and len(self._flying) < BATCH_MAX:
-                self._flying.append(self._backlog.popleft())
+            held = pipe.hgetall(mirror)
+            self._refuse_rival(held)
+            if backlog.agree(held):
+                self._is_whole = False
+            backlog.load(BATCH_MAX)
+            shown = backlog.counters(with_flying=True)
             pipe.multi()
-            for entry in self._flying:
-                key, fields = self._keys[STREAMS[entry.stream]], entry.fields()
-                pipe.execute_command(
-                    "XADD", key, "MAXLEN", "~", self._stream_max, "*", *chain(*fields.items())
-                )
-            shown = dict(self._counts)
-            pipe.hset(mirror, mapping=self._state())
-            if quotes:
-                pipe.hset(self._keys["quotes"], mapping=quotes)
-            if renews and self._source is not None:
-                pipe.pexpire(self._keys["quotes"], QUOTES_EXPIRE_MS)
-            pipe.execute()
-        has_sent = bool(self._flying)
-        shown["published"] += len(self._flying)
-        self._commit()
+            lag_ms = self._put_entries(pipe)
+            has_changed = has_states and self._put_states(pipe, renews)
+            if not (backlog.flying or has_changed or renews or shown != self._shown):
+                return False
+            pipe.hset(mirror, mapping={**shown, **self._facts(lag_ms), **backlog.marks()})
+            try:
+                pipe.execute()
+            except BaseException:
+                self._is_whole = False  # of what was to change in the hashes nothing is known
+                raise
+        has_sent = bool(backlog.flying)
+        backlog.land()
+        self._go_on()
         self._shown = shown
         self._renew_s = now_s if renews else self._renew_s
         return has_sent
 
-    def _state(self) -> Any:
-        """Return the mirror's hash as it stands once the batch in flight has arrived."""
-        counts = self.counters
-        counts["published"] += len(self._flying)
-        return {**counts, "session": self._session, **self._positions()}
+    def _put_entries(self, pipe: Any) -> float:
+        """Write what flies; return how old the oldest of it is, in ms."""
+        oldest_ns = now_ns = time.time_ns()
+        for entry in self._backlog.flying:
+            wall_ns, fields = entry.told()
+            oldest_ns = min(oldest_ns, wall_ns)
+            key = self._keys[entry.stream]
+            pipe.execute_command(
+                "XADD", key, "MAXLEN", "~", self._stream_max, "*", *chain(*fields.items())
+            )
+        return round((now_ns - oldest_ns) / 1e6, 3)
 
-    def _due_quotes(self, now_s: float) -> Any:
-        if self._source is None or now_s - self._quotes_s < QUOTES_EVERY_S:
-            return {}
-        self._quotes_s = now_s
-        return self._source.quotes()
+    def _put_states(self, pipe: Any, renews: bool) -> bool:
+        """Bring both hashes up to date; return whether there was anything to write."""
+        self._states_s = time.monotonic()
+        source, board = self._source, self._board
+        has_quotes = source is not None and source.segment.heartbeat_age_s < SILENT_S
+        has_pairs = board is not None and board.is_fresh
+        if source is not None and (not has_quotes or not self._is_whole):
+            source.forget_quotes()
+        if board is not None and (not has_pairs or not self._is_whole):
+            board.forget_pairs()
+        quotes = source.quotes() if source is not None and has_quotes else {}
+        pairs, gone = board.pair_states() if board is not None and has_pairs else ({}, [])
+        keys = self._keys["quotes"], self._keys["pair_states"]
+        if not self._is_whole:
+            pipe.delete(*keys)
+        if gone:
+            pipe.hdel(keys[1], *gone)
+        for key, changed, is_known in zip(
+            keys, (quotes, pairs), (has_quotes, has_pairs), strict=True
+        ):
+            if changed:
+                pipe.hset(key, mapping=changed)
+            if changed or (renews and is_known):
+                pipe.pexpire(key, STATES_EXPIRE_MS)
+        has_changed = bool(quotes or pairs or gone or not self._is_whole)
+        self._is_whole = True
+        return has_changed
 
-
-def _client(url: Secret, name: str) -> "redis.Redis":
-    try:
-        return redis.Redis.from_url(
-            url.reveal(),
-            decode_responses=True,
-            client_name=f"arbitrage-mirror-{name}",
-            socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),  # a transaction whose answer is missing is never repeated
-        )
-    except (ValueError, TypeError):
-        pass  # its text may hold a part of the password
-    raise ConfigError(
-        "REDIS_URL is no Redis address (value hidden, it may hold a password); accepted are "
-        "redis://host:port/db, rediss://... and unix:///path"
-    )
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, redis.AuthenticationError):
-        return "it refused the user or password"
-    return str(error).rstrip(".") or type(error).__name__
+    def _facts(self, lag_ms: float) -> dict[str, Any]:
+        """Return what the mirror knows of itself and of the trader, apart from the counts."""
+        source, journals = self._source, self._journals
+        return {
+            "session": self._session,
+            "wall_ns": time.time_ns(),
+            "lag_ms": lag_ms,
+            "backlog": self._backlog.waiting - len(self._backlog.flying),
+            "trader_alive": int(source is not None),
+            **({"trader_run": source.segment.run, "trader_mode": source.segment.mode}
+               if source is not None else {}),
+            "journals": "not followed" if journals is None else journals.why_not or "followed",
+        }  # fmt: skip

@@ -98,6 +98,7 @@ class BoardWriter:
             rates=self._rates(),
             incidents=self._incidents(),
             paused=facts["paused"],
+            state_dir=str(trader.settings.state_path.absolute()),
         )
 
     # ---- parts -------------------------------------------------------------------------------

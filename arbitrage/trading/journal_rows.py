@@ -28,7 +28,7 @@ from arbitrage.trading.accounts import MODES, RECOVERED, join_decimal
 from arbitrage.trading.run_journal import RunJournal, decode
 from arbitrage.wording import counted
 
-__all__ = ["COLUMNS", "Row", "rows", "sentence"]
+__all__ = ["COLUMNS", "Row", "RowReader", "rows", "sentence"]
 
 COLUMNS = (
     "sequence", "time", "type", "pair", "leg", "attempt", "client_id", "venue", "symbol", "what",
@@ -63,14 +63,25 @@ def name_of(kinds: Any, value: int) -> str:
 
 def rows(journal: RunJournal) -> Iterator[Row]:
     """Yield a row a record, in order: values by column, only those that the record has."""
-    contracts: dict[int, Contract] = {}
+    reader = RowReader()
     for record in journal:
+        yield reader.read(record)
+
+
+class RowReader:
+    """Read a run's records one by one, from its first: contracts come before what names them."""
+
+    def __init__(self) -> None:
+        self._contracts: dict[int, Contract] = {}
+
+    def read(self, record: JournalRecord) -> Row:
+        """Return the row of the next record, and remember a contract."""
         row = _head(record)
         held = decode(record)
         if isinstance(held, Contract):
-            contracts[held.row] = held
-        row.update(_body(held, contracts))
-        yield row
+            self._contracts[held.row] = held
+        row.update(_body(held, self._contracts))
+        return row
 
 
 def _head(record: JournalRecord) -> Row:

