@@ -56,6 +56,13 @@ class Server:
     def start(self) -> None:
         """Start it, and wait until it takes connections."""
         self.process = subprocess.Popen(self._args, stdout=subprocess.DEVNULL)
+        try:
+            self._wait()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _wait(self) -> None:
         deadline = time.monotonic() + WAIT_S
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "redis did not start"
@@ -176,7 +183,8 @@ def counts(client: Any, name: str) -> dict[str, int]:
 
 def refused(client: Any) -> list[Any]:
     """Return what users tried without the right to, but for the client library's own word."""
-    return [entry for entry in client.acl_log() if entry["object"] not in {"client", "client|setinfo"}]
+    own = {"client", "client|setinfo"}
+    return [entry for entry in client.acl_log() if entry["object"] not in own]
 
 
 def seen_of(client: Any, name: str) -> int:
