@@ -206,7 +206,7 @@ async def _stream(request: web.Request, hub: Hub, names: list[str]) -> web.Strea
     try:
         await answer.prepare(request)
         _keep_little(request)
-        hello = {"names": names, "name": hub.name, "again_ms": AGAIN_MS}
+        hello = {"names": names, "name": hub.name}
         parts = [b"retry: %d\n\n" % AGAIN_MS, _event("hello", hello)]
         seen, curves_s = 0, -1.0
         while not hub.closed:

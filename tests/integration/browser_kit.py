@@ -21,9 +21,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType
+from patience import LIMIT_S, Patience
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-TIMEOUT_S = 30.0
 PR_SET_PDEATHSIG = 1
 KEY_CODES = {"Tab": 9, "Enter": 13, " ": 32, "Escape": 27}
 FLAGS = (
@@ -55,7 +55,7 @@ class LoopThread:
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self._thread.start()
 
-    def run(self, body: Coroutine[Any, Any, Any], timeout_s: float = TIMEOUT_S) -> Any:
+    def run(self, body: Coroutine[Any, Any, Any], timeout_s: float = LIMIT_S) -> Any:
         """Run a coroutine there; return what it returns."""
         return asyncio.run_coroutine_threadsafe(body, self.loop).result(timeout_s)
 
@@ -91,10 +91,8 @@ class Browser:
             raise
 
     def _address(self, path: Path) -> str:
-        deadline = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
+        patience = Patience()
+        while self._process.poll() is None and not patience.is_over():
             with suppress(FileNotFoundError, ValueError):
                 port, place = path.read_text().split("\n")[:2]
                 return f"ws://127.0.0.1:{int(port)}{place}"
@@ -122,14 +120,14 @@ class Browser:
         self._waiting[number] = asyncio.get_running_loop().create_future()
         body = {"id": number, "method": method, "params": params}
         await self._socket.send_json(body | ({"sessionId": session} if session else {}))
-        answer = await asyncio.wait_for(self._waiting[number], TIMEOUT_S)
+        answer = await asyncio.wait_for(self._waiting[number], LIMIT_S)
         if "error" in answer:
             raise BrowserError(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
     def call(self, method: str, session: str = "", **params: Any) -> Any:
         """Call a method of the protocol; return its result."""
-        return self._loop.run(self._ask(method, params, session), TIMEOUT_S + 5.0)
+        return self._loop.run(self._ask(method, params, session), LIMIT_S + 5.0)
 
     @contextmanager
     def page(
@@ -242,18 +240,19 @@ class Page:
             raise BrowserError(answer["exceptionDetails"]["exception"]["description"])
         return answer["result"].get("value")
 
-    def wait(self, condition: str, timeout_s: float = 20.0) -> Any:
+    def wait(self, condition: str) -> Any:
         """Wait until an expression is true; return its value."""
-        deadline = time.monotonic() + timeout_s
-        while time.monotonic() < deadline:
+        patience = Patience()
+        while not patience.is_over():
             with suppress(BrowserError):  # the page is changing
                 # a timer, because a page in the background draws nothing
                 if found := self.value(
                     f"""new Promise((done) => {{
-                        const end = Date.now() + 1000;
+                        let looks = 0;
                         const look = () => {{
                             const found = ({condition});
-                            if (found || Date.now() > end) done(found || null);
+                            looks += 1;
+                            if (found || looks > 8) done(found || null);
                             else setTimeout(look, 25);
                         }};
                         look();
@@ -261,7 +260,7 @@ class Page:
                 ):
                     return found
         told = self.value("document.body ? document.body.innerText.slice(0, 600) : ''")
-        raise BrowserError(f"not true within {timeout_s:g} s: {condition}\nthe page says:\n{told}")
+        raise BrowserError(f"never true: {condition}\nthe page says:\n{told}")
 
     def text(self, selector: str) -> str:
         """Return the text of the first element that fits."""

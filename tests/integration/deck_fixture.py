@@ -266,6 +266,11 @@ class FixedReader:
         self.looks = 0
         self._began_ns = time.monotonic_ns() if is_moving else None
 
+    def stand_still(self) -> None:
+        """Let the look's clock stop: what comes is older and older."""
+        self.facts = self.facts | {"wall_ns": self.look().wall_ns}
+        self._began_ns = None
+
     def look(self) -> Deck:
         """Return the look, with the clock of now."""
         self.looks += 1

@@ -54,7 +54,7 @@ def served(loop: LoopThread, *readers: FixedReader, token: str | None = None) ->
 
     async def start() -> tuple[web.AppRunner, int]:
         app = guard_app(None if token is None else Secret(token))
-        mount_page(app, {reader.name: reader for reader in readers}, 0.1)
+        mount_page(app, {reader.name: reader for reader in readers}, 0.2)
         runner = web.AppRunner(app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -265,18 +265,41 @@ def figures(page: Page) -> str:
     return str(page.value(f"{texts}.replace(/[^0-9]/g, '')"))
 
 
-@pytest.mark.parametrize(
-    "curve", [[], [0.0], [0.0, 0.0], [-3.0, -3.0, -3.0], [5e9, -2e-9, 5e9], [1e-12, 2e-12]]
-)
-def test_curves_of_every_form(browser: Browser, loop: LoopThread, curve: list[float]) -> None:
-    points = [(WALL_NS + number * 10**9, usd) for number, usd in enumerate(curve)]
-    with served(loop, FixedReader(deck_facts(pnl=points))) as root, browser.page() as page:
+def test_figures_that_come_late_are_not_shown_as_fresh(
+    browser: Browser, loop: LoopThread
+) -> None:
+    reader = FixedReader()
+    with served(loop, reader) as root, browser.page() as page:
         page.go(root)
         is_live(page)
-        drawn = page.value("document.querySelectorAll('#pnl-chart .line').length")
-        assert drawn == (len(curve) > 1)
-        assert page.text("#pnl-caption").startswith("Since" if curve else "Result over time")
-        page.value("new Promise((done) => setTimeout(done, 0))")
+        streams = sum(address.endswith("/events") for address in page.requests)
+        reader.stand_still()
+        said = page.wait(
+            "document.body.dataset.feed === 'cut' && document.querySelector('#banner').innerText"
+        )
+        assert "figures come" in said
+        assert "s late" in said
+        assert page.text("#venues .mark").startswith("as of ")
+        # what is on its way is old: a new stream begins with the newest
+        page.wait("document.body.dataset.feed === 'live'")
+        assert sum(address.endswith("/events") for address in page.requests) > streams
+
+
+CURVES = ([], [0.0], [0.0, 0.0], [-3.0, -3.0, -3.0], [5e9, -2e-9, 5e9], [1e-12, 2e-12])
+
+
+def test_curves_of_every_form(browser: Browser, loop: LoopThread) -> None:
+    reader = FixedReader()
+    with served(loop, reader) as root, browser.page() as page:
+        page.go(root)
+        for run, curve in enumerate(CURVES, 300):  # each run begins a curve of its own
+            points = [(WALL_NS + number * 10**9, usd) for number, usd in enumerate(curve)]
+            reader.facts = deck_facts(pnl=points, run=run)
+            page.wait(f"document.querySelector('#facts').innerText.includes('run {run} ')")
+            page.wait(
+                f"document.querySelectorAll('#pnl-chart .line').length === {len(curve) > 1:d}"
+            )
+            assert page.text("#pnl-caption").startswith("Since" if curve else "Result over time")
         is_quiet(page, root)  # a figure that is none would be told here
 
 
@@ -352,6 +375,7 @@ def begin(folder: Path, environment: dict[str, str], name: str) -> Trader:
     return running
 
 
+@pytest.mark.timeout(300)
 def test_a_real_trader_lives_dies_and_comes_back(browser: Browser, tmp_path: Path) -> None:
     name = f"page-{os.getpid()}"
     children: list[Any] = []
@@ -394,6 +418,12 @@ def test_a_real_trader_lives_dies_and_comes_back(browser: Browser, tmp_path: Pat
             assert f"pid {trader.child.pid}" in page.text("#facts")
             is_quiet(page, root)
 
+            monitor.child.signal(signal.SIGSTOP)  # the line stays, and nothing comes
+            page.wait("document.body.dataset.feed === 'cut'")
+            monitor.child.signal(signal.SIGCONT)
+            is_live(page)
+            assert page.text("#banner") == ""
+
             monitor.child.signal(signal.SIGKILL)
             page.wait("document.body.dataset.feed === 'cut'")
             assert "The stream is cut" in page.text("#banner")
@@ -401,6 +431,11 @@ def test_a_real_trader_lives_dies_and_comes_back(browser: Browser, tmp_path: Pat
             assert page.value("document.title").startswith("CUT")
             page.value(CHECKS)
             assert page.value("checks.contrast().found") == []
+            assert figures(page) != ""
+            page.value("{ const now = Date.now; Date.now = () => now() + 60000; }")
+            page.wait("document.querySelectorAll('#opportunity-table tr.over').length === 0")
+            assert figures(page) == ""  # a minute old, they are worth nothing
+            page.value("{ const now = Date.now; Date.now = () => now() - 60000; }")
             monitor.child.wait(10.0)
             monitor = Monitor(tmp_path, name, port)
             children.append(monitor.child)

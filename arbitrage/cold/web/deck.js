@@ -6,6 +6,7 @@ import { put } from "./tables.js";
 
 const SILENT_MS = 2500; // without a look for so long the stream is cut
 const REOPEN_MS = 4000; // and asked for anew: a laptop that slept has a dead line and does not know
+const REOPEN_MAX_MS = 32000; // each time later, because a slow line needs its time to answer at all
 const LATE_MS = 3000; // looks that come so much later than the quickest one
 const BLANK_MS = 30000; // figures so old are worth nothing
 const BEAT_LATE_S = 2;
@@ -20,7 +21,7 @@ const panels = new Panels();
 const wanted = new URLSearchParams(location.search).get("name");
 const state = {
   deck: null, gotMs: 0, quickestMs: Infinity, lateMs: 0, held: null, feed: "waiting", name: wanted ?? "arbitrage",
-  source: null, openedMs: 0, cutMs: 0, blanked: false,
+  source: null, openedMs: 0, reopenMs: REOPEN_MS, cutMs: 0, blanked: false, isDrawing: false,
 };
 
 // ---- the stream ---------------------------------------------------------------------------------
@@ -56,6 +57,7 @@ async function refused() {
 
 function greet(hello) {
   state.name = hello.name;
+  for (const link of document.querySelectorAll(".foot a[data-of-trader]")) link.search = query();
   const nav = byId("traders");
   nav.hidden = hello.names.length < 2;
   nav.replaceChildren(...hello.names.map((name) => {
@@ -71,6 +73,7 @@ function take(deck) {
   const now = Date.now();
   state.gotMs = now;
   state.cutMs = 0;
+  state.reopenMs = REOPEN_MS;
   const wasAlive = state.deck?.alive;
   const isOther = state.deck && (state.deck.run !== deck.run || state.deck.pid !== deck.pid);
   if (deck.wall_ns) {
@@ -83,7 +86,7 @@ function take(deck) {
   if (!deck.alive || (wasAlive && isOther)) release();
   if (!deck.alive) panels.forget();
   else panels.takePoints(deck);
-  draw();
+  drawSoon();
   if (state.lateMs > LATE_MS) open(); // what is on its way is old; a new stream begins with the newest
 }
 
@@ -98,7 +101,8 @@ function watch() {
   if (!state.gotMs && now - state.openedMs < SILENT_MS) return;
   const silent = now - (state.gotMs || state.openedMs);
   if (silent > SILENT_MS) cut();
-  if (silent > SILENT_MS && now - state.openedMs > REOPEN_MS) {
+  if (silent > SILENT_MS && now - state.openedMs > state.reopenMs) {
+    state.reopenMs = Math.min(2 * state.reopenMs, REOPEN_MAX_MS);
     refused();
     open();
   }
@@ -122,7 +126,8 @@ function kindOfFeed(deck) {
 function banner(deck, feed) {
   if (feed === "cut") {
     const since = state.gotMs ? `Last figures ${as.clock(deck.wall_ns / 1e6)} UTC.` : "No figures came.";
-    return `The stream is cut: the monitor does not answer. ${since} Trying again.`;
+    const why = state.cutMs ? "the monitor does not answer" : `figures come ${as.fixed(state.lateMs / 1000)} s late`;
+    return `The stream is cut: ${why}. ${since} Trying again.`;
   }
   if (feed === "gone") return `No trader: ${deck.why_not}. No figures are shown until it runs again.`;
   if (deck?.killed) {
@@ -202,8 +207,18 @@ function drawMarks(deck, feed) {
   }
 }
 
+/** Draw after what has come already: a device that is behind draws the newest alone. */
+function drawSoon() {
+  if (state.isDrawing) return;
+  state.isDrawing = true;
+  setTimeout(() => {
+    state.isDrawing = false;
+    draw();
+  }, 0);
+}
+
 function draw() {
-  if (!state.held) panels.show(state.deck);
+  if (!state.held && !state.blanked) panels.show(state.deck);
   drawFrame();
 }
 
