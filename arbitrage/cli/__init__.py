@@ -46,6 +46,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "resume": ("arbitrage.cli.control", "resume", "Open pairs of paused symbols again."),
     "flatten": ("arbitrage.cli.control", "flatten", "Close every pair, open none until resumed."),
     "limit": ("arbitrage.cli.control", "limit", "List a running trader's limits, or set one."),
+    "doctor": ("arbitrage.cli.doctor", "doctor", "Check host, settings, keys, venues and Redis."),
     "strategy": ("arbitrage.cli.strategy", "strategy", "Check a strategy of your own."),
     "bench": ("arbitrage.cli.bench", "bench", "Measure, beside the floors, in a clone."),
     "monitor": ("arbitrage.monitor", "monitor", "Serve a trader's metrics and health."),

@@ -214,7 +214,8 @@ class BybitRest:
         wallet = ["Withdraw"] if config.key_withdraws else []
         rights = {"ContractTrade": ["Order", "Position"], "Spot": [], "Wallet": wallet,
                   "Options": [], "Derivatives": ["DerivativesTrade"], "Exchange": [], "NFT": []}
-        return {"id": "13770661", "note": "simulator", "apiKey": self._ex.keys.key, "readOnly": 0,
+        return {"id": "13770661", "note": "simulator", "apiKey": self._ex.keys.key,
+                "readOnly": int(not config.key_trades),
                 "secret": "", "permissions": rights, "ips": [config.key_ip or "*"], "type": 1,
                 "deadlineDay": 90, "expiredAt": "2100-01-01T00:00:00Z",
                 "createdAt": "2026-01-01T00:00:00Z", "unified": 0, "uta": 1,

@@ -76,8 +76,8 @@ class SimConfig:
     institutional : the account may use Bybit's disconnect protection.
     admin : answer the calls of `arbitrage.sim.admin` and `fault_calls`, for tests.
     faults : TOML file of the fault plan that is armed at the start; see `arbitrage.sim.fault_plan`.
-    key_ip, key_withdraws : what the venue tells of the key: the address it is bound to (empty:
-        none) and whether it may withdraw.
+    key_ip, key_withdraws, key_trades : what the venue tells of the key: the address it is bound to
+        (empty: none), whether it may withdraw and whether it may trade.
     """
 
     venue: str
@@ -106,6 +106,7 @@ class SimConfig:
     faults: str = ""
     key_ip: str = "127.0.0.1"
     key_withdraws: bool = False
+    key_trades: bool = True
     institutional: bool = False
 
     def __post_init__(self) -> None:

@@ -206,7 +206,8 @@ class OkxRest:
 
     def _config(self, query: dict[str, str]) -> Rows:
         config = self._ex.config
-        perm = "read_only,withdraw,trade" if config.key_withdraws else "read_only,trade"
+        perm = "read_only,withdraw" if config.key_withdraws else "read_only"
+        perm += ",trade" if config.key_trades else ""
         return [{"acctLv": "3", "acctStpMode": "cancel_maker", "autoLoan": False,
                  "ctIsoMode": "automatic", "greeksType": "PA", "level": "Lv1", "levelTmp": "",
                  "mgnIsoMode": "automatic", "posMode": "net_mode", "spotOffsetType": "",

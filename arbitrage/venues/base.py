@@ -174,6 +174,7 @@ class KeyRights:
 
     may_withdraw: bool
     is_bound: bool  # to some addresses
+    may_trade: bool = True
 
     def refusal(self, venue: str, *, allow_unbound: bool) -> ConnectorError | None:
         """Return why this key must not be used; None when it may."""

@@ -256,9 +256,14 @@ class BybitRest(RestClient):
             if _is_left_out(error):
                 return None
             raise
+
+        def rights(group: str) -> list[str]:
+            return key.permissions.get(group, [])
+
         return KeyRights(
-            may_withdraw="Withdraw" in key.permissions.get("Wallet", ()),
+            may_withdraw="Withdraw" in rights("Wallet"),
             is_bound=bool(key.ips) and "*" not in key.ips,
+            may_trade=not key.readOnly and bool(rights("ContractTrade") or rights("Derivatives")),
         )
 
     async def order_by_client_id(self, client_id: int, venue_symbol: str) -> OrderReport | None:

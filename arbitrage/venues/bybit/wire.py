@@ -210,6 +210,7 @@ class KeyInfo(msgspec.Struct, frozen=True):
 
     permissions: dict[str, list[str]] = {}
     ips: list[str] = []
+    readOnly: int = 0
 
 
 def header_of(reply: OrderReply) -> dict[str, str]:

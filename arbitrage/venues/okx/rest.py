@@ -243,7 +243,9 @@ class OkxRest(RestClient):
             position_mode="net",
             margin_mode=f"level {config.acctLv}",
             key=KeyRights(
-                may_withdraw="withdraw" in config.perm.split(","), is_bound=bool(config.ip)
+                may_withdraw="withdraw" in config.perm.split(","),
+                is_bound=bool(config.ip),
+                may_trade="trade" in config.perm.split(","),
             ),
         )
 

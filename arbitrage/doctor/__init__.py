@@ -1,0 +1,1 @@
+"""What `arb doctor` looks at before a trader starts: host, settings, keys, venues, Redis."""
