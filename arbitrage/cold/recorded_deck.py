@@ -9,6 +9,7 @@ import msgspec
 from arbitrage.board import IncidentLine
 from arbitrage.cold.deck import Deck, OpportunityLine
 from arbitrage.core.records import CloseReason, OppEvent
+from arbitrage.wording import counted
 
 __all__ = ["RecordedDeck"]
 
@@ -125,7 +126,7 @@ class RecordedDeck:
         malformed = self._recording.counts["malformed"]
         if not malformed:
             return []
-        text = f"{malformed} frames are malformed; nothing was taken from them"
+        text = f"{counted(malformed, 'frame')} malformed; nothing was taken from them"
         return [
             IncidentLine(number=1, began_wall_ns=self._recording.start_ns, last_wall_ns=wall_ns,
                          kind="frames", text=text, count=malformed)

@@ -86,7 +86,7 @@ class Playback(Closing):
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self._files = [FrameFile(path) for path in paths if path is not None]
-        self._read_ns = [0 for _ in VENUES]  # of the newest line handed over
+        self._read_ns = [0 for _ in VENUES]  # of the newest whole line handed over
         self._waiting: deque[Played] = deque()
         self._end_ns = 0
         self.is_read = False
@@ -100,8 +100,15 @@ class Playback(Closing):
 
     def advance(self, until_ns: int) -> list[Played]:
         """Handle what was received up to then; return the events up to then, in order."""
-        while not self.is_read and min(self._read_ns) < until_ns:
-            self._turn()
+        while not self.is_read:
+            venue = self._core.run()
+            self._take()
+            if venue == BOTH:
+                self.is_read = True
+            elif venue != FULL:
+                if self._read_ns[venue] > until_ns:
+                    break  # all it holds is handled, and what else there is up to that line
+                self._feed(venue)
         found = []
         while self._waiting and self._waiting[0].recv_ns <= until_ns:
             found.append(self._waiting.popleft())
@@ -135,19 +142,12 @@ class Playback(Closing):
         size = self._files[number].read_into(room)
         chunk = bytes(room[:size])
         self._core.filled(number, size)
-        newest_ns = _newest_ns(chunk) if size else NEVER_NS
-        self._read_ns[number] = max(self._read_ns[number], newest_ns)
-        self._end_ns = max(self._end_ns, newest_ns if size else 0)
+        if size:
+            self._read_ns[number] = max(self._read_ns[number], _newest_ns(chunk))
+            self._end_ns = max(self._end_ns, self._read_ns[number])
+        else:
+            self._read_ns[number] = NEVER_NS
         return chunk
-
-    def _turn(self) -> None:
-        """Handle what was handed over, then hand over more."""
-        venue = self._core.run()
-        self._take()
-        if venue == BOTH:
-            self.is_read = True
-        elif venue != FULL:
-            self._feed(venue)
 
     def _take(self) -> None:
         if self._core.event_count == 0:
@@ -184,6 +184,6 @@ def _recv_ns(line: bytes) -> int:
 
 
 def _newest_ns(chunk: bytes) -> int:
-    """Return the time of the last line that begins in a piece of a file."""
-    *before, last = chunk.rsplit(b"\n", 2)
-    return _recv_ns(last) or (_recv_ns(before[-1]) if before else 0)
+    """Return the time of the last whole line that begins in a piece of a file; 0: none does."""
+    lines = chunk.rsplit(b"\n", 2)
+    return _recv_ns(lines[-2]) if len(lines) > 1 else 0

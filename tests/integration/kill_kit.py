@@ -17,6 +17,7 @@ from typing import Any
 from patience import LIMIT_S, Patience, Stalls
 from trader_kit import Trader, Venues, credentials, trader, venues
 
+from arbitrage.cold.screens.commands import Commands
 from arbitrage.control import ControlClient
 from arbitrage.core.risk import KILLS
 from arbitrage.core.segment import Segment
@@ -106,7 +107,7 @@ class Desk:
         self.segment: Segment = running.attach()
         self.folder = Path(running.settings["ARB_STATE_DIR"])
         self.operator = ControlClient(self.folder, by="arb", timeout_s=LIMIT_S)
-        self.dashboard = ControlClient(self.folder, by="dashboard", timeout_s=LIMIT_S)
+        self.dashboard = Commands(self.folder, running.name, self._must_listen, LIMIT_S)
         self.told = Told()
         self.stalls = Stalls()
         self.cursors = dict.fromkeys(place.ready, 0)
@@ -115,7 +116,10 @@ class Desk:
     def close(self) -> None:
         self.stalls.stop()
         self.operator.close()
-        self.dashboard.close()
+
+    @staticmethod
+    def _must_listen(folder: Path, _flat: bool, _why: str) -> str:
+        raise AssertionError(f"the trader of {folder} did not answer the dashboard")
 
     def wait(self, holds: Callable[[], bool], what: str) -> None:
         patience = Patience()
@@ -140,8 +144,10 @@ class Desk:
     def trip(self, way: str) -> int:
         """Trip in the midst of things; return a moment from which nothing may be stamped."""
         if way in ("operator", "dashboard"):
-            line = self.operator if way == "operator" else self.dashboard
-            done = line.call("kill", why="a test")
+            if way == "operator":
+                done = self.operator.call("kill", why="a test")
+            else:  # what the dashboard does once the word is typed
+                done = self.dashboard.kill("a test")
             assert not done["was_killed"]
             return int(done["acknowledged_wall_ns"])
         if way == "signal":

@@ -7,7 +7,7 @@ from deck_rig import START_NS, fake_deck, gone_deck, killed_deck
 
 from arbitrage.cold.screens import figures
 from arbitrage.cold.screens.headline import banners, headline
-from arbitrage.cold.screens.rows import PANELS, rows_of
+from arbitrage.cold.screens.panels import PANELS, rows_of
 
 THEME = dict.fromkeys(
     ("plain", "strong", "good", "bad", "warn", "dim", "good_chip", "bad_chip", "warn_chip"), ""
@@ -130,7 +130,7 @@ def test_the_banner_says_what_must_not_be_overlooked() -> None:
     [
         (fake_deck(), "TRADING", "data 0.3 s old"),
         (fake_deck(opening="flattening"), "NO NEW PAIRS", "data 0.3 s old"),
-        (fake_deck(board_age_s=4.0), "TRADING", "data 4.0 s old"),
+        (fake_deck(board_age_s=4.0), "NO HEARTBEAT", "data 4.0 s old"),
         (killed_deck(), "KILLED", "data 0.3 s old"),
         (gone_deck(), "GONE", "no data"),
     ],

@@ -25,7 +25,7 @@ def _who() -> str:
 class Commands:
     """Send one command at a time to the trader of a state folder.
 
-    Threads: any; every call blocks until the trader has answered, for 5 s at most. A line is made
+    Threads: any; every call blocks until the trader has answered, or the time is up. A line is made
     for each command, so that a trader may come and go.
 
     Parameters
@@ -36,10 +36,15 @@ class Commands:
         Its name. A trader of another name in that folder is told nothing.
     fallback : callable
         Leaves a kill for a trader that does not listen or does not answer.
+    timeout_s : float
+        How long to wait for an answer.
     """
 
-    def __init__(self, folder: Path, name: str, fallback: Fallback) -> None:
+    def __init__(
+        self, folder: Path, name: str, fallback: Fallback, timeout_s: float = 5.0
+    ) -> None:
         self._folder, self._name, self._fallback = folder, name, fallback
+        self._timeout_s = timeout_s
 
     @property
     def name(self) -> str:
@@ -47,7 +52,7 @@ class Commands:
         return self._name
 
     def _line(self) -> ControlClient:
-        client = ControlClient(self._folder, by=BY)
+        client = ControlClient(self._folder, by=BY, timeout_s=self._timeout_s)
         try:
             found = client.call("status")["name"]
         except BaseException:

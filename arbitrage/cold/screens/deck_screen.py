@@ -1,5 +1,6 @@
 """The one screen of panels: all at once where there is room, else two at a time."""
 
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.text import Text
@@ -11,16 +12,19 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from arbitrage.cold.deck import Deck
+from arbitrage.cold.screens.cells import Row
 from arbitrage.cold.screens.figures import chart, span, usd
-from arbitrage.cold.screens.grid import Grid, Row
+from arbitrage.cold.screens.grid import Grid
 from arbitrage.cold.screens.headline import age_of, banners, headline, is_board_old
-from arbitrage.cold.screens.rows import PANELS, TREND_EVERY_NS, TREND_POINTS, Panel, rows_of
+from arbitrage.cold.screens.market_rows import TREND_POINTS
+from arbitrage.cold.screens.panels import PANELS, Panel, rows_of
 
 __all__ = ["DeckScreen"]
 
 FIRST = "opportunities"
 BESIDE = "pairs"  # the second panel of a small window, at first
 LEFT = ("opportunities", "pairs", "incidents")
+TREND_EVERY_NS = 1_000_000_000
 RECORDED = ("opportunities", "incidents")
 FILTERED = ("opportunities", "pairs", "incidents")
 
@@ -70,7 +74,8 @@ class DeckScreen(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-low"), (36, "-tall")]  # noqa: RUF012
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         f"deck--{name}" for name in ("plain", "strong", "good", "bad", "warn", "dim",
-                                     "good_chip", "bad_chip", "warn_chip")
+                                     "good_chip", "bad_chip", "warn_chip", "bad_banner",
+                                     "warn_banner")
     }  # fmt: skip
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -95,7 +100,7 @@ class DeckScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Static("", id="headline")
-        yield Vertical(id="banners")
+        yield Static("", id="banners")
         boxes = {panel.name: Box(number, panel) for number, panel in enumerate(PANELS, 1)}
         with Horizontal(id="body"):
             yield Vertical(*(boxes[name] for name in LEFT), id="left")
@@ -160,16 +165,16 @@ class DeckScreen(Screen[None]):
         self._draw_tabs()
 
     def _show_banners(self, lines: list[tuple[str, str]]) -> None:
-        holder = self.query_one("#banners", Vertical)
-        shown = [*holder.query(Static)]
-        for number, (line, tone) in enumerate(lines):
-            if number == len(shown):
-                shown.append(Static("", markup=False))
-                holder.mount(shown[number])
-            shown[number].update(Text(f" {line}"))
-            shown[number].set_classes(f"banner -{tone}")
-        for spare in shown[len(lines) :]:
-            spare.remove()
+        """Show each in at most two lines, all as wide as the window."""
+        width = max(20, self.size.width)
+        text = Text(no_wrap=True, overflow="crop", end="")
+        for line, tone in lines:
+            style = self.get_component_rich_style(f"deck--{tone}_banner", partial=True)
+            for part in wrap(line, width - 2, max_lines=2, placeholder=" …"):
+                text.append(f"{chr(10) if text else ''} {part}".ljust(width + bool(text)), style)
+        banner = self.query_one("#banners", Static)
+        banner.display = bool(lines)
+        banner.update(text)
 
     def _draw_curve(self, deck: Deck) -> None:
         curve = self.query_one("#curve", Static)
@@ -184,9 +189,8 @@ class DeckScreen(Screen[None]):
             f"total {usd(values[-1], is_signed=True)} USD, from {usd(min(values), is_signed=True)} "
             f"to {usd(max(values), is_signed=True)} in {long}"
         )
-        style = self.get_component_rich_style(
-            "deck--good" if values[-1] >= 0 else "deck--bad", partial=True
-        )
+        tone = "dim" if is_board_old(deck) else "good" if values[-1] >= 0 else "bad"
+        style = self.get_component_rich_style(f"deck--{tone}", partial=True)
         text = Text("\n".join(lines), style=style, no_wrap=True, overflow="crop")
         text.append(f"\n{told[:width]}", style=self.get_component_rich_style("deck--plain"))
         curve.update(text)

@@ -46,7 +46,12 @@ class _Dialog(ModalScreen[object]):
     _Dialog .title { text-style: bold; padding-bottom: 1; }
     _Dialog .wrong { color: $text-error; height: auto; min-height: 1; }
     _Dialog Input { margin: 1 0; }
-    _Dialog Checkbox { border: none; background: transparent; padding: 0; height: 1; }
+    _Dialog Choice, _Dialog Choice:focus { border: none; background: transparent; padding: 0;
+        height: 1; }
+    _Dialog Choice > .toggle--button { color: $foreground; background: transparent;
+        text-style: bold; }
+    _Dialog Choice:focus > .toggle--label { text-style: underline; background: transparent;
+        color: $foreground; }
     _Dialog .buttons { height: auto; align-horizontal: right; padding-top: 1; }
     _Dialog Button { margin-left: 2; }
     _Dialog VerticalScroll { height: auto; scrollbar-size-vertical: 1; }
@@ -56,6 +61,21 @@ class _Dialog(ModalScreen[object]):
     def action_leave(self) -> None:
         """Close without doing anything."""
         self.dismiss(None)
+
+
+class Choice(Checkbox):
+    """A box that is empty until it is chosen, in every theme."""
+
+    BUTTON_LEFT = BUTTON_RIGHT = ""
+
+    def __init__(self, label: str, *, id: str) -> None:
+        self.BUTTON_INNER = "[ ]"
+        super().__init__(label, id=id)
+
+    def watch_value(self) -> None:
+        """Draw what was chosen."""
+        self.BUTTON_INNER = "[X]" if self.value else "[ ]"
+        super().watch_value()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +108,7 @@ class KillDialog(_Dialog):
                 "lasts over restarts, until arb kill --clear."
             )
             yield Input(placeholder=f"type {WORD} and press enter", id="word")
-            yield Checkbox("close every pair too, reduce-only", id="flatten")
+            yield Choice("close every pair too, reduce-only", id="flatten")
             yield Static("", classes="wrong", id="wrong")
             with Horizontal(classes="buttons"):
                 yield Button("Leave", id="leave")

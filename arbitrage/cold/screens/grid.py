@@ -4,7 +4,6 @@ The rows are replaced as a whole a few times a second. The cursor follows the ro
 its key, wherever sorting and news move it; what is filtered out is not shown and not counted.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.cells import set_cell_size
@@ -17,69 +16,13 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from arbitrage.cold.screens.cells import TONES, Column, Row
 from arbitrage.cold.screens.figures import printable
 
-__all__ = ["Cell", "Column", "Grid", "Row"]
+__all__ = ["Grid"]
 
 GAP = 1
 HEAD_LINES = 1
-TONES = ("plain", "good", "bad", "warn", "dim", "strong")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """How one column looks.
-
-    Attributes
-    ----------
-    width : int
-        Places; a column that grows has at least so many.
-    rank : int
-        Where there is no room for all, the columns of the highest rank leave first; 0 never.
-    grows : bool
-        It takes what the others leave.
-    keeps_end : bool
-        What is too long loses its beginning.
-    """
-
-    title: str
-    width: int
-    is_right: bool = False
-    rank: int = 0
-    grows: bool = False
-    keeps_end: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One value: its text, its tone and what it is sorted by (the text, where it is None)."""
-
-    text: str
-    tone: str = "plain"
-    value: float | str | None = None
-
-    @property
-    def order(self) -> tuple[bool, float, str]:
-        """What to sort by: numbers before words, by size."""
-        if isinstance(self.value, int | float):
-            return (self.value != self.value, float(self.value), "")
-        return (True, 0.0, (self.value or self.text).lower())
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line: a key that lasts, its cells, the symbol it is about, all that is known of it."""
-
-    key: str
-    cells: tuple[Cell, ...]
-    symbol: str = ""
-    facts: tuple[tuple[str, str], ...] = ()
-    is_dim: bool = False
-
-    @property
-    def words(self) -> str:
-        """Return what a filter looks at."""
-        return " ".join([self.symbol, *(cell.text for cell in self.cells)]).lower()
 
 
 class Grid(ScrollView):

@@ -26,6 +26,8 @@ def _state(deck: Deck) -> tuple[str, str]:
         return "GONE", "bad"
     if deck.killed is not None:
         return "KILLED", "bad"
+    if is_board_old(deck):
+        return "NO HEARTBEAT", "bad"
     if deck.opening:
         return "NO NEW PAIRS", "warn"
     return "TRADING", "good"

@@ -1,99 +1,15 @@
-"""The terminal dashboard through its own keys, with decks made by hand."""
+"""The terminal dashboard through its own keys: what it shows, sorts and filters."""
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 
 import pytest
+from dashboard_rig import SMALL, WIDE, FakeCommands, run, symbols, text_of, until
 from deck_rig import fake_deck, gone_deck, killed_deck
-
-pytest.importorskip("textual", reason="the extra `dashboard` is not installed")
-
 from textual.pilot import Pilot
-from textual.widgets import Checkbox, Input, Static
 
 from arbitrage.cold.dashboard import THEMES, Dashboard
 from arbitrage.cold.deck import Deck
-from arbitrage.cold.screens.dialogs import Details, Help, KillDialog, SymbolDialog
-from arbitrage.errors import ControlError
-
-Step = Callable[[Dashboard, Pilot[None]], Awaitable[None]]
-SMALL, WIDE = (80, 24), (150, 46)
-
-
-class FakeCommands:
-    """Notes what is asked for."""
-
-    name = "arbitrage"
-
-    def __init__(self, refuses: str = "") -> None:
-        self.asked: list[tuple[Any, ...]] = []
-        self._refuses = refuses
-
-    def _note(self, *asked: Any) -> None:
-        self.asked.append(asked)
-        if self._refuses:
-            raise ControlError(self._refuses)
-
-    def pause(self, symbol: str) -> str:
-        self._note("pause", symbol)
-        return f"{symbol} paused"
-
-    def resume(self, symbol: str) -> str:
-        self._note("resume", symbol)
-        return f"{symbol} resumed"
-
-    def kill_surely(self, *, flatten: bool = False) -> tuple[str, bool]:
-        self._note("kill", flatten)
-        return "killed", True
-
-    def confirm(self) -> str:
-        self._note("confirm")
-        return "no order is open"
-
-
-def run(
-    step: Step,
-    decks: Iterable[Deck] = (),
-    commands: FakeCommands | None = None,
-    size: tuple[int, int] = SMALL,
-    **options: Any,
-) -> None:
-    """Show decks one after the other, the last one again and again; then do the step."""
-    queue = list(decks) or [fake_deck()]
-
-    def look() -> Deck:
-        return queue.pop(0) if len(queue) > 1 else queue[0]
-
-    async def body() -> None:
-        app = Dashboard(look, commands, look_s=None, **options)  # type: ignore[arg-type]
-        async with app.run_test(size=size) as pilot:
-            await app.refresh_deck()
-            await pilot.pause()
-            await step(app, pilot)
-
-    asyncio.run(body())
-
-
-def text_of(app: Dashboard) -> list[str]:
-    """Return the window, line by line."""
-    width, height = app.size
-    lines = app.screen._compositor.render_strips()
-    assert len(lines) == height
-    return ["".join(segment.text for segment in line)[:width] for line in lines]
-
-
-def symbols(app: Dashboard) -> list[str]:
-    return [row.symbol for row in app.panels.box("opportunities").grid.shown]
-
-
-async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
-    """Wait for what a command's thread brings."""
-    async with asyncio.timeout(20):
-        while not holds():
-            await pilot.pause(0.01)
-
+from arbitrage.cold.screens.dialogs import Details, Help
 
 # ---- what is shown -------------------------------------------------------------------------------
 
@@ -213,17 +129,12 @@ def test_a_look_that_fails_is_told_and_the_next_one_shows_again() -> None:
     asyncio.run(body())
 
 
-def shown_uptime(app: Dashboard) -> str | None:
-    found = re.search(r"\d:\d\d:\d\d", text_of(app)[0])
-    return found and found.group()
-
-
 def test_it_looks_by_itself() -> None:
     async def body() -> None:
         steps = iter(range(1_000_000))
         app = Dashboard(lambda: fake_deck(next(steps)), None, look_s=0.01)
         async with app.run_test(size=SMALL) as pilot:
-            await until(pilot, lambda: (shown_uptime(app) or "") >= "1:02:08")
+            await until(pilot, lambda: "1:02:08" in text_of(app)[0])
 
     asyncio.run(body())
 
@@ -342,124 +253,6 @@ def test_a_filter_wants_every_word_and_escape_ends_it() -> None:
         assert len(symbols(app)) == every
 
     run(step)
-
-
-# ---- words to the trader -------------------------------------------------------------------------
-
-
-def test_pause_and_resume_mean_the_symbol_under_the_cursor() -> None:
-    commands = FakeCommands()
-
-    async def step(app: Dashboard, pilot: Pilot[None]) -> None:
-        await pilot.press("down", "p")
-        await until(pilot, lambda: len(app.told) == 1)
-        await pilot.press("2", "r")
-        await until(pilot, lambda: len(app.told) == 2)
-        assert commands.asked == [("pause", symbols(app)[1]), ("resume", "BTCUSDT")]
-        assert app.told == [f"{symbols(app)[1]} paused", "BTCUSDT resumed"]
-
-    run(step, commands=commands)
-
-
-def test_a_symbol_can_be_named() -> None:
-    commands = FakeCommands()
-
-    async def step(app: Dashboard, pilot: Pilot[None]) -> None:
-        await pilot.press("R")
-        assert isinstance(app.screen, SymbolDialog)
-        assert "Paused: SOLUSDT." in "\n".join(text_of(app))
-        await pilot.press(*"solusdt", "enter")
-        await until(pilot, lambda: len(app.told) == 1)
-        await pilot.press("3", "p")  # no symbol there: asks
-        await pilot.press(*"ALL", "enter")
-        await until(pilot, lambda: len(app.told) == 2)
-        await pilot.press("P", "escape")
-        await pilot.press("P", "enter")
-        await pilot.pause()
-        assert commands.asked == [("resume", "SOLUSDT"), ("pause", "all")]
-
-    run(step, commands=commands)
-
-
-@pytest.mark.parametrize("typed", ["", "kil", "killl", "yes", "kill it", "k ill", "resume"])
-def test_a_wrong_word_trips_nothing(typed: str) -> None:
-    commands = FakeCommands()
-
-    async def step(app: Dashboard, pilot: Pilot[None]) -> None:
-        await pilot.press("k")
-        assert isinstance(app.screen, KillDialog)
-        app.screen.query_one("#word", Input).value = typed
-        await pilot.press("enter")
-        assert isinstance(app.screen, KillDialog)
-        said = app.screen.query_one("#wrong", Static)
-        assert "nothing was done: the word is kill" in str(said.render())
-        await pilot.click("#kill")
-        assert isinstance(app.screen, KillDialog)
-        await pilot.press("escape")
-        await pilot.pause()
-        assert commands.asked == []
-        assert app.told == []
-
-    run(step, commands=commands)
-
-
-@pytest.mark.parametrize("flatten", [False, True])
-def test_the_word_trips_and_the_venues_are_heard(flatten: bool) -> None:
-    commands = FakeCommands()
-
-    async def step(app: Dashboard, pilot: Pilot[None]) -> None:
-        await pilot.press("k")
-        if flatten:
-            await pilot.press("tab", "space")
-            assert app.screen.query_one("#flatten", Checkbox).value
-            app.screen.query_one("#word", Input).focus()
-        await pilot.press(*"KILL", "enter")
-        await until(pilot, lambda: len(app.told) == 2)
-        assert commands.asked == [("kill", flatten), ("confirm",)]
-        assert app.told == ["killed", "no order is open"]
-        assert app.screen is app.panels
-
-    run(step, commands=commands)
-
-
-def test_leaving_the_dialog_trips_nothing() -> None:
-    commands = FakeCommands()
-
-    async def step(app: Dashboard, pilot: Pilot[None]) -> None:
-        await pilot.press("k", *"kill")
-        await pilot.click("#leave")
-        await pilot.pause()
-        assert app.screen is app.panels
-        assert commands.asked == []
-
-    run(step, commands=commands)
-
-
-def test_a_refusal_is_told() -> None:
-    async def step(app: Dashboard, pilot: Pilot[None]) -> None:
-        await pilot.press("p")
-        await until(pilot, lambda: app.told == ["no trader listens at [x]"])
-        await pilot.press("k", *"kill", "enter")
-        await until(pilot, lambda: len(app.told) == 2)
-
-    run(step, commands=FakeCommands("no trader listens at [x]"))
-
-
-def test_a_recording_takes_no_commands() -> None:
-    async def step(app: Dashboard, pilot: Pilot[None]) -> None:
-        shown = "\n".join(text_of(app))
-        assert "RECORDING x20" in shown
-        assert "01:02:03 UTC" in shown
-        assert "TRADING" not in shown
-        for key in "pkPR":
-            await pilot.press(key)
-        assert app.told == ["a recording takes no commands"] * 4
-        assert app.screen is app.panels
-        await pilot.press("4")
-        await pilot.pause()
-        assert "not part of a recording" in "\n".join(text_of(app))
-
-    run(step, [fake_deck(latency=[], mode="recording")], watched="RECORDING x20")
 
 
 # ---- the rest ------------------------------------------------------------------------------------
