@@ -77,6 +77,9 @@ def variables() -> dict[str, tuple[str, str]]:
     about = "where `arb mirror` writes, redis://host:6379/0; empty: it starts a Redis"
     found["REDIS_URL"] = ("", about)
     found["ARB_MONITOR_TOKEN"] = ("", "what the monitor asks for beyond this machine")
+    found["ARB_ALERT_URLS"] = (
+        "", "whom `arb notify` tells: webhook, Slack and Telegram addresses, comma between"
+    )  # fmt: skip
     found |= {
         name: ("global", f"entity that holds the account: {' | '.join(regions)}")
         for name, regions in REGION_VARIABLES.items()
@@ -294,6 +297,8 @@ def load_settings(
     fields["redis_url"] = _read_redis(values.get("REDIS_URL", ""))
     token = values.get("ARB_MONITOR_TOKEN", "").strip()
     fields["monitor_token"] = Secret(token) if token else None
+    addresses = values.get("ARB_ALERT_URLS", "").replace(",", " ").split()
+    fields["alert_urls"] = tuple(map(Secret, addresses))
     if "mode" not in fields:
         fields["mode"] = _default_mode(values)
         if fields["mode"] == "paper" and needs_keys:

@@ -40,7 +40,7 @@ KEY_VARIABLES: dict[str, dict[str, tuple[str, ...]]] = {
 # Whose values no line may show, whatever they are worth.
 SECRET_VARIABLES = frozenset(
     name for sets in KEY_VARIABLES.values() for names in sets.values() for name in names
-) | {"REDIS_URL", "ARB_MONITOR_TOKEN"}
+) | {"REDIS_URL", "ARB_MONITOR_TOKEN", "ARB_ALERT_URLS"}
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

@@ -409,6 +409,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     symbols_source: str = "ARB_SYMBOLS"  # what to change when a symbol is wrong
     redis_url: Secret | None = None
     monitor_token: Secret | None = None
+    alert_urls: tuple[Secret, ...] = ()
     bybit: Credentials | None = None
     okx: Credentials | None = None
     unused_keys: tuple[str, ...] = ()  # variables of other environments that are set

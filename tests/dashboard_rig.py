@@ -87,6 +87,6 @@ def symbols(app: Dashboard) -> list[str]:
 
 async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
     """Wait for what a command's thread brings."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not holds():
             await pilot.pause(0.01)

@@ -55,6 +55,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "dashboard",
         "Watch a trader, or a recording, in the terminal.",
     ),
+    "notify": ("arbitrage.cli.notify", "notify", "Tell people when a trader needs one."),
     "record": ("arbitrage.cli.record", "record", "Record a trader's raw market frames."),
     "mirror": ("arbitrage.cli.mirror", "mirror", "Mirror a trader's events into Redis."),
 }

@@ -5,10 +5,12 @@ It reads the trader's segment from a process of its own; words go through the co
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import ClassVar, Literal
 
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
 from textual.screen import Screen
 
 from arbitrage.cold.deck import Deck
@@ -106,7 +108,8 @@ class Dashboard(App[None]):
                 name=old.name if old else "", wall_ns=old.wall_ns if old else 0, alive=False,
                 why_not="it cannot be read",
             )  # fmt: skip
-        self.panels.show(self._deck, printable(trouble))
+        with suppress(NoMatches, IndexError):  # its parts are always there, until it is taken down
+            self.panels.show(self._deck, printable(trouble))
 
     # ---- keys ------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from textual.pilot import Pilot
 from arbitrage.cold.dashboard import Dashboard
 from arbitrage.cold.screens.dialogs import KillDialog
 
-WAIT_S = 30.0
+WAIT_S = 90.0
 SETTINGS = {
     "ARB_MIN_NET_BPS": "-30",
     "ARB_MIN_GROSS_BPS": "-30",
@@ -67,7 +67,7 @@ def test_it_shows_a_trader_and_steers_it(tmp_path: Path) -> None:
     ) as running:
         segment = running.attach()
         folder = Path(running.settings["ARB_STATE_DIR"])
-        commands = Commands(folder, running.name, fallback)
+        commands = Commands(folder, running.name, fallback, WAIT_S)
 
         async def body() -> None:
             look = DeckReader(running.name, arbitrage.attach).look

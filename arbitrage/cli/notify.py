@@ -1,0 +1,80 @@
+"""``arb notify``: tell people by webhook, Slack or Telegram when a trader needs one."""
+
+import asyncio
+import logging
+import signal
+
+import click
+
+from arbitrage.cli import write_text
+from arbitrage.config import load_settings
+from arbitrage.errors import ConfigError
+from arbitrage.settings import Settings
+
+__all__ = ["notify"]
+
+ONE_LEG_MIN_S = 1.0  # it looks twice a second
+
+
+async def _watch(settings: Settings) -> None:
+    import arbitrage
+    from arbitrage.cold.alert_rules import Rules
+    from arbitrage.cold.alert_targets import parse_target
+    from arbitrage.cold.deck import DeckReader
+    from arbitrage.cold.notifier import Notifier
+
+    log = logging.getLogger("arbitrage.notify")
+    targets = [parse_target(url, number) for number, url in enumerate(settings.alert_urls, 1)]
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    rules = Rules(one_leg_s=max(ONE_LEG_MIN_S, settings.risk.max_naked_ms / 1e3))
+    reader = DeckReader(settings.name, arbitrage.attach)
+    notifier = Notifier(reader.look, settings.name, targets, rules)
+    log.info("watching %s for %s", settings.name, ", ".join(target.place for target in targets))
+    await notifier.run(stop)
+    for box in notifier.outboxes:
+        log.info(
+            "%s: %d messages sent, %d failures, %d alerts dropped, %d left",
+            box.target.place, box.sent, box.failed, box.dropped, box.waiting,
+        )  # fmt: skip
+
+
+async def _test(settings: Settings) -> int:
+    from arbitrage.cold.alert_targets import parse_target
+    from arbitrage.cold.notifier import Pace, send_test
+
+    targets = [parse_target(url, number) for number, url in enumerate(settings.alert_urls, 1)]
+    found = await send_test(targets, settings.name, Pace())
+    for place, wrong in found.items():
+        write_text("-", f"{place}: {wrong or 'sent'}\n")
+    return int(any(found.values()))
+
+
+@click.command()
+@click.option("--name", help="Name of the trader; default: ARB_NAME, arbitrage.")
+@click.option("--test", "is_test", is_flag=True, help="Send one message to each address and end.")
+def notify(name: str | None, is_test: bool) -> int:
+    """Send alerts of a running trader to the addresses in ARB_ALERT_URLS.
+
+    \b
+    Told, once when it begins and once when it is over: the kill switch, a pair
+    on one leg for longer than ARB_MAX_NAKED_MS or BROKEN, a venue without a live
+    row for 10 s, the day's loss from 80 % of its limit on, a trader that is gone.
+    It reads shared memory from a process of its own and cannot slow the trader.
+      ARB_ALERT_URLS=https://hooks.slack.com/services/... arb notify --test
+    """
+    from arbitrage.cold.log import setup_logging
+
+    setup_logging("WARNING")
+    overrides = {"ARB_NAME": name} if name else {}
+    settings = load_settings(overrides=overrides, needs_keys=False)
+    setup_logging(settings.log_level)
+    if not settings.alert_urls:
+        raise ConfigError(
+            "nobody to tell: set ARB_ALERT_URLS to the address of a webhook, Slack or Telegram"
+        )
+    if is_test:
+        return asyncio.run(_test(settings))
+    asyncio.run(_watch(settings))
+    return 0
