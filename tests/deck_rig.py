@@ -10,7 +10,7 @@ from arbitrage.cold.deck import Deck, OpportunityLine, QueueLine, StageLine, Ven
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00:00 UTC
 SECOND_NS = 1_000_000_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT", "XRPUSDT", "DOGEUSDT", "ADAUSDT")
-REASONS = ("edge_gone", "row_stale", "depth", "edge_gone")
+REASONS = ("edge_gone", "not_live", "thin", "too_old")
 STAGES = {
     "parsed": "frame in the callback to parsed",
     "detected": "frame in the callback to opportunity published",

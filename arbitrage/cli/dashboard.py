@@ -15,6 +15,7 @@ from arbitrage.fees import FeeSchedule
 
 if TYPE_CHECKING:
     from arbitrage.cold.deck import Deck
+    from arbitrage.research.playback import Playback, PublishedPlayback
     from arbitrage.settings import Settings
 
 __all__ = ["dashboard"]
@@ -49,20 +50,25 @@ def _show(look: "Callable[[], Deck]", settings: "Settings", theme: str) -> None:
     Dashboard(look, commands, theme=theme).run()
 
 
-def _play(
-    folder: Path,
-    speed: float,
-    min_net_bps: float,
-    fees: FeeSchedule,
-    max_age_ms: float,
-    theme: str,
-) -> None:
+def _open(
+    folder: Path, min_net_bps: float | None, fees: FeeSchedule | None, max_age_ms: float | None
+) -> "Playback | PublishedPlayback":
+    """Play what the trader published; frames where there is nothing, or others are asked for."""
+    from arbitrage.record_files import OPPORTUNITIES, pieces_of
+    from arbitrage.research.playback import Playback, PublishedPlayback
+
+    asked = (min_net_bps, fees, max_age_ms)
+    if asked == (None, None, None) and pieces_of(folder, OPPORTUNITIES):
+        return PublishedPlayback(folder)
+    return Playback(folder, fees or FeeSchedule(), min_net_bps or 0.0, max_age_ms or 0.0)
+
+
+def _play(recording: "Playback | PublishedPlayback", name: str, speed: float, theme: str) -> None:
     from arbitrage.cold.dashboard import Dashboard
     from arbitrage.cold.recorded_deck import RecordedDeck
-    from arbitrage.research.playback import Playback
 
-    with Playback(folder, fees, min_net_bps, max_age_ms) as recording:
-        deck = RecordedDeck(recording, folder.resolve().name, speed)
+    with recording:
+        deck = RecordedDeck(recording, name, speed)
         Dashboard(deck.look, None, theme=theme, watched=f"RECORDING x{speed:g}").run()
 
 
@@ -89,24 +95,18 @@ def _play(
 @click.option(
     "--min-net-bps",
     type=click.FloatRange(-10_000, 10_000),
-    default=0.0,
-    show_default=True,
-    help="Of a recording: least net edge to open.",
+    help="Of a recording's frames: least net edge to open; default: 0.",
 )
 @click.option(
     "--fees",
     type=fees_option,
     metavar="LIST",
-    default="bybit=5.5,okx=5.0",
-    show_default=True,
-    help="Of a recording: taker fees in bps.",
+    help="Of a recording's frames: taker fees in bps; default: bybit=5.5,okx=5.0.",
 )
 @click.option(
     "--max-age-ms",
     type=click.FloatRange(0, 1e9),
-    default=0,
-    show_default=True,
-    help="Of a recording: oldest quote of a leg; 0: off.",
+    help="Of a recording's frames: oldest quote of a leg; default: any.",
 )
 @click.option("--theme", type=click.Choice(["dark", "light"]), default="dark", show_default=True)
 def dashboard(
@@ -114,9 +114,9 @@ def dashboard(
     state_dir: str | None,
     recording: Path | None,
     speed: float,
-    min_net_bps: float,
-    fees: FeeSchedule,
-    max_age_ms: float,
+    min_net_bps: float | None,
+    fees: FeeSchedule | None,
+    max_age_ms: float | None,
     theme: str,
 ) -> int:
     """Watch a running trader in the terminal; pause symbols, trip the kill switch.
@@ -124,7 +124,8 @@ def dashboard(
     \b
     It reads the trader's shared memory from a process of its own and cannot slow
     it. It waits for a trader that does not run yet and survives its restart.
-    Press ? for the keys.
+    Press ? for the keys. A recording shows what the trader published; with one
+    of --min-net-bps, --fees, --max-age-ms its frames are judged anew.
       arb dashboard
       arb dashboard --recording ~/days/monday --speed 20
     """
@@ -132,7 +133,8 @@ def dashboard(
 
     _require_textual()
     if recording is not None:
-        _play(recording, speed, min_net_bps, fees, max_age_ms, theme)
+        played = _open(recording, min_net_bps, fees, max_age_ms)
+        _play(played, recording.resolve().name, speed, theme)
         return 0
     overrides = {"ARB_NAME": name} if name else {}
     overrides |= {"ARB_STATE_DIR": state_dir} if state_dir else {}

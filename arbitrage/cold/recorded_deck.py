@@ -1,7 +1,7 @@
 """A recording as a deck: its opportunities come and go in the files' own time, at any speed."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -18,7 +18,7 @@ _REASONS = {reason.value: reason.name.lower() for reason in CloseReason}
 
 
 class Recording(Protocol):
-    """What plays: `arbitrage.research.playback.Playback`, whose events are `Played`."""
+    """What plays: one of `arbitrage.research.playback`, whose events are `Played`."""
 
     start_ns: int
 
@@ -27,7 +27,9 @@ class Recording(Protocol):
     @property
     def end_ns(self) -> int: ...
     @property
-    def counts(self) -> Mapping[str, int]: ...
+    def malformed(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
     def advance(self, until_ns: int) -> Sequence[Any]: ...
 
 
@@ -83,6 +85,7 @@ class RecordedDeck:
             mode="recording",
             uptime_s=(wall_ns - recording.start_ns) / 1e9,
             opportunities=self._shown(wall_ns),
+            opportunities_lost=self._recording.lost,
             incidents=self._incidents(wall_ns),
             opening="the recording is over" if recording.is_over else "",
         )
@@ -102,7 +105,7 @@ class RecordedDeck:
             funding_bps=event.funding_bps,
             net_bps=event.net_bps,
             peak_net_bps=event.peak_net_bps,
-            size_usd=None,  # no file says what a contract holds
+            size_usd=event.size_usd,
             state="open" if is_open else "closed",
             reason="" if is_open else _REASONS.get(event.reason, str(event.reason)),
             lasted_ms=None if is_open else (event.recv_ns - event.open_ns) / 1e6,
@@ -123,11 +126,15 @@ class RecordedDeck:
         ]
 
     def _incidents(self, wall_ns: int) -> list[IncidentLine]:
-        malformed = self._recording.counts["malformed"]
-        if not malformed:
-            return []
-        text = f"{counted(malformed, 'frame')} malformed; nothing was taken from them"
+        malformed, lost = self._recording.malformed, self._recording.lost
+        told = {
+            "frames": (malformed, "frame", "malformed; nothing was taken from them"),
+            "recording": (lost, "event", "missing: the recorder was lapped"),
+        }
         return [
-            IncidentLine(number=1, began_wall_ns=self._recording.start_ns, last_wall_ns=wall_ns,
-                         kind="frames", text=text, count=malformed)
+            IncidentLine(number=number, began_wall_ns=self._recording.start_ns,
+                         last_wall_ns=wall_ns, kind=kind, count=count,
+                         text=f"{counted(count, noun)} {what}")
+            for number, (kind, (count, noun, what)) in enumerate(told.items(), 1)
+            if count
         ]  # fmt: skip

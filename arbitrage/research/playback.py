@@ -1,20 +1,27 @@
-"""Recorded frames of both venues handled step by step, as far as a clock of the files has come."""
+"""A recording's opportunities, as far as the recording's own clock has come.
+
+Those that the trader published are played as they are (`PublishedPlayback`); recorded frames are
+judged anew, step by step, by the replay's parsers and detector (`Playback`).
+"""
 
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
 from arbitrage.closing import Closing
+from arbitrage.core.records import OPPORTUNITY_DTYPE
 from arbitrage.core.replay import ReplayCore
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule
 from arbitrage.frame_files import find_frames
 from arbitrage.instruments import VENUES
+from arbitrage.record_files import OPPORTUNITIES, Block, RecordFile, pieces_of
 from arbitrage.research.frames import FrameFile
 
-__all__ = ["Playback", "Played"]
+__all__ = ["Playback", "Played", "PublishedPlayback"]
 
 STEP_BYTES = 1 << 16  # of a file at once: so far may the counts run ahead of the clock
 ROWS_PER_VENUE = 2000  # of the replay's store
@@ -35,12 +42,13 @@ class Played:
     symbol: str
     buy_venue: str
     sell_venue: str
-    gross_bps: float
+    gross_bps: float | None
     fees_bps: float
-    slippage_bps: float
+    slippage_bps: float | None
     funding_bps: float
-    net_bps: float
+    net_bps: float | None
     peak_net_bps: float
+    size_usd: float | None
 
 
 class Playback(Closing):
@@ -125,9 +133,14 @@ class Playback(Closing):
         return self._end_ns
 
     @property
-    def counts(self) -> dict[str, int]:
-        """What was handled: frames, malformed, quotes_bybit, quotes_okx ..."""
-        return self._core.counts
+    def malformed(self) -> int:
+        """Frames so far that could not be read."""
+        return self._core.counts["malformed"]
+
+    @property
+    def lost(self) -> int:
+        """Events that are missing: frames do not tell."""
+        return 0
 
     def close(self) -> None:
         """Close both files."""
@@ -154,27 +167,131 @@ class Playback(Closing):
             return
         symbols, events = self._core.symbols(), self._core.events()
         self._core.drop_events()
-        names = events.dtype.names or ()
         for event in events:
-            told: dict[str, Any] = dict(zip(names, event.item(), strict=True))
-            self._waiting.append(
-                Played(
-                    id=told["id"],
-                    event=told["event"],
-                    reason=told["reason"],
-                    recv_ns=told["recv_mono_ns"],
-                    open_ns=told["open_mono_ns"],
-                    symbol=symbols[told["symbol_index"]],
-                    buy_venue=VENUES[told["buy_row"] // ROWS_PER_VENUE],
-                    sell_venue=VENUES[told["sell_row"] // ROWS_PER_VENUE],
-                    gross_bps=told["gross_bps"],
-                    fees_bps=told["fees_bps"],
-                    slippage_bps=told["slippage_bps"],
-                    funding_bps=told["funding_bps"],
-                    net_bps=told["net_bps"],
-                    peak_net_bps=told["peak_net_bps"],
-                )
-            )
+            # no file of frames says what a contract holds
+            self._waiting.append(_played(event, symbols, ROWS_PER_VENUE, size_usd=None))
+
+
+class PublishedPlayback(Closing):
+    """Play the opportunities that a trader published, as `arb record` kept them.
+
+    Threads: one.
+
+    Parameters
+    ----------
+    folder : Path
+        What `arb record` wrote, or is writing.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds no published opportunity, or a file of it cannot be read.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = pieces_of(folder, OPPORTUNITIES)
+        if not self._paths:
+            raise ConfigError(f"{folder} holds no recorded opportunities")
+        with RecordFile(self._paths[0]) as file:
+            self.session: dict[str, Any] = file.session
+        try:
+            self._offset_ns = int(self.session["wall_offset_ns"])
+            self._symbols = tuple(self.session["symbols"])
+            self._rows_per_venue = int(self.session["symbol_capacity"])
+            self._px_mult = {
+                int(each["row"]): float(each["px_mult"]) for each in self.session["contracts"]
+            }
+        except (KeyError, TypeError, ValueError):
+            raise ConfigError(
+                f"record file {self._paths[0]} does not say what its rows are"
+            ) from None
+        self._blocks = self._read_blocks()
+        self._waiting: deque[Played] = deque()
+        self._following: int | None = None  # number of the event that comes next
+        self.lost = 0
+        self.is_read = False
+        self.end_ns = 0
+        while not self._waiting:
+            self._turn()
+            if self.is_read and not self._waiting:
+                raise ConfigError(f"{folder} holds no recorded opportunities")
+        self.start_ns = self._waiting[0].recv_ns
+
+    def advance(self, until_ns: int) -> list[Played]:
+        """Return the events published up to then, in order."""
+        while not self.is_read and self.end_ns <= until_ns:
+            self._turn()
+        found = []
+        while self._waiting and self._waiting[0].recv_ns <= until_ns:
+            found.append(self._waiting.popleft())
+        return found
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left."""
+        return self.is_read and not self._waiting
+
+    @property
+    def malformed(self) -> int:
+        """Frames that could not be read: opportunities do not tell."""
+        return 0
+
+    def close(self) -> None:
+        """Close the file that is being read."""
+        self._blocks.close()
+
+    def _read_blocks(self) -> Generator[Block, None, None]:
+        for path in self._paths:
+            with RecordFile(path) as file:
+                yield from file.blocks()
+
+    def _turn(self) -> None:
+        import numpy as np
+
+        block = next(self._blocks, None)
+        if block is None:
+            self.is_read = True
+            return
+        if self._following is not None:
+            self.lost += max(0, block.first - self._following)
+        self._following = block.first + block.count
+        for event in np.frombuffer(block.records, OPPORTUNITY_DTYPE):
+            # its own trigger's time; those of one round may be told in another order
+            at_ns = max(self.end_ns, int(event["recv_mono_ns"]) + self._offset_ns)
+            qty = min(float(event["ask_qty"]), float(event["bid_qty"]))
+            size_usd = float(event["ask_px"]) * self._px_mult.get(int(event["buy_row"]), 1.0) * qty
+            told = _played(event, self._symbols, self._rows_per_venue, size_usd)
+            opened_ns = told.open_ns + self._offset_ns
+            self._waiting.append(replace(told, recv_ns=at_ns, open_ns=opened_ns))
+            self.end_ns = at_ns
+
+
+def _played(
+    event: Any, symbols: Sequence[str], rows_per_venue: int, size_usd: float | None
+) -> Played:
+    """Name what an event of the opportunity dtype says."""
+    told: dict[str, Any] = dict(zip(event.dtype.names, event.item(), strict=True))
+    return Played(
+        id=told["id"],
+        event=told["event"],
+        reason=told["reason"],
+        recv_ns=told["recv_mono_ns"],
+        open_ns=told["open_mono_ns"],
+        symbol=symbols[told["symbol_index"]],
+        buy_venue=VENUES[told["buy_row"] // rows_per_venue],
+        sell_venue=VENUES[told["sell_row"] // rows_per_venue],
+        gross_bps=_number(told["gross_bps"]),
+        fees_bps=told["fees_bps"],
+        slippage_bps=_number(told["slippage_bps"]),
+        funding_bps=told["funding_bps"],
+        net_bps=_number(told["net_bps"]),
+        peak_net_bps=told["peak_net_bps"],
+        size_usd=None if size_usd is None else _number(size_usd),
+    )
+
+
+def _number(value: float) -> float | None:
+    return value if isfinite(value) else None
 
 
 def _recv_ns(line: bytes) -> int:

@@ -66,6 +66,7 @@ def test_it_shows_a_trader_and_steers_it(tmp_path: Path) -> None:
         tmp_path, place.environment(), **SETTINGS
     ) as running:
         segment = running.attach()
+        run = segment.run
         folder = Path(running.settings["ARB_STATE_DIR"])
         commands = Commands(folder, running.name, fallback, WAIT_S)
 
@@ -84,7 +85,7 @@ def test_it_shows_a_trader_and_steers_it(tmp_path: Path) -> None:
                     tmp_path, place.environment(), **SETTINGS, ARB_NAME=running.name
                 ) as another:
                     await seen.until(
-                        lambda: f"run {segment.run}" not in seen.text and "TRADING" in seen.text,
+                        lambda: f"run {run} " not in seen.text and "TRADING" in seen.text,
                         "another run did not show",
                     )
                     assert "NO TRADER" not in seen.text
