@@ -48,6 +48,10 @@ class Watcher:
         lines = self.app.screen._compositor.render_strips()
         return "\n".join("".join(segment.text for segment in line) for line in lines)
 
+    @property
+    def headline(self) -> str:
+        return self.text.splitlines()[0]
+
     def rows(self, name: str) -> int:
         return len(self.app.panels.box(name).grid.shown)
 
@@ -85,8 +89,8 @@ def test_it_shows_a_trader_and_steers_it(tmp_path: Path) -> None:
                     tmp_path, place.environment(), **SETTINGS, ARB_NAME=running.name
                 ) as another:
                     await seen.until(
-                        lambda: f"run {run} " not in seen.text and "TRADING" in seen.text,
-                        "another run did not show",
+                        lambda: f"run {run} " not in seen.headline and "TRADING" in seen.headline,
+                        f"another run than {run} did not show",
                     )
                     assert "NO TRADER" not in seen.text
                     assert another.stop() == 0
@@ -125,7 +129,7 @@ def test_it_shows_a_trader_and_steers_it(tmp_path: Path) -> None:
                 assert "typed into the dashboard by" in record.why
                 await seen.until(lambda: "KILLED (dashboard) by dashboard" in seen.text, "banner")
                 line.call("clear_kill")
-            await seen.until(lambda: "TRADING" in seen.text, "not cleared")
+            await seen.until(lambda: "TRADING" in seen.headline, "not cleared")
 
         async def check_kill_for_the_next_start(seen: Watcher) -> None:
             before = len(seen.app.told)

@@ -148,7 +148,7 @@ def test_what_comes_while_an_address_is_slow_is_folded() -> None:
 
 
 def test_a_burst_leaves_at_once_and_the_rest_is_folded_until_it_may() -> None:
-    pace = Pace(burst=2, every_s=0.5, timeout_s=WAIT_S)
+    pace = Pace(burst=2, every_s=2.0, timeout_s=WAIT_S)
 
     async def body() -> None:
         async with listening() as address, outbox(address.url, pace) as box:
@@ -160,7 +160,8 @@ def test_a_burst_leaves_at_once_and_the_rest_is_folded_until_it_may() -> None:
             box.put(alert(3))
             await address.wait(3)
             assert address.texts(2) == ["number 2", "number 3"]
-            assert address.at_s[2] - address.at_s[0] >= 0.45
+            # counted from before the first was sent, which may have taken a while
+            assert address.at_s[2] - address.at_s[0] >= 1.0
 
     asyncio.run(body())
 
