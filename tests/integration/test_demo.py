@@ -12,9 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from monitor_kit import SPECIFIED, strictly_parsed, value_of
 from patience import LIMIT_S, Patience
 
 import arbitrage
+from arbitrage.cold.metrics import exposition
+from arbitrage.cold.watch import Watch
+from arbitrage.core.shim import shim_path
 from arbitrage.errors import ArbitrageError
 
 PROGRAM = ("-m", "arbitrage.demo")
@@ -121,11 +125,35 @@ def test_pairs_open_and_close_and_the_books_agree(demo: Any, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [], "the demo left files behind"
 
 
-def test_ctrl_c_flattens_and_reports(demo: Any) -> None:
+def scrape_everything(name: str) -> None:
+    """Scrape a running trader: every name of the specification, with the segment's own values."""
+    watch, segment = Watch(name, arbitrage.attach), arbitrage.attach(name)
+    render = exposition(watch.look)
+    patience = Patience()
+    while True:
+        before = segment.queues(), segment.allocations
+        found = strictly_parsed(render().decode())
+        after = segment.queues(), segment.allocations
+        # a first opportunity, and a share of time needs two looks
+        if set(SPECIFIED) <= set(found) and value_of(found, "latency_measurements_total"):
+            break
+        assert not patience.is_over(), set(SPECIFIED) - set(found)
+        time.sleep(0.2)
+    for kind, verb in (("market", "push"), ("order", "submit")):
+        pushed = [queues[kind]["pushed"] for queues, _ in (before, after)]
+        assert pushed[0] <= value_of(found, f"queue_{kind}_{verb}_total") <= pushed[1]
+        assert value_of(found, f"queue_capacity_{kind}") == before[0][kind]["capacity"]
+    for path in ("hot", "warm", "cold"):
+        counted = [allocations[path] for _, allocations in (before, after) if allocations]
+        assert counted[0] <= value_of(found, f"allocations_{path}_path_total") <= counted[1]
+
+
+def test_ctrl_c_flattens_and_reports(demo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LD_PRELOAD", str(shim_path()))
     process = demo("--seconds", "600")
     programs = wait_for_programs(process)
     wait_for_quotes(process)
-    time.sleep(1)
+    scrape_everything(f"arbitrage-demo-{process.pid}")
     process.send_signal(signal.SIGINT)
     code, out, err = finish(process)
     assert code == 0, err

@@ -111,6 +111,39 @@ def test_allocations_belong_to_the_path_the_thread_says_and_count_once() -> None
     assert done.returncode == 0, done.stderr
 
 
+PROCESSES = """
+import os, sys
+from arbitrage.core.alloc_meter import process_allocations
+from arbitrage.core.segment import Segment
+
+owner = Segment.create(f"test-{os.getpid()}-alloc", lane_count=2)
+assert owner.allocations is None
+counted = process_allocations()
+owner.put_allocations(0)
+first = owner.allocations
+assert all(first[path] >= count for path, count in zip(("hot", "warm", "cold"), counted))
+feed = Segment.attach(owner.name, writable=True)
+feed.put_allocations(2)  # as the second lane's process would
+both = owner.allocations
+assert both["cold"] >= 2 * first["cold"] > 0, (first, both)
+try:
+    feed.put_allocations(3)
+except IndexError as error:
+    assert "place was 3; there are 3" in str(error)
+else:
+    raise AssertionError("a place that is not there was taken")
+owner.close()
+"""
+
+
+def test_the_processes_of_a_trader_are_counted_together() -> None:
+    environment = os.environ | {"LD_PRELOAD": str(shim_path())}
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESSES], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
 METERED_PROTOCOL = """
 import asyncio
 from arbitrage.core.alloc_meter import COLD, HOT, enter_path, process_allocations
