@@ -252,7 +252,7 @@ class Page:
                         const look = () => {{
                             const found = ({condition});
                             looks += 1;
-                            if (found || looks > 8) done(found || null);
+                            if (found || looks > 8) done(found instanceof Node || found || null);
                             else setTimeout(look, 25);
                         }};
                         look();
