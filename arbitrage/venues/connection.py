@@ -12,13 +12,12 @@ from typing import Any
 
 from picows import WSError, WSListener, WSMsgType, WSTransport, ws_connect
 
-from arbitrage.core.alloc_meter import WARM, is_metered
 from arbitrage.errors import ConnectorError, WireError
 from arbitrage.secret import MaskedLog
 from arbitrage.venues.connect_budget import ConnectBudget, connect_budget
 from arbitrage.venues.host_gate import host_gate
 from arbitrage.venues.loop_clock import loop_s
-from arbitrage.venues.metered_protocol import meter_protocol
+from arbitrage.venues.metered_protocol import WARM, meter_protocol
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
 from arbitrage.venues.socket_listener import MessageHandler, SocketListener
 
@@ -269,8 +268,7 @@ class Connection(ABC):
                 self.make_listener, self.url, ssl_context=self._ssl_context
             )
         host_gate(self.url).answered()
-        if is_metered():
-            meter_protocol(transport.underlying_transport, self.alloc_path)
+        meter_protocol(transport, self.alloc_path)
         return transport
 
     @staticmethod

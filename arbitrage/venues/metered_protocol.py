@@ -3,9 +3,9 @@
 import asyncio
 from typing import Any
 
-from arbitrage.core.alloc_meter import enter_path
+from arbitrage.core.alloc_meter import HOT, WARM, enter_path, is_metered
 
-__all__ = ["MeteredProtocol", "meter_protocol"]
+__all__ = ["HOT", "WARM", "MeteredProtocol", "meter_protocol"]
 
 
 class MeteredProtocol(asyncio.BufferedProtocol):
@@ -53,5 +53,7 @@ class MeteredProtocol(asyncio.BufferedProtocol):
 
 
 def meter_protocol(transport: Any, path: int) -> None:
-    """Count what reading from an open transport allocates for a path of `alloc_meter`."""
-    transport.set_protocol(MeteredProtocol(transport.get_protocol(), path))
+    """Count what reading from an open WebSocket allocates for a path; without the shim nothing."""
+    if is_metered():
+        under = transport.underlying_transport
+        under.set_protocol(MeteredProtocol(under.get_protocol(), path))

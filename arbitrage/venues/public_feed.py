@@ -10,7 +10,6 @@ from typing import Any
 
 from picows import ws_connect
 
-from arbitrage.core.alloc_meter import HOT
 from arbitrage.errors import ConfigError
 from arbitrage.venues.base import (
     ROW_SYNCING,
@@ -22,6 +21,7 @@ from arbitrage.venues.connect_budget import Cap, RequestBudget
 from arbitrage.venues.connection import Connection, Connector
 from arbitrage.venues.hand_over import hand_over
 from arbitrage.venues.loop_clock import loop_s
+from arbitrage.venues.metered_protocol import HOT
 from arbitrage.venues.reconnect import ReconnectPolicy
 
 

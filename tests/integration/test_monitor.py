@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -17,17 +16,10 @@ from aiohttp import ClientResponse, ClientSession
 from aiohttp.test_utils import TestServer
 
 from arbitrage import attach
-from arbitrage.cold.metrics import (
-    ProcessMeter,
-    Queue,
-    Snapshot,
-    exposition,
-    read_snapshot,
-)
-from arbitrage.cold.metrics.process import SAMPLE_S, Window
+from arbitrage.cold.metrics import Queue, Snapshot
+from arbitrage.cold.metrics.process import SAMPLE_S
 from arbitrage.cold.monitor import build_app, is_loopback, serve
 from arbitrage.cold.watch import Watch
-from arbitrage.core.segment import Segment
 from arbitrage.errors import ConfigError, SegmentError
 from arbitrage.secret import Secret
 
@@ -374,83 +366,6 @@ def test_other_addresses_need_a_token(host: str) -> None:
         serve(["t"], host, 0, None, lambda _: FakeView())
     with pytest.raises(ConfigError, match="shorter than 16"):
         serve(["t"], host, 0, Secret("short"), lambda _: FakeView())
-
-
-def test_queue_arithmetic() -> None:
-    assert Queue(0, 0, 0, 0).utilization_percent == 0.0
-    assert Queue(0, 0, 0, 0).drop_rate_percent == 0.0
-    assert Queue(1, 4, 3, 1).drop_rate_percent == 25.0
-
-
-def test_what_a_trader_uses_of_the_machine() -> None:
-    now_s = [0.0]
-    meter = ProcessMeter(lambda: now_s[0])
-    facts = {**FACTS, "threads": [{"role": role, "tid": os.getpid()} for role in ("feed", "x")]}
-    shot = msgspec.convert(facts, Snapshot)
-    assert meter.look(shot).process is None
-    total = sum(range(3_000_000))
-    now_s[0] = 0.2
-    assert meter.look(shot).process is None  # too soon for a sample of its own
-    now_s[0] = 0.5
-    usage = meter.look(shot)
-    assert total > 0
-    assert usage.process is not None
-    assert usage.process > 0
-    assert usage.threads == {"feed": usage.process, "x": usage.process}
-    assert usage.strategy == usage.websockets == usage.process
-    assert usage.system is not None
-    assert 0 < usage.system <= 100
-    assert usage.context_switches > 0
-    assert usage.allocations_per_s is None
-    gone = msgspec.convert({**facts, "pid": 2**22 + 1, "threads": []}, Snapshot)
-    for now_s[0] in (1.0, 2.0):
-        usage = meter.look(gone)
-    assert (usage.process, usage.websockets, usage.strategy) == (None, None, None)
-
-
-def test_a_window_forgets_what_is_old() -> None:
-    window = Window(2.0)
-    assert window.per_s is None
-    for second in range(10):
-        window.add(second, second * 10.0 if second < 6 else 60.0)
-    assert window.per_s == 0.0
-    window.add(10, 80.0)
-    assert window.per_s == 10.0
-    window.add(11, 5.0)  # counted anew
-    assert window.per_s is None
-
-
-def test_no_trader_is_a_metric_too() -> None:
-    assert exposition(lambda: None)().decode().splitlines()[-1] == "up_trader 0.0"
-
-
-def test_snapshot_of_a_real_segment() -> None:
-    name = f"test-metrics-{os.getpid()}"
-    segment = Segment.create(name, mode="paper", tick_capacity=64, order_capacity=8)
-    try:
-        segment.symbols.add("BTCUSDT", {"bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP"})
-        segment.store.apply_quote("bybit", 0, 1.0, 2.0, recv_mono_ns=time.monotonic_ns())
-        segment.register_thread("detector", os.getpid(), None)
-        assert read_snapshot(segment).is_starting
-        segment.mark_ready()
-        shot = read_snapshot(attach(name))
-        assert (shot.name, shot.mode, shot.pid) == (name, "paper", os.getpid())
-        assert shot.feeds["bybit"].rows_by_state == {"LIVE": 1}
-        assert shot.feeds["okx"].rows_by_state == {"EMPTY": 1}
-        assert shot.feeds["bybit"].age_s is not None
-        assert 0 <= shot.feeds["bybit"].age_s < 5
-        assert shot.feeds["okx"].age_s is None
-        assert (shot.queues["market"].capacity, shot.queues["order"].capacity) == (64, 16)
-        assert shot.threads[0].role == "detector"
-        assert not shot.killed
-        assert not shot.is_starting
-        segment.steer(kill=True)
-        assert read_snapshot(attach(name)).killed
-        assert shot.latency["seen"].count == 0
-        text = exposition(lambda: read_snapshot(segment))().decode()
-        assert "latency_p99_microseconds NaN" in text
-    finally:
-        segment.close()
 
 
 def test_the_program_serves_before_its_trader_runs() -> None:

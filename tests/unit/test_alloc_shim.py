@@ -164,6 +164,9 @@ class Inner(asyncio.BufferedProtocol):
 
 class Transport:
     protocol = Inner()
+    @property
+    def underlying_transport(self):
+        return self
     def get_protocol(self):
         return self.protocol
     def set_protocol(self, protocol):
