@@ -136,7 +136,7 @@ class RecordFile(Closing):
             first, count, record_bytes, first_mono_ns, last_mono_ns = fields
             if magic != BLOCK_MAGIC or record_bytes != self.record_bytes or count > RECORDS_MAX:
                 raise self._error(f"is damaged: block {number} has no head")
-            records = self._read(count * record_bytes)
+            records = self._read(count * record_bytes, is_inside=True)
             if records is None:
                 return
             if zlib.crc32(records, zlib.crc32(BLOCK.pack(magic, 0, *fields))) != crc:
@@ -161,12 +161,12 @@ class RecordFile(Closing):
             raise self._error("is damaged: its header does not have its checksum")
         return record_bytes, msgspec.json.decode(text, type=dict[str, Any])
 
-    def _read(self, count: int) -> bytes | None:
+    def _read(self, count: int, *, is_inside: bool = False) -> bytes | None:
         """Read so many bytes; None at the end, and where a part is torn."""
         found = self._take(count)
         if len(found) == count:
             return found
-        if found and not self._is_part:
+        if (found or is_inside) and not self._is_part:
             raise self._error("ends in the middle of a block; copy it again")
         return None
 

@@ -68,7 +68,7 @@ class Recording:
         if not self._decisions:
             raise ConfigError(
                 f"{self.folder} holds no recorded decisions; `arb record` of a trader with "
-                "ARB_TAP_MB writes them"
+                "ARB_TAP_MB writes them (frames alone are replayed with --bybit and --okx)"
             )
         with RecordFile(self._decisions[0]) as file:
             self.session: dict[str, Any] = file.session

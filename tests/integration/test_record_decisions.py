@@ -18,7 +18,7 @@ from trader_kit import trader, venues
 import arbitrage
 from arbitrage.core.decisions import DecisionKind
 from arbitrage.core.records import RowState, TickKind
-from arbitrage.core.segment import Segment
+from arbitrage.core.segment import Segment, remove_stale
 from arbitrage.errors import SegmentError
 from arbitrage.record_files import DECISIONS, RecordFile, pieces_of
 from arbitrage.research.recording import Recording
@@ -203,6 +203,28 @@ def test_a_killed_recorder_leaves_what_can_be_replayed(tmp_path: Path) -> None:
         assert code == 0, found["first_difference"]
         assert found["equal"] > 10
     assert found["lost_decisions"] == 0
+
+
+def test_a_killed_trader_is_replayed_to_its_last_turn(tmp_path: Path) -> None:
+    """Two feed processes, two lines a venue, books: one order of ticks all the same."""
+    out = tmp_path / "out"
+    more = {"ARB_FEED_MODE": "processes", "ARB_DEPTH": "full", "ARB_CONNECTIONS_PER_VENUE": "2"}
+    with venues(tmp_path, rate=1500) as simulated, trader(
+        tmp_path, simulated.environment(), **(SETTINGS | more)
+    ) as running:
+        segment = running.attach()
+        assert segment.spec["lane_count"] == 2
+        program = started("arbitrage.cli", "record", running.name, "--out", str(out))
+        wait_for(lambda: decisions_written(out) > 300_000, program)
+        running.child.signal(signal.SIGKILL)
+        assert program.wait(30) == 0
+    remove_stale(running.name)
+    manifest = json.loads((out / "recording.json").read_text())
+    assert manifest["why"] == "the trader ended"
+    code, found, _ = verified(out)
+    assert code == 0, found["first_difference"]
+    assert found["equal"] == found["events"] > 5
+    assert found["not_recorded"] == 0
 
 
 @pytest.fixture(scope="module")
