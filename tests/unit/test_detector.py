@@ -18,8 +18,10 @@ HOUR = 3600 * SECOND
 
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="no gcc on this machine")
-def test_lanes_overflow_and_silence(tmp_path):
-    program = tmp_path / "detector_lanes"
+@pytest.mark.parametrize("name", ["detector_lanes", "decision_replay"])
+def test_a_c_harness_finds_all_as_it_should_be(tmp_path, name):
+    """Lanes, overflow and silence; three venues told and replayed while ladders change."""
+    program = tmp_path / name
     flags = [
         "-std=gnu11",
         "-O1",
@@ -29,9 +31,10 @@ def test_lanes_overflow_and_silence(tmp_path):
         "-Werror",
         "-fsanitize=address,undefined",
     ]
-    source = HERE / "detector_lanes.c"
+    source = HERE / f"{name}.c"
     subprocess.run(
-        ["gcc", *flags, f"-I{HEADERS}", str(source), "-lm", "-o", str(program)], check=True
+        ["gcc", *flags, f"-I{HEADERS}", str(source), "-lm", "-lpthread", "-o", str(program)],
+        check=True,
     )
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
