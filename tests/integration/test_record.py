@@ -231,7 +231,9 @@ def test_a_full_disk_is_one_clear_line_and_leaves_a_part(
 
     monkeypatch.setattr("arbitrage.cold.part_file.os.write", write_some)
     monkeypatch.setattr(recorder_module, "FLUSH_S", 0.0)
-    recorder = Recorder(arbitrage.attach(segment.name), tmp_path)
+    recorder = Recorder(
+        arbitrage.attach(segment.name), tmp_path, without=("decisions", "opportunities")
+    )
     recorder.open()
 
     def tell() -> None:
@@ -299,8 +301,9 @@ def test_a_recorded_trader_is_replayed(
         segment = running.attach()
         reader = segment.opportunities.reader(from_oldest=True)
         program = arb("record", running.name, "--out", str(out))
-        wait_for(lambda: (out / "okx.frames.gz.part").exists(), program)
-        ended_s = time.monotonic() + 2.5
+        parts = [out / f"{venue}.frames.gz.part" for venue in VENUES]
+        wait_for(lambda: all(p.exists() and p.stat().st_size > 20_000 for p in parts), program)
+        ended_s = time.monotonic() + 1.5
         wait_for(lambda: time.monotonic() > ended_s, program)
         assert running.stop() == 0
         assert program.wait(LIMIT_S) == 0
