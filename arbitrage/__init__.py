@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from arbitrage.core.spread import spread_bps
     from arbitrage.core.store import MarketStore
     from arbitrage.core.symbols import SymbolMap
+    from arbitrage.research.recording import Recording
     from arbitrage.research.replay import Replay, replay
     from arbitrage.runtime.attach import attach
     from arbitrage.trading.strategy import Strategy
@@ -38,6 +39,7 @@ _HOMES = {
     "OpportunityDetector": "arbitrage.core.detector",
     "OpportunityQueue": "arbitrage.core.ring",
     "Quote": "arbitrage.core.frames",
+    "Recording": "arbitrage.research.recording",
     "Replay": "arbitrage.research.replay",
     "Segment": "arbitrage.core.segment",
     "SpscRing": "arbitrage.core.ring",
@@ -59,6 +61,7 @@ __all__ = [
     "OpportunityDetector",
     "OpportunityQueue",
     "Quote",
+    "Recording",
     "Replay",
     "Segment",
     "SpscRing",

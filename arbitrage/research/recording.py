@@ -57,7 +57,7 @@ class Recording:
 
     Examples
     --------
-    >>> day = Recording("days/monday")  # doctest: +SKIP
+    >>> day = arbitrage.Recording("days/monday")  # doctest: +SKIP
     >>> ticks = day.ticks(); ticks["bid_px"].max(), len(day.opportunities())  # doctest: +SKIP
     """
 

@@ -27,6 +27,7 @@ PUBLIC = {
     "OpportunityDetector",
     "OpportunityQueue",
     "Quote",
+    "Recording",
     "Replay",
     "SpscRing",
     "SymbolMap",
