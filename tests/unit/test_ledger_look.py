@@ -1,5 +1,6 @@
 """A look at a ledger beside its writer: the ledger's own sums, never a half-made change."""
 
+import sys
 import threading
 from decimal import Decimal
 
@@ -7,7 +8,8 @@ import msgspec
 
 from arbitrage.fills import Fill
 from arbitrage.trading.ledger import Ledger
-from arbitrage.trading.ledger_look import LedgerLook, VenueMoney
+from arbitrage.trading.ledger_look import TRIES, LedgerLook, VenueMoney
+from arbitrage.trading.positions import PositionAccount
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -46,6 +48,7 @@ def test_a_change_under_way_is_not_read() -> None:
     ledger.apply_fill(fill(1, 0, "100"))
     before = look.by_venue(lambda *_: 100.0)
     ledger.changes += 1  # as within apply_fill
+    ledger.accounts()[0].fill_count += 1
     ledger.accounts()[0].fees.units *= 10
     assert look.by_venue(lambda *_: 100.0) == before
     ledger.changes += 1
@@ -53,8 +56,34 @@ def test_a_change_under_way_is_not_read() -> None:
     assert look.by_venue(lambda *_: 100.0) != before
 
 
+class Interrupted(Ledger):
+    """A ledger that changes, and is whole again, while it is looked at: for some looks."""
+
+    times = 0
+
+    def accounts(self) -> list[PositionAccount]:
+        found = super().accounts()
+        if self.times:
+            self.times -= 1
+            self.apply_fill(fill(100 + self.times, 0, "100"))
+        return found
+
+
+def test_a_change_during_a_look_makes_it_look_again() -> None:
+    ledger = Interrupted()
+    look = LedgerLook(ledger)
+    ledger.apply_fill(fill(1, 0, "100"))
+    before = look.by_venue(lambda *_: 100.0)
+    ledger.times = TRIES - 1
+    money = look.by_venue(lambda *_: 100.0)["okx"]
+    assert money.fees == -0.5 * (1 + TRIES - 1)
+    ledger.times = 10 * TRIES  # it never rests
+    assert look.by_venue(lambda *_: 100.0)["okx"] == money
+    assert before["okx"].fees == -0.5
+
+
 def test_every_look_beside_a_writer_is_whole() -> None:
-    """Each buy at 100 is followed by a sell at 101, at a mark of 100: equity is the round trips."""
+    """Each buy at 100 is followed by a sell at 101: at a mark of 100 nothing is unrealised."""
     ledger = Ledger()
     look = LedgerLook(ledger)
     done = threading.Event()
@@ -66,13 +95,17 @@ def test_every_look_beside_a_writer_is_whole() -> None:
         done.set()
 
     writer = threading.Thread(target=write)
-    writer.start()
-    seen = 0.0
-    while not done.is_set():
-        money = look.by_venue(lambda *_: 100.0).get("okx", VenueMoney())
-        assert money.unrealised is not None
-        equity = money.realised + money.unrealised
-        assert equity == int(equity) >= seen
-        seen = equity
-    writer.join()
+    before_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns within a change as well
+    try:
+        writer.start()
+        seen = 0.0
+        while not done.is_set():
+            money = look.by_venue(lambda *_: 100.0).get("okx", VenueMoney())
+            assert money.unrealised == 0.0
+            assert money.realised == int(money.realised) >= seen
+            seen = money.realised
+    finally:
+        sys.setswitchinterval(before_s)
+        writer.join()
     assert look.by_venue(lambda *_: 100.0)["okx"].realised == 2000.0
