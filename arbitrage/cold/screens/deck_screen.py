@@ -112,6 +112,8 @@ class DeckScreen(Screen[None]):
     def on_mount(self) -> None:
         self.box(FIRST).grid.focus()
         self._choose(BESIDE)
+        if self._watched:  # there is nothing else in a recording
+            self._zoom(FIRST)
         self._is_made = True
         self.redraw()
 
