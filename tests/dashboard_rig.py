@@ -41,8 +41,8 @@ class FakeCommands:
         self._note("resume", symbol)
         return f"{symbol} resumed"
 
-    def kill_surely(self, *, flatten: bool = False) -> tuple[str, bool]:
-        self._note("kill", flatten)
+    def kill_surely(self, *, flatten: bool = False, shown_pid: int = 0) -> tuple[str, bool]:
+        self._note("kill", flatten, shown_pid)
         return "killed", True
 
     def confirm(self) -> str:

@@ -10,7 +10,7 @@ import click
 
 from arbitrage.cli import fees_option, run_command
 from arbitrage.config import load_settings
-from arbitrage.errors import ConfigError
+from arbitrage.errors import ConfigError, ControlError, JournalError
 from arbitrage.fees import FeeSchedule
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from arbitrage.research.playback import Playback, PublishedPlayback
     from arbitrage.settings import Settings
 
-__all__ = ["dashboard"]
+__all__ = ["dashboard", "kill_unheard"]
 
 SPEED_MAX = 100_000.0
 
@@ -36,9 +36,29 @@ def _require_textual() -> None:
         )
 
 
-def _kill_later(folder: Path, flat: bool, why: str) -> str:
-    from arbitrage.cli.control import kill_later
+def kill_unheard(folder: Path, flat: bool, why: str, shown_pid: int) -> str:
+    """Leave a kill in a state folder where nobody answered; return what was left, in words.
 
+    Raises
+    ------
+    ControlError
+        The trader that is shown is not the one of this folder: a word left here would kill another.
+    """
+    from arbitrage.cli.control import kill_later
+    from arbitrage.trading.runs import StateFolder
+
+    if shown_pid:
+        try:
+            with StateFolder(folder):
+                pass
+        except JournalError:
+            pass  # it holds this folder: it finds the word as soon as it looks
+        else:
+            raise ControlError(
+                f"NOT KILLED: process {shown_pid}, which is shown, has another state folder than "
+                f"{folder}; tell it: kill -USR{2 if flat else 1} {shown_pid}, or start the "
+                "dashboard with its --state-dir"
+            )
     return kill_later(folder, flat, why, reason="dashboard", by="dashboard")
 
 
@@ -46,7 +66,7 @@ def _show(look: "Callable[[], Deck]", settings: "Settings", theme: str) -> None:
     from arbitrage.cold.dashboard import Dashboard
     from arbitrage.cold.screens.commands import Commands
 
-    commands = Commands(settings.state_path, settings.name, _kill_later)
+    commands = Commands(settings.state_path, settings.name, kill_unheard)
     Dashboard(look, commands, theme=theme).run()
 
 

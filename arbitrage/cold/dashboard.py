@@ -174,10 +174,11 @@ class Dashboard(App[None]):
 
     async def _kill(self, commands: Commands, order: KillOrder) -> None:
         is_killed = False
+        shown_pid = self._deck.pid if self._deck is not None and self._deck.alive else 0
 
         def trip() -> str:
             nonlocal is_killed
-            said, is_killed = commands.kill_surely(flatten=order.flatten)
+            said, is_killed = commands.kill_surely(flatten=order.flatten, shown_pid=shown_pid)
             return said
 
         await self._carry_out(trip, "warning")

@@ -118,7 +118,7 @@ class Desk:
         self.operator.close()
 
     @staticmethod
-    def _must_listen(folder: Path, _flat: bool, _why: str) -> str:
+    def _must_listen(folder: Path, _flat: bool, _why: str, _shown_pid: int) -> str:
         raise AssertionError(f"the trader of {folder} did not answer the dashboard")
 
     def wait(self, holds: Callable[[], bool], what: str) -> None:

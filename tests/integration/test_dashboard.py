@@ -10,7 +10,7 @@ import pytest
 from trader_kit import trader, venues
 
 import arbitrage
-from arbitrage.cli.control import kill_later
+from arbitrage.cli.dashboard import kill_unheard
 from arbitrage.cold.deck import DeckReader
 from arbitrage.cold.screens.commands import Commands
 from arbitrage.control import ControlClient
@@ -31,10 +31,6 @@ SETTINGS = {
     "ARB_MAX_HOLD_S": "0.3",
     "ARB_MAX_ORDER_USD": "50",
 }
-
-
-def fallback(folder: Path, flat: bool, why: str) -> str:
-    return kill_later(folder, flat, why, reason="dashboard", by="dashboard")
 
 
 class Watcher:
@@ -72,7 +68,7 @@ def test_it_shows_a_trader_and_steers_it(tmp_path: Path) -> None:
         segment = running.attach()
         run = segment.run
         folder = Path(running.settings["ARB_STATE_DIR"])
-        commands = Commands(folder, running.name, fallback, WAIT_S)
+        commands = Commands(folder, running.name, kill_unheard, WAIT_S)
 
         async def body() -> None:
             look = DeckReader(running.name, arbitrage.attach).look
@@ -94,6 +90,7 @@ def test_it_shows_a_trader_and_steers_it(tmp_path: Path) -> None:
                     )
                     assert "NO TRADER" not in seen.text
                     assert another.stop() == 0
+                await check_gone(seen)
                 await check_kill_for_the_next_start(seen)
 
         async def check_pause(seen: Watcher) -> None:

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
+from arbitrage.cli.dashboard import kill_unheard
 from arbitrage.cold.screens.commands import Commands
 from arbitrage.control import address_of, socket_path
 from arbitrage.errors import ControlError, NoTraderError, TraderSilentError
+from arbitrage.trading.kill_record import WISH_NAME, read_kill
+from arbitrage.trading.runs import StateFolder
 
 LEFT = "a wish was left"
 
@@ -21,10 +24,10 @@ class Left:
     """Notes what is left for a trader that does not answer."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[Path, bool, str]] = []
+        self.asked: list[tuple[Path, bool, str, int]] = []
 
-    def __call__(self, folder: Path, flat: bool, why: str) -> str:
-        self.asked.append((folder, flat, why))
+    def __call__(self, folder: Path, flat: bool, why: str, shown_pid: int) -> str:
+        self.asked.append((folder, flat, why, shown_pid))
         return LEFT
 
 
@@ -101,10 +104,27 @@ def test_a_silent_trader_finds_the_word_when_it_looks(tmp_path: Path) -> None:
 def test_where_no_trader_runs_the_next_one_is_killed(tmp_path: Path) -> None:
     left = Left()
     commands = Commands(tmp_path, "mine", left)
-    assert commands.kill_surely() == (LEFT, False)
+    assert commands.kill_surely(shown_pid=77) == (LEFT, False)
     assert left.asked[0][2].startswith("typed into the dashboard by ")
+    assert left.asked[0][3] == 77
     with pytest.raises(NoTraderError, match="no trader listens"):
         commands.resume("BTCUSDT")
+
+
+def test_no_other_trader_is_killed_for_the_one_that_is_shown(tmp_path: Path) -> None:
+    said = r"NOT KILLED: process 77, .*; tell it: kill -USR{} 77, or start the dashboard with its"
+    for flat, number in ((False, 1), (True, 2)):
+        with pytest.raises(ControlError, match=said.format(number)):
+            kill_unheard(tmp_path, flat, "why", 77)
+    assert read_kill(tmp_path) is None
+    with StateFolder(tmp_path):
+        assert "which kills it as soon as it looks" in kill_unheard(tmp_path, True, "why", 77)
+    assert (tmp_path / WISH_NAME).read_text() == "flatten\n"
+    (tmp_path / WISH_NAME).unlink()
+    assert "the next start there is killed" in kill_unheard(tmp_path, False, "why", 0)
+    record = read_kill(tmp_path)
+    assert record is not None
+    assert (record.reason, record.by, record.why) == ("dashboard", "dashboard", "why")
 
 
 def test_a_refusal_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_the_word_trips_and_the_venues_are_heard(flatten: bool) -> None:
             app.screen.query_one("#word", Input).focus()
         await pilot.press(*"KILL", "enter")
         await until(pilot, lambda: len(app.told) == 2)
-        assert commands.asked == [("kill", flatten), ("confirm",)]
+        assert commands.asked == [("kill", flatten, 4242), ("confirm",)]
         assert app.told == ["killed", "no order is open"]
         assert app.screen is app.panels
 

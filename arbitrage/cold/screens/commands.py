@@ -11,8 +11,9 @@ from arbitrage.errors import ControlError, NoTraderError, TraderSilentError
 __all__ = ["Commands"]
 
 BY = "dashboard"
-# (state folder, close what is open too, why) -> what was left behind for the trader, in words
-Fallback = Callable[[Path, bool, str], str]
+# (state folder, close what is open too, why, process that is shown; 0: none) -> what was left
+# behind for the trader, in words
+Fallback = Callable[[Path, bool, str, int], str]
 
 
 def _who() -> str:
@@ -96,18 +97,24 @@ class Commands:
         with self._line() as line:
             return line.call("kill", why=why, flatten=flatten)
 
-    def kill_surely(self, *, flatten: bool = False) -> tuple[str, bool]:
+    def kill_surely(self, *, flatten: bool = False, shown_pid: int = 0) -> tuple[str, bool]:
         """Trip it, or, where no trader answers, leave the word for when it looks.
 
         Returns what came of it in words, and whether a trader has said that it is killed.
+        `shown_pid` is the process that is looked at; 0: none runs.
+
+        Raises
+        ------
+        ControlError
+            Nothing was killed, nor will be.
         """
         why = f"typed into the dashboard by {_who()}"
         try:
             done = self.kill(why, flatten=flatten)
         except NoTraderError:
-            return self._fallback(self._folder, flatten, why), False
+            return self._fallback(self._folder, flatten, why, shown_pid), False
         except TraderSilentError as error:
-            return f"{error}; {self._fallback(self._folder, flatten, why)}", False
+            return f"{error}; {self._fallback(self._folder, flatten, why, shown_pid)}", False
         first = "it was killed already" if done["was_killed"] else "killed"
         return f"{first}: no order leaves any more, seen after {done['acknowledged_ms']:g} ms", True
 
