@@ -163,8 +163,10 @@ def dashboard(
 
     import arbitrage
     from arbitrage.cold.deck import DeckReader
+    from arbitrage.cold.steady_reader import SteadyReader
 
-    _show(DeckReader(settings.name, arbitrage.attach).look, settings, theme)
+    reader = SteadyReader(settings.name, lambda: DeckReader(settings.name, arbitrage.attach))
+    _show(reader.look, settings, theme)
     return 0
 
 

@@ -22,6 +22,7 @@ async def _watch(settings: Settings) -> None:
     from arbitrage.cold.alert_targets import parse_target
     from arbitrage.cold.deck import DeckReader
     from arbitrage.cold.notifier import Notifier
+    from arbitrage.cold.steady_reader import SteadyReader
 
     log = logging.getLogger("arbitrage.notify")
     targets = [parse_target(url, number) for number, url in enumerate(settings.alert_urls, 1)]
@@ -29,7 +30,7 @@ async def _watch(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     rules = Rules(one_leg_s=max(ONE_LEG_MIN_S, settings.risk.max_naked_ms / 1e3))
-    reader = DeckReader(settings.name, arbitrage.attach)
+    reader = SteadyReader(settings.name, lambda: DeckReader(settings.name, arbitrage.attach))
     notifier = Notifier(reader.look, settings.name, targets, rules)
     log.info("watching %s for %s", settings.name, ", ".join(target.place for target in targets))
     await notifier.run(stop)

@@ -76,7 +76,7 @@ def test_modules_are_programs(module: str) -> None:
     assert "--symbols" in done.stdout or "--port" in done.stdout
 
 
-@pytest.mark.parametrize("script", ["arb-trader", "arb-monitor", "arb-demo"])
+@pytest.mark.parametrize("script", ["arb-trader", "arb-monitor", "arb-demo", "arb-dashboard"])
 def test_scripts_run_from_anywhere(script: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [ROOT / "bin" / script, "--help"],

@@ -11,6 +11,7 @@ from arbitrage.board import LimitLine
 from arbitrage.cold.alert_rules import Alert, Rules, Watchman
 from arbitrage.cold.alert_targets import Message, parse_target
 from arbitrage.cold.deck import Deck
+from arbitrage.cold.steady_reader import SteadyReader
 from arbitrage.errors import ConfigError
 from arbitrage.secret import Secret
 
@@ -149,6 +150,29 @@ def test_what_is_not_known_does_not_end() -> None:
     assert desk.told(gone_deck()) == []
     assert desk.told(unknown) == []
     assert desk.told(calm()) == [("kill", True)]
+
+
+def test_a_trader_that_cannot_be_read_is_told_and_read_anew() -> None:
+    """A defect of ours must not end who watches."""
+    made: list[str] = []
+
+    class Reader:
+        def __init__(self) -> None:
+            self.number = len(made)
+            made.append("")
+
+        def look(self) -> Deck:
+            if self.number == 0:
+                raise IndexError("no such row")
+            return calm()
+
+    steady = SteadyReader("arb", Reader)
+    lost = steady.look()
+    assert (lost.name, lost.alive) == ("arb", False)
+    assert lost.why_not == "the trader cannot be read: IndexError: no such row"
+    assert steady.look().alive
+    assert steady.look().alive
+    assert len(made) == 2
 
 
 # ---- addresses -----------------------------------------------------------------------------------
