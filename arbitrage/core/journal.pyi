@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 TYPE_NAMES: tuple[str, ...]
 CAPACITY_MAX: int
+HEADER_BYTES: int
+RECORD_BYTES: int
 
 class JournalRecord(NamedTuple):
     sequence: int
@@ -17,6 +19,8 @@ class JournalReport(NamedTuple):
     valid: int
     torn: bool
     stray: int
+
+def whole_records(block: bytes, run: int, sequence: int) -> list[JournalRecord]: ...
 
 class Journal:
     def __init__(self) -> None: ...
@@ -55,5 +59,4 @@ class Journal:
     def __iter__(self) -> Iterator[JournalRecord]: ...
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> JournalRecord: ...
-    def whole(self, index: int) -> JournalRecord | None: ...
     def verify(self) -> JournalReport: ...

@@ -1,15 +1,24 @@
 """A folder's journals followed while they are written: each record once, from any one on."""
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from arbitrage.closing import Closing
-from arbitrage.core.journal import Journal
+from arbitrage.core.journal import (
+    HEADER_BYTES,
+    RECORD_BYTES,
+    Journal,
+    JournalRecord,
+    whole_records,
+)
 from arbitrage.errors import JournalError
 from arbitrage.trading.journal_rows import Row, RowReader
 from arbitrage.trading.runs import journal_parts
 
 __all__ = ["JournalTail", "TailRow"]
+
+BLOCK_RECORDS = 512
 
 
 class TailRow(NamedTuple):
@@ -51,8 +60,8 @@ class JournalTail(Closing):
         self._folder, self._kind = folder, kind
         self._run, self._known = run, sequence
         self._reader = RowReader()
-        self._part: Journal | None = None
-        self._index = 0
+        self._file = -1  # of the part that is read
+        self._part, self._index, self._capacity, self._first_sequence = -1, 0, 0, 1
 
     def take(self, records_max: int) -> list[TailRow]:
         """Return the next records, at most so many; none when there are none yet.
@@ -65,44 +74,58 @@ class JournalTail(Closing):
         taken: list[TailRow] = []
         while len(taken) < records_max:
             try:
-                part = self._present_part()
+                records = self._read(records_max - len(taken)) if self._open_part() else []
             except JournalError:
                 if taken:
                     break  # said at the next call
                 raise
-            record = None if part is None else part.whole(self._index)
-            if record is None:
-                if self._next_run():
-                    continue
+            for record in records:
+                self._index += 1
+                row = self._reader.read(record)
+                if record.sequence > self._known:
+                    taken.append(TailRow(self._run, record.sequence, record.wall_ns, row))
+            if not records and not self._next_run():
                 break
-            self._index += 1
-            row = self._reader.read(record)
-            if record.sequence > self._known:
-                taken.append(TailRow(self._run, record.sequence, record.wall_ns, row))
         return taken
 
     def close(self) -> None:
-        """Unmap the file."""
-        if self._part is not None:
-            self._part.close()
-            self._part = None
+        """Close the file."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
-    def _present_part(self) -> Journal | None:
-        """Return the part that holds the next record; None when there is none yet."""
-        part = self._part
-        if part is not None and self._index < part.capacity:
-            return part
-        number = 0 if part is None else part.part + 1
-        path = self._folder / f"{self._kind}-{self._run:09d}-{number:05d}.journal"
+    def _read(self, records_max: int) -> list[JournalRecord]:
+        # read, not mapped: its writer cuts it short when it closes it
+        count = min(records_max, self._capacity - self._index, BLOCK_RECORDS)
         try:
-            fresh = Journal.open_readonly(path)
+            block = os.pread(
+                self._file, count * RECORD_BYTES, HEADER_BYTES + self._index * RECORD_BYTES
+            )
+        except OSError as error:
+            raise JournalError(f"{self._path(self._part)} cannot be read: {error}") from None
+        return whole_records(block, self._run, self._first_sequence + self._index)
+
+    def _path(self, part: int) -> Path:
+        return self._folder / f"{self._kind}-{self._run:09d}-{part:05d}.journal"
+
+    def _open_part(self) -> bool:
+        """Open the part that holds the next record, if that is another; False: there is none."""
+        if self._file >= 0 and self._index < self._capacity:
+            return True
+        path = self._path(self._part + 1)
+        try:
+            part = Journal.open_readonly(path)
+            found = (part.part, part.capacity, part.first_sequence)
+            part.close()
+            file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
-            return None
+            return False
         except (OSError, ValueError) as error:
             raise JournalError(f"{path} cannot be read: {error}") from None
         self.close()
-        self._part, self._index = fresh, 0
-        return fresh
+        self._file, self._index = file, 0
+        self._part, self._capacity, self._first_sequence = found
+        return True
 
     def _next_run(self) -> bool:
         """Begin the next run's journal, when the present one cannot grow any more."""
@@ -116,6 +139,7 @@ class JournalTail(Closing):
         if not later:
             return False
         self.close()
-        self._run, self._known, self._index = min(later), 0, 0
+        self._run, self._known, self._part = min(later), 0, -1
+        self._index = self._capacity = 0
         self._reader = RowReader()
         return True

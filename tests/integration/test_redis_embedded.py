@@ -13,10 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
-from redis_kit import counts, ids, publish, trader, wait_for
+from redis_kit import counts, entries, ids, publish, trader, wait_for
 
 from arbitrage.cold import redis_server
 from arbitrage.cold.redis_server import EmbeddedRedis
+from arbitrage.core.journal import TYPE_NAMES, Journal
+from arbitrage.core.messages import Order
 from arbitrage.errors import ArbitrageError, ConfigError
 
 
@@ -28,9 +30,9 @@ def state() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-def start(name: str, state: Path, **environ: str) -> "subprocess.Popen[str]":
+def start(name: str, state: Path, *args: str, **environ: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "arbitrage.cli", "mirror", "--name", name],
+        [sys.executable, "-m", "arbitrage.cli", "mirror", "--name", name, *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -78,6 +80,25 @@ def test_the_mirror_brings_its_own_redis_and_finds_it_full_again(name: str, stat
         process.kill()
         process.wait()
         wait_for(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE)
+    finally:
+        process.kill()
+    segment.close()
+
+
+def test_the_folder_of_the_journals_can_be_named(name: str, state: Path, tmp_path: Path) -> None:
+    segment, client = trader(name, run=4), client_at(state)
+    journal = Journal.create(tmp_path / "orders-000000004-00000.journal", 64, 4)
+    for number in range(3):
+        fields = dict.fromkeys(Order._fields, 0) | {"opportunity_id": number}
+        assert journal.append(TYPE_NAMES.index("INTENT"), Order(**fields).pack())
+    process = start(name, state, "--state-dir", str(tmp_path))
+    try:
+        publish(segment, range(1, 3))
+        wait_for(lambda: counts(client, name)["published"] == 5)
+        assert client.hget(f"arbitrage:{name}:mirror", "journals") == "followed"
+        assert [order["opportunity_id"] for order in entries(client, name, "orders")] == [*"012"]
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
     finally:
         process.kill()
     segment.close()

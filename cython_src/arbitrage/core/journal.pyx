@@ -14,6 +14,7 @@ from arbitrage.core.journal_parts cimport make_part, map_part, part_t, unmap_par
 TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT", "FILL", "FUNDING",
               "POSITION", "ADOPTED", "TAKEN")
 CAPACITY_MAX = 1 << 26
+HEADER_BYTES, RECORD_BYTES = ARB_JOURNAL_HEADER_BYTES, ARB_JOURNAL_RECORD_BYTES
 
 JournalRecord = namedtuple("JournalRecord", "sequence wall_ns mono_ns run type payload")
 JournalReport = namedtuple("JournalReport", "valid torn stray")
@@ -24,6 +25,39 @@ cdef size_t page_bytes = sysconf(_SC_PAGESIZE)
 cdef int flush_record(const arb_journal_record_t *record) noexcept nogil:
     cdef uintptr_t page = <uintptr_t>record & ~<uintptr_t>(page_bytes - 1)
     return msync(<void *>page, page_bytes, MS_SYNC)
+
+
+cdef object as_record(const arb_journal_record_t *record):
+    size = min(record.payload_bytes, ARB_JOURNAL_PAYLOAD_BYTES)
+    name = TYPE_NAMES[record.type] if record.type < ARB_JOURNAL_TYPE_COUNT else "UNKNOWN"
+    return JournalRecord(record.sequence, record.wall_ns, record.mono_ns, record.run, name,
+                         (<const char *>record.payload)[:size])
+
+
+def whole_records(block: bytes, run: int, sequence: int) -> list[JournalRecord]:
+    """Return the records that a piece of a journal's file begins with, up to the first not whole.
+
+    Who follows a journal that is written reads its file: of one that its writer closes, and cuts
+    to what it holds, a mapping must not be touched behind the cut.
+
+    Parameters
+    ----------
+    block : bytes
+        From the beginning of a record on.
+    run : int
+        Run number of the journal.
+    sequence : int
+        Of the first record.
+    """
+    cdef arb_journal_record_t record
+    cdef const char *data = block
+    found = []
+    for place in range(len(block) // ARB_JOURNAL_RECORD_BYTES):
+        memcpy(&record, data + <uint64_t>place * ARB_JOURNAL_RECORD_BYTES, sizeof(record))
+        if not arb_journal_record_valid(&record, run, sequence + place):
+            break
+        found.append(as_record(&record))
+    return found
 
 
 cdef class Journal:
@@ -286,25 +320,7 @@ cdef class Journal:
         self._check_open()
         if not 0 <= index < self.handle.capacity:
             raise IndexError(f"index was {index}; this journal has {self.handle.capacity} places")
-        cdef arb_journal_record_t *record = self.handle.records + <uint64_t>index
-        size = min(record.payload_bytes, ARB_JOURNAL_PAYLOAD_BYTES)
-        name = TYPE_NAMES[record.type] if record.type < ARB_JOURNAL_TYPE_COUNT else "UNKNOWN"
-        return JournalRecord(record.sequence, record.wall_ns, record.mono_ns, record.run, name,
-                             (<char *>record.payload)[:size])
-
-    def whole(self, index: int) -> JournalRecord | None:
-        """Return one record by its place from 0; None while it is not there, or not whole.
-
-        A reader that follows a journal asks for the next one, at the cost of one record.
-        """
-        self._check_open()
-        if not 0 <= index < self.handle.capacity:
-            raise IndexError(f"index was {index}; this journal has {self.handle.capacity} places")
-        cdef uint64_t place = index
-        if not arb_journal_record_valid(self.handle.records + place, self.handle.run,
-                                        self.handle.base + 1 + place):
-            return None
-        return self[index]
+        return as_record(self.handle.records + <uint64_t>index)
 
     def verify(self) -> JournalReport:
         """Check every record of this part.
