@@ -67,7 +67,11 @@ def test_a_closed_journal_refuses(tmp_path: Path) -> None:
     assert Journal.open_readonly(tmp_path / "j").verify() == (2, False, 0)
 
 
-@pytest.mark.parametrize("content", [b"", b"short", b"\0" * 5000, os.urandom(5000)])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"short", b"\0" * 5000, os.urandom(5000)],
+    ids=["empty", "short", "zeros", "noise"],  # every worker must find the same names
+)
 def test_a_foreign_file_is_no_journal(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "j").write_bytes(content)
     with pytest.raises(ValueError, match="is no journal"):
