@@ -67,7 +67,7 @@ def _show(look: "Callable[[], Deck]", settings: "Settings", theme: str) -> None:
     from arbitrage.cold.screens.commands import Commands
 
     commands = Commands(settings.state_path, settings.name, kill_unheard)
-    Dashboard(look, commands, theme=theme).run()
+    Dashboard(look, commands, theme=theme).run_alone()
 
 
 def _open(
@@ -89,7 +89,7 @@ def _play(recording: "Playback | PublishedPlayback", name: str, speed: float, th
 
     with recording:
         deck = RecordedDeck(recording, name, speed)
-        Dashboard(deck.look, None, theme=theme, watched=f"RECORDING x{speed:g}").run()
+        Dashboard(deck.look, None, theme=theme, watched=f"RECORDING x{speed:g}").run_alone()
 
 
 @click.command()

@@ -4,6 +4,7 @@ It reads the trader's segment from a process of its own; words go through the co
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar, Literal
@@ -20,13 +21,26 @@ from arbitrage.cold.screens.dialogs import Details, Help, KillDialog, KillOrder,
 from arbitrage.cold.screens.figures import printable
 from arbitrage.cold.screens.grid import Grid
 from arbitrage.errors import ArbitrageError
+from arbitrage.secret import mask_known
 
-__all__ = ["Dashboard"]
+__all__ = ["Dashboard", "LogLines"]
 
 LOOK_S = 0.5
 TOLD_S = 8.0
 THEMES = {"dark": "textual-dark", "light": "textual-light"}
 Severity = Literal["information", "warning", "error"]
+
+
+class LogLines(logging.Handler):
+    """What is logged while the screen is taken: shown on it, instead of written across it."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one line; any thread."""
+        self._tell(mask_known(record.getMessage()))
 
 
 class Dashboard(App[None]):
@@ -75,6 +89,7 @@ class Dashboard(App[None]):
         self._deck: Deck | None = None
         self.theme = THEMES[theme]
         self.told: list[str] = []  # what came of commands, newest last
+        self._ours: asyncio.AbstractEventLoop | None = None
 
     def get_default_screen(self) -> Screen[None]:
         """Return the screen of panels."""
@@ -88,8 +103,27 @@ class Dashboard(App[None]):
         return screen
 
     def on_mount(self) -> None:
+        self._ours = asyncio.get_running_loop()
         if self._look_s is not None:
             self.run_worker(self._keep_looking(self._look_s))
+
+    def on_unmount(self) -> None:
+        self._ours = None
+
+    def run_alone(self) -> None:
+        """Run until it is left; what is logged meanwhile is shown on the screen."""
+        root = logging.getLogger()
+        before = root.handlers[:]
+        root.handlers[:] = [LogLines(self.warn)]
+        try:
+            self.run()
+        finally:
+            root.handlers[:] = before
+
+    def warn(self, said: str) -> None:
+        """Show a line that is not an answer; any thread."""
+        if self._ours is not None:
+            self._ours.call_soon_threadsafe(self._tell, said, "warning")
 
     async def _keep_looking(self, look_s: float) -> None:
         while True:

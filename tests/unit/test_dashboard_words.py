@@ -1,13 +1,17 @@
 """What the dashboard's keys ask of the trader, and what they do not."""
 
+import asyncio
+import logging
+
 import pytest
 from dashboard_rig import FakeCommands, run, symbols, text_of, until
 from deck_rig import fake_deck
 from textual.pilot import Pilot
 from textual.widgets import Checkbox, Input, Static
 
-from arbitrage.cold.dashboard import Dashboard
+from arbitrage.cold.dashboard import Dashboard, LogLines
 from arbitrage.cold.screens.dialogs import KillDialog, SymbolDialog
+from arbitrage.secret import Secret
 
 
 def test_pause_and_resume_mean_the_symbol_under_the_cursor() -> None:
@@ -106,6 +110,20 @@ def test_a_refusal_is_told() -> None:
         await until(pilot, lambda: len(app.told) == 2)
 
     run(step, commands=FakeCommands("no trader listens at [x]"))
+
+
+def test_what_is_logged_meanwhile_is_shown_and_masked() -> None:
+    async def step(app: Dashboard, pilot: Pilot[None]) -> None:
+        log = logging.getLogger("test.dashboard")
+        log.propagate = False
+        log.addHandler(LogLines(app.warn))
+        secret = Secret("c4n4ry-51c7e7")
+        await asyncio.to_thread(log.warning, "a part was left, %s", secret.reveal())
+        await asyncio.to_thread(log.info, "not worth a word")
+        await until(pilot, lambda: app.told == ["a part was left, ***"])
+        log.handlers.clear()
+
+    run(step)
 
 
 def test_a_recording_takes_no_commands() -> None:
