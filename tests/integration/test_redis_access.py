@@ -28,6 +28,7 @@ from arbitrage.cold.redis_link import TlsFiles
 from arbitrage.cold.redis_writer import Mirror
 from arbitrage.core.board import BOARD_BYTES_MAX
 from arbitrage.core.segment import Segment
+from arbitrage.doctor.redis_server import check_redis
 from arbitrage.errors import ArbitrageError, ConfigError
 from arbitrage.secret import Secret
 
@@ -79,7 +80,9 @@ def test_a_user_with_the_documented_rights_can_write_and_nothing_else(
         admin.execute_command("FLUSHALL")
         publish(segment, range(11, 13))
         wait_for(lambda: counts(admin, name)["lost"] == 10)
-    assert refused(admin) == []
+    found = {each.check: each.status for each in check_redis(address(server, "mirror"))}
+    assert (found["Redis server"], found["Redis memory"]) == ("ok", "skip")
+    assert [entry["object"] for entry in refused(admin)] == ["info"]  # of the doctor alone
     limited: Any = redis.Redis.from_url(address(server, "mirror").reveal(), protocol=2)
     for words in (
         ["XRANGE", f"arbitrage:{name}:opportunities", "-", "+"],
@@ -178,6 +181,8 @@ def test_tls_with_and_without_a_certificate_of_ours(
         ssl_keyfile=papers.files.key,
     )  # fmt: skip
     assert ids(client, name) == list(range(1, 11))
+    found = {each.check: each.status for each in check_redis(Secret(url), files)}
+    assert found["Redis server"] == "ok"
     segment.close()
 
 
