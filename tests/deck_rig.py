@@ -6,6 +6,7 @@ import msgspec
 
 from arbitrage.board import IncidentLine, KillLine, LimitLine, MoneyLine, PairLine, RateLine
 from arbitrage.cold.deck import Deck, OpportunityLine, QueueLine, StageLine, VenueLine
+from arbitrage.cold.metrics.feeds import FeedLine
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00:00 UTC
 SECOND_NS = 1_000_000_000
@@ -47,6 +48,15 @@ def _opportunity(number: int, now_ns: int) -> OpportunityLine:
         reason="" if is_open else REASONS[number % len(REASONS)],
         lasted_ms=None if is_open else 3.4 * 2.6 ** (number % 9),
     )
+
+
+def _lines() -> list[FeedLine]:
+    return [
+        FeedLine(line=0, first=4_100_222, copies=922_889, led=900_000, led_ns=270_000_000_000,
+                 connects=1, disconnects=0),
+        FeedLine(line=1, first=922_889, copies=4_100_222, led=0, led_ns=0, connects=4,
+                 disconnects=3),
+    ]  # fmt: skip
 
 
 def _pairs(now_ns: int) -> list[PairLine]:
@@ -125,14 +135,14 @@ def fake_deck(step: int = 0, **changes: object) -> Deck:
                       clock_offset_ms=1.2, rtt_ms=11.0, lines=[]),
             VenueLine(venue="okx", rows_by_state={"LIVE": 5, "SYNCING": 1}, frames=5_023_111,
                       frames_per_s=1350.0, malformed=0, age_ms=1.9, gaps=2, reconnects=3,
-                      clock_offset_ms=-3.8, rtt_ms=24.0, lines=[]),
+                      clock_offset_ms=-3.8, rtt_ms=24.0, lines=_lines()),
         ],
         opportunities=sorted(
             (_opportunity(number, now_ns) for number in range(40)),
             key=lambda line: line.state != "open",
         ),
         pairs=_pairs(now_ns),
-        money=_money(),
+        money=_money(), day_result_usd=-12.5,
         pnl=[
             (now_ns - (400 - at) * SECOND_NS, 0.03 * at + 2.2 * math.sin(at / 23) - 0.8)
             for at in range(400)

@@ -107,6 +107,16 @@ def test_what_is_not_known_is_a_dash_and_no_number() -> None:
     assert shown["money"][0].cells[1].text == "-"
 
 
+def test_parallel_connections_tell_who_is_ahead() -> None:
+    rows = rows_of(PANELS[2], fake_deck(), {}, is_old=False)
+    facts = dict(rows[1].facts)
+    assert facts["line 0"] == (
+        "first with 4,100,222, late with 922,889, ahead by 300µs on average; 1 connection made"
+    )
+    assert facts["line 1"].startswith("first with 922,889, late with 4,100,222; 4 connections made")
+    assert "line 0" not in dict(rows[0].facts)
+
+
 def words_of(deck, watched: str = "", trouble: str = "") -> list[str]:
     return [line for line, _ in banners(deck, watched, trouble)]
 

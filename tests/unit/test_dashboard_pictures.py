@@ -36,6 +36,7 @@ SHOTS: dict[str, tuple[tuple[int, int], str, Deck, tuple[str, ...]]] = {
     "kill": (SMALL, "dark", fake_deck(STEPS), ("k", "k", "i", "l", "enter")),
     "kill-flatten": (SMALL, "light", fake_deck(STEPS), ("k", "tab", "space")),
     "help": (SMALL, "light", fake_deck(STEPS), ("question_mark",)),
+    "venue-details": (SMALL, "light", fake_deck(STEPS), ("3", "down", "enter")),
     "details": (SMALL, "dark", fake_deck(STEPS), ("down", "enter")),
 }
 

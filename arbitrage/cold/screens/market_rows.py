@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from arbitrage.cold.deck import OpportunityLine, QueueLine, StageLine, VenueLine
+from arbitrage.cold.metrics.feeds import FeedLine
 from arbitrage.cold.screens.cells import Cell, Column, Facts, Row, fullness, number, signed, words
 from arbitrage.cold.screens.figures import (
     NOTHING,
@@ -15,6 +16,7 @@ from arbitrage.cold.screens.figures import (
     spark,
     usd,
 )
+from arbitrage.wording import counted
 
 __all__ = [
     "OPPORTUNITIES",
@@ -111,6 +113,15 @@ VENUES = (
 )
 
 
+def _line_words(line: FeedLine) -> str:
+    """Say how often one of a venue's parallel connections was the first, and by how much."""
+    lead = f", ahead by {latency(line.led_ns / line.led)} on average" if line.led else ""
+    return (
+        f"first with {line.first:,}, late with {line.copies:,}{lead}; "
+        f"{counted(line.connects, 'connection')} made"
+    )
+
+
 def venue_row(line: VenueLine) -> Row:
     """One venue's public feed."""
     states = ", ".join(f"{rows} {state}" for state, rows in line.rows_by_state.items() if rows)
@@ -138,6 +149,7 @@ def venue_row(line: VenueLine) -> Row:
         ("reconnects", str(line.reconnects)),
         ("its clock less ours", "not measured" if offset is None else f"{offset:+.1f} ms"),
         ("quickest answer", span(line.rtt_ms)),
+        *((f"line {each.line}", _line_words(each)) for each in line.lines),
     )
     return Row(line.venue, cells, facts=facts)
 
