@@ -21,6 +21,9 @@ from arbitrage.errors import ConfigError
 
 PROGRAM = [sys.executable, "-m", "arbitrage.cli", "dashboard"]
 WAIT_S = 90.0
+needs_library = pytest.mark.skipif(
+    importlib.util.find_spec("textual") is None, reason="the extra `dashboard` is not installed"
+)
 FRAMES = {
     "bybit": b'{"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":1700000000000,"data":'
     b'{"s":"BTCUSDT","b":[["100","1"]],"a":[["101","1"]],"u":2,"seq":10},"cts":1700000000000}',
@@ -84,6 +87,7 @@ class Terminal:
                 time.sleep(0.01)
 
 
+@needs_library
 def test_a_recording_plays_in_a_terminal_until_q(recording: Path) -> None:
     terminal = Terminal(["--recording", str(recording), "--speed", "5"], recording, (100, 30))
     try:
@@ -96,6 +100,7 @@ def test_a_recording_plays_in_a_terminal_until_q(recording: Path) -> None:
         terminal.close()
 
 
+@needs_library
 def test_it_waits_for_a_trader_and_leaves_at_q(tmp_path: Path) -> None:
     name = f"no-such-{os.getpid()}"
     terminal = Terminal(["--name", name, "--theme", "light"], tmp_path, (80, 24))
@@ -113,7 +118,10 @@ def test_it_waits_for_a_trader_and_leaves_at_q(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ([], "needs a terminal on stdin and stdout; for programs there are arb status --json"),
+        pytest.param(
+            [], "needs a terminal on stdin and stdout; for programs there are arb status --json",
+            marks=needs_library,
+        ),
         (["--speed", "0"], "Invalid value for '--speed'"),
         (["--recording", "/nowhere"], "Directory '/nowhere' does not exist"),
         (["--theme", "pink"], "'pink' is not one of 'dark', 'light'"),
