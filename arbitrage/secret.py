@@ -50,8 +50,12 @@ _known = _Known()
 def _parts(text: str) -> Iterator[str]:
     """Yield a secret and, of an address, what in it is secret by itself."""
     yield text
-    if "://" not in text:
-        return
+    for word in re.split(r"[\s,]+", text):
+        if "://" in word:
+            yield from _address_parts(word)
+
+
+def _address_parts(text: str) -> Iterator[str]:
     try:
         address = urlsplit(text)
         password = address.password or ""

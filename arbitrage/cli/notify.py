@@ -70,7 +70,7 @@ def notify(name: str | None, is_test: bool) -> int:
     setup_logging("WARNING")
     overrides = {"ARB_NAME": name} if name else {}
     settings = load_settings(overrides=overrides, needs_keys=False)
-    setup_logging(settings.log_level)
+    setup_logging(settings.log_level, settings.log_format)
     if not settings.alert_urls:
         raise ConfigError(
             "nobody to tell: set ARB_ALERT_URLS to the address of a webhook, Slack or Telegram"

@@ -19,6 +19,7 @@ import msgspec
 
 from arbitrage.control import LINE_BYTES_MAX, Reply, Request, address_of, socket_path
 from arbitrage.errors import ArbitrageError, ControlError
+from arbitrage.secret import mask_known
 
 __all__ = ["ControlServer"]
 
@@ -196,7 +197,8 @@ class ControlServer:
 
 
 async def _send(writer: asyncio.StreamWriter, reply: Reply) -> None:
-    writer.write(msgspec.json.encode(reply) + b"\n")
+    text = mask_known(msgspec.json.encode(reply).decode())
+    writer.write(text.encode() + b"\n")
     with suppress(ConnectionError):
         async with asyncio.timeout(WRITE_S):
             await writer.drain()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from arbitrage.secret import mask_known
+
 __all__ = ["Incident", "IncidentLog", "Incidents"]
 
 CAPACITY = 500
@@ -228,7 +230,8 @@ class Incidents:
     ) -> Incident:
         self.changes += 1
         now_ns = self._clock() if wall_ns is None else wall_ns
-        text = " ".join(text.split())[:TEXT_MAX]
+        # masked before it is cut: a venue may quote what it was sent, and half a key is one too
+        text = " ".join(mask_known(text).split())[:TEXT_MAX]
         full: Key = (kind, venue, symbol, _PASSING.sub("#", text) if key is None else key)
         told = self._latest.get(full)
         if told is not None and (

@@ -16,6 +16,7 @@ from typing import NamedTuple, Protocol
 
 from arbitrage.core.risk import KILLS
 from arbitrage.errors import JournalError
+from arbitrage.secret import mask_known
 from arbitrage.trading.kill_record import (
     WISH_NAME,
     KillRecord,
@@ -117,7 +118,7 @@ class KillSwitch:
         """
         number = KILLS.index(reason)
         # said before it is done: whoever sees the word finds why
-        self._asked.append(_Asked(number, why, by, flatten, time.time_ns()))
+        self._asked.append(_Asked(number, mask_known(why), by, flatten, time.time_ns()))
         is_first = self._segment.kill_reason == 0
         if is_first and not flatten:
             # a stop or a command may have raised it: killed means that nothing leaves

@@ -10,6 +10,7 @@ from arbitrage.core.histogram import Histogram
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ConfigError
 from arbitrage.instruments import VENUES
+from arbitrage.secret import mask_known
 from arbitrage.trading.ledger import Ledger
 
 __all__ = ["build_report", "naked_figures", "resident_mb", "write_report"]
@@ -100,7 +101,7 @@ def _milliseconds(found: Histogram) -> dict[str, Any]:
 
 def write_report(report: dict[str, Any], path: str) -> None:
     """Write the report to a file, or to stdout for ``-``."""
-    text = json.dumps(report, indent=2) + "\n"
+    text = mask_known(json.dumps(report, indent=2)) + "\n"
     if path == "-":
         import sys
 
