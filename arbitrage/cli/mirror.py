@@ -70,7 +70,7 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
             arbitrage.attach(settings.name)  # without a trader nothing is started for it
             server = open_things.enter_context(EmbeddedRedis(settings.state_path / "redis"))
             address = server.url
-            log.info("started a Redis: redis-cli -s %s, or unix://%s", server.socket, server.socket)
+            log.info("started a Redis of its own: redis-cli -s %s", server.socket)
         writer = Mirror(
             settings.name,
             address,

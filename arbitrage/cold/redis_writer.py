@@ -47,6 +47,7 @@ from arbitrage.secret import Secret
 __all__ = ["Mirror"]
 
 BACKLOG_MAX = 100_000
+TAKE_MAX = 10_000  # reading is cheap, and what waits here cannot be overwritten any more
 BATCH_MAX = 500
 TURN_S = 0.01
 STATES_EVERY_S = 0.1
@@ -202,7 +203,7 @@ class Mirror:
                 self._reattach()
             return False
         was_alive = source.segment.alive  # asked first: what it published before its end is read
-        taken = source.take(BATCH_MAX)
+        taken = source.take(TAKE_MAX)
         incidents = board.take(at_once=at_once or not was_alive)
         self._backlog.add(taken)
         self._backlog.add(incidents)

@@ -138,8 +138,9 @@ def publish(segment: Segment, numbers: range) -> None:
 class Running:
     """A mirror in a thread of the test."""
 
-    def __init__(self, mirror: Mirror) -> None:
-        mirror.open()
+    def __init__(self, mirror: Mirror, *, is_open: bool = False) -> None:
+        if not is_open:
+            mirror.open()
         self.mirror = mirror
         self._stop = threading.Event()
         self._thread = threading.Thread(target=mirror.run, args=(self._stop.is_set,))

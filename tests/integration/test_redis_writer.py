@@ -21,6 +21,7 @@ from redis_kit import (
     opportunity,
     pair_event,
     publish,
+    seen_of,
     trader,
     wait_for,
 )
@@ -81,6 +82,20 @@ def test_names_are_those_of_the_headers() -> None:
     ):
         for number, name in names.items():
             assert f"{prefix}_{name} = {number}" in text
+
+
+def test_a_full_ring_is_read_before_the_trader_comes_round(url: str, name: str) -> None:
+    segment, client = trader(name, opportunity_capacity=4096), client_of(url)
+    mirror = Mirror(name, Secret(url), attach)
+    mirror.open()
+    for begin in (1, 4001, 8001):  # almost round in each turn
+        publish(segment, range(begin, begin + 4000))
+        mirror._collect()
+        mirror._turn()
+    with Running(mirror, is_open=True):
+        wait_for(lambda: seen_of(client, name) == 12_000)
+    assert ids(client, name) == list(range(1, 12_001))
+    segment.close()
 
 
 def test_quotes_are_the_newest_and_come_ten_times_a_second(url: str, name: str) -> None:
