@@ -17,6 +17,7 @@
 Messages use full words, state the offending value and never contain a secret.
 """
 
+import logging
 import os
 import sys
 import traceback
@@ -131,8 +132,10 @@ def _wants_traceback() -> bool:
 def fail(error: BaseException) -> int:
     """Print one ``error:`` line on stderr, without secrets, and return the exit code.
 
-    LOG_LEVEL=DEBUG adds the traceback.
+    LOG_LEVEL=DEBUG adds the traceback. It is the last line: what the log has only counted comes
+    before it.
     """
+    logging.shutdown()
     if _wants_traceback():
         sys.stderr.write(mask_known("".join(traceback.format_exception(error))))
     text = " ".join(str(error).split()) or type(error).__name__

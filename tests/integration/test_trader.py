@@ -297,7 +297,9 @@ def test_a_dead_venue_leaves_a_named_position(tmp_path: Path) -> None:
             assert running.stop() == 1
             words = running.child.last_words()
     assert "could not be closed within 5 s" in words
-    leg = r"(long|short) [0-9.]+ contracts? \([0-9.]+ [A-Z]+\) of [A-Z]+-USDT-SWAP at okx"
+    # a contract of SOL is one coin, and then said as coins alone
+    amount = r"([0-9.]+ contracts? \([0-9.]+ [A-Z]+\)|[0-9.]+ SOL)"
+    leg = rf"(long|short) {amount} of [A-Z]+-USDT-SWAP at okx"
     assert re.search(leg, words)
     assert "at bybit" not in words
 

@@ -255,3 +255,24 @@ def test_errors_that_nobody_caught_are_log_lines_without_secrets(level: str, for
     if form == "json":
         lines = [json.loads(line) for line in done.stderr.splitlines()]
         assert all(line["logger"] in {"x", "arbitrage.log"} for line in lines)
+
+
+TWICE_AND_OUT = """
+import logging
+from arbitrage.cold.log import setup_logging
+from arbitrage.errors import ConfigError, fail
+setup_logging("INFO")
+for _ in range(3):
+    logging.getLogger("arbitrage.test").warning("again")
+raise SystemExit(fail(ConfigError("the reason")))
+"""
+
+
+def test_the_error_that_ends_a_program_is_its_last_line() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", TWICE_AND_OUT], capture_output=True, text=True, check=False
+    )
+    first, counted, last = ended.stderr.splitlines()
+    assert first.endswith("again")
+    assert "again (2 more in" in counted
+    assert last == "error: the reason"
