@@ -51,5 +51,6 @@ clean: ## remove what was built; .venv stays
 
 # Build isolation stays on, so that the pinned Cython and picows build it whatever .venv holds.
 $(STAMP): .venv/bin/python setup.py pyproject.toml $(SOURCES)
+	@echo "building, takes a minute or two"
 	$(BIN)/python -m pip install --quiet -e '.[dev]'
 	@touch $@

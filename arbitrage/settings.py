@@ -223,7 +223,7 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
         float,
         _env(
             "ARB_EXIT_BAND_BPS",
-            "how much worse than the nearer mid price an exit's limit may be, in bps; 0: off",
+            "how much worse an exit's limit is than the mid that suits it better, bps; 0: off",
             ge=0,
             le=10000,
         ),

@@ -133,7 +133,10 @@ def pnl(
     elif parquet is not None:
         _write_parquet(arrow, parquet, by, rows)
     else:
-        write_text("-", _table(by, rows, totals, standing, of_all=run is None, wide=wide))
+        text = _table(by, rows, totals, standing, of_all=run is None, wide=wide)
+        if standing and since is None and until is None:
+            text += _worth(totals)
+        write_text("-", text)
         others = sorted({fill.mode for fill in accounts.fills} - {chosen})
         if others:
             write_text("-", f"other money in this folder: --mode {', --mode '.join(others)}\n")
@@ -243,6 +246,15 @@ def _table(
     if standing or not of_all:
         return text
     return text + "nothing stands\n"
+
+
+def _worth(totals: Row) -> str:
+    """Return the line of all that was earned and stands; none where a mark is not known."""
+    if totals["unrealised"] is None:
+        return ""
+    worth = {name: _cell(name, totals[name]) for name in ("net", "unrealised")}
+    whole = _cell("net", totals["net"] + totals["unrealised"])
+    return f"net {worth['net']}, unrealised {worth['unrealised']}, together {whole}\n"
 
 
 def _short(row: Row) -> Row:

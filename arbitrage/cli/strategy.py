@@ -23,6 +23,8 @@ def strategy() -> None:
 def check(name: str) -> int:
     """Load NAME (package.module:Class or path/file.py:Class) as the trader would, and say so.
 
+    Its __init__ is run, its other methods are not.
+
     \b
       arb strategy check examples/basis_reversion.py:BasisReversion
     """
@@ -37,5 +39,9 @@ def check(name: str) -> int:
     heard = [method for method in _HEARD if getattr(found, method) is not getattr(Strategy, method)]
     if not heard:
         raise ConfigError(f"strategy {name} overrides none of {', '.join(_HEARD)}: it does nothing")
-    write_text("-", f"{name} can be loaded; it has {', '.join(heard)}\n")
+    write_text(
+        "-",
+        f"{name} can be loaded; it has {', '.join(heard)}. None of them was called: "
+        f"what they do, arb demo --strategy {name} shows\n",
+    )
     return 0

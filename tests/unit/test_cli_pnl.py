@@ -111,6 +111,24 @@ def test_a_pair_s_row_has_both_legs_and_what_its_journal_knows(folder: Path) -> 
     assert [row["qty"] for row in found["standing"]] == ["1", "-1"]
 
 
+def test_marks_add_up_what_was_earned_and_what_stands(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = {("bybit", "BTCUSDT"): Decimal("100.5")}
+    monkeypatch.setattr("arbitrage.cli.pnl._marks", lambda _name: marks)
+    marked = ("--mode", "live", "--marks", "any")
+    assert "together" not in run(folder, *marked).output, "one mark is not known"
+    marks["okx", "BTCUSDT"] = Decimal("100.75")
+    totals = json.loads(run(folder, *marked, "--json", "-").output)["totals"]
+    assert totals["unrealised"] == "0.75"
+    worth = Decimal(totals["net"]) + Decimal("0.75")
+    lines = run(folder, *marked).output.splitlines()
+    said = f"net {Decimal(totals['net']):+.4f}, unrealised +0.7500, together {worth:+.4f}"
+    assert said in lines
+    assert "together" not in run(folder, *marked, "--since", "2020-01-01").output
+    assert "together" not in run(folder, *marked, "--run", "7").output
+
+
 @pytest.mark.parametrize("by", ["pair", "venue", "symbol", "day", "total"])
 def test_csv_is_exact_and_adds_up(folder: Path, by: str) -> None:
     rows = list(csv.DictReader(io.StringIO(run(folder, "--by", by, "--csv", "-").output)))

@@ -230,7 +230,8 @@ def test_arb_strategy_check(tmp_path: Path) -> None:
     path.write_text(
         "from arbitrage import Strategy\nclass Mine(Strategy):\n    def on_timer(self): pass\n"
     )
-    assert "it has on_timer" in run.invoke(check, [f"{path}:Mine"]).output
+    said = run.invoke(check, [f"{path}:Mine"]).output
+    assert "it has on_timer. None of them was called" in said
     assert "built in" in run.invoke(check, ["funding"]).output
 
 
