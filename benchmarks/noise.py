@@ -8,7 +8,7 @@ from types import TracebackType
 
 from benchmarks.native import load
 
-__all__ = ["LOST_MAX_PCT", "STEAL_MAX_PCT", "Noise", "Weather", "pin"]
+__all__ = ["LOST_MAX_PCT", "STEAL_MAX_PCT", "Noise", "Weather", "cpu_times", "pin"]
 
 STEAL_MAX_PCT = 2.0
 LOST_MAX_PCT = 2.0
@@ -21,7 +21,7 @@ def pin(core: int) -> None:
     pin_current_thread(core)
 
 
-def _cpu_times() -> tuple[int, int]:
+def cpu_times() -> tuple[int, int]:
     """Return (stolen, all) clock ticks of the whole machine."""
     with open("/proc/stat") as stat:
         fields = [int(word) for word in stat.readline().split()[1:9]]
@@ -79,7 +79,7 @@ class Noise:
         if self._core is not None:
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
-        self._before = _cpu_times()
+        self._before = cpu_times()
         self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         return self
 
@@ -93,7 +93,7 @@ class Noise:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        stolen, total = (now - was for now, was in zip(_cpu_times(), self._before, strict=True))
+        stolen, total = (now - was for now, was in zip(cpu_times(), self._before, strict=True))
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - self._switches
         self._library.hiccup_stop(self._meter)
         metered = self._thread is not None
