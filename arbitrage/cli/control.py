@@ -2,7 +2,6 @@
 
 import getpass
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,8 +10,19 @@ import click
 import msgspec
 
 from arbitrage.cli import write_text
+from arbitrage.cli.control_words import (
+    STILL_FLAT,
+    flatten_text,
+    kill_text,
+    limit_lines,
+    limit_value,
+    off_text,
+    paused_text,
+    resume_text,
+    screen_of,
+)
 from arbitrage.control import ControlClient, confirm_cancels
-from arbitrage.core.risk import LIMITS, REASON_TEXTS
+from arbitrage.core.risk import LIMITS
 from arbitrage.errors import ControlError, JournalError, NoTraderError, TraderSilentError
 from arbitrage.trading.kill_record import (
     KILLED_NAME,
@@ -25,11 +35,9 @@ from arbitrage.trading.kill_record import (
     write_kill,
 )
 from arbitrage.trading.runs import StateFolder, write_whole
-from arbitrage.wording import counted, listed
 
 __all__ = ["flatten", "kill", "kill_later", "limit", "pause", "resume", "status"]
 
-STILL_FLAT = "every pair is being closed and none is opened: arb resume all ends that\n"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -105,14 +113,7 @@ def kill(state_dir: str | None, name: str | None, flat: bool, why: str, clear: b
                 f"{error}; {folder / WISH_NAME} was written as well, which kills it when it looks, "
                 "or the next one that starts; stop the process if orders must not leave"
             ) from None
-        first = "killed"
-        if done["was_killed"]:
-            first = f"it was {done['kill']['line']}\nstill" if done["kill"] else "still"
-        write_text(
-            "-",
-            f"{first}: no order leaves any more, every gateway has seen it after "
-            f"{done['acknowledged_ms']:g} ms\n",
-        )
+        write_text("-", kill_text(done))
         return _confirm(client)
 
 
@@ -205,20 +206,13 @@ def _clear(folder: Path, name: str | None) -> int:
 # ---- the others ---------------------------------------------------------------------------------
 
 
-def _tell_paused(paused: dict[str, list[str]]) -> None:
-    for symbol, reasons in paused.items():
-        write_text("-", f"{symbol} is paused: {', '.join(reasons)}\n")
-    if not paused:
-        write_text("-", "no symbol is paused\n")
-
-
 @click.command()
 @place_options
 @click.argument("symbols", nargs=-1, required=True, metavar="SYMBOL...|all")
 def pause(state_dir: str | None, name: str | None, symbols: tuple[str, ...]) -> int:
     """Open no pair of these symbols any more; what is open lives on and closes as usual."""
     with connect(folder_of(state_dir), name) as client:
-        _tell_paused(client.call("pause", symbols=list(symbols))["paused"])
+        write_text("-", paused_text(client.call("pause", symbols=list(symbols))["paused"]))
     return 0
 
 
@@ -231,12 +225,7 @@ def resume(state_dir: str | None, name: str | None, symbols: tuple[str, ...]) ->
     A contract that its venue changed stays paused until a restart. `all` also ends `arb flatten`.
     """
     with connect(folder_of(state_dir), name) as client:
-        done = client.call("resume", symbols=list(symbols))
-        _tell_paused(done["paused"])
-        if done["flatten"] and not done["killed"]:
-            write_text("-", STILL_FLAT)
-        if done["killed"]:
-            write_text("-", "the kill switch still stands: arb kill --clear takes it back\n")
+        write_text("-", resume_text(client.call("resume", symbols=list(symbols))))
     return 0
 
 
@@ -248,20 +237,6 @@ def flatten(state_dir: str | None, name: str | None) -> int:
         found = client.call("flatten")
     write_text("-", flatten_text(found))
     return 0
-
-
-def flatten_text(found: dict[str, Any]) -> str:
-    """Say which pairs are being closed, and which go on by themselves."""
-    closing, broken = found["closing"], found["broken"]
-    text = "no pair is open"
-    if closing:
-        text = f"closing {counted(len(closing), 'pair')}: {listed(closing)}"
-    elif broken:
-        text = "no other pair is open"
-    if broken:
-        head = f"{counted(len(broken), 'pair')} BROKEN, what is left is reduced on at the widest "
-        text = f"{head}slip: {listed(broken)}\n{text}"
-    return f"{text}\nnone is opened until arb resume all\n"
 
 
 @click.command(context_settings={"ignore_unknown_options": True})  # -1 is a value
@@ -277,7 +252,7 @@ def limit(
     if limit_name is not None and limit_name not in LIMITS:
         raise click.UsageError(f"limit was {limit_name!r}; there are {', '.join(LIMITS)}")
     args = {} if limit_name is None else {"name": limit_name}
-    given = {} if limit_name is None or value is None else {"value": _number(limit_name, value)}
+    given = {} if limit_name is None or value is None else {"value": limit_value(limit_name, value)}
     with connect(folder_of(state_dir), name) as client:
         done = client.call("limit", **args, **given)
         limits, used = done["limits"], {}
@@ -286,6 +261,8 @@ def limit(
         else:
             used = client.call("status")["limits_used_pct"]
     write_text("-", "".join(f"{line}\n" for line in limit_lines(limits, used)))
+    if given:
+        write_text("-", off_text(limit_name or "", given["value"]))
     if done["tripped"]:
         write_text(
             "-",
@@ -293,31 +270,6 @@ def limit(
             "takes it back once the limit is raised or the UTC day is over\n",
         )
     return 0
-
-
-def _number(name: str, text: str) -> float:
-    """Read a limit's value; one outside its range is refused before anybody is asked."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    _, least, most = LIMITS[name]
-    if not least <= value <= most:
-        raise click.UsageError(
-            f"{name} was {text!r}; accepted are numbers from {least:g} to {most:g}"
-            + (", 0: off" if least == 0 and not name.startswith(("max_orders", "orders")) else "")
-        )
-    return value
-
-
-def limit_lines(limits: dict[str, float], used_pct: dict[str, float]) -> list[str]:
-    """Lay limits out as a table; how much of one is used stands beside it."""
-    lines = []
-    for key, number in limits.items():
-        used = used_pct.get(key, 0)
-        text = "off" if number == 0 and not key.endswith(("burst", "exits")) else f"{number:,g}"
-        lines.append(f"{key:<26}{text:>10}" + (f"{used:>8.0f} % used" if used else ""))
-    return lines
 
 
 @click.command()
@@ -335,43 +287,3 @@ def status(state_dir: str | None, name: str | None, as_json: bool) -> int:
         raise NoTraderError(f"{error}{more}") from None
     write_text("-", json.dumps(found, indent=2) + "\n" if as_json else screen_of(found))
     return 0
-
-
-def screen_of(found: dict[str, Any]) -> str:
-    """Lay a status out for a person."""
-    hours, rest = divmod(int(found["uptime_s"]), 3600)
-    lines = [
-        f"{found['name']}: mode {found['mode']}, run {found['run']}, process {found['pid']}, "
-        f"up {hours}:{rest // 60:02d}:{rest % 60:02d}",
-        f"  state    {found['state']}",
-    ]
-    if found["kill"] is not None:
-        for venue, each in found["kill"]["cancels"].items():
-            lines.append(f"  cancels  {venue}: {each['state']}")
-    lines += [f"  WARNING  {line}" for line in found["strangers"]]
-    for symbol, reasons in found["paused"].items():
-        lines.append(f"  paused   {symbol}: {', '.join(reasons)}")
-    for venue, rows in found["rows"].items():
-        links = found["links"].get(venue, {})
-        told = [f"{line} {'up' if up else 'DOWN'}" for line, up in links.items()]
-        told.append(f"{rows['live']} of {rows['all']} books live")
-        lines.append(f"  {venue:<8} {', '.join(told)}")
-    for pair in found["open_pairs"]:
-        legs = ", ".join(pair["legs"]) or "nothing filled yet"
-        lines.append(f"  pair     {pair['symbol']} {pair['phase']}: {legs}")
-    counts = found["pairs"]
-    told = [f"{number} {word}" for word, number in counts.items()]
-    lines.append(f"  pairs    {', '.join(told)}; {counted(found['orders'], 'order')}")
-    label = "refused"
-    for reason, count in sorted(found["refused"].items(), key=lambda item: -item[1]):
-        lines.append(f"  {label:<8} {count:>8,} {reason}: {REASON_TEXTS.get(reason, '')}")
-        label = ""
-    lines.append(
-        f"  day      {found['day_result_usd']:+.2f} USD of pairs that ended; "
-        f"{found['gross_usd']:,.2f} USD stand"
-    )
-    label = "limits"
-    for line in limit_lines(found["limits"], found["limits_used_pct"]):
-        lines.append(f"  {label:<8} {line}")
-        label = ""
-    return "\n".join(lines) + "\n"

@@ -11,7 +11,14 @@ import msgspec
 from arbitrage.control import Request
 from arbitrage.core.risk import KILLS, PAUSES
 from arbitrage.errors import ControlError
-from arbitrage.runtime.status import kill_state, pair_counts, paused_symbols, status_of
+from arbitrage.runtime.status import (
+    kill_state,
+    pair_counts,
+    paused_symbols,
+    state_of,
+    status_of,
+    what_holds_back,
+)
 
 if TYPE_CHECKING:
     from arbitrage.runtime.engine import Trader
@@ -100,6 +107,7 @@ class Commands:
         began_ns = time.monotonic_ns()
         reason = "dashboard" if by == "dashboard" else "operator"
         switch = self._trader.kill_switch
+        was = switch.record
         is_first = switch.trip(
             reason, " ".join(args.why.split()) or "no reason given", by, flatten=args.flatten
         )
@@ -108,6 +116,8 @@ class Commands:
         switch.attend()
         return {
             "was_killed": not is_first,
+            "was": None if is_first or was is None else was.line,
+            "flatten": self._trader.segment.controls["flatten"],
             "acknowledged_ms": round(acknowledged_ns / 1e6, 3),
             "acknowledged_wall_ns": wall_ns,
             "kill": kill_state(self._trader),
@@ -163,11 +173,13 @@ class Commands:
     async def _resume(self, args: SymbolArgs, _by: str) -> dict[str, Any]:
         trader = self._trader
         chosen = self._chosen(args.symbols)
+        ended = False
         if any(symbol.lower() == ALL for symbol in args.symbols):
             if trader.stop_asked.is_set():
                 raise ControlError("the trader is stopping: it opens no pair any more")
             trader.kill_switch.is_flatten_told = False
             if trader.segment.kill_reason == 0:
+                ended = trader.segment.controls["flatten"]
                 trader.segment.steer(flatten=False)
         for index in chosen:
             trader.segment.unpause(index, LIFTED)
@@ -176,6 +188,8 @@ class Commands:
             "paused": paused_symbols(trader),
             "killed": trader.segment.kill_reason != 0,
             "flatten": trader.segment.controls["flatten"],
+            "flatten_ended": ended,
+            "state": state_of(what_holds_back(trader), trader),
         }
 
     async def _flatten(self, _args: NoArgs, by: str) -> dict[str, Any]:

@@ -166,10 +166,11 @@ class KillSwitch:
         # last: who finds it finds the trip written down and the cancelling begun
         self.record = record
         if is_new:
+            leaves = "only reducing orders leave" if record.flatten else "no order leaves"
             _log.error(
-                "the kill switch has tripped, no order leaves: %s; arb kill --clear lets it trade "
-                "again", record.line,
-            )
+                "the kill switch has tripped, %s: %s; arb kill --clear lets it trade again",
+                leaves, record.line,
+            )  # fmt: skip
 
     @staticmethod
     def _record_of(reason: int, asked: Iterable[_Asked]) -> KillRecord:
@@ -220,7 +221,7 @@ class KillSwitch:
             if self._asked:  # somebody tripped it meanwhile, and meant it
                 self._segment.trip_kill(self._asked[0].reason)
         if record is not None:
-            _log.warning("the kill switch was cleared by %s; it was %s", by, record.line)
+            _log.warning("the kill switch was cleared by %s; it was %s", by, record.told)
         return record
 
 

@@ -31,6 +31,7 @@ KILLED_NAME = "killed"
 WISH_NAME = "KILL"
 WISH_BYTES_MAX = 4096
 FLATTEN_WORD = "flatten"
+REDUCES = "what is open is being closed, only reducing orders leave"
 
 
 class KillRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +59,19 @@ class KillRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def line(self) -> str:
-        """Return it as one line for a person."""
-        flat = "; everything is flattened" if self.flatten else ""
-        return f"killed since {self.when} by {self.by} ({self.reason}): {self.why}{flat}"
+        """Return it as one line for a person: a trip that stands, of a trader that runs."""
+        flat = f"; {REDUCES}" if self.flatten else ""
+        return f"{self._head}{flat}"
+
+    @property
+    def told(self) -> str:
+        """Return it as one line for a person, where it is over or no trader acts on it."""
+        flat = "; what is open was to be closed as well" if self.flatten else ""
+        return f"{self._head}{flat}"
+
+    @property
+    def _head(self) -> str:
+        return f"killed since {self.when} by {self.by} ({self.reason}): {self.why}"
 
 
 def utc_text(wall_ns: int | None = None) -> str:

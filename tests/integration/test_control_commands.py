@@ -55,7 +55,7 @@ def check_limits(made: Desk) -> None:
     """A limit below the loss of the day kills at once, with no pair left to end."""
     for arguments, says in (
         (["nope"], "there are max_order_usd, "),
-        (["max_order_usd", "-1"], "max_order_usd was '-1'; accepted are numbers from 1e-06 to"),
+        (["max_order_usd", "-1"], "'-1'; accepted is a number above 0 to 1000000000"),
         (["max_order_usd", "much"], "max_order_usd was 'much'"),
     ):
         code, _, err = arb(made.folder, "limit", *arguments)
@@ -79,7 +79,10 @@ def check_limits(made: Desk) -> None:
     assert re.fullmatch(r"  state    no new pairs: day's loss [0-9.]+ of 0.00 USD, until .*", state)
     made.wait(lambda: "day_loss" in made.operator.call("status")["refused"], "nothing was refused")
     assert "day_loss: the day has lost what it may" in arb(made.folder, "status")[1]
+    code, out, _ = arb(made.folder, "limit", "max_day_loss_usd", "0")
+    assert (code, "max_day_loss_usd is off: no loss of a day, however large" in out) == (0, True)
     code, out, _ = arb(made.folder, "limit", "max_day_loss_usd", "1e6")
+    assert " is off" not in out
     assert (code, made.segment.kill_reason) == (0, 0)
     made.wait_orders(4)
 
@@ -114,7 +117,10 @@ def check_flattening(made: Desk) -> None:
     time.sleep(0.2)
     assert made.order_count == before
     assert "no new pairs: flattening" in arb(made.folder, "status")[1]
-    arb(made.folder, "resume", "all")
+    assert "the flatten ended" not in arb(made.folder, "resume", "BTCUSDT")[1]
+    code, out, _ = arb(made.folder, "resume", "all")
+    said = "no symbol is paused\nthe flatten ended: new pairs may open now\n"
+    assert (code, out) == (0, said)
     made.wait_orders(2)
 
 
@@ -136,6 +142,11 @@ def check_kill_and_flatten(made: Desk) -> None:
 
 
 def check_flatten_outlasts_a_kill(made: Desk) -> None:
+    assert arb(made.folder, "kill")[0] == 0
+    said = "still: what is open is being closed; only reducing orders leave, every gateway"
+    code, out, _ = arb(made.folder, "kill", "--flatten")
+    assert (code, said in out, "no order leaves any more" in out) == (0, True, False)
+    assert arb(made.folder, "kill", "--clear")[0] == 0
     assert arb(made.folder, "kill")[0] == 0
     assert arb(made.folder, "flatten")[0] == 0
     wait_flat(made)

@@ -4,7 +4,17 @@ from decimal import Decimal
 
 import pytest
 
-from arbitrage.cli.control import flatten_text, limit_lines
+from arbitrage.cli.control_words import (
+    OFF,
+    flatten_text,
+    kill_text,
+    limit_lines,
+    limit_value,
+    off_text,
+    resume_text,
+)
+from arbitrage.core.risk import LIMITS
+from arbitrage.errors import ConfigError
 from arbitrage.instruments import Instrument
 from arbitrage.wording import listed
 
@@ -49,6 +59,53 @@ def test_limits_are_a_table() -> None:
     assert [line.split() for line in lines] == [
         ["max_order_usd", "1,000", "45", "%", "used"], ["max_venue_usd", "off"],
     ]  # fmt: skip
+
+
+def test_a_limit_that_is_off_says_what_nothing_holds_back_any_more() -> None:
+    assert off_text("max_day_loss_usd", 0).startswith("max_day_loss_usd is off: no loss of a day")
+    assert "however much stands unhedged" in off_text("max_one_sided_usd", 0)
+    assert off_text("max_day_loss_usd", 1) == off_text("max_orders_burst", 0) == ""
+    zeros = {name for name, (_, least, _) in LIMITS.items() if least == 0}
+    assert set(OFF) == zeros - {"max_orders_burst", "orders_kept_for_exits"}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("max_gross_usd", "accepted is a number above 0 to 10000000000"),
+        ("max_orders_per_s", "accepted is a number from 1 to 100000"),
+    ],
+)
+def test_what_a_limit_accepts_is_said_as_for_its_variable(name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        limit_value(name, "0")
+    assert str(caught.value) == f"{name} was '0'; {said}"
+    with pytest.raises(ConfigError, match="from 0 to 1000000000, 0: off"):
+        limit_value("max_day_loss_usd", "much")
+
+
+def test_a_kill_that_flattens_does_not_say_that_nothing_leaves() -> None:
+    done = {"was_killed": True, "was": "killed since", "flatten": True, "acknowledged_ms": 1.5}
+    assert kill_text(done) == (
+        "it was killed since\nstill: what is open is being closed; only reducing orders leave, "
+        "every gateway has seen it after 1.5 ms\n"
+    )
+    assert "killed: no order leaves any more, " in kill_text(
+        done | {"was_killed": False, "was": None, "flatten": False}
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("trading, but a line is down: okx orders", "new pairs may open now"),
+        ("no new pairs: no book of okx is live", "but no new pairs: no book of okx is live"),
+    ],
+)
+def test_a_flatten_that_ended_is_told_with_what_follows(state: str, said: str) -> None:
+    done = {"paused": {}, "killed": False, "flatten": False, "flatten_ended": True, "state": state}
+    assert resume_text(done) == f"no symbol is paused\nthe flatten ended: {said}\n"
+    assert "ended" not in resume_text(done | {"flatten_ended": False})
 
 
 def test_words_are_listed() -> None:

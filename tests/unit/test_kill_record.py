@@ -93,6 +93,8 @@ def test_a_trip_outlives_its_run_until_it_is_cleared(desk: Desk) -> None:
     cleared = again.switch.clear("me")
     assert cleared is not None
     assert cleared.why == "why"
+    assert cleared.line.endswith("what is open is being closed, only reducing orders leave")
+    assert "only reducing" not in cleared.told
     assert desk.segment.controls == dict.fromkeys(desk.segment.controls, False)
     assert not Desk(desk.folder, desk.segment).switch.restore()
 

@@ -116,7 +116,8 @@ class Commands:
         except TraderSilentError as error:
             return f"{error}; {self._fallback(self._folder, flatten, why, shown_pid)}", False
         first = "it was killed already" if done["was_killed"] else "killed"
-        return f"{first}: no order leaves any more, seen after {done['acknowledged_ms']:g} ms", True
+        leaves = "only reducing orders leave" if done.get("flatten") else "no order leaves any more"
+        return f"{first}: {leaves}, seen after {done['acknowledged_ms']:g} ms", True
 
     def confirm(self) -> str:
         """Wait until both venues say that no order is open; return that in words.
