@@ -129,13 +129,27 @@ def leave_wish(folder: Path, flat: bool) -> None:
     write_whole(folder / WISH_NAME, b"flatten\n" if flat else b"")
 
 
+def require_run(folder: Path, done: str) -> None:
+    """Refuse a folder where no trader ever ran, and make nothing there."""
+    from arbitrage.cli.no_trader import elsewhere, had_run
+
+    if not had_run(folder):
+        raise NoTraderError(f"no trader ever ran in {folder}: {done}; {elsewhere()}")
+
+
 def kill_later(
     folder: Path, flat: bool, why: str, *, reason: str = "operator", by: str = ""
 ) -> str:
     """Leave a trip for the next start, or, where something holds the folder, the wish for one.
 
     Returns what was left, in one line.
+
+    Raises
+    ------
+    NoTraderError
+        No trader ever ran in that folder: it is not the one that is meant.
     """
+    require_run(folder, "nothing was killed")
     record = KillRecord(
         when=utc_text(), reason=reason, why=" ".join(why.split()) or "told while none ran",
         by=by or who(), flatten=flat,
@@ -157,7 +171,7 @@ def kill_later(
             f"{folder / WISH_NAME} was written, which kills it as soon as it looks"
         )
     if known is not None:
-        return f"no trader runs in {folder}; its next start was {known.line} already"
+        return f"no trader runs in {folder}; its next start was {known.told} already"
     return (
         f"no trader runs in {folder}, so nothing was sent or cancelled; {folder / KILLED_NAME} was "
         "written: the next start there is killed, until arb kill --clear"
@@ -187,13 +201,17 @@ def _clear(folder: Path, name: str | None) -> int:
                 write_text("-", STILL_FLAT)
             return 0
     except NoTraderError:
+        if read_kill(folder) is None and read_wish(folder) is None:
+            require_run(folder, "nothing is killed there")
         with StateFolder(folder):
             record, wish = read_kill(folder), read_wish(folder)
             if record is None and wish is None:
                 raise ControlError(f"nothing is killed in {folder}") from None
             clear_kill(folder)
-    was = "a wish file" if record is None else record.line
-    write_text("-", f"cleared: the next start trades; it was {was}\n")
+    was = f"it was {record.told}" if record is not None else (
+        f"the file {folder / WISH_NAME}, which asked for a kill, is gone"
+    )
+    write_text("-", f"cleared: the next start trades; {was}\n")
     if record is not None and record.reason == "loss":
         write_text(
             "-",
@@ -233,10 +251,22 @@ def resume(state_dir: str | None, name: str | None, symbols: tuple[str, ...]) ->
 @place_options
 def flatten(state_dir: str | None, name: str | None) -> int:
     """Close every pair now and open none until `arb resume all`."""
-    with connect(folder_of(state_dir), name) as client:
-        found = client.call("flatten")
+    folder = folder_of(state_dir)
+    try:
+        with connect(folder, name) as client:
+            found = client.call("flatten")
+    except NoTraderError as error:
+        raise _with_past(error, folder) from None
     write_text("-", flatten_text(found))
     return 0
+
+
+def _with_past(error: NoTraderError, folder: Path) -> NoTraderError:
+    """Add what the next start finds: a kill that waits for it, and legs that were left."""
+    from arbitrage.cli.no_trader import last_run_text, next_start_text
+
+    said = (str(error), next_start_text(folder), last_run_text(folder))
+    return NoTraderError("; ".join(text for text in said if text))
 
 
 @click.command(context_settings={"ignore_unknown_options": True})  # -1 is a value
@@ -282,8 +312,6 @@ def status(state_dir: str | None, name: str | None, as_json: bool) -> int:
         with connect(folder, name) as client:
             found = client.call("status")
     except NoTraderError as error:
-        record = read_kill(folder)
-        more = f"; the next start is {record.line}" if record is not None else ""
-        raise NoTraderError(f"{error}{more}") from None
+        raise _with_past(error, folder) from None
     write_text("-", json.dumps(found, indent=2) + "\n" if as_json else screen_of(found))
     return 0

@@ -43,12 +43,25 @@ def test_a_trader_obeys_a_person(tmp_path: Path) -> None:
         check_pausing(made)
         check_flattening(made)
         check_kill_and_flatten(made)
+        check_a_folder_that_is_not_the_trader_s(made, tmp_path / "typo")
         code, _, err = arb(made.folder, "kill", "--name", "somebody-else")
         assert (code, made.segment.kill_reason) == (1, 0)
         assert "nothing done" in err
         check_flatten_outlasts_a_kill(made)
         check_kill_of_a_hung_trader(made)
         check_stop_while_killed(made)
+
+
+def check_a_folder_that_is_not_the_trader_s(made: Desk, typo: Path) -> None:
+    """Nothing is made there, nothing looks killed, and the trader that runs is named."""
+    for arguments in (["kill"], ["kill", "--flatten"], ["kill", "--clear"]):
+        code, out, err = arb(made.folder, *arguments, "--state-dir", str(typo))
+        assert (code, out, err.count("\n")) == (1, "", 1)
+        assert err.startswith(f"error: no trader ever ran in {typo}: nothing ")
+        trader = f"{made.trader.name} (process {made.trader.child.pid}, mode testnet, state folder "
+        assert f"{trader}{made.folder})" in err
+    assert not typo.exists()
+    assert made.segment.kill_reason == 0
 
 
 def check_limits(made: Desk) -> None:
@@ -196,6 +209,8 @@ def check_stop_while_killed(made: Desk) -> None:
 
 def test_without_a_trader_the_next_start_is_killed(tmp_path: Path) -> None:
     folder = tmp_path / "state"
+    with StateFolder(folder) as held:
+        held.next_run()
     code, out, _ = arb(folder, "kill", "--why", "storm ahead", "--flatten")
     assert code == 0
     assert out.startswith(f"no trader runs in {folder}, so nothing was sent or cancelled; ")
@@ -215,6 +230,20 @@ def test_without_a_trader_the_next_start_is_killed(tmp_path: Path) -> None:
     for verb in (["pause", "all"], ["resume", "all"], ["flatten"], ["limit"]):
         code, _, err = arb(folder, *verb)
         assert (code, err) == (1, f"error: no trader listens at {socket_path(folder)}\n")
+
+
+def test_a_wish_file_is_told_before_the_start_and_when_it_is_taken_back(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    wish = folder / WISH_NAME
+    wish.write_text("flatten\n")
+    code, _, err = arb(folder, "status")
+    said = f"; the file {wish} asks for a kill: the next start is killed and closes what is open\n"
+    assert (code, err.endswith(said)) == (1, True)
+    code, out, _ = arb(folder, "kill", "--clear")
+    said = f"cleared: the next start trades; the file {wish}, which asked for a kill, is gone\n"
+    assert (code, out) == (0, said)
+    assert not wish.exists()
 
 
 def test_one_that_holds_the_folder_but_does_not_listen_is_left_a_wish(tmp_path: Path) -> None:

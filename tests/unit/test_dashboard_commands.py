@@ -117,11 +117,15 @@ def test_no_other_trader_is_killed_for_the_one_that_is_shown(tmp_path: Path) -> 
         with pytest.raises(ControlError, match=said.format(number)):
             kill_unheard(tmp_path, flat, "why", 77)
     assert read_kill(tmp_path) is None
-    with StateFolder(tmp_path):
+    with StateFolder(tmp_path) as held:
+        held.next_run()
         assert "which kills it as soon as it looks" in kill_unheard(tmp_path, True, "why", 77)
     assert (tmp_path / WISH_NAME).read_text() == "flatten\n"
     (tmp_path / WISH_NAME).unlink()
     assert "the next start there is killed" in kill_unheard(tmp_path, False, "why", 0)
+    with pytest.raises(NoTraderError, match=r"no trader ever ran in .*typo: nothing was killed"):
+        kill_unheard(tmp_path / "typo", False, "why", 0)
+    assert not (tmp_path / "typo").exists()
     record = read_kill(tmp_path)
     assert record is not None
     assert (record.reason, record.by, record.why) == ("dashboard", "dashboard", "why")
