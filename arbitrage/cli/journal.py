@@ -18,7 +18,7 @@ from arbitrage.trading.history import History
 from arbitrage.trading.journal_rows import COLUMNS, Row, iso_time, rows, sentence
 from arbitrage.trading.reconcile import newest_taken
 from arbitrage.trading.run_journal import RunJournal
-from arbitrage.trading.runs import StateFolder, journal_parts
+from arbitrage.trading.runs import StateFolder, journal_parts, running_run
 from arbitrage.wording import counted
 
 __all__ = ["journal"]
@@ -79,13 +79,16 @@ def list_(state_dir: str | None) -> int:
         f"{'run':>10}  {'began':<27}  {'files':>5}  {'records':>9}  {'open':>5}  "
         f"{'account':>9}  state"
     ]
-    accounts = journal_parts(_folder(state_dir), "account")
+    folder = _folder(state_dir)
+    running, accounts = running_run(folder), journal_parts(folder, "account")
     for run, paths in _runs(state_dir).items():
         try:
             with RunJournal(paths) as held:
                 report = held.verify()
                 left = len(History.read(held).open_orders)
                 state = "damaged" if report.stray else "torn end" if report.torn else "whole"
+                if run == running and not report.stray:
+                    state = "running"  # its last record may be half written, its orders under way
                 lines.append(
                     f"{run:>10}  {iso_time(held.started_wall_ns):<27}  {report.parts:>5}  "
                     f"{report.valid:>9,}  {left:>5}  {_records(accounts.get(run)):>9}  {state}"

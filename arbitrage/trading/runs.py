@@ -8,7 +8,14 @@ from pathlib import Path
 from arbitrage.closing import Closing
 from arbitrage.errors import JournalError
 
-__all__ = ["RUN_EPOCH_S", "StateFolder", "journal_parts", "sync_folder", "write_whole"]
+__all__ = [
+    "RUN_EPOCH_S",
+    "StateFolder",
+    "journal_parts",
+    "running_run",
+    "sync_folder",
+    "write_whole",
+]
 
 RUN_EPOCH_S = 1_767_225_600  # 2026-01-01 UTC: run numbers are also bounded below by the clock
 RUN_SECONDS = 4
@@ -149,3 +156,22 @@ def journal_parts(folder: Path, kind: str = "orders") -> dict[int, list[Path]]:
         if run.isdigit():
             found.setdefault(int(run), []).append(path)
     return found
+
+
+def running_run(folder: Path) -> int | None:
+    """Return the run whose trader holds a folder now; None: none does, or nobody can tell.
+
+    The kernel's list of locks is read: trying the lock could make a start fail that comes just then.
+    """
+    try:
+        inode = (folder / "lock").stat().st_ino
+        holder = (folder / "lock").read_text(encoding="ascii").strip()
+        run = (folder / "run").read_text(encoding="ascii").strip()
+        locks = Path("/proc/locks").read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        return None
+    for line in locks.splitlines():
+        words = line.split()  # 1: FLOCK ADVISORY WRITE pid device:inode from to
+        if words[1:2] == ["FLOCK"] and words[4] == holder and words[5].endswith(f":{inode}"):
+            return int(run) if run.isdigit() else None
+    return None

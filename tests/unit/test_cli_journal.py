@@ -84,6 +84,18 @@ def test_runs_are_listed_with_what_they_left_open(folder: Path) -> None:
     assert lines[2].split()[2:] == ["1", "10", "0", "-", "whole"]
 
 
+def test_the_run_of_a_trader_that_holds_the_folder_is_running(folder: Path) -> None:
+    def states() -> list[str]:
+        lines = run("list", "--state-dir", str(folder)).output.splitlines()[1:]
+        return [line[line.rindex("  ") :].strip() for line in lines]
+
+    with StateFolder(folder) as state:
+        number = state.next_run()
+        write_run(state, number, ended=False)
+        assert states() == ["whole", "whole", "running"]
+    assert states() == ["whole", "whole", "whole"]
+
+
 def test_the_newest_run_is_shown_in_words(folder: Path) -> None:
     lines = run("show", "--state-dir", str(folder)).output.splitlines()
     text = "\n".join(lines)
