@@ -93,12 +93,34 @@ async def recover(
 
 
 def _refusal_of(plan: Plan, symbols_source: str) -> ConnectorError:
-    """Return the report of what nobody can explain, as the error that ends the start."""
-    found = "; ".join(str(one) for one in plan.mismatches)
+    """Return the report of what cannot be taken over, as the error that ends the start."""
+    left_out = [one for one in plan.mismatches if one.is_left_out]
+    others = [one for one in plan.mismatches if not one.is_left_out]
+    found, todo = [], []
+    if others:
+        listed = "; ".join(str(one) for one in others)
+        found.append(f"positions that this trader's journal does not explain: {listed}")
+        # what the last run traded is compared at this start whether or not it is named again
+        leave = f" or leave their symbols out of {symbols_source}"
+        todo.append(
+            "compare with the venues' order history, close these positions there (both legs of a "
+            "symbol)" + ("" if any(one.symbol for one in others) else leave)
+        )
+    if left_out:
+        listed = ", ".join(f"{one.venue} {one.told:f} {one.venue_symbol}" for one in left_out)
+        names = ",".join(sorted({one.symbol for one in left_out}))
+        place = symbols_source if symbols_source == "--symbols" else "ARB_SYMBOLS"
+        found.append(
+            f"positions of this trader in symbols that are not traded any more: {listed}"
+        )
+        todo.append(
+            f"put {names} back into {place} so that they are taken over, or close them by hand "
+            "(both legs of a symbol)"
+        )
+    what = "; ".join(todo)
     return ConnectorError(
-        f"positions that this trader's journal does not explain: {found}. Nothing was sent or "
-        "changed. Compare with the venues' order history, close these positions there (both legs "
-        f"of a symbol) or leave their symbols out of {symbols_source}, then start again",
+        f"{'; '.join(found)}. Nothing was sent or changed. {what[0].upper()}{what[1:]}, then "
+        "start again",
         is_terminal=True,
     )
 

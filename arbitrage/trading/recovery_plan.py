@@ -94,13 +94,19 @@ class AdoptPair(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
-    """A position that journal and executions do not explain."""
+    """A position that journal and executions do not explain, or that cannot be taken over.
+
+    `symbol` is the canonical one where the last run traded it, else empty. `is_left_out`: it is
+    explained, and its symbol is not traded any more.
+    """
 
     venue: str
     venue_symbol: str
     told: Decimal
     expected: Decimal
     why: str
+    symbol: str = ""
+    is_left_out: bool = False
 
     def __str__(self) -> str:
         return (
@@ -158,12 +164,14 @@ def make_plan(
             note = (
                 f"{key[0]}: {expected:f} {key[1]} were left and are gone: closed by somebody else"
             )
-        if not why and told and key not in instruments:
-            why = "it is not among the traded symbols any more; add it again, or close it by hand"
+        is_left_out = not why and bool(told) and key not in instruments
+        if is_left_out:
+            why = "it is not among the traded symbols any more"
         if why:
             mismatches.append(
                 Mismatch(
-                    venue=key[0], venue_symbol=key[1], told=told, expected=expected, why=why
+                    venue=key[0], venue_symbol=key[1], told=told, expected=expected, why=why,
+                    symbol=past.symbols.get(key, ""), is_left_out=is_left_out,
                 )
             )
         elif note:
@@ -178,6 +186,7 @@ def make_plan(
         found = Mismatch(
             venue=key[0], venue_symbol=key[1], told=truth[key], expected=held.get(key, ZERO),
             why=f"it does not lie on the lot grid of now ({error}); close it by hand",
+            symbol=past.symbols.get(key, ""),
         )
         return Plan(mismatches=(found,), notes=tuple(notes))
     return Plan(adopt=adopt, notes=tuple(notes), late_fills=tuple(late))

@@ -115,6 +115,26 @@ def test_a_foreign_position_ends_the_start_with_a_report_and_nothing_is_touched(
             assert running.stop() == 0
 
 
+def test_pairs_in_symbols_left_out_wait_until_they_are_named_again(tmp_path: Path) -> None:
+    with venues(tmp_path, symbols="BTCUSDT,ETHUSDT") as sims:
+        environment, both = sims.environment(), "BTCUSDT,ETHUSDT"
+        kill_with_pairs(tmp_path, environment, ARB_SYMBOLS=both)  # one of each symbol
+        held = positions(sims)
+        qty = held["bybit"]["BTCUSDT"]
+        with trader(tmp_path, environment, **HOLD, ARB_SYMBOLS="ETHUSDT") as running:
+            assert running.child.wait(LIMIT_S) == 1
+            words = running.child.last_words()
+        assert "in symbols that are not traded any more: bybit" in words
+        assert f"bybit {qty} BTCUSDT, okx " in words
+        assert "Put BTCUSDT back into ARB_SYMBOLS so that they are taken over" in words
+        assert "does not explain" not in words
+        assert "leave" not in words
+        assert positions(sims) == held
+        with trader(tmp_path, environment, **HOLD, ARB_SYMBOLS=both) as running:
+            assert running.attach().counters()["strategy"]["pairs_adopted"] >= 2
+            assert running.stop() == 0
+
+
 def test_a_trade_from_outside_while_it_was_down_stops_it_until_closed_by_hand(
     tmp_path: Path,
 ) -> None:
@@ -134,6 +154,7 @@ def test_a_trade_from_outside_while_it_was_down_stops_it_until_closed_by_hand(
         qty = held["bybit"]["BTCUSDT"]
         assert f"bybit says {qty + Decimal('0.003')} BTCUSDT, expected were {qty}" in words
         assert "traded from outside" in words
+        assert "leave their symbols out" not in words, "it would be compared all the same"
         assert positions(sims)["okx"] == held["okx"], "half of a recovery was done"
 
 
