@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from decimal import Decimal, InvalidOperation
+from types import FrameType
 from typing import Any
 
 import click
@@ -21,6 +24,11 @@ def number(text: str) -> Decimal:
     if not found.is_finite():
         raise ValueError(text)
     return found
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """End at once and well: nothing has begun yet."""
+    os._exit(0)
 
 
 @click.command()
@@ -65,6 +73,8 @@ def number(text: str) -> Decimal:
 @click.option("--exit-with-parent", is_flag=True, help="End when the starting process ends.")
 def main(venue: str, symbols: str | None, exit_with_parent: bool, **options: Any) -> None:
     """Exchange simulator: Bybit and OKX perpetual swaps on loopback."""
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _leave)  # until something runs that has to be ended
     chosen: tuple[str, ...]
     if symbols is None:
         chosen = () if options["frames"] else DEFAULT_SYMBOLS

@@ -48,8 +48,13 @@ def check_ports(config: SimConfig) -> None:
             raise no_port(config, what, port, error) from error
 
 
-def wait_ready(path: Path, child: subprocess.Popen[bytes], deadline: float) -> dict[str, Any]:
+def wait_ready(
+    path: Path, child: subprocess.Popen[bytes], deadline: float, stopping: list[int]
+) -> dict[str, Any]:
+    """What a venue says once it listens; `EndedError` 0 when a signal came first."""
     while time.monotonic() < deadline:
+        if stopping:
+            raise EndedError(0)
         if path.exists():
             found: dict[str, Any] = msgspec.json.decode(path.read_bytes())
             return found
@@ -63,11 +68,11 @@ def wait_ready(path: Path, child: subprocess.Popen[bytes], deadline: float) -> d
 
 def run_both(configs: dict[str, SimConfig], arguments: list[str]) -> int:
     """Start ``python -m arbitrage.sim --venue V`` for each; wait for a signal or an end."""
-    for config in configs.values():
-        check_ports(config)
     stopping: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, _frame: stopping.append(n))
+    for config in configs.values():
+        check_ports(config)
     children: dict[str, subprocess.Popen[bytes]] = {}
     with tempfile.TemporaryDirectory(prefix="arb-sim-") as folder:
         try:
@@ -77,7 +82,7 @@ def run_both(configs: dict[str, SimConfig], arguments: list[str]) -> int:
                      "--ready-file", str(Path(folder) / name), "--exit-with-parent"],
                     stdout=subprocess.DEVNULL)  # said below, of both at once
             deadline = time.monotonic() + START_TIMEOUT_S
-            ready = {venue: wait_ready(Path(folder) / venue, child, deadline)
+            ready = {venue: wait_ready(Path(folder) / venue, child, deadline, stopping)
                      for venue, child in children.items()}
             public = ready.pop(PUBLIC, None)
             if public is not None:
@@ -90,7 +95,11 @@ def run_both(configs: dict[str, SimConfig], arguments: list[str]) -> int:
                 raise SimError(f"the simulated {failed[0]} ended unexpectedly")
             return 0
         except EndedError as ended:
-            return int(ended.args[0])
+            return 0 if stopping else int(ended.args[0])
+        except SimError:
+            if stopping:  # a signal to all of us: how the venues ended is no error
+                return 0
+            raise
         finally:
             _end(list(children.values()))
 

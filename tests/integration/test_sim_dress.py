@@ -7,9 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from patience import LIMIT_S, Patience
 from sim_kit import KEYS, Client, Venue, hex_sign
 
 from arbitrage.sim.config import SimConfig, SimError, SimKeys
@@ -171,6 +174,21 @@ def test_both_in_demo_dress_name_a_public_stream_for_bybit() -> None:
     assert "BYBIT_TRADE_WS_URL" not in lines
     assert lines["OKX_PUBLIC_WS_URL"].endswith("/ws/v5/public")
     assert KEYS.key not in lines.values()
+
+
+def test_a_stop_while_both_start_is_no_error() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arbitrage.sim", "--ws-port", "0", "--rest-port", "0"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    patience = Patience(LIMIT_S)
+    while len(children.read_text().split()) < 2:
+        assert not patience.is_over(), "it started no venue"
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, said
+    assert "error" not in said
 
 
 def test_the_public_stream_beside_bybit_demo_has_default_ports_of_its_own() -> None:
