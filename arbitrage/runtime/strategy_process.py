@@ -26,6 +26,7 @@ from arbitrage.errors import ArbitrageError, ConfigError
 from arbitrage.keys import SECRET_VARIABLES
 from arbitrage.trading.strategy import MarketView
 from arbitrage.trading.strategy_host import BUILT_IN, StrategyHost, describe, load_strategy
+from arbitrage.wording import counted
 
 __all__ = ["StrategyProcess", "StrategyProcesses", "clean_environment"]
 
@@ -190,7 +191,14 @@ class StrategyProcess:
         self._strategy.orphan(self.door.tag, wanted.strategy_on_exit)
         self.failures = 1 if lasted_s > STEADY_S else self.failures + 1
         self.last_words = words or how
-        pairs = "its pairs are closed" if wanted.strategy_on_exit == "close" else "its pairs stay"
+        held = sum(
+            self._strategy.pair(index)["tag"] == self.door.tag
+            for index in self._strategy.under_way()
+        )
+        pairs = "it has no pair"
+        if held:
+            becomes = "closed" if wanted.strategy_on_exit == "close" else "kept"
+            pairs = f"{counted(held, 'pair')} of it {'is' if held == 1 else 'are'} {becomes}"
         if self.failures <= wanted.strategy_restarts:
             pause_s = FIRST_PAUSE_S * 2 ** (self.failures - 1)
             self._again_s = now_s + pause_s

@@ -161,7 +161,7 @@ def journal_parts(folder: Path, kind: str = "orders") -> dict[int, list[Path]]:
 def running_run(folder: Path) -> int | None:
     """Return the run whose trader holds a folder now; None: none does, or nobody can tell.
 
-    The kernel's list of locks is read: trying the lock could make a start fail that comes just then.
+    The kernel's list of locks is read: trying the lock could fail a start that comes just then.
     """
     try:
         inode = (folder / "lock").stat().st_ino

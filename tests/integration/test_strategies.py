@@ -81,7 +81,7 @@ def user_class(folder: Path, then: str) -> str:
     [
         ("raise ValueError('enough')", "close", "ValueError: enough (mine.py:"),
         ("time.sleep(60)", "close", "did not come back for"),
-        ("raise ValueError('enough')", "hold", "its pairs stay"),
+        ("raise ValueError('enough')", "hold", "1 pair of it is kept"),
     ],
 )
 def test_a_strategy_that_fails_costs_the_trader_nothing_but_its_advice(
