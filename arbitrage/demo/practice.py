@@ -20,6 +20,7 @@ from arbitrage.demo.report import Report, make_report
 from arbitrage.demo.run import (
     FLATTEN_TIMEOUT_S,
     DemoOptions,
+    check_strategies,
     clear_segment,
     read_report,
     stop_signals,
@@ -106,6 +107,7 @@ def run_practice(options: DemoOptions, *, fees_given: bool) -> Report:
         fees = options.fees.by_venue().items()
         overrides["ARB_FEES"] = ",".join(f"{venue}={bps!r}" for venue, bps in fees)
     settings = practice_settings(overrides)
+    check_strategies(options)
     overrides["ARB_MODE"] = settings.mode
 
     with ExitStack() as stack:

@@ -5,6 +5,8 @@ import re
 import secrets
 import signal
 import ssl
+import subprocess
+import sys
 import tempfile
 import time
 import urllib.request
@@ -26,12 +28,15 @@ from arbitrage.fees import FeeSchedule
 from arbitrage.frame_files import find_frames, open_frames
 from arbitrage.hosts import HOST_VARIABLES
 from arbitrage.instruments import VENUES, canonical_symbol
+from arbitrage.runtime.strategy_process import LOAD_S, clean_environment
 from arbitrage.secret import Secret
+from arbitrage.trading.strategy_host import BUILT_IN, check_names
 
 __all__ = [
     "ALL_FAULTS",
     "DemoOptions",
     "StopWish",
+    "check_strategies",
     "clear_segment",
     "read_report",
     "run_demo",
@@ -141,6 +146,36 @@ def symbols_of_frames(folder: Path) -> tuple[str, ...]:
     if not shared:
         raise ConfigError(f"--frames was {str(folder)!r}: no symbol is in both of its files")
     return shared
+
+
+# ---- strategies ----------------------------------------------------------------------------------
+
+
+def check_strategies(options: DemoOptions) -> None:
+    """Load users' classes before anything is started, in a process without keys.
+
+    Raises
+    ------
+    ConfigError
+        One cannot be loaded, with the reason, or is named in a way that cannot be meant.
+    """
+    text = options.strategy or os.environ.get("ARB_STRATEGY") or ""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    check_names(names, "--strategy" if options.strategy else "ARB_STRATEGY")
+    for name in names:
+        if name in BUILT_IN:
+            continue
+        command = [sys.executable, "-m", "arbitrage.cli", "strategy", "check", name]
+        try:
+            done = subprocess.run(
+                command, env=clean_environment(os.environ), stdin=subprocess.DEVNULL,
+                capture_output=True, text=True, timeout=LOAD_S, check=False,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise ConfigError(f"strategy {name} was not loaded within {LOAD_S:g} s") from None
+        if done.returncode != 0:
+            words = done.stderr.strip().splitlines()[-1:] or [f"strategy {name} cannot be loaded"]
+            raise ConfigError(words[0].removeprefix("error: "))
 
 
 # ---- the programs --------------------------------------------------------------------------------
@@ -344,6 +379,7 @@ def run_demo(options: DemoOptions) -> Report:
     """
     import arbitrage
 
+    check_strategies(options)
     symbols = options.symbols or ("BTCUSDT", "ETHUSDT", "SOLUSDT")
     if options.frames is not None:
         shared = symbols_of_frames(options.frames)

@@ -17,7 +17,7 @@ from arbitrage.core.histogram import Histogram
 from arbitrage.demo.facts import AccountFacts
 from arbitrage.demo.processes import Child
 from arbitrage.demo.report import TraderReport, make_report, render, to_json
-from arbitrage.demo.run import symbols_of_frames
+from arbitrage.demo.run import DemoOptions, run_demo, symbols_of_frames
 from arbitrage.errors import ArbitrageError, ConfigError
 from arbitrage.runtime.incidents import Incidents
 from arbitrage.runtime.report import naked_figures
@@ -235,3 +235,22 @@ def is_running(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_a_strategy_that_cannot_be_loaded_is_told_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def never(*_args: object) -> None:
+        raise AssertionError("a venue was started")
+
+    monkeypatch.setattr("arbitrage.demo.run._start_venues", never)
+    with pytest.raises(ConfigError, match=r"strategy file nope\.py does not exist"):
+        run_demo(DemoOptions(strategy="nope.py:X"))
+    with pytest.raises(ConfigError, match="--strategy named 'nope'"):
+        run_demo(DemoOptions(strategy="nope"))
+    (tmp_path / "mine.py").write_text("import nothing_of_this_name\n")
+    monkeypatch.setenv("ARB_STRATEGY", "mine.py:Mine")
+    with pytest.raises(ConfigError, match="No module named 'nothing_of_this_name'"):
+        run_demo(DemoOptions())
