@@ -91,7 +91,8 @@ def read_recovery(folder: StateFolder, before_run: int, mode: int) -> Recovery |
             if report.stray:
                 raise JournalError(
                     f"{found[run][0]} is damaged after record {report.valid}: {report.stray} whole "
-                    "records follow; compare it with the venues' order history, then move it away"
+                    "records follow; close at the venues what it left standing, then move it "
+                    "away: docs/recovery.md, \"A damaged journal\""
                 )
             taken = taken_run(journal)
             if taken is None or taken.mode != mode:

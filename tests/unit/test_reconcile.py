@@ -117,8 +117,27 @@ def test_a_torn_end_is_told_and_a_damaged_middle_stops(tmp_path: Path) -> None:
         data[4096 + 3 * 128 + 60] ^= 1
         data[4096 + 4 * 128 + 60] ^= 1
         path.write_bytes(data)
-        with pytest.raises(JournalError, match="damaged after record 3: 1 whole records"):
+        with pytest.raises(JournalError, match="damaged after record 3: 1 whole records") as caught:
             read_recovery(folder, 9, MODE)
+        place, title = str(caught.value).rsplit(": ", 1)[1].split(", ")
+        page = (Path(__file__).parents[2] / place).read_text()
+        assert f"\n## {title.strip(chr(34))}\n" in page, "it sends people to what is not there"
+
+
+def test_with_a_damaged_journal_moved_away_the_run_before_it_counts(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as folder:
+        write(folder, 3, ended=False)
+        path = write(folder, 4, ended=True)
+        data = bytearray(path.read_bytes())
+        data[4096 + 3 * 128 + 60] ^= 1
+        path.write_bytes(data)
+        with pytest.raises(JournalError, match="docs/recovery"):
+            read_recovery(folder, 9, MODE)
+        (tmp_path / "kept").mkdir()
+        path.rename(tmp_path / "kept" / path.name)
+        found = read_recovery(folder, 9, MODE)
+    assert found is not None
+    assert (found.run, len(found.past.open_orders)) == (3, 1)
 
 
 def test_a_foreign_file_is_one_clear_line(tmp_path: Path) -> None:
