@@ -68,8 +68,11 @@ def trade(
         "ARB_NAME": name,
     }
     from arbitrage.cold.log import setup_logging
+    from arbitrage.runtime.stop_flag import StopSignals
 
     setup_logging("WARNING")
+    stop_signals = StopSignals()
+    stop_signals.install()
     try:
         settings = load_settings(overrides={key: text for key, text in flags.items() if text})
     except ConfigError as error:
@@ -84,7 +87,7 @@ def trade(
 
     from arbitrage.runtime.run import run_trader
 
-    return run_trader(settings, seconds=seconds, report=report)
+    return run_trader(settings, seconds=seconds, report=report, stop_signals=stop_signals)
 
 
 if __name__ == "__main__":

@@ -94,18 +94,10 @@ def last_run_text(folder: Path) -> str:
         except JournalError as error:
             found.append(f"what run {run} left is not known: {error}")
             continue
-        legs, orders = legs_of(past), counted(len(past.open_orders), "order")
+        legs, orders = past.standing_legs, counted(len(past.open_orders), "order")
         stands = f"{counted(len(legs), 'leg')} stand{'s' if len(legs) == 1 else ''}"
         parts = [f"{stands} ({', '.join(legs)})"] if legs else []
         parts += [f"the end of {orders} is not known"] if past.open_orders else []
         if parts:
             found.append(f"the last run ({run}) ended without closing: {' and '.join(parts)}")
     return f"{'; '.join(found)}; start the trader to take that over" if found else ""
-
-
-def legs_of(past: Past) -> list[str]:
-    """Return what a run held at its end, a leg each."""
-    return [
-        f"{'long' if qty > 0 else 'short'} {abs(qty):f} of {venue_symbol} at {venue}"
-        for (venue, venue_symbol), qty in past.standing.items()
-    ]

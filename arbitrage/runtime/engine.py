@@ -28,7 +28,7 @@ from arbitrage.runtime.state import (
     journal_contracts,
     journal_positions,
 )
-from arbitrage.runtime.stop_flag import StopFlag
+from arbitrage.runtime.stop_flag import StopAsked, StopFlag
 from arbitrage.runtime.strangers import Strangers
 from arbitrage.runtime.strategy_process import StrategyProcesses
 from arbitrage.runtime.taking_over import are_quoted, take_over
@@ -36,7 +36,7 @@ from arbitrage.runtime.wiring import Core, build_core, make_segment
 from arbitrage.trading.ledger import Ledger
 from arbitrage.venues.connect_budget import share_caps
 
-__all__ = ["StopAsked", "Trader"]
+__all__ = ["Trader"]
 
 HEARTBEAT_S = 0.1
 ANCHOR_EVERY = 10  # heartbeats between two corrections of the clock
@@ -46,10 +46,6 @@ FLATTEN_S = 5.0
 KILLED_STOP_S = 1.0  # for what was under way to be heard of
 LATE_FILLS_S = 0.3
 _log = logging.getLogger(__name__)
-
-
-class StopAsked(Exception):
-    """A signal came before the trader was ready."""
 
 
 class Trader:

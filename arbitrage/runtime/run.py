@@ -1,18 +1,17 @@
 """One run of a trader: from its settings and its state folder to the exit code."""
 
-import asyncio
 import logging
-import signal
 import time
-from types import FrameType
+from collections.abc import Sequence
 
 from arbitrage.config import Settings
 from arbitrage.errors import ConnectorError
-from arbitrage.runtime.engine import FLATTEN_S, StopAsked, Trader
+from arbitrage.runtime.engine import FLATTEN_S, Trader
 from arbitrage.runtime.kill_switch import KillSignals
 from arbitrage.runtime.report import build_report, write_report
 from arbitrage.runtime.startup import load_market
 from arbitrage.runtime.state import open_state
+from arbitrage.runtime.stop_flag import StopAsked, StopSignals
 from arbitrage.trading.strategy_host import check_names
 from arbitrage.wording import counted
 
@@ -21,22 +20,12 @@ __all__ = ["run_trader"]
 _log = logging.getLogger(__name__)
 
 
-def install_signals(trader: Trader) -> None:
-    """Let SIGTERM and SIGINT ask for a stop; a second one does not hurry the flattening."""
-
-    def ask(number: int, _frame: FrameType | None) -> None:
-        does = "killed, so nothing is closed; stopping"
-        if not trader.is_silenced:
-            does = "closing every pair, then stopping"
-        _log.info("%s: %s", signal.Signals(number).name, does)
-        trader.stop_asked.set()
-
-    signal.signal(signal.SIGTERM, ask)
-    signal.signal(signal.SIGINT, ask)
-
-
 def run_trader(
-    settings: Settings, *, seconds: float | None = None, report: str | None = None
+    settings: Settings,
+    *,
+    seconds: float | None = None,
+    report: str | None = None,
+    stop_signals: StopSignals | None = None,
 ) -> int:
     """Run a trader to its end; return the exit code (0: stopped flat).
 
@@ -49,15 +38,24 @@ def run_trader(
         Stop after so long; None: until a signal.
     report : str or None
         Where to write the run's figures as JSON; ``-`` is stdout.
+    stop_signals : StopSignals, optional
+        Installed already by who began earlier.
     """
+    if stop_signals is None:
+        stop_signals = StopSignals()
+        stop_signals.install()
     check_names(settings.strategies)
     kill_signals = KillSignals()
     kill_signals.install()
     state = open_state(settings)
+    is_early = False
     try:
-        market = asyncio.run(load_market(settings, state.past))
+        try:
+            market = stop_signals.run(load_market(settings, state.past))
+        except StopAsked:
+            return tell_early(state.past.standing_legs, len(state.past.open_orders))
         trader = Trader(settings, market, state)
-        install_signals(trader)
+        stop_signals.hand_to(trader)
         kill_signals.hand_to(trader.kill_switch)
         started_s = time.monotonic()
         live_pairs = 0
@@ -74,9 +72,10 @@ def run_trader(
                 )
                 trader.watch(seconds)
             except StopAsked:
-                _log.info("stopped before the gateways were ready")
+                is_early = True
             finally:
-                live_pairs = trader.flatten() if trader.crew.loops else 0
+                # before it is ready nothing may leave: what was taken over stands as it is
+                live_pairs = trader.flatten() if trader.crew.loops and not is_early else 0
                 figures = build_report(
                     trader.segment,
                     trader.ledger,
@@ -95,7 +94,28 @@ def run_trader(
     finally:
         kill_signals.leave_word(settings.state_path)
         state.close()
+    if is_early:
+        return tell_early(trader.standing_legs())
     return tell_outcome(trader, live_pairs, figures["pairs"]["closed"])
+
+
+def tell_early(legs: Sequence[str], unknown_orders: int = 0) -> int:
+    """Say how a start that was stopped ended; 0 when the last run left nothing.
+
+    Raises
+    ------
+    ConnectorError
+        Something of it stands, or may.
+    """
+    said = "stopped before trading; nothing was sent"
+    if legs:
+        said += f"; these legs of the last run still stand: {', '.join(legs)}"
+    if unknown_orders:
+        said += f"; the end of {counted(unknown_orders, 'order')} of the last run is not known"
+    if legs or unknown_orders:
+        raise ConnectorError(f"{said}; start again to take that over", is_terminal=True)
+    _log.info(said)
+    return 0
 
 
 def tell_outcome(trader: Trader, live_pairs: int, closed: int) -> int:

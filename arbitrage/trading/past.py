@@ -169,6 +169,14 @@ class Past(msgspec.Struct, kw_only=True):
         return {key: qty for key, qty in self.held.items() if qty}
 
     @property
+    def standing_legs(self) -> list[str]:
+        """What is held and not flat, in words, a leg each."""
+        return [
+            f"{'long' if qty > 0 else 'short'} {abs(qty):f} of {venue_symbol} at {venue}"
+            for (venue, venue_symbol), qty in self.standing.items()
+        ]
+
+    @property
     def since_wall_ns(self) -> int:
         """From when on the venues may know more than the journal."""
         return min([order.wall_ns for order in self.open_orders] + [self.last_wall_ns])
