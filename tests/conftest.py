@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from arbitrage import secret
+
 ROOT = Path(__file__).parent.parent
 CACHE_KEY = "arbitrage/long_passed"
 
@@ -85,6 +87,14 @@ def pytest_configure(config: pytest.Config) -> None:
     seconds = config.getoption("--budget")
     if seconds is not None:
         config.pluginmanager.register(Budget(config, seconds), "arbitrage-budget")
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_one_test_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget a test's secrets after it: they would be masked in what later tests say."""
+    known = secret._Known()
+    known._texts |= secret._known._texts
+    monkeypatch.setattr(secret, "_known", known)
 
 
 @pytest.fixture(autouse=True)

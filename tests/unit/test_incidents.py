@@ -90,9 +90,9 @@ def test_a_count_while_it_goes_on_does_not_begin_it_anew(
 def test_other_ids_and_waits_are_the_same_incident_and_another_code_is_not(
     incidents: Incidents,
 ) -> None:
-    incidents.note("venue", "order 123456789012 answered with code 110007, waits 0.31 s")
-    incidents.note("venue", "order 923456789012 answered with code 110007, waits 1.7 s")
-    incidents.note("venue", "order 923456789012 answered with code 110003, waits 1.7 s")
+    incidents.note("venue", "order 877777789012 answered with code 110007, waits 0.31 s")
+    incidents.note("venue", "order 977777789012 answered with code 110007, waits 1.7 s")
+    incidents.note("venue", "order 977777789012 answered with code 110003, waits 1.7 s")
     assert [told["count"] for told in incidents.to_list()] == [2, 1]
 
 

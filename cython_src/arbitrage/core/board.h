@@ -4,7 +4,7 @@
  *
  * One writer fills the page that is not the newest, then names it the newest; each page is a
  * seqlock (seqlock.h), so a reader that is overtaken twice within one copy finds it out and looks
- * again. A writer that is killed within a page leaves the newest one whole.
+ * again. What it copied counts only if its page is still the newest: no reader ever goes back. A writer that is killed within a page leaves the newest one whole.
  * Threads: one writer, the owner's main thread, a few times a second; readers anywhere. No hot
  * thread touches it. What the bytes say is no matter of this header.
  */
@@ -61,7 +61,8 @@ static inline uint64_t arb_board_read(const arb_board_t *board, char *text)
     for (uint32_t try_index = 0; try_index < ARB_BOARD_TRIES; try_index++) {
         /* acquire: the page that it names is whole, or being overwritten since, which its version
          * tells; pairs with arb_board_write */
-        const arb_board_page_t *page = &board->pages[arb_load_acquire(&board->newest) & 1];
+        uint64_t place = arb_load_acquire(&board->newest);
+        const arb_board_page_t *page = &board->pages[place & 1];
         uint64_t begun = arb_seqlock_read_begin(&page->version);
         /* relaxed: checked by the page's seqlock; pairs with arb_board_write */
         uint64_t bytes = arb_load_relaxed(&page->bytes);
@@ -74,7 +75,10 @@ static inline uint64_t arb_board_read(const arb_board_t *board, char *text)
             arb_copy_words_out(&last, page->words + whole / 8, 8);
             memcpy(text + whole, &last, rest);
         }
-        if (arb_seqlock_read_valid(&page->version, begun))
+        /* acquire: a whole page that is not named yet would let the next read go back; pairs with
+         * arb_board_write */
+        if (arb_seqlock_read_valid(&page->version, begun)
+            && arb_load_acquire(&board->newest) == place)
             return bytes;
     }
     return 0;
