@@ -412,6 +412,8 @@ def run_demo(options: DemoOptions) -> Report:
         fault_end = _FaultEnd(name, venues if options.faults is not None else [])
         stack.callback(fault_end.close)
         watch_trader(trader, children, options.seconds, stop, line, fault_end)
+        if stop.asked and not report_file.exists():  # it was stopped before it began to trade
+            raise KeyboardInterrupt
 
         after = {venue.name: venue.account() for venue in venues}
         return make_report(read_report(report_file), before, after)
