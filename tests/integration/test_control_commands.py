@@ -190,11 +190,23 @@ def check_kill_of_a_hung_trader(made: Desk) -> None:
     made.wait_orders(2)
 
 
+def settled_legs(made: Desk) -> list[str]:
+    """The legs that stand once the fills of what left before a kill have come."""
+    before: list[str] | None = None
+    while True:
+        pairs = made.operator.call("status")["open_pairs"]
+        legs = [leg for pair in pairs for leg in pair["legs"]]
+        if legs == before:
+            return legs
+        before = legs
+        time.sleep(0.5)
+
+
 def check_stop_while_killed(made: Desk) -> None:
     """Nothing is sent, not even to stop flat, and what stands is named."""
     made.wait(lambda: len(made.operator.call("status")["open_pairs"]) > 0, "no pair")
     made.operator.call("kill", why="a test")
-    standing = [leg for pair in made.operator.call("status")["open_pairs"] for leg in pair["legs"]]
+    standing = settled_legs(made)
     before = made.segment.counters()["gateway"]
     code = made.trader.stop()
     after = made.segment.counters()["gateway"]

@@ -4,7 +4,8 @@
  *
  * One writer fills the page that is not the newest, then names it the newest; each page is a
  * seqlock (seqlock.h), so a reader that is overtaken twice within one copy finds it out and looks
- * again. What it copied counts only if its page is still the newest: no reader ever goes back. A writer that is killed within a page leaves the newest one whole.
+ * again. What it copied counts only if its page is still the newest: no reader ever goes back. A
+ * writer that is killed within a page leaves the newest one whole.
  * Threads: one writer, the owner's main thread, a few times a second; readers anywhere. No hot
  * thread touches it. What the bytes say is no matter of this header.
  */
