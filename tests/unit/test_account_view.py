@@ -107,7 +107,7 @@ def test_any_order_and_repetition_of_pushes_ends_in_the_same_account(
 
 
 def test_a_difference_is_told_once_both_are_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account_view, "SETTLE_S", 0.03)
+    monkeypatch.setattr(account_view, "SETTLE_S", 0.5)
 
     async def work() -> None:
         told: list[str] = []
@@ -119,18 +119,18 @@ def test_a_difference_is_told_once_both_are_quiet(monkeypatch: pytest.MonkeyPatc
         view.filled(fill(5, symbol="XRPUSDT"))
         assert view.differs(NAMES[0])
         view.told(position(5, 1))
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(1.0)
         assert told == [], "the position came in time"
         view.told(position(7, 2))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         view.told(position(8, 3))
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.05)
         assert told == [], "something moved meanwhile"
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(1.0)
         assert told == [NAMES[0]]
         assert view.holds(NAMES[0]) == (CONTRACT * 8, CONTRACT * 5)
         view.filled(fill(3))
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(1.0)
         assert told == [NAMES[0]]
 
     run(work)
