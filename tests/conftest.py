@@ -7,9 +7,11 @@ so that the next run begins with what is left. When all have passed, the memory 
 import hashlib
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from stalls import Stalls
 
 from arbitrage import secret
 
@@ -87,6 +89,13 @@ def pytest_configure(config: pytest.Config) -> None:
     seconds = config.getoption("--budget")
     if seconds is not None:
         config.pluginmanager.register(Budget(config, seconds), "arbitrage-budget")
+
+
+@pytest.fixture
+def stalls(request: pytest.FixtureRequest) -> Iterator[Stalls]:
+    """What the machine takes away meanwhile; in a long run it is left to us, and nothing is."""
+    with Stalls(bare=request.node.get_closest_marker("long") is not None) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,5 @@
 """Waiting in tests on a machine that stalls: what a stall takes away is not counted."""
 
-import threading
 import time
 
 LIMIT_S = 60.0
@@ -24,39 +23,3 @@ class Patience:
         self._left_s -= min(now_s - self._looked_s, TURN_S)
         self._looked_s = now_s
         return self._left_s < 0
-
-
-class Stalls:
-    """What this machine took away meanwhile: to be added to a bound that holds while it runs.
-
-    A thread that sleeps for 10 ms at a time sees how late it is woken. A machine that stands still,
-    or has far more to do than it has cores, is late by that for everybody.
-    """
-
-    SLEEP_S = 0.01
-    LATE_S = 0.05
-
-    def __init__(self) -> None:
-        self.total_s = 0.0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> "Stalls":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-    def stop(self) -> None:
-        """Look no more; the total stays."""
-        self._ended.set()
-        self._thread.join(LIMIT_S)
-
-    def _run(self) -> None:
-        before_s = time.monotonic()
-        while not self._ended.wait(self.SLEEP_S):
-            now_s = time.monotonic()
-            late_s = now_s - before_s - self.SLEEP_S
-            self.total_s += late_s if late_s > self.LATE_S else 0.0
-            before_s = now_s

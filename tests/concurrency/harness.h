@@ -97,6 +97,18 @@ static inline void harness_disturb(uint64_t *state)
             arb_cpu_relax();
 }
 
+/* A wait that mutants put where one would have to be interrupted: none, some or a turn of others. */
+static inline void harness_dawdle(void)
+{
+    static __thread uint64_t state = 0x9E3779B97F4A7C15ull;
+    uint64_t dice = harness_random(&state) >> 56;
+    if (dice % 16 == 0)
+        sched_yield();
+    else
+        for (uint32_t spin = 0; spin < dice; spin++)
+            arb_cpu_relax();
+}
+
 /* Record number `index` as words: every word depends on it, so a mixture of two records shows. */
 static inline void harness_fill(uint64_t *words, uint32_t count, uint64_t index)
 {

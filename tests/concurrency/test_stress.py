@@ -65,6 +65,19 @@ NO_RECHECK = (
         "(void)version; return (begun & 1) == 0;",
     ),
 )
+# Nanoseconds that decide whether a reader of the board may go back, made long: the reader waits
+# between which page it was told and the page, the writer between the page and telling of it.
+SLOW_BOARD = (
+    (
+        "        uint64_t begun = arb_seqlock_read_begin(&page->version);",
+        "        harness_dawdle();\n"
+        "        uint64_t begun = arb_seqlock_read_begin(&page->version);",
+    ),
+    (
+        "    arb_store_release(&board->newest, place);",
+        "    harness_dawdle();\n    arb_store_release(&board->newest, place);",
+    ),
+)
 LATE_SEQUENCE = (
     ("arb_store_relaxed(version, arb_load_relaxed(version) + 1);", "(void)version;"),
     (
@@ -105,6 +118,19 @@ MUTANTS = [
                 "    arb_store_release(&page->version, arb_load_relaxed(&page->version) + 2);",
             ),
         ),
+    ),
+    Mutant(
+        "board-no-second-look-at-newest",
+        "board",
+        "board.h",
+        (
+            *SLOW_BOARD,
+            (
+                "            && arb_load_acquire(&board->newest) == place)",
+                "            && place == place)",
+            ),
+        ),
+        flags=("-Wno-tautological-compare",),
     ),
     Mutant("lane-no-recheck", "lane", "seqlock.h", NO_RECHECK),
     Mutant("lane-late-sequence", "lane", "seqlock.h", LATE_SEQUENCE),
@@ -198,6 +224,13 @@ NO_FENCE = Mutant(
 def test_real_headers_show_only_acceptable_outcomes(name: str, tmp_path: Path) -> None:
     binary = compile_harness(name, tmp_path / name)
     code, output = run(binary, QUICK_OPERATIONS.get(name, 400_000))
+    assert code == 0, output
+
+
+def test_the_slow_board_shows_only_acceptable_outcomes(tmp_path: Path) -> None:
+    """What makes a wrong board fail is no fault by itself."""
+    binary = compile_mutant(Mutant("board-slow", "board", "board.h", SLOW_BOARD), tmp_path)
+    code, output = run(binary, 40_000)
     assert code == 0, output
 
 

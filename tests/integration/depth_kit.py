@@ -65,6 +65,10 @@ def books(
     return written({"arg": arg, "action": "snapshot" if prev == -1 else "update", "data": [book]})
 
 
+HEARD_EVERY_MS = 200
+PONGS = (b'{"op":"pong"}', b"pong")
+
+
 class Rig:
     """One row of a venue with a book, its detector run after each frame."""
 
@@ -78,7 +82,14 @@ class Rig:
         self.lane.hold_book(self.row, channel or ("orderbook.50", "books")[venue])
         self.now_ns = time.monotonic_ns()
 
-    def send(self, frame: bytes, line: int = 0, later_ms: float = 1.0) -> int:
+    def send(
+        self, frame: bytes, line: int = 0, later_ms: float = 1.0, *, after_silence: bool = False
+    ) -> int:
+        """Send a frame some time after the last; meanwhile the venue is heard, unless silent."""
+        while later_ms > HEARD_EVERY_MS and not after_silence:
+            self.now_ns += HEARD_EVERY_MS * 1_000_000
+            later_ms -= HEARD_EVERY_MS
+            self.lane.on_frame(self.venue, PONGS[self.venue], self.now_ns, line)
         self.now_ns += int(later_ms * 1e6)
         return self.lane.on_frame(self.venue, frame, self.now_ns, line)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -13,8 +14,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from patience import Patience
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from stalls import Stalls
 
 from arbitrage.board import Board, IncidentLine, PairLine, RejectLine
 from arbitrage.cold.metrics import Snapshot, exposition
@@ -24,6 +27,7 @@ __all__ = [
     "SPECIFIED",
     "Monitor",
     "check_board",
+    "check_death_is_told",
     "check_stage",
     "everything",
     "labels_of",
@@ -50,14 +54,16 @@ SPECIFIED = [
     "cpu_context_switches_total",
 ]
 NAME = re.compile(r"[a-z][a-z0-9_]*")
+DEATH_TOLD_S = 2.0
 HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
 
 
 class Monitor:
     """A running monitor."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, pid: int) -> None:
         self.root = root
+        self.pid = pid
 
     def get(self, path: str, **headers: str) -> tuple[int, str]:
         """Ask with GET; return status and text."""
@@ -95,7 +101,7 @@ def monitor(*names: str) -> Iterator[Monitor]:
                 said.append(line)
                 found = re.search(r"serving (http://127\.0\.0\.1:\d+)/", line)
                 if found:
-                    yield Monitor(found[1])
+                    yield Monitor(found[1], child.pid)
                     break
             else:
                 raise AssertionError(f"the monitor did not start: {said}")
@@ -195,6 +201,24 @@ def check_stage(found: dict[str, Metric], segment: Segment, stage: str) -> None:
             bound_s = float(sample.labels["le"])
             within = sum(count for floor, count in histogram.buckets() if floor / 1e9 <= bound_s)
             assert sample.value == within, sample
+
+
+def check_death_is_told(watching: Monitor, pid: int, stalls: Stalls) -> None:
+    """Kill a trader: its health is a 503 with the reason in time, by the monitor's own stamp."""
+    stalls.watch(watching.pid)
+    status, body = watching.health()
+    assert (status, body["status"]) == (200, "healthy"), body
+    killed_ns, patience = time.time_ns(), Patience()
+    os.kill(pid, signal.SIGKILL)
+    while status == 200:
+        status, body = watching.health()
+        assert not patience.is_over()
+        time.sleep(0.02)
+    assert (status, body["status"]) == (503, "down")
+    assert "has ended" in body["reasons"][0] or "no trader named" in body["reasons"][0]
+    took_ns = body["since_wall_ns"] - killed_ns
+    lost_ns = stalls.lost_wall_ns(killed_ns, body["since_wall_ns"])
+    assert took_ns - lost_ns < DEATH_TOLD_S * 1e9, f"{took_ns} ns, {lost_ns} lost"
 
 
 def switches(tid: int) -> int:

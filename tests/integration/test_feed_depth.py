@@ -118,6 +118,25 @@ def test_a_book_that_never_comes_is_asked_for_again(rig: Rig) -> None:
     assert rig.view.state == GAP
 
 
+@pytest.mark.parametrize("quiet_ms", [300, 1500, 60_000])
+def test_a_standstill_of_the_venue_or_of_us_gives_no_book_up(rig: Rig, quiet_ms: int) -> None:
+    """What would have ended the doubt could not be heard either: it comes a little later."""
+    opened(rig)
+    rig.send(l1(rig.venue, 99.9, 100.1, 11))
+    rig.send(l1(rig.venue, 99.9, 100.1, 12), later_ms=100)
+    rig.send(l1(rig.venue, 99.8, 100.1, 13), later_ms=quiet_ms, after_silence=True)
+    assert rig.view.state == LIVE
+    rig.send(rig.update([(100.0, 0), (99.9, 0)], [], 13, 10, 101))
+    assert (rig.view.state, rig.depth.seq, rig.counted["depth_gaps"]) == (LIVE, 13, 0)
+    rig.send(l1(rig.venue, 99.7, 100.1, 14))
+    for number in range(3):
+        rig.send(l1(rig.venue, 99.7, 100.1, 15 + number), later_ms=900, after_silence=True)
+        assert rig.view.state == LIVE, "a little of each silence counts"
+    rig.send(l1(rig.venue, 99.7, 100.1, 20), later_ms=900, after_silence=True)
+    rig.send(l1(rig.venue, 99.7, 100.1, 21), later_ms=900, after_silence=True)
+    assert rig.view.state == GAP, "a venue that is heard seldom is not believed for good"
+
+
 def test_a_book_that_is_silent_while_l1_moves_away_is_asked_for_again(rig: Rig) -> None:
     opened(rig)
     for seq in range(11, 21, 2):  # a moment away and back: the book has nothing to say

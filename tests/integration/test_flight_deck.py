@@ -14,6 +14,7 @@ from monitor_kit import (
     SPECIFIED,
     Monitor,
     check_board,
+    check_death_is_told,
     check_stage,
     everything,
     labels_of,
@@ -23,9 +24,10 @@ from monitor_kit import (
     switches,
     value_of,
 )
-from patience import Patience, Stalls
+from patience import Patience
 from prometheus_client import Metric
 from promql_kit import asked, mentioned
+from stalls import Stalls
 from trader_kit import SYMBOLS, VENUES, Trader, trader, venues
 
 import arbitrage
@@ -367,23 +369,27 @@ def test_a_second_monitor_and_three_readers_look_at_once(
 
 
 def test_a_killed_trader_is_unhealthy_within_two_seconds(
-    running: Trader, segment: Segment, watched: Monitor
+    running: Trader, segment: Segment, watched: Monitor, stalls: Stalls
 ) -> None:
     """The last test of this trader: kill -9."""
-    status, body = watched.health()
-    assert (status, body["status"]) == (200, "healthy"), body
-    with Stalls() as stalls:
-        killed_ns, patience = time.time_ns(), Patience()
-        os.kill(segment.pid, signal.SIGKILL)
-        while status == 200:
-            status, body = watched.health()
-            assert not patience.is_over()
-            time.sleep(0.02)
-    assert (status, body["status"]) == (503, "down")
-    assert "has ended" in body["reasons"][0] or "no trader named" in body["reasons"][0]
-    # told by the monitor itself; a machine that stands still is no fault of it
-    assert body["since_wall_ns"] - killed_ns < (2.0 + stalls.total_s) * 1e9
+    check_death_is_told(watched, segment.pid, stalls)
     assert value_of(watched.scrape(), "up_trader") == 0
     gone = DeckReader(running.name, arbitrage.attach).look()
     assert not gone.alive
     assert gone.pairs == []
+
+
+@pytest.mark.long
+def test_every_killed_trader_is_unhealthy_within_two_seconds(
+    tmp_path: Path, stalls: Stalls
+) -> None:
+    """No stall is allowed for: the machine is left to it."""
+    with venues(tmp_path) as sims:
+        for _ in range(20):
+            with (
+                trader(tmp_path, sims.environment(), ARB_MODE="paper") as child,
+                monitor(child.name) as watching,
+            ):
+                pid = child.attach().pid
+                until(watching.health, lambda told: told[0] == 200, child)
+                check_death_is_told(watching, pid, stalls)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from kill_kit import FAST_SIM, WAYS, Desk, desk, run_trader
 from patience import LIMIT_S
+from stalls import Stalls
 from trader_kit import venues
 
 from arbitrage.core.risk import KILLS
@@ -26,14 +27,17 @@ def end_flat(made: Desk) -> None:
         assert not facts.positions
 
 
-def test_every_way_stops_orders_cancels_and_can_be_taken_back(tmp_path: Path) -> None:
+def test_every_way_stops_orders_cancels_and_can_be_taken_back(
+    tmp_path: Path, stalls: Stalls
+) -> None:
     with desk(tmp_path, SYMBOLS) as made:
+        stalls.watch(*made.pids)
         made.wait_orders(4)
         for number in range(TRIPS):
             for way in WAYS:
                 made.kill_and_go_on(way, with_resting=number % 8 == 0)
         made.take_arrivals()
-        made.told.check()
+        made.told.check(stalls)
         print(made.told.line)
         assert len(made.told.trips) == TRIPS * len(WAYS)
         assert sum(trip.orders_before > 0 for trip in made.told.trips) > len(made.told.trips) / 4
@@ -45,13 +49,16 @@ def test_every_way_stops_orders_cancels_and_can_be_taken_back(tmp_path: Path) ->
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("block", range(LONG_BLOCKS))
-def test_a_thousand_trips_of_each_way(tmp_path: Path, way: str, block: int) -> None:
+def test_a_thousand_trips_of_each_way(
+    tmp_path: Path, stalls: Stalls, way: str, block: int
+) -> None:
     with desk(tmp_path, MANY) as made:
+        stalls.watch(*made.pids)
         made.wait_orders(4)
         for number in range(LONG_TRIPS):
             made.kill_and_go_on(way, with_resting=number % 10 == block)
         made.take_arrivals()
-        made.told.check()
+        made.told.check(stalls)
         print(f"{way}: {made.told.line}")
         assert len(made.told.trips) == LONG_TRIPS
         assert made.segment.counters()["strategy"]["illegal_moves"] == 0

@@ -7,7 +7,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from lone_legs import check_lone_legs
 from patience import LIMIT_S, Patience
+from stalls import Stalls
 from trader_kit import VENUES, Venues, trader, venues
 
 MAX_NAKED_MS = 1000
@@ -39,16 +41,18 @@ def coins(sims: Venues) -> tuple[Decimal, Decimal]:
 @pytest.mark.parametrize("venue", VENUES)
 @pytest.mark.parametrize(("how", "lots"), [("liquidation", 0), ("adl", 4)])
 def test_a_leg_that_the_venue_takes_is_followed_by_the_other(
-    tmp_path: Path, venue: str, how: str, lots: int
+    tmp_path: Path, stalls: Stalls, venue: str, how: str, lots: int
 ) -> None:
     with venues(tmp_path, symbols="BTCUSDT", extra=["--admin"]) as sims:
         before = sims.equity()
         with trader(tmp_path, sims.environment(), **HOLD) as running:
+            stalls.watch(running.child.pid, *sims.pids)
             segment = running.attach()
             running.wait_opened_pairs(segment, 1)
             held = coins(sims)
             assert held[0] == -held[1] != 0
             qty = f"{lots * LOT[venue]}" if lots else ""
+            taken_ns = time.monotonic_ns()
             taken = Decimal(take(sims, venue, how=how, qty=qty))
             assert taken > 0
             patience = Patience()
@@ -62,6 +66,11 @@ def test_a_leg_that_the_venue_takes_is_followed_by_the_other(
             log = running.log()
         assert coins(sims) == (0, 0)
         after = sims.equity()
+    # by the trader's own stamps: what stood alone, and all of it from the venue's deed on
+    journal = sorted((tmp_path / "state").glob("orders-*.journal"))
+    last = check_lone_legs(journal, stalls, MAX_NAKED_MS)[-1]
+    took_ns = last.to_mono_ns - taken_ns - stalls.lost_ns(taken_ns, last.to_mono_ns)
+    assert 0 < took_ns < 3e6 * MAX_NAKED_MS
     assert counters["illegal_moves"] == 0
     assert counters["unknown_executions"] == 0
     assert after - before == sum(Decimal(text) for text in report["ledger"].values())

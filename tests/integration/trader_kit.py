@@ -53,6 +53,11 @@ class Venues:
         self.ready = ready
         self._children = children
 
+    @property
+    def pids(self) -> list[int]:
+        """Both processes."""
+        return [child.pid for child in self._children.values()]
+
     def kill(self, venue: str) -> None:
         """End a venue as a power cut would."""
         self._children[venue].signal(signal.SIGKILL)

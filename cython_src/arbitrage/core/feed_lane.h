@@ -34,6 +34,7 @@ typedef struct arb_feed {
     arb_parker_t *detector;         /* NULL: the detector runs inside the callback */
     uint32_t row_count;
     uint32_t symbol_capacity;
+    int64_t heard_mono_ns[ARB_VENUES_MAX]; /* the last frame of a venue, of any line and kind */
 } arb_feed_t;
 
 static inline arb_frame_status_t arb_parse_frame(uint32_t venue, const char *frame, size_t bytes,
@@ -219,6 +220,18 @@ static inline arb_frame_status_t arb_feed_take_depth(arb_feed_t *feed, uint32_t 
     return ARB_FRAME_QUOTE;
 }
 
+/* A frame of the venue came: was it silent, or were we standing still? */
+static inline void arb_feed_hear(arb_feed_t *feed, uint32_t venue, int64_t recv_mono_ns)
+{
+    int64_t silent_ns = recv_mono_ns - feed->heard_mono_ns[venue];
+    feed->heard_mono_ns[venue] = recv_mono_ns;
+    if (ARB_LIKELY(silent_ns <= ARB_QUIET_NS))
+        return;
+    uint32_t first = venue * feed->symbol_capacity;
+    for (uint32_t row = first; row < first + feed->symbol_capacity; row++)
+        arb_feed_row_bear(&feed->rows[row], silent_ns - ARB_QUIET_NS);
+}
+
 /* Take one frame of a line. Returns what it was; CONTROL and OTHER_TOPIC ones are the caller's slow
  * path. */
 static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t venue, uint32_t line,
@@ -230,6 +243,7 @@ static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t ve
     arb_frame_status_t status;
     arb_count(&counters->frames, 1);
     arb_count(&counters->bytes, bytes);
+    arb_feed_hear(feed, venue, recv_mono_ns);
     if (ARB_UNLIKELY(arb_tap_enabled(feed->tap)))
         arb_tap_write(feed->tap, recv_mono_ns, (uint16_t)venue, (uint16_t)line, frame,
                       (uint32_t)bytes);

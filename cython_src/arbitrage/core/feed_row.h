@@ -16,7 +16,8 @@
  *
  * Doubt. A book that does not come, does not go on while a line has lost something of it, or stays
  * silent while L1 has left its best price, is in doubt; after ARB_DOUBT_NS the row is given up:
- * GAP. With one line every rule is the venue's own (top_of_book.h, bybit_depth.h, okx_depth.h).
+ * GAP. Of a silence of the whole venue, or of our own standstill, ARB_QUIET_NS count: what would
+ * have ended the doubt could not be heard either. With one line every rule is the venue's own (top_of_book.h, bybit_depth.h, okx_depth.h).
  *
  * Threads: one owner. Memory: the book is given by the owner; nothing allocates.
  */
@@ -29,6 +30,7 @@
 #include "top_of_book.h"
 
 #define ARB_DOUBT_NS 1000000000LL
+#define ARB_QUIET_NS 250000000LL
 
 typedef struct arb_feed_row {
     arb_top_t top;           /* as L1 last said */
@@ -138,6 +140,13 @@ static inline bool arb_lasts(int64_t *since_mono_ns, int64_t recv_mono_ns)
         return false;
     *since_mono_ns = recv_mono_ns;
     return true;
+}
+
+/* So much of the time that passed is not to count for what is in doubt. */
+static inline void arb_feed_row_bear(arb_feed_row_t *row, int64_t silent_ns)
+{
+    row->doubt_mono_ns += row->doubt_mono_ns != 0 ? silent_ns : 0;
+    row->lag_mono_ns += row->lag_mono_ns != 0 ? silent_ns : 0;
 }
 
 static inline bool arb_feed_row_doubt(arb_feed_row_t *row, int64_t recv_mono_ns)
