@@ -47,7 +47,7 @@ class Stalls:
     def __init__(self, *, bare: bool = False) -> None:
         self.bare = bare
         self._lost: list[tuple[int, int]] = []
-        self._told = tempfile.TemporaryFile("a+b")  # the witness appends wherever we read
+        self._told = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - it appends where we read
         self._witness: subprocess.Popen[bytes] | None = None
         if not bare:
             self._witness = subprocess.Popen(

@@ -97,7 +97,7 @@ static inline void harness_disturb(uint64_t *state)
             arb_cpu_relax();
 }
 
-/* A wait that mutants put where one would have to be interrupted: none, some or a turn of others. */
+/* A wait that mutants put where a thread would have to be interrupted, of no or some length. */
 static inline void harness_dawdle(void)
 {
     static __thread uint64_t state = 0x9E3779B97F4A7C15ull;

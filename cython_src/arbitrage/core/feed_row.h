@@ -17,7 +17,8 @@
  * Doubt. A book that does not come, does not go on while a line has lost something of it, or stays
  * silent while L1 has left its best price, is in doubt; after ARB_DOUBT_NS the row is given up:
  * GAP. Of a silence of the whole venue, or of our own standstill, ARB_QUIET_NS count: what would
- * have ended the doubt could not be heard either. With one line every rule is the venue's own (top_of_book.h, bybit_depth.h, okx_depth.h).
+ * have ended the doubt could not be heard either. With one line every rule is the venue's own
+ * (top_of_book.h, bybit_depth.h, okx_depth.h).
  *
  * Threads: one owner. Memory: the book is given by the owner; nothing allocates.
  */
