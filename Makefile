@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench check build clean
+.PHONY: help demo test test-long bench bench-keep bench-compare flamegraph cachegrind check build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -14,7 +14,7 @@ ARGS ?=
 SOURCES := $(wildcard cython_src/arbitrage/core/*)
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP) ## two simulated venues and the trader, 20 seconds, with a report (ARGS="--seconds 60")
 	$(BIN)/arb demo $(ARGS)
@@ -27,6 +27,21 @@ test-long: $(STAMP) ## stress, fuzz and model checking, resumable (BUDGET=second
 
 bench: $(STAMP) ## the measurements of the documentation, beside their floors
 	$(BIN)/arb bench $(ARGS)
+
+# pytest-benchmark over the same questions: five short runs of each, kept in .benchmarks
+KEEPING := $(BIN)/python -m pytest benchmarks -q -p no:xdist --benchmark-columns=median,iqr,min,max,rounds
+
+bench-keep: $(STAMP) ## five runs of each timed row, kept for a comparison (ARGS="-k spread")
+	$(KEEPING) --benchmark-autosave $(ARGS)
+
+bench-compare: $(STAMP) ## the same beside those kept last (ARGS="--benchmark-compare-fail=median:20%")
+	$(KEEPING) --benchmark-compare $(ARGS)
+
+flamegraph: $(STAMP) ## where a running trader spends its time, as an SVG
+	$(BIN)/python -m benchmarks.flamegraph $(ARGS)
+
+cachegrind: $(STAMP) ## first-level cache misses of parser, lane and detector (needs valgrind)
+	$(BIN)/python -m benchmarks.cachegrind $(ARGS)
 
 # cython-lint calls pycodestyle by its bare name: .venv/bin has to be on PATH.
 check: $(STAMP) ## style, types, stubs and the house rules

@@ -1,49 +1,29 @@
 """``python -m benchmarks``: ask every question, print the answers, keep them."""
 
 import argparse
-import json
 import os
 import platform
 import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from arbitrage.core.threads import available_cores
 from arbitrage.errors import ArbitrageError, ConfigError, run_guarded
-from benchmarks import (
-    book,
-    feed_lane,
-    frame_to_opportunity,
-    journal,
-    parse_frames,
-    replay_frames,
-    replay_records,
-    risk_gate,
-    spread,
-    spsc_ring,
-    symbol_lookup,
-)
-from benchmarks.harness import Question, Row, Setup, ask
+from benchmarks.catalog import QUESTIONS, chosen
+from benchmarks.harness import Question, Row, Setup, ask, medians
+from benchmarks.report import Bar, keep, show, write_json, write_readme
 
-MODULES = (
-    parse_frames,
-    book,
-    feed_lane,
-    spread,
-    spsc_ring,
-    symbol_lookup,
-    risk_gate,
-    journal,
-    frame_to_opportunity,
-    replay_frames,
-    replay_records,
-)
-QUESTIONS: tuple[Question, ...] = tuple(item for part in MODULES for item in part.QUESTIONS)
+ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
 SECONDS, QUICK_SECONDS = 5.0, 0.5
+LEAST_SECONDS = 0.1
+# A run ends within 8 minutes, a quick one within one: what is promised, less a reserve.
+LIMIT_S, QUICK_LIMIT_S = 450.0, 50.0
+AROUND_S = 1.0  # what a question takes beside its rounds, until the run itself tells
 FEW_CORES = 2  # then the questions between threads compete with the system for their cores
+RUNS_MAX = 99
 
 
 def host() -> dict[str, Any]:
@@ -54,9 +34,8 @@ def host() -> dict[str, Any]:
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break
-    root = Path(__file__).parents[1]
     commit = subprocess.run(
-        ["git", "describe", "--always", "--dirty"], cwd=root, capture_output=True, text=True
+        ["git", "describe", "--always", "--dirty"], cwd=ROOT, capture_output=True, text=True
     )
     return {
         "host": True,
@@ -73,20 +52,27 @@ def host() -> dict[str, Any]:
 
 def arguments(words: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="arb bench", description=__doc__)
-    parser.add_argument("--only", action="append", default=[], metavar="NAME", help="one question")
-    parser.add_argument("--quick", action="store_true", help="half a second a question")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="NAME",
+        help="a row, or all that begin so; may be repeated",
+    )  # fmt: skip
+    parser.add_argument("--quick", action="store_true", help="all of it in less than a minute")
     parser.add_argument("--seconds", type=float, help=f"a question's time (default {SECONDS:g})")
+    parser.add_argument("--runs", type=int, default=1, help="show medians of so many runs")
     parser.add_argument("--cores", metavar="LIST", help="cores to use, the first choice first")
-    parser.add_argument("--json", metavar="FILE", help="rows as JSON lines, to a file or -")
+    parser.add_argument("--json", metavar="FILE", help="one array of rows, to a file or -")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that keeps the rows")
     parser.add_argument("--list", action="store_true", help="name the questions and exit")
+    parser.add_argument(
+        "--write-readme", action="store_true", help="put the table of this run into README.md"
+    )
     found = parser.parse_args(words)
-    names = [question.name for question in QUESTIONS]
-    unknown = sorted(set(found.only) - set(names))
-    if unknown:
-        raise ConfigError(f"--only was {unknown[0]!r}; accepted values are {', '.join(names)}")
     if found.seconds is not None and not 0 < found.seconds <= 3600:
         raise ConfigError(f"--seconds was {found.seconds:g}; accepted are values up to 3600")
+    if not 1 <= found.runs <= RUNS_MAX:
+        raise ConfigError(f"--runs was {found.runs}; accepted are 1 to {RUNS_MAX}")
+    if found.write_readme and found.only:
+        raise ConfigError("--write-readme writes the whole table; leave --only out")
     return found
 
 
@@ -105,44 +91,93 @@ def chosen_cores(text: str | None) -> tuple[int, ...]:
     return wanted
 
 
-def number(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+class Budget:
+    """Time for one run: each question gets the same, less when there are many; noise its repeats.
+
+    With `seconds` each question gets exactly that, and every noisy one is repeated.
+    """
+
+    def __init__(self, questions: list[Question], *, quick: bool, seconds: float | None) -> None:
+        self._exact_s = seconds
+        self._each_s = QUICK_SECONDS if quick else SECONDS
+        self._limit_s = QUICK_LIMIT_S if quick else LIMIT_S
+        self._left = list(questions)
+        self._began_s = time.monotonic()
+        self._around_s = [AROUND_S]
+        self._question_began_s = self._given_s = 0.0
+
+    def begin(self) -> float:
+        """Return the seconds of the next question."""
+        self._question_began_s = time.monotonic()
+        if self._exact_s is not None:
+            self._given_s = self._exact_s
+        else:
+            fixed = sum(one.least_s for one in self._left)
+            around = len(self._left) * sum(self._around_s) / len(self._around_s)
+            spare = self._limit_s - (self._question_began_s - self._began_s) - fixed - around
+            share = spare / max(1, sum(not one.least_s for one in self._left))
+            self._given_s = max(LEAST_SECONDS, min(self._each_s, share))
+        return self._given_s
+
+    def end(self) -> None:
+        """A question was answered."""
+        done = self._left.pop(0)
+        if not done.least_s:
+            took_s = time.monotonic() - self._question_began_s
+            self._around_s.append(max(0.0, took_s - self._given_s))
+
+    def may_repeat(self) -> bool:
+        """Whether there is time to ask the present question once more."""
+        if self._exact_s is not None:
+            return True
+        now_s = time.monotonic()
+        again_s = now_s - self._question_began_s
+        rest = self._left[1:]
+        around_s = sum(self._around_s) / len(self._around_s)
+        rest_s = sum(one.least_s or self._each_s + around_s for one in rest)
+        return now_s - self._began_s + again_s + rest_s < self._limit_s
 
 
-def show(row: Row) -> str:
-    """Write one row for a person, over a few lines."""
-    verdict = "" if row.holds is None else "  holds" if row.holds else "  DOES NOT HOLD"
-    lines = [
-        f"{row.name:<30} p50 {number(row.p50):>9}   p99 {number(row.p99):>9}   "
-        f"p99.9 {number(row.p999):>9}  {row.unit}" + (f"   [{row.bar}{verdict}]" if row.bar else "")
-    ]
-    if row.floor:
-        lines.append(
-            f"    floor {number(row.floor_p50)} / {number(row.floor_p99)}: {row.floor}; "
-            f"we take {number(row.ratio_to_floor)} times that"
+def meaningless(question: Question, cores: tuple[int, ...]) -> str | None:
+    """Return why a question cannot be answered on these cores."""
+    if len(cores) < question.cores or (question.cores > 1 and len(cores) <= FEW_CORES):
+        return (
+            f"{question.name}: meaningless here: it spins on {question.cores} cores and "
+            f"{len(cores)} can be used"
         )
-    if row.peer:
-        lines.append(
-            f"    peer {number(row.peer_p50)}: {row.peer}; "
-            f"we are {number(row.ratio_to_peer)} times as fast"
-        )
-    for name, value in row.more.items():
-        lines.append(f"    {name} {value if isinstance(value, list) else number(value)}")
-    weather = row.weather
-    if weather is not None:
-        steal = "unknown" if weather.steal_pct is None else f"{weather.steal_pct:.2f} %"
-        hiccups = (
-            f"hiccups on {weather.meter}: p99.99 {number(weather.hiccup_p9999_ns)} ns, "
-            f"max {number((weather.hiccup_max_ns or 0) / 1000)} us, "
-            f"{number(weather.hiccup_lost_pct)} % of the time lost"
-            if weather.hiccup_max_ns is not None
-            else weather.meter
-        )
-        lines.append(f"    steal {steal}; {hiccups}; preempted {weather.switches} times")
-    lines.append(f"    {row.note}; n {row.n:,}")
-    return "\n".join(lines)
+    return None
+
+
+def one_run(
+    asked: list[tuple[Question, frozenset[str] | None]],
+    cores: tuple[int, ...],
+    options: argparse.Namespace,
+    tell: Callable[[Bar, Row], None],
+) -> list[Row]:
+    """Ask every question once; noisy ones again while there is time."""
+    rows: list[Row] = []
+    able = []
+    with Bar(len(asked)) as bar:
+        for question, wanted in asked:
+            if reason := meaningless(question, cores):
+                bar.print(reason, to_stderr=True)
+            else:
+                able.append((question, wanted))
+        budget = Budget([one for one, _ in able], quick=options.quick, seconds=options.seconds)
+        for place, (question, wanted) in enumerate(able):
+            bar.begin(question.name, place, len(able))
+            setup = Setup(cores, budget.begin(), bar.say)
+            try:
+                answer = ask(question, setup, budget.may_repeat)
+            except ArbitrageError as error:
+                bar.print(f"{question.name}: not measured: {error}", to_stderr=True)
+                answer = []
+            budget.end()
+            for row in answer:
+                if wanted is None or row.name in wanted:
+                    rows.append(row)
+                    tell(bar, row)
+    return rows
 
 
 def run(words: list[str] | None = None) -> int:
@@ -152,58 +187,25 @@ def run(words: list[str] | None = None) -> int:
         for question in QUESTIONS:
             print(f"{question.name:<30} {question.about}")
         return 0
-    seconds = options.seconds or (QUICK_SECONDS if options.quick else SECONDS)
-    cores = chosen_cores(options.cores)
-    asked = [item for item in QUESTIONS if not options.only or item.name in options.only]
-    header = host()
-    rows: list[dict[str, Any]] = [header]
-    to_stdout = options.json == "-"
-    for place, question in enumerate(asked, 1):
-        title = f"[{place}/{len(asked)}] {question.name}"
-        if len(cores) < question.cores or (question.cores > 1 and len(cores) <= FEW_CORES):
-            print(
-                f"{question.name}: meaningless here: it spins on {question.cores} cores and "
-                f"{len(cores)} can be used",
-                file=sys.stderr,
-            )
-            continue
-        say = _progress(title)
-        say("begins")
-        row = ask(question, Setup(cores, seconds, say))
-        _progress("")("")
-        rows.append(row.as_json())
-        if not to_stdout:
-            print(show(row), end="\n\n", flush=True)
-    keep(rows, options.results, options.json)
-    return 0
+    asked = chosen(options.only)
+    cores, header = chosen_cores(options.cores), host()
+    at_once = options.runs == 1 and options.json != "-"
 
+    def tell(bar: Bar, row: Row) -> None:
+        if at_once:
+            bar.print(show(row) + "\n")
 
-def _progress(title: str) -> Any:
-    """Return what shows progress: a line that rewrites itself, on a terminal only."""
-
-    def say(text: str) -> None:
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r\033[K{title} {text}".rstrip(" "))
-            sys.stderr.flush()
-        elif text == "begins":
-            print(title, file=sys.stderr, flush=True)
-
-    return say
-
-
-def keep(rows: list[dict[str, Any]], folder: Path, json_target: str | None) -> None:
-    """Append the rows to the day's file, and write them where asked."""
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / f"{time.strftime('%Y-%m-%d')}.jsonl", "a") as out:
-            out.write(text)
-        if json_target == "-":
-            sys.stdout.write(text)
-        elif json_target:
-            Path(json_target).write_text(text)
-    except OSError as error:
-        raise ArbitrageError(f"results could not be written: {error}") from None
+    runs = [one_run(asked, cores, options, tell) for _ in range(options.runs)]
+    names = dict.fromkeys(row.name for rows in runs for row in rows)
+    rows = [medians(row for rows in runs for row in rows if row.name == name) for name in names]
+    keep(header, rows, options.results)
+    if options.json:
+        write_json(rows, options.json)
+    if not at_once and options.json != "-":
+        print("\n\n".join(show(row) for row in rows))
+    if options.write_readme:
+        write_readme(ROOT / "README.md", header, rows)
+    return 0 if rows else 1
 
 
 if __name__ == "__main__":

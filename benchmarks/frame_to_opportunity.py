@@ -33,29 +33,43 @@ __all__ = ["QUESTIONS"]
 RATE = 10_000
 WARM_UP = 200  # frames of each run that are not counted: the first segment page, the first branch
 RUNS = 9
+JOURNAL_RECORDS = 1 << 17  # of a strategy that trades
 DRAIN_S = 5.0
 EDGE_BPS = 21.0  # of the peer: what a round trip of both venues costs
 HOPS = {"split": 2, "fused": 1, "inline": 0}
+# p50: times the floor, or ns
+BARS = {"split": "p50 <= 2.5x", "fused": "p50 <= 2x", "inline": "p50 <= 250 ns"}
+TAIL_MAX_NS = 3000  # p99 over what the hiccup meter saw
 FRACTIONS = (0.5, 0.9, 0.99, 0.999)
 
 
 @cache
-def crossing_frames(count: int) -> list[tuple[int, bytes]]:
-    """Return (venue, frame): the venues take turns to leave the other's price and to come back."""
+def names(symbols: int) -> tuple[tuple[str, str], ...]:
+    """Return the two venues' names of so many symbols; BTC comes first."""
+    coins = ["BTC", *(f"C{number:04d}" for number in range(1, symbols))]
+    return tuple((f"{coin}USDT", f"{coin}-USDT-SWAP") for coin in coins)
+
+
+@cache
+def crossing_frames(count: int, symbols: int = 1) -> list[tuple[int, bytes]]:
+    """Return (venue, frame): the symbols take turns, and of each the venues take turns to leave the
+    other's price and to come back."""
     made: list[tuple[int, bytes]] = []
     for number in range(count):
-        venue, away = (number // 2) % 2, number % 2 == 0
+        step = number // symbols
+        venue, away = (step // 2) % 2, step % 2 == 0
         bid = 60_000.0 + number % 97 / 10 + (500.0 if away else 0.0)
         ms, seq = 1_723_161_254_000 + number, 1_000_000 + number
+        name = names(symbols)[number % symbols][venue]
         if venue == 0:
             text = (
-                f'{{"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":{ms},"data":{{"s":'
-                f'"BTCUSDT","b":[["{bid:.2f}","{900 + number % 89}.507"]],"a":[["{bid + 0.1:.2f}",'
+                f'{{"topic":"orderbook.1.{name}","type":"snapshot","ts":{ms},"data":{{"s":'
+                f'"{name}","b":[["{bid:.2f}","{900 + number % 89}.507"]],"a":[["{bid + 0.1:.2f}",'
                 f'"{900 + number % 83}.522"]],"u":{number + 2},"seq":{seq}}},"cts":{ms}}}'
             )
         else:
             text = (
-                f'{{"arg":{{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"}},"data":[{{"asks":'
+                f'{{"arg":{{"channel":"bbo-tbt","instId":"{name}"}},"data":[{{"asks":'
                 f'[["{bid + 0.1:.1f}","{90_000 + number % 83}","0","3"]],"bids":[["{bid:.1f}",'
                 f'"{90_000 + number % 89}.5","0","2"]],"ts":"{ms}","seqId":{seq}}}]}}'
             )
@@ -64,28 +78,34 @@ def crossing_frames(count: int) -> list[tuple[int, bytes]]:
 
 
 @contextmanager
-def trader_core(placement: str) -> Iterator[tuple[Segment, Stages]]:
-    """Yield a segment and stages as the trader wires them, that open no pair."""
+def trader_core(
+    placement: str, symbols: int = 1, **settings: float
+) -> Iterator[tuple[Segment, Stages]]:
+    """Yield a segment and stages as the trader wires them; without settings they open no pair."""
     name = f"bench-{os.getpid()}-{placement}"
     segment = Segment.create(
-        name, symbol_capacity=8, opportunity_capacity=1 << 16, tap_bytes=1 << 12, parking=False
-    )
+        name, symbol_capacity=max(8, symbols), opportunity_capacity=1 << 16, tap_bytes=1 << 12,
+        parking=False,
+    )  # fmt: skip
     try:
-        segment.symbols.add("BTCUSDT", {"bybit": "BTCUSDT", "okx": "BTC-USDT-SWAP"})
-        for venue, lot, mult, taker in ((0, 0.001, 1.0, 5.5), (1, 0.01, 0.01, 5.0)):
-            row = segment.store.row(venue, 0)
-            segment.store.set_instrument(
-                row, px_tick=0.1, qty_lot=lot, qty_mult=mult, min_lots=1, max_lots=10**7,
-                taker_bps=taker,
-            )  # fmt: skip
-        segment.steer(opening_off=True)
+        for index, (bybit, okx) in enumerate(names(symbols)):
+            segment.symbols.add(bybit, {"bybit": bybit, "okx": okx})
+            for venue, lot, mult, taker in ((0, 0.001, 1.0, 5.5), (1, 0.01, 0.01, 5.0)):
+                segment.store.set_instrument(
+                    segment.store.row(venue, index), px_tick=0.1, qty_lot=lot, qty_mult=mult,
+                    min_lots=1, max_lots=10**7, taker_bps=taker,
+                )  # fmt: skip
+        segment.steer(opening_off=not settings)
         detector = OpportunityDetector(segment.store, position_notional=100.0)
         with tempfile.TemporaryDirectory(prefix="arb-bench-") as folder:
-            journal = Journal.create(Path(folder) / "orders.journal", 1024, run=1)
+            records = JOURNAL_RECORDS if settings else 1024
+            journal = Journal.create(Path(folder) / "orders.journal", records, run=1)
             strategy = SpreadStrategy(
                 segment.store, segment.opportunities, segment.executions,
-                [segment.orders(0), segment.orders(1)], journal, {0: (0.001, (1, 10))},
-                clock=segment.clock, seen=segment.histogram(STAGES["seen"]),
+                [segment.orders(0), segment.orders(1)], journal,
+                {index: (0.001, (1, 10)) for index in range(symbols)}, clock=segment.clock,
+                seen=segment.histogram(STAGES["seen"]),
+                decided=segment.histogram(STAGES["decided"]), **settings,
             )  # fmt: skip
             yield segment, Stages(segment, detector, strategy, placement=placement, wait="spin")
             journal.close()
@@ -126,7 +146,7 @@ def drain(segment: Segment, taken: int) -> None:
         time.sleep(0.001)
 
 
-def assert_whole(segment: Segment, taken: int) -> None:
+def assert_whole(segment: Segment, taken: int, symbols: int) -> None:
     """Every frame became a tick and an event, and every event was seen."""
     counted, events = segment.counters(), events_of(segment)
     found = (
@@ -136,40 +156,51 @@ def assert_whole(segment: Segment, taken: int) -> None:
         counted["strategy"]["opportunities_lost"],
     )
     assert found == (taken, 0, events, 0), f"{found} of {taken} frames, {events} events"
-    # the first frames have no second leg to compare with
-    assert events >= taken - 2, f"{events} events of {taken} frames"
+    # the first frames of a symbol have no second leg to compare with
+    assert events >= taken - 2 * symbols, f"{events} events of {taken} frames"
 
 
-def run_once(placement: str, cores: tuple[int, ...], seconds: float) -> dict[str, list[int]]:
+@contextmanager
+def running(
+    segment: Segment, stages: Stages, placement: str, cores: tuple[int, ...]
+) -> Iterator[FeedLane]:
+    """Run the stages on their cores, the caller on the first; yield the feed lane."""
+    runs: dict[str, list[Callable[[int | None], None]]] = {
+        "split": [stages.run_detector, stages.run_strategy],
+        "fused": [stages.run_fused],
+        "inline": [],
+    }
+    threads = []
+    for core, run in zip(cores[1:], runs[placement], strict=False):
+
+        def body(core: int = core, run: Callable[[int | None], None] = run) -> None:
+            pin(core)
+            run(core)
+
+        threads.append(threading.Thread(target=body, daemon=True))
+        threads[-1].start()
+    lane = FeedLane(segment, 0)
+    if placement == "inline":
+        lane.attach_loop(None, stages)
+    pin(cores[0])
+    try:
+        yield lane
+    finally:
+        segment.steer(stop=True)
+        for thread in threads:
+            thread.join()
+
+
+def run_once(
+    placement: str, cores: tuple[int, ...], seconds: float, symbols: int = 1
+) -> dict[str, list[int]]:
     """Run one placement on a new segment; return percentiles of each stage."""
-    frames = crossing_frames(WARM_UP + int(RATE * seconds) + 1)
-    with trader_core(placement) as (segment, stages):
-        runs: dict[str, list[Callable[[int | None], None]]] = {
-            "split": [stages.run_detector, stages.run_strategy],
-            "fused": [stages.run_fused],
-            "inline": [],
-        }
-        threads = []
-        for core, run in zip(cores[1:], runs[placement], strict=False):
-
-            def body(core: int = core, run: Callable[[int | None], None] = run) -> None:
-                pin(core)
-                run(core)
-
-            threads.append(threading.Thread(target=body, daemon=True))
-            threads[-1].start()
-        lane = FeedLane(segment, 0)
-        if placement == "inline":
-            lane.attach_loop(None, stages)
-        pin(cores[0])
-        try:
+    frames = crossing_frames(WARM_UP + 2 * (symbols - 1) + int(RATE * seconds) + 1, symbols)
+    with trader_core(placement, symbols) as (segment, stages):
+        with running(segment, stages, placement, cores) as lane:
             taken = feed_paced(lane.on_frame, frames, seconds + 1)
             drain(segment, taken)
-        finally:
-            segment.steer(stop=True)
-            for thread in threads:
-                thread.join()
-        assert_whole(segment, taken)
+        assert_whole(segment, taken, symbols)
         return {
             stage: segment.latency.histogram(stage).percentiles(*FRACTIONS)
             for stage in ("parsed", "detected", "seen")
@@ -230,6 +261,8 @@ def measure(placement: str, setup: Setup) -> Row:
         ratio_to_floor=float(np.median(ratios)),
         ratio_to_peer=1 / float(np.median(peer)),
         n=int(RATE * setup.seconds),
+        bar=f"{BARS[placement]}, p90 <= 1.5 p50, p99 <= hiccups + 3 us",
+        judge=lambda row: holds(placement, row),
         note=f"{RATE:,} frames/s, every one opens or closes an opportunity (asserted); "
         f"cores {', '.join(map(str, cores))}; wait spin",
         more={
@@ -240,6 +273,15 @@ def measure(placement: str, setup: Setup) -> Row:
             "p99_by_run": [run["seen"][2] for run in found],
         },
     )
+
+
+def holds(placement: str, row: Row) -> bool:
+    """Return whether a row keeps its promise."""
+    ratio = row.ratio_to_floor or 0.0
+    middle = {"split": ratio <= 2.5, "fused": ratio <= 2.0, "inline": row.p50 <= 250}
+    hiccup_ns = (row.weather.hiccup_p99_ns if row.weather else None) or 0
+    tail = (row.p99 or 0.0) - hiccup_ns <= TAIL_MAX_NS
+    return middle[placement] and row.more["p90"] <= 1.5 * row.p50 and tail
 
 
 def question(placement: str) -> Question:

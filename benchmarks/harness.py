@@ -1,7 +1,8 @@
 """How a question is asked: rounds in turn, their medians, and what the machine did meanwhile."""
 
+import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -10,7 +11,19 @@ from numpy.typing import NDArray
 
 from benchmarks.noise import Noise, Weather, pin
 
-__all__ = ["BATCH", "Question", "Rounds", "Row", "Setup", "ask", "interleave", "python_batches"]
+__all__ = [
+    "BATCH",
+    "Question",
+    "Rounds",
+    "Row",
+    "Setup",
+    "ask",
+    "interleave",
+    "medians",
+    "python_batches",
+    "rates",
+    "versus",
+]
 
 BATCH = 256  # what takes under 500 ns is timed in batches of so many distinct inputs
 ROUNDS_MIN, ROUNDS_MAX = 3, 2001
@@ -40,12 +53,17 @@ class Setup:
 
 @dataclass(frozen=True)
 class Row:
-    """One answer. Rates are in a unit that says so; then p99 is the slow end, too."""
+    """One answer.
+
+    Of a rate (a unit that ends with ``/s``) p99 is the slow end, too. `ratio_to_floor` is 1 at the
+    floor and larger is worse, `ratio_to_peer` is above 1 where we are better than the peer,
+    whatever the unit.
+    """
 
     name: str
-    unit: str
+    unit: str  # "ns", "ns/frame", "frames/s"; of what is counted "MB", "%", "calls" ...
     p50: float
-    p99: float
+    p99: float | None = None
     p999: float | None = None
     floor: str | None = None
     floor_p50: float | None = None
@@ -58,22 +76,76 @@ class Row:
     note: str = ""
     bar: str | None = None  # what is promised
     holds: bool | None = None
+    judge: Callable[["Row"], bool] | None = None  # says whether it holds; asked with the weather
     weather: Weather | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_rate(self) -> bool:
+        return self.unit.endswith("/s")
+
+    @property
+    def what(self) -> str | None:
+        """What one unit is of: the frame of "ns/frame", the frames of "frames/s"."""
+        words = [word for word in self.unit.split("/") if word not in ("ns", "s", "1")]
+        return words[0] if words and "/" in self.unit else None
+
     def as_json(self) -> dict[str, Any]:
-        """Return what is written to the results."""
-        return asdict(self)
+        """Return what is written: first what every row has, then what helps to judge it."""
+        unit = "1/s" if self.is_rate else self.unit.partition("/")[0]
+        more, weather = dict(self.more), self.weather
+        found: dict[str, Any] = {"name": self.name, "unit": unit}
+        found |= {key: getattr(self, key) for key in FIGURES}
+        found |= {"p90": more.pop("p90", None), "of": self.what, "floor": self.floor}
+        found |= {"bar": self.bar, "holds": self.holds}
+        if weather is not None:
+            found |= {
+                "steal_pct": weather.steal_pct,
+                "hiccup_p99": weather.hiccup_p99_ns,
+                "noisy": weather.noisy,
+                "weather": asdict(weather),
+            }
+        plain: dict[str, Any] = _plain(found | {"more": more})
+        return plain
+
+
+FIGURES = (
+    "p50", "p99", "p999", "floor_p50", "floor_p99", "peer", "peer_p50", "ratio_to_floor",
+    "ratio_to_peer", "n", "note",
+)  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: NumPy's numbers as Python's, what is not finite as null."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @dataclass(frozen=True)
 class Question:
-    """A benchmark: its name, how many cores it cannot do without, and how it is asked."""
+    """A benchmark: its name, how many cores it cannot do without, and how it is asked.
+
+    `rows` names the rows when they are several; `least_s` is what it takes however little time it
+    is given. What counts rather than times is not `timed`: no meter spins beside it, and steal does
+    not matter.
+    """
 
     name: str
     cores: int
-    ask: Callable[[Setup], Row]
+    ask: Callable[[Setup], "Row | Sequence[Row]"]
     about: str
+    rows: tuple[str, ...] = ()
+    least_s: float = 0.0
+    timed: bool = True
+
+    @property
+    def row_names(self) -> tuple[str, ...]:
+        return self.rows or (self.name,)
 
 
 @dataclass(frozen=True)
@@ -116,6 +188,26 @@ def interleave(setup: Setup, contestants: Mapping[str, Callable[[], Samples]]) -
     return {name: Rounds(tuple(rounds)) for name, rounds in found.items()}
 
 
+def rates(rounds: Rounds) -> Rounds:
+    """Return operations a second of samples that are ns an operation."""
+    return Rounds(tuple(1e9 / np.maximum(samples, 1e-9) for samples in rounds.rounds))
+
+
+def versus(
+    mine: Rounds, floor: Rounds | None = None, peer: Rounds | None = None, *, rate: bool = False
+) -> dict[str, Any]:
+    """Return the figures of a row, and its ratios the right way round."""
+    slow, slower = (1.0, 0.1) if rate else (99.0, 99.9)
+    found: dict[str, Any] = {"p50": mine.at(50), "p99": mine.at(slow), "p999": mine.at(slower)}
+    if floor is not None:
+        found |= {"floor_p50": floor.at(50), "floor_p99": floor.at(slow)}
+        found["ratio_to_floor"] = floor.ratio(mine) if rate else mine.ratio(floor)
+    if peer is not None:
+        found["peer_p50"] = peer.at(50)
+        found["ratio_to_peer"] = mine.ratio(peer) if rate else peer.ratio(mine)
+    return found
+
+
 def python_batches(batches: int, run: Callable[[int], object]) -> Samples:
     """Time ``run(batch)``, which handles BATCH inputs, for each batch; ns an input."""
     clock = time.perf_counter_ns
@@ -128,20 +220,58 @@ def python_batches(batches: int, run: Callable[[int], object]) -> Samples:
     return found
 
 
-def ask(question: Question, setup: Setup) -> Row:
+def ask(
+    question: Question, setup: Setup, may_repeat: Callable[[], bool] = lambda: True
+) -> list[Row]:
     """Measure; again, up to three times, while the machine is noisy; return the calmest run."""
-    meter_core = setup.cores[question.cores] if len(setup.cores) > question.cores else None
-    rows: list[tuple[float, Row]] = []
+    has_meter = question.timed and len(setup.cores) > question.cores
+    meter_core = setup.cores[question.cores] if has_meter else None
+    runs: list[tuple[float, list[Row]]] = []
     for repeat in range(REPEATS):
         pin(setup.cores[0])
         with Noise(meter_core) as noise:
-            row = question.ask(setup)
+            answer = question.ask(setup)
         weather = noise.weather
         assert weather is not None
-        if weather.noisy:
+        rows = [answer] if isinstance(answer, Row) else list(answer)
+        noisy = weather.noisy and question.timed
+        if noisy:
             setup.say(f"run {repeat + 1}: {weather.noise}")
-            row = replace(row, note=f"NOISY ({weather.noise}); {row.note}")
-        rows.append((weather.badness, replace(row, weather=weather)))
-        if not weather.noisy:
+            rows = [replace(row, note=f"NOISY ({weather.noise}); {row.note}") for row in rows]
+        runs.append((weather.badness, [_judged(replace(row, weather=weather)) for row in rows]))
+        if not noisy or not may_repeat():
             break
-    return min(rows, key=lambda found: found[0])[1]
+    return min(runs, key=lambda found: found[0])[1]
+
+
+def medians(runs: Iterable[Row]) -> Row:
+    """Return one row of several runs of the same: the median of each figure, all n, the last note.
+
+    Whether it holds is what most of the runs say; the weather is the worst run's.
+    """
+    rows = list(runs)
+    last = rows[-1]
+    if len(rows) == 1:
+        return last
+    found: dict[str, Any] = {}
+    for name in FIGURES:
+        values = [getattr(row, name) for row in rows]
+        if name != "n" and all(isinstance(value, int | float) for value in values):
+            found[name] = float(np.median(values))
+    more = dict(last.more)
+    for name, value in last.more.items():
+        if isinstance(value, int | float) and all(name in row.more for row in rows):
+            more[name] = float(np.median([row.more[name] for row in rows]))
+    more["p50_of_runs"] = [row.p50 for row in rows]
+    if last.judge is None and last.holds is not None:
+        found["holds"] = sum(bool(row.holds) for row in rows) * 2 > len(rows)
+    weathers = [row.weather for row in rows if row.weather is not None]
+    if weathers:
+        found["weather"] = max(weathers, key=lambda one: one.badness)
+    total = sum(row.n for row in rows)
+    note = f"{last.note}; median of {len(rows)} runs"
+    return _judged(replace(last, n=total, more=more, note=note, **found))
+
+
+def _judged(row: Row) -> Row:
+    return row if row.judge is None else replace(row, holds=row.judge(row))

@@ -47,3 +47,24 @@ ARB_BENCH_API double hiccup_lost_share(const hiccup_t *meter)
 {
     return meter->total_ns > 0 ? (double)meter->lost_ns / (double)meter->total_ns : 0.0;
 }
+
+/* How long somebody who comes at any moment waits until the meter reads again: the wait that only
+ * 1 - fraction of the moments exceed. A gap is met as often as it is long. */
+ARB_BENCH_API int64_t hiccup_wait(const hiccup_t *meter, double fraction)
+{
+    double total = 0, exceeded = 0;
+    for (uint32_t index = 0; index < ARB_HISTOGRAM_BUCKETS; index++)
+        total += (double)meter->gaps.buckets[index] * (double)arb_histogram_middle(index);
+    /* downwards: with gaps of at least `gap`, `count` many, the moments that wait longer than it
+     * are sum(their lengths) - count * gap */
+    double lengths = 0, count = 0;
+    for (uint32_t index = ARB_HISTOGRAM_BUCKETS; index-- > 0;) {
+        double gap = (double)arb_histogram_middle(index), found = (double)meter->gaps.buckets[index];
+        exceeded = lengths - count * gap;
+        if (exceeded > (1.0 - fraction) * total)
+            return (int64_t)gap;
+        lengths += found * gap;
+        count += found;
+    }
+    return 0;
+}

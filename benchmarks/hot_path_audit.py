@@ -23,7 +23,7 @@ from arbitrage.core.segment import Segment
 from arbitrage.core.shim import shim_path
 from arbitrage.errors import ArbitrageError, SegmentError, run_guarded
 
-__all__ = ["Audit", "audit", "futex_calls"]
+__all__ = ["Audit", "HotThread", "attach_to", "audit", "futex_calls", "why_no_strace"]
 
 HOT_ROLES = ("detector", "strategy", "fused")
 RSS_MAX_MB = 100.0
@@ -122,7 +122,7 @@ def _watch_futex(tids: list[int], seconds: float) -> dict[int, int]:
     return counts
 
 
-def _attach(name: str, demo: "subprocess.Popen[bytes]", log: Path) -> Segment:
+def attach_to(name: str, demo: "subprocess.Popen[bytes]", log: Path) -> Segment:
     """Wait for the trader's segment."""
     end_s = time.monotonic() + START_S
     while time.monotonic() < end_s:
@@ -169,7 +169,7 @@ def audit(
         with log.open("wb") as out:
             demo = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
         try:
-            segment = _attach(name, demo, log)
+            segment = attach_to(name, demo, log)
             time.sleep(SETTLE_S)
             hot = [row for row in segment.threads() if row["role"] in HOT_ROLES]
             tids = [int(row["tid"]) for row in hot]

@@ -9,31 +9,33 @@ from pathlib import Path
 from arbitrage.core import get_include
 from arbitrage.errors import ConfigError
 
-__all__ = ["doubles", "load"]
+__all__ = ["doubles", "load", "program"]
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / "build" / "benchmarks"
 # the flags of the release build (setup.py), so that what is timed is what runs
 FLAGS = ["-std=gnu11", "-O3", "-g0", "-DNDEBUG", "-fno-math-errno", "-Wall"]
-FLAGS += ["-Wno-unused-function", "-fPIC", "-shared", "-fvisibility=hidden", "-pthread"]
+FLAGS += ["-Wno-unused-function", "-fvisibility=hidden", "-pthread"]
+LIBRARY = ["-fPIC", "-shared"]
 
 
-def _digest(source: Path) -> str:
-    digest = hashlib.sha256(" ".join(FLAGS).encode())
-    for path in [source, HERE / "bench.h", *sorted(Path(get_include()).glob("*.h"))]:
+def _digest(source: Path, flags: list[str]) -> str:
+    digest = hashlib.sha256(" ".join(flags).encode())
+    beside = sorted(HERE.glob("*.[ch]"))
+    for path in [source, *beside, *sorted(Path(get_include()).glob("*.h"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def load(name: str) -> ctypes.CDLL:
-    """Return the library of ``benchmarks/NAME.c``, compiled when its sources have changed."""
+def _compiled(name: str, flags: list[str], suffix: str) -> Path:
+    """Return what ``benchmarks/NAME.c`` compiles to; made when sources or flags have changed."""
     source = HERE / f"{name}.c"
-    target = CACHE / f"{name}-{_digest(source)}.so"
+    target = CACHE / f"{name}-{_digest(source, flags)}{suffix}"
     if not target.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         made = target.with_suffix(f".{os.getpid()}")
         compiler = os.environ.get("CC", "gcc")
-        command = [compiler, *FLAGS, f"-I{get_include()}", f"-I{HERE}", str(source)]
+        command = [compiler, *flags, f"-I{get_include()}", f"-I{HERE}", str(source)]
         try:
             done = subprocess.run(
                 [*command, "-o", str(made), "-lrt", "-lm"], capture_output=True, text=True
@@ -45,7 +47,17 @@ def load(name: str) -> ctypes.CDLL:
         if done.returncode:
             raise ConfigError(f"{source.name} did not compile: {done.stderr.splitlines()[0]}")
         made.replace(target)
-    return ctypes.CDLL(str(target))
+    return target
+
+
+def load(name: str) -> ctypes.CDLL:
+    """Return the library of ``benchmarks/NAME.c``."""
+    return ctypes.CDLL(str(_compiled(name, [*FLAGS, *LIBRARY], ".so")))
+
+
+def program(name: str) -> Path:
+    """Return the program of ``benchmarks/NAME.c``, with its line numbers for a profiler."""
+    return _compiled(name, [*FLAGS, "-g", "-fno-pie", "-no-pie"], ".bin")
 
 
 def doubles(count: int) -> "ctypes.Array[ctypes.c_double]":

@@ -38,6 +38,7 @@ class Weather:
     hiccup_p9999_ns: int | None
     hiccup_max_ns: int | None
     hiccup_lost_pct: float | None  # of the time, in gaps over a microsecond
+    hiccup_p99_ns: int | None = None  # the wait that one in a hundred moments exceeds
 
     @property
     def noisy(self) -> bool:
@@ -54,6 +55,19 @@ class Weather:
         return ", ".join(found)
 
     @property
+    def text(self) -> str:
+        """Say it in a line."""
+        steal = "unknown" if self.steal_pct is None else f"{self.steal_pct:.2f} %"
+        hiccups = self.meter
+        if self.hiccup_max_ns is not None and self.hiccup_lost_pct is not None:
+            hiccups = (
+                f"hiccups on {self.meter}: p99 {self.hiccup_p99_ns} ns, p99.99 of the gaps "
+                f"{self.hiccup_p9999_ns} ns, max {self.hiccup_max_ns / 1000:,.0f} us, "
+                f"{self.hiccup_lost_pct:.2f} % of the time lost"
+            )
+        return f"steal {steal}; {hiccups}; preempted {self.switches} times"
+
+    @property
     def badness(self) -> float:
         """Grows with the noise, to choose the calmest of several runs."""
         return (self.steal_pct or 0.0) + (self.hiccup_lost_pct or 0.0)
@@ -67,7 +81,9 @@ class Noise:
         self._library = load("hiccup")
         self._library.hiccup_lost_share.restype = ctypes.c_double
         self._library.hiccup_value.restype = ctypes.c_int64
-        self._library.hiccup_value.argtypes = [ctypes.c_void_p, ctypes.c_double]
+        self._library.hiccup_wait.restype = ctypes.c_int64
+        for name in ("hiccup_value", "hiccup_wait"):
+            getattr(self._library, name).argtypes = [ctypes.c_void_p, ctypes.c_double]
         self._library.hiccup_new.restype = ctypes.c_void_p
         for name in ("hiccup_run", "hiccup_stop", "hiccup_free", "hiccup_lost_share"):
             getattr(self._library, name).argtypes = [ctypes.c_void_p]
@@ -107,5 +123,6 @@ class Noise:
             value(meter, 0.9999) if metered else None,
             value(meter, 1.0) if metered else None,
             100.0 * self._library.hiccup_lost_share(meter) if metered else None,
+            self._library.hiccup_wait(meter, 0.99) if metered else None,
         )
         self._library.hiccup_free(meter)

@@ -12,7 +12,7 @@ from benchmarks.harness import Question, Row, Samples, Setup, interleave
 __all__ = ["QUESTIONS"]
 
 PYTHON_FRAMES = 5000
-BAR_FRAMES_PER_S = 2_000_000
+BAR_FRAMES_PER_S = 6_000_000
 
 
 def replay_once(streams: tuple[bytes, bytes]) -> ReplayCore:
@@ -81,10 +81,10 @@ def measure(setup: Setup) -> Row:
         peer_p50=peer.at(50),
         ratio_to_peer=mine.ratio(peer),
         n=total * mine.n,
-        bar=">= 2,000,000 frames/s",
-        holds=p50 >= BAR_FRAMES_PER_S,
+        bar=">= 6,000,000 frames/s",
+        judge=lambda row: row.p50 >= BAR_FRAMES_PER_S,
         note=f"{total:,} frames {source()}, {events:,} events; passes asserted equal; "
-        "parser, store and detector on one core; hftbacktest is not installed here",
+        "parser, store and detector on one core",
     )
 
 

@@ -50,7 +50,7 @@ def measure(setup: Setup) -> Row:
         ratio_to_floor=mine.ratio(floor),
         n=mine.n * BATCH,
         bar=f"p99 <= {BAR_NS} ns",
-        holds=mine.at(99) <= BAR_NS,
+        judge=lambda row: (row.p99 or 0) <= BAR_NS,
         note="every limit on, one order in eight an exit, one in eight refused; answers asserted",
     )
 

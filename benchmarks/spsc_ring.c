@@ -163,3 +163,58 @@ ARB_BENCH_API uint64_t throughput(int core, uint32_t capacity, uint64_t samples_
     free(stream);
     return wrong;
 }
+
+/* ---- the floor of throughput: lines handed over by the thousand ----------------------------- */
+
+enum { PILE = 1024 }; /* lines; the word before a pile says whose turn it is */
+
+typedef struct {
+    ARB_SEPARATED uint64_t turn[2][16]; /* of each pile, on lines of their own */
+    uint64_t records;
+    uint64_t ready;
+    int core;
+    ARB_SEPARATED uint64_t lines[2][PILE][8];
+} piles_t;
+
+static void *pile_up(void *given)
+{
+    piles_t *piles = given;
+    arb_bench_pin(piles->core);
+    arb_store_release(&piles->ready, 1);
+    for (uint64_t number = 0; number < piles->records; number += PILE) {
+        uint32_t pile = number / PILE % 2;
+        await(&piles->turn[pile][0], 0);
+        for (uint32_t index = 0; index < PILE; index++)
+            for (uint32_t word = 0; word < 7; word++)
+                piles->lines[pile][index][word] = number + index;
+        arb_store_release(&piles->turn[pile][0], 1);
+    }
+    return NULL;
+}
+
+ARB_BENCH_API void bare_stream(int core, uint64_t samples_count, uint64_t batches_a_sample,
+                               double *samples)
+{
+    pthread_t thread;
+    piles_t *piles = arb_bench_zeroed(sizeof *piles);
+    uint64_t each = batches_a_sample * BATCH, number = 0, cost = arb_bench_cost();
+    piles->records = samples_count * each;
+    piles->core = core;
+    arb_bench_ns_per_tick();
+    pthread_create(&thread, NULL, pile_up, piles);
+    await(&piles->ready, 1);
+    for (uint64_t sample = 0; sample < samples_count; sample++) {
+        uint64_t begin = arb_bench_tick(), sum = 0;
+        for (uint64_t end = number + each; number < end; number += PILE) {
+            uint32_t pile = number / PILE % 2;
+            await(&piles->turn[pile][0], 1);
+            for (uint32_t index = 0; index < PILE; index++)
+                sum += piles->lines[pile][index][0] ^ piles->lines[pile][index][6];
+            arb_store_release(&piles->turn[pile][0], 0);
+        }
+        ARB_BENCH_USE(sum);
+        samples[sample] = arb_bench_each(begin, arb_bench_tick(), cost, (double)each);
+    }
+    pthread_join(thread, NULL);
+    free(piles);
+}

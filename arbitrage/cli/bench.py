@@ -22,24 +22,30 @@ def _clone() -> Path:
 
 
 @click.command()
-@click.option("--only", multiple=True, metavar="NAME", help="One question; may be repeated.")
-@click.option("--quick", is_flag=True, help="Half a second a question in place of five.")
+@click.option(
+    "--only", multiple=True, metavar="NAME", help="A row, or all that begin so; may be repeated."
+)
+@click.option("--quick", is_flag=True, help="All of it in less than a minute.")
 @click.option("--seconds", type=float, help="Time of each question.")
+@click.option("--runs", type=int, help="Show the medians of so many runs.")
 @click.option("--cores", metavar="LIST", help="Cores to use, the first choice first: 3,2,1.")
 @click.option(
     "--json",
     "target",
     type=OutputFile(),
     metavar="FILE",
-    help="Rows as JSON lines, to a file or -.",
+    help="One array of rows, to a file or -.",
 )
+@click.option("--write-readme", is_flag=True, help="Put the table of this run into README.md.")
 @click.option("--list", "names", is_flag=True, help="Name the questions and exit.")
 def bench(
     only: tuple[str, ...],
     quick: bool,
     seconds: float | None,
+    runs: int | None,
     cores: str | None,
     target: str | None,
+    write_readme: bool,
     names: bool,
 ) -> int:
     """Measure this machine, each figure beside its floor or peer.
@@ -48,10 +54,11 @@ def bench(
     """
     root = _clone()
     args = [word for name in only for word in ("--only", name)]
-    args += ["--quick"] * quick + ["--list"] * names
+    args += ["--quick"] * quick + ["--list"] * names + ["--write-readme"] * write_readme
     if target not in (None, "-"):  # the runner works in the clone's root
         target = str(Path(target).absolute())
-    for flag, value in (("--seconds", seconds), ("--cores", cores), ("--json", target)):
+    given = {"--seconds": seconds, "--runs": runs, "--cores": cores, "--json": target}
+    for flag, value in given.items():
         args += [flag, str(value)] if value is not None else []
     environment = os.environ | {"PYTHONPATH": str(root)}
     command = [sys.executable, "-m", "benchmarks", *args]

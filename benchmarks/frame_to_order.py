@@ -1,0 +1,214 @@
+"""How long from a frame's bytes in the feed callback until both order frames are encoded?
+
+The stages where the trader puts them by default on as many cores, spinning, with risk gate and
+journal; the senders on the feed's thread, as they are in the trader, with a line in memory in place
+of a socket. Every order is filled at once, so every frame that leaves the other venue's price opens
+a pair and every frame that comes back closes it.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from arbitrage.core.executions import EXEC_ACK, EXEC_DONE, EXEC_FILL, ExecPublisher
+from arbitrage.core.feed import FeedLane
+from arbitrage.core.gateway import OrderSender
+from arbitrage.core.segment import Segment
+from arbitrage.settings import FUSED_CORES_MIN, SPLIT_CORES_MIN
+from benchmarks.frame_to_opportunity import HOPS, crossing_frames, running, trader_core
+from benchmarks.harness import Question, Row, Samples, Setup
+from benchmarks.order_frames import GRIDS, encode_ns, orders_in_python, texts
+from benchmarks.parse_frames import by_msgspec
+from benchmarks.spsc_ring import bare_one_way_ns
+
+__all__ = ["QUESTIONS"]
+
+RATE = 4000  # frames a second: the fills and their bookkeeping lie between two of them
+RUNS = 5
+ORDERS_S = 1.0
+TAKER_BPS = {"bybit": 5.5, "okx": 5.0}
+SETTINGS = {
+    "cooldown_ms": 0.0, "cooldown_ms_max": 0.0, "max_orders_per_s": 100_000,
+    "max_orders_burst": 100_000, "max_gross_usd": 1e6, "max_day_loss_usd": 0.0,
+    "entry_band_bps": 0.0, "exit_band_bps": 0.0, "max_basis_bps": 0.0, "breaker_failures": 1000,
+}  # fmt: skip
+
+
+class Desk:
+    """One venue: its sender, and a line in memory that fills whatever comes."""
+
+    def __init__(self, venue: int, segment: Segment, publisher: ExecPublisher) -> None:
+        name = ("bybit", "okx")[venue]
+        self.venue, self.name = venue, name
+        self.sender = OrderSender(
+            venue, segment.orders(venue), publisher, clock=segment.clock, pending_capacity=1024
+        )
+        self.publisher, self.row = publisher, segment.store.row(venue, 0)
+        held = texts(name)
+        self.sender.add_instrument(self.row, *GRIDS[name], (*held, held[0]), 1000)
+        # a send is one store into a dictionary: nothing that a socket would not do too
+        self.sent: dict[Any, bytes] = {}
+        self.sender.attach(SimpleNamespace(is_disconnected=False, send=self.sent.__setitem__))
+
+    def fill(self, now_ns: int) -> bool:
+        """Fill the last order; return whether it opened rather than reduced."""
+        order = json.loads(self.sent.popitem()[1])["args"][0]
+        if self.name == "bybit":
+            client_id, qty, px = order["orderLinkId"], order["qty"], order["price"]
+            side, reduces = order["side"] == "Sell", order["reduceOnly"]
+        else:
+            client_id, qty, px = order["clOrdId"], order["sz"], order["px"]
+            side, reduces = order["side"] == "sell", "reduceOnly" in order
+        lots = int(Decimal(qty) / GRIDS[self.name][1])
+        for kind, last in ((EXEC_ACK, 0), (EXEC_FILL, lots), (EXEC_DONE, 0)):
+            self.publisher.publish(
+                int(client_id), kind, self.venue, self.row, int(side), float(px), last,
+                lots if kind != EXEC_ACK else -1, TAKER_BPS[self.name], 0, now_ns,
+            )  # fmt: skip
+        self.sender.settle(int(client_id))
+        return not reduces
+
+
+def default_placement(cores: int) -> str:
+    """Return where the trader puts its stages on so many cores."""
+    if cores < FUSED_CORES_MIN:
+        return "inline"
+    return "fused" if cores < SPLIT_CORES_MIN else "split"
+
+
+@contextmanager
+def trading(
+    placement: str, cores: tuple[int, ...]
+) -> Iterator[tuple[Segment, FeedLane, list[Desk]]]:
+    """Run the core with both desks on the calling thread."""
+    with trader_core(placement, 1, **SETTINGS) as (segment, stages):
+        desks = [Desk(venue, segment, stages.publisher(venue)) for venue in (0, 1)]
+        with running(segment, stages, placement, cores) as lane:
+            yield segment, lane, desks
+
+
+def _await_orders(desks: list[Desk], end_ns: int) -> bool:
+    first, second = (desk.sender.poll for desk in desks)
+    sent = 0
+    while (sent := sent + first() + second()) < 2:
+        if time.perf_counter_ns() > end_ns:
+            return False
+    return True
+
+
+def _settled(segment: Segment, closed: int, opened: int) -> bool:
+    """Wait until the strategy has booked the fills."""
+    end_s = time.monotonic() + ORDERS_S
+    while time.monotonic() < end_s:
+        counted = segment.counters()["strategy"]
+        if counted["pairs_opened"] >= opened and counted["pairs_closed"] >= closed:
+            return True
+    return False
+
+
+def run_once(
+    placement: str, cores: tuple[int, ...], seconds: float
+) -> tuple[Samples, Samples, float]:
+    """Return ns to open, ns to close, and the p50 of parsing a frame."""
+    frames = crossing_frames(8 + int(RATE * seconds))
+    clock, period_ns = time.perf_counter_ns, 1_000_000_000 // RATE
+    cost_ns = min(-(clock() - clock()) for _ in range(200))
+    found: tuple[list[int], list[int]] = [], []
+    with trading(placement, cores) as (segment, lane, desks):
+        # neither venue has a second leg before both have spoken
+        for venue, frame in (frames[1], frames[3]):
+            lane.on_frame(venue, frame)
+        due_ns, end_ns = clock(), clock() + int((seconds + 1) * 1e9)
+        for number, (venue, frame) in enumerate(frames[4:]):
+            while (begin_ns := clock()) < due_ns:
+                pass
+            lane.on_frame(venue, frame)
+            both = _await_orders(desks, begin_ns + int(ORDERS_S * 1e9))
+            took_ns = clock() - begin_ns - cost_ns
+            counted = segment.counters()["strategy"] if not both else {}
+            assert both, f"frame {number} brought no two orders: {counted}"
+            opens = {desk.fill(clock()) for desk in desks}
+            assert opens == {number % 2 == 0}, f"frame {number} brought other orders"
+            found[number % 2].append(took_ns)
+            done = divmod(number + 1, 2)
+            assert _settled(segment, done[0], sum(done)), f"fills of frame {number} not booked"
+            due_ns = max(due_ns + period_ns, clock() + period_ns // 4)
+            if begin_ns > end_ns:
+                break
+        parsed = segment.latency.histogram("parsed").percentiles(0.5)[0]
+    opening, closing = (np.array(samples, dtype=np.float64) for samples in found)
+    return opening, closing, float(parsed)
+
+
+def python_orders(count: int) -> float:
+    """Return the p50 of frame to both order frames in plain Python, on one thread; ns."""
+    read, taken = (by_msgspec("bybit"), by_msgspec("okx")), []
+    tops: dict[int, tuple[float, float]] = {}
+    for number, (venue, frame) in enumerate(crossing_frames(count)):
+        begin_ns = time.perf_counter_ns()
+        bid, bid_qty, ask, _, _, _ = read[venue](frame)
+        tops[venue] = bid, ask
+        other = tops.get(1 - venue)
+        if other is not None and (bid - other[1]) / other[1] * 1e4 > 21.0:
+            orders_in_python(number, other[1], min(bid_qty, 0.016))
+            taken.append(time.perf_counter_ns() - begin_ns)
+    return float(np.median(taken))
+
+
+def measure(setup: Setup) -> Row:
+    placement = default_placement(len(setup.cores))
+    # there and back: the senders are the feed thread's
+    hops = HOPS[placement] + 1 if HOPS[placement] else 0
+    cores = setup.cores[: HOPS[placement] + 1]
+    runs = RUNS if setup.seconds >= 1 else 1
+    opening, closing, floors, peers = [], [], [], []
+    for number in range(runs):
+        opened, closed, parsed = run_once(placement, cores, setup.seconds / runs)
+        opening.append(opened)
+        closing.append(closed)
+        way = hops * bare_one_way_ns(cores[1]) if hops else 0.0
+        floors.append(parsed + way + encode_ns("bybit") + encode_ns("okx"))
+        peers.append(python_orders(400))
+        setup.say(f"run {number + 1} of {runs}")
+
+    def at(samples: list[Samples], percent: float) -> float:
+        return float(np.median([np.percentile(run, percent) for run in samples]))
+
+    middles = [float(np.median(run)) for run in opening]
+    pairs = list(zip(middles, floors, peers, strict=True))
+    return Row(
+        name="frame_to_order",
+        unit="ns",
+        p50=at(opening, 50),
+        p99=at(opening, 99),
+        p999=at(opening, 99.9),
+        floor=f"frame parsed + {hops} bare cache-line transfers + both frames encoded",
+        floor_p50=float(np.median(floors)),
+        peer="msgspec typed, a dict, a comparison, two dictionaries by orjson, in one thread",
+        peer_p50=float(np.median(peers)),
+        ratio_to_floor=float(np.median([mine / floor for mine, floor, _ in pairs])),
+        ratio_to_peer=float(np.median([peer / mine for mine, _, peer in pairs])),
+        n=sum(len(run) for run in opening),
+        bar="p50 <= 1.5 us, p90 <= 2.5 us",
+        judge=lambda row: row.p50 <= 1500 and row.more["p90"] <= 2500,
+        note=f"stages {placement}, wait spin, {RATE:,} frames/s, cores "
+        f"{', '.join(map(str, cores))}; risk gate, journal and the senders' poll included; every "
+        "frame brings two orders, each decoded and filled (asserted)",
+        more={
+            "p90": at(opening, 90),
+            "closing_p50": at(closing, 50),
+            "closing_p90": at(closing, 90),
+            "p50_by_run": middles,
+        },
+    )
+
+
+QUESTIONS = (
+    Question("frame_to_order", 2, measure, "feed callback to both order frames encoded"),
+)
