@@ -209,6 +209,4 @@ def measure(setup: Setup) -> Row:
     )
 
 
-QUESTIONS = (
-    Question("frame_to_order", 2, measure, "feed callback to both order frames encoded"),
-)
+QUESTIONS = (Question("frame_to_order", 2, measure, "feed callback to both order frames encoded"),)

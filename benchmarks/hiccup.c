@@ -59,7 +59,8 @@ ARB_BENCH_API int64_t hiccup_wait(const hiccup_t *meter, double fraction)
      * are sum(their lengths) - count * gap */
     double lengths = 0, count = 0;
     for (uint32_t index = ARB_HISTOGRAM_BUCKETS; index-- > 0;) {
-        double gap = (double)arb_histogram_middle(index), found = (double)meter->gaps.buckets[index];
+        double gap = (double)arb_histogram_middle(index);
+        double found = (double)meter->gaps.buckets[index];
         exceeded = lengths - count * gap;
         if (exceeded > (1.0 - fraction) * total)
             return (int64_t)gap;

@@ -63,8 +63,9 @@ def _assert_right(library: ctypes.CDLL, desk: ctypes.c_void_p, venue: str) -> No
     for number in range(BATCH):
         count = library.encode_one(desk, ctypes.c_uint64(number), ctypes.c_int64(WALL_MS), out)
         order = json.loads(out.raw[:count])["args"][0]
-        found = [Decimal(order[key]) for key in (("price", "qty") if venue == "bybit"
-                                                 else ("px", "sz"))]
+        found = [
+            Decimal(order[key]) for key in (("price", "qty") if venue == "bybit" else ("px", "sz"))
+        ]
         px, qty = GRIDS[venue]
         assert found == [px * (600_000 + number * 7919 % 10_007), qty * (1 + number * 31 % 997)]
 

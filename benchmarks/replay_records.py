@@ -28,9 +28,7 @@ BAR_RECORDS_PER_S = 20_000_000
 def quotes() -> Any:
     """Return the quotes of both venues' frames, merged, each the complete top of its row."""
     core = ReplayCore(keep_quotes=True)
-    streams = [
-        b"".join(b"%d\t%s\n" % row for row in frames(venue)) for venue in ("bybit", "okx")
-    ]
+    streams = [b"".join(b"%d\t%s\n" % row for row in frames(venue)) for venue in ("bybit", "okx")]
     done = [0, 0]
     while (venue := core.run()) != 2:
         if venue < 2:

@@ -3,9 +3,9 @@
     make bench-keep                 five short runs of each row, kept in .benchmarks
     make bench-compare              the same, beside the last that was kept
 
-A row is asked several times by the harness, with its floor, its peer and the weather, as `arb bench`
-asks it. pytest-benchmark's clock is set by what the rows say: one of its rounds is one run of the
-row, and its median the median of these runs. The rest of the row is in ``extra_info``.
+A row is asked several times by the harness, with its floor, its peer and the weather, just as by
+`arb bench`. pytest-benchmark's clock is set by what the rows say: one of its rounds is one run of
+the row, and its median the median of these runs. The rest of the row is in ``extra_info``.
 """
 
 from typing import TYPE_CHECKING, Any
