@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         OpportunityQueue,
         SpscRing,
     )
-    from arbitrage.core.segment import Segment
+    from arbitrage.core.segment import VENUES, Segment
     from arbitrage.core.spread import spread_bps
     from arbitrage.core.store import MarketStore
     from arbitrage.core.symbols import SymbolMap
@@ -45,6 +45,7 @@ _HOMES = {
     "SpscRing": "arbitrage.core.ring",
     "Strategy": "arbitrage.trading.strategy",
     "SymbolMap": "arbitrage.core.symbols",
+    "VENUES": "arbitrage.core.segment",
     "attach": "arbitrage.runtime.attach",
     "parse_frame": "arbitrage.core.frames",
     "replay": "arbitrage.research.replay",
@@ -52,6 +53,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "VENUES",
     "BroadcastRing",
     "Histogram",
     "LatencyTracker",

@@ -9,6 +9,7 @@
     ├── RiskReject                an order that the risk gate refused
     ├── OrderError                an order that cannot be built or that a venue refused
     ├── SegmentError              the shared-memory segment is missing, foreign or in use
+    │   └── SegmentGoneError      no trader of that name runs: none was started, or it has ended
     ├── JournalError              the order journal cannot be read or written
     └── ControlError              a command that a running trader refused or did not answer
         ├── NoTraderError         no trader listens there
@@ -36,6 +37,7 @@ __all__ = [
     "OrderError",
     "RiskReject",
     "SegmentError",
+    "SegmentGoneError",
     "TraderSilentError",
     "WireError",
     "fail",
@@ -107,6 +109,10 @@ class OrderError(ArbitrageError):
 
 class SegmentError(ArbitrageError):
     """The shared-memory segment is missing, of another layout, or in use."""
+
+
+class SegmentGoneError(SegmentError):
+    """No trader of that name runs: none was started, or it has ended."""
 
 
 class JournalError(ArbitrageError):

@@ -4,8 +4,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from arbitrage.core.segment import Segment
 from arbitrage.errors import JournalError
+from arbitrage.runtime.attach import living
 from arbitrage.trading.history import History
 from arbitrage.trading.kill_record import WISH_NAME, read_kill, read_wish, wants_flatten
 from arbitrage.trading.past import Past
@@ -16,9 +16,6 @@ from arbitrage.wording import counted
 
 __all__ = ["elsewhere", "had_run", "last_run_text", "next_start_text"]
 
-SEGMENTS = Path("/dev/shm")
-PREFIX = "arbitrage."
-
 
 def had_run(folder: Path) -> bool:
     """Whether a trader ever began a run in a folder, or is about to. Makes nothing."""
@@ -28,18 +25,11 @@ def had_run(folder: Path) -> bool:
 def elsewhere() -> str:
     """Name the traders that run on this machine, as far as they may be looked at."""
     found = []
-    for path in sorted(SEGMENTS.glob(f"{PREFIX}*")):
-        name = path.name.removeprefix(PREFIX)
-        with suppress(OSError, ValueError):
-            segment = Segment.attach(name)
-            try:
-                if segment.alive:
-                    pid, mode = segment.pid, segment.mode or "unknown"
-                    place = state_folder_of(pid)
-                    where = f", state folder {place}" if place is not None else ""
-                    found.append(f"{name} (process {pid}, mode {mode}{where})")
-            finally:
-                segment.close()
+    for segment in living():
+        pid, mode = segment.pid, segment.mode or "unknown"
+        place = state_folder_of(pid)
+        where = f", state folder {place}" if place is not None else ""
+        found.append(f"{segment.name} (process {pid}, mode {mode}{where})")
     return f"running: {', '.join(found)}" if found else "no trader runs that may be looked at"
 
 

@@ -20,7 +20,7 @@ from arbitrage.cold.metrics import Queue, Snapshot
 from arbitrage.cold.metrics.process import SAMPLE_S
 from arbitrage.cold.monitor import build_app, is_loopback, serve
 from arbitrage.cold.watch import Watch
-from arbitrage.errors import ConfigError, SegmentError
+from arbitrage.errors import ConfigError, SegmentError, SegmentGoneError
 from arbitrage.secret import Secret
 
 FACTS: dict[str, Any] = {
@@ -165,6 +165,24 @@ def test_health_follows_the_trader_across_a_restart() -> None:
         running.append(views[1])
         answer, text = await read(session, f"{root}/health")
         assert (answer.status, json.loads(text)["pid"]) == (200, 4242)
+
+    with_server(watch_of(attach), step)
+
+
+def test_a_trader_that_was_seen_has_ended_whatever_it_left() -> None:
+    view = FakeView()
+
+    def attach(name: str) -> FakeView:
+        if not view.alive:
+            raise SegmentGoneError(f"no trader named {name!r} runs here: start one")
+        return view
+
+    async def step(session: ClientSession, root: str) -> None:
+        assert (await read(session, f"{root}/health"))[0].status == 200
+        view.alive = False
+        _, text = await read(session, f"{root}/health")
+        said = f"the trader (pid {view.pid}) has ended"
+        assert json.loads(text)["reasons"] == [said]
 
     with_server(watch_of(attach), step)
 

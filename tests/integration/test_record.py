@@ -448,6 +448,23 @@ def test_no_trader_is_one_clear_line(tmp_path: Path) -> None:
     assert "nobody-here" in said
 
 
+def test_a_killed_trader_is_refused_and_leaves_no_folder(tmp_path: Path) -> None:
+    name, out = f"rec-killed-{os.getpid()}", tmp_path / "out"
+    code = (
+        "import os, signal, sys; from arbitrage.core.segment import Segment\n"
+        "segment = Segment.create(sys.argv[1], tap_bytes=1 << 20)\n"
+        "segment.tap(0).enable(True); segment.decisions.enable(True); segment.mark_ready()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, name], check=False, timeout=LIMIT_S)
+    program = arb("record", name, "--out", str(out))
+    assert program.wait(LIMIT_S) == 1
+    assert program.stderr is not None
+    assert "has ended, killed or crashed; start it again" in program.stderr.read()
+    assert not out.exists()
+    Segment.create(name).close()
+
+
 def test_the_demo_plays_a_recording_again(tmp_path: Path, make: Callable[..., Segment]) -> None:
     """Quotes among depth, funding and acknowledgements, as a trader receives them."""
     from arbitrage.demo.run import symbols_of_frames

@@ -16,7 +16,7 @@ import pytest
 import arbitrage
 from arbitrage.core.memory import process_start_ticks
 from arbitrage.core.segment import LAYOUT_VERSION, Segment
-from arbitrage.errors import SegmentError
+from arbitrage.errors import SegmentError, SegmentGoneError
 
 HOLDER = """
 import sys, time
@@ -127,8 +127,30 @@ def test_a_killed_traders_segment_is_replaced(name: str) -> None:
 
 
 def test_no_such_trader_is_one_clear_line(name: str) -> None:
-    with pytest.raises(SegmentError, match=f"no trader named '{name}' runs here"):
+    with pytest.raises(SegmentGoneError, match=f"no trader named '{name}' runs here") as caught:
         arbitrage.attach(name)
+    other = f"{name}-2"
+    assert other not in str(caught.value)
+    segment = Segment.create(other)
+    with pytest.raises(SegmentGoneError, match=rf"; running: .*{other}"):
+        arbitrage.attach(name)
+    segment.close()
+
+
+def test_what_a_killed_trader_left_is_read_only_on_demand(name: str) -> None:
+    code = (
+        "import os, sys, signal; from arbitrage.core.segment import Segment\n"
+        "segment = Segment.create(sys.argv[1], mode='test'); segment.mark_ready()\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, name]) as child:
+        assert child.wait(60) == -signal.SIGKILL
+    said = f"the trader '{name}' .pid {child.pid}. has ended, killed or crashed; start it again"
+    with pytest.raises(SegmentGoneError, match=said):
+        arbitrage.attach(name)
+    left = arbitrage.attach(name, dead=True)
+    assert (left.alive, left.pid, left.mode) == (False, child.pid, "test")
+    Segment.create(name).close()
 
 
 def test_another_layout_version_is_refused(name: str) -> None:

@@ -140,7 +140,7 @@ RULES = (
     Rule(
         "OrdersLost", "increase(queue_order_drop_total[10m]) > 0", "0s", "critical",
         "orders found their ring full and were not sent",
-        "Raise ARB_ORDER_QUEUE_SIZE, and see why the gateway's loop stood still.",
+        "Raise ORDER_QUEUE_SIZE, and see why the gateway's loop stood still.",
     ),
     Rule(
         "QuotesOverwritten", "increase(queue_market_drop_total[10m]) > 0", "0s", "warning",
