@@ -21,11 +21,8 @@ Messages use full words, state the offending value and never contain a secret.
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from typing import NoReturn
-
-from arbitrage.secret import mask_known
 
 __all__ = [
     "ArbitrageError",
@@ -138,14 +135,14 @@ def _wants_traceback() -> bool:
 def fail(error: BaseException) -> int:
     """Print one ``error:`` line on stderr, without secrets, and return the exit code.
 
-    LOG_LEVEL=DEBUG adds the traceback. It is the last line: what the log has only counted comes
-    before it.
+    With LOG_FORMAT=json it is one object, as every line of the log. LOG_LEVEL=DEBUG adds the
+    traceback. It is the last line: what the log has only counted comes before it.
     """
+    from arbitrage.log_lines import last_line  # only who fails waits for it
+
     logging.shutdown()
-    if _wants_traceback():
-        sys.stderr.write(mask_known("".join(traceback.format_exception(error))))
     text = " ".join(str(error).split()) or type(error).__name__
-    sys.stderr.write(mask_known(f"error: {text}\n"))
+    sys.stderr.write(last_line(error, text, tracebacks=_wants_traceback()))
     sys.stderr.flush()
     return error.exit_code if isinstance(error, ArbitrageError) else EXIT_FAILURE
 

@@ -1,7 +1,10 @@
 """A string that does not show itself: API secrets and passphrases.
 
 Every `Secret` ever made is also remembered for `mask_known`, the last line of what leaves a process
-as text: log lines, error lines and tracebacks pass it, whoever wrote them.
+as text: log lines, error lines and tracebacks pass it, whoever wrote them. It looks for the text of
+a secret, which must be too long to be a word of ours: `KNOWN_MIN`. What is shorter is hidden where
+it is used: in every rendering of its `Secret`, in addresses, and in what a venue says wherever it
+stands alone (`mask`).
 """
 
 import json
@@ -10,14 +13,18 @@ import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NoReturn
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-__all__ = ["MaskedLog", "Secret", "mask", "mask_known"]
+__all__ = ["KNOWN_MIN", "MaskedLog", "Secret", "mask", "mask_known"]
 
-# What is shorter is no secret, and a mask of it would eat words of every line.
-KNOWN_MIN = 6
+# No venue gives or takes a shorter one (OKX' passphrases have 8 to 32 characters, keys have 18 and
+# more), and what is shorter is a word such as "phrase", which a mask would eat in every line.
+KNOWN_MIN = 8
 # A part of a webhook's path that is longer than a word.
 PATH_PART_MIN = 12
+# Addresses of which the credentials alone are secret; a webhook's is a secret as a whole.
+PLACES = ("redis", "rediss", "unix")
+_USER_INFO = re.compile(r"(?<=://)[^\s/@]*@")
 
 
 class _Known:
@@ -41,7 +48,7 @@ class _Known:
                 longest_first = sorted(self._texts, key=len, reverse=True)
                 self._pattern = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)")
             pattern = self._pattern
-        return pattern.sub("***", text)
+        return _USER_INFO.sub("***@", pattern.sub("***", text))
 
 
 _known = _Known()
@@ -49,10 +56,21 @@ _known = _Known()
 
 def _parts(text: str) -> Iterator[str]:
     """Yield a secret and, of an address, what in it is secret by itself."""
-    yield text
+    if not _is_place(text):
+        yield text
     for word in re.split(r"[\s,]+", text):
         if "://" in word:
             yield from _address_parts(word)
+
+
+def _is_place(text: str) -> bool:
+    """Tell whether a text is an address of Redis, well-formed: one may say where that is."""
+    try:
+        address = urlsplit(text)
+        address.port  # noqa: B018  a password where the port should be is no port
+    except ValueError:
+        return False
+    return address.scheme in PLACES and "@" not in address.path + address.query + address.fragment
 
 
 def _address_parts(text: str) -> Iterator[str]:
@@ -62,6 +80,10 @@ def _address_parts(text: str) -> Iterator[str]:
     except ValueError:
         return
     yield from (password, unquote(password))
+    if address.scheme in PLACES:
+        for name, value in parse_qsl(address.query):
+            if "password" in name.lower():
+                yield value
     if address.scheme in {"http", "https"}:  # a webhook: its path or its query is the key
         for part in address.path.split("/"):
             if len(part) >= PATH_PART_MIN:
@@ -118,16 +140,24 @@ class Secret:
 
 
 def mask(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a text, such as a venue's, with every occurrence of the secrets masked."""
+    """Return a text, such as a venue's, with every occurrence of the secrets masked.
+
+    Of a secret that is shorter than `KNOWN_MIN` every one that is not a part of a longer word.
+    """
     hidden = sorted({secret.reveal() for secret in secrets if secret}, key=len, reverse=True)
-    return re.sub("|".join(map(re.escape, hidden)), "***", text) if hidden else text
+    forms = [
+        re.escape(each) if len(each) >= KNOWN_MIN else rf"(?<!\w){re.escape(each)}(?!\w)"
+        for each in hidden
+    ]
+    return re.sub("|".join(forms), "***", text) if forms else text
 
 
 def mask_known(text: str) -> str:
-    """Return a text with every secret of this process masked, of 6 characters and more.
+    """Return a text with every secret of this process masked, of `KNOWN_MIN` characters and more.
 
-    Of an address the password is masked by itself, too; of a webhook's the parts that are its key.
-    Any thread.
+    Of an address of Redis the password is, and not the place; of a webhook's the whole, and the
+    parts that are its key. User and password of any address are, whoever made it and however short
+    they are. Any thread.
     """
     return _known.hide(text)
 

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Sequence
+from functools import partial
 
 import click
 
@@ -16,7 +18,7 @@ __all__ = ["notify"]
 ONE_LEG_MIN_S = 1.0  # it looks twice a second
 
 
-async def _watch(settings: Settings) -> None:
+async def _watch(settings: Settings, names: Sequence[str]) -> None:
     import arbitrage
     from arbitrage.cold.alert_rules import Rules
     from arbitrage.cold.alert_targets import parse_target
@@ -30,9 +32,12 @@ async def _watch(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     rules = Rules(one_leg_s=max(ONE_LEG_MIN_S, settings.risk.max_naked_ms / 1e3))
-    reader = SteadyReader(settings.name, lambda: DeckReader(settings.name, arbitrage.attach))
-    notifier = Notifier(reader.look, settings.name, targets, rules)
-    log.info("watching %s for %s", settings.name, ", ".join(target.place for target in targets))
+    readers = [
+        SteadyReader(name, partial(DeckReader, name, arbitrage.attach)) for name in names
+    ]
+    notifier = Notifier([reader.look for reader in readers], targets, rules)
+    places = ", ".join(target.place for target in targets)
+    log.info("watching %s for %s", ", ".join(names), places)
     await notifier.run(stop)
     for box in notifier.outboxes:
         log.info(
@@ -41,22 +46,27 @@ async def _watch(settings: Settings) -> None:
         )  # fmt: skip
 
 
-async def _test(settings: Settings) -> int:
+async def _test(settings: Settings, names: Sequence[str]) -> int:
     from arbitrage.cold.alert_targets import parse_target
     from arbitrage.cold.notifier import Pace, send_test
 
     targets = [parse_target(url, number) for number, url in enumerate(settings.alert_urls, 1)]
-    found = await send_test(targets, settings.name, Pace())
+    found = await send_test(targets, names, Pace())
     for place, wrong in found.items():
         write_text("-", f"{place}: {wrong or 'sent'}\n")
     return int(any(found.values()))
 
 
 @click.command()
-@click.option("--name", help="Name of the trader; default: ARB_NAME, arbitrage.")
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    help="Name of the trader, again for each; default: ARB_NAME, arbitrage.",
+)
 @click.option("--test", "is_test", is_flag=True, help="Send one message to each address and end.")
-def notify(name: str | None, is_test: bool) -> int:
-    """Send alerts of a running trader to the addresses in ARB_ALERT_URLS.
+def notify(names: tuple[str, ...], is_test: bool) -> int:
+    """Send alerts of running traders to the addresses in ARB_ALERT_URLS.
 
     \b
     Told, once when it begins and once when it is over: the kill switch, a pair
@@ -68,14 +78,16 @@ def notify(name: str | None, is_test: bool) -> int:
     from arbitrage.cold.log import setup_logging
 
     setup_logging("WARNING")
-    overrides = {"ARB_NAME": name} if name else {}
-    settings = load_settings(overrides=overrides, needs_keys=False)
+    for name in names:  # each is checked
+        load_settings(overrides={"ARB_NAME": name}, needs_keys=False)
+    settings = load_settings(needs_keys=False)
+    watched = tuple(dict.fromkeys(names)) or (settings.name,)
     setup_logging(settings.log_level, settings.log_format)
     if not settings.alert_urls:
         raise ConfigError(
             "nobody to tell: set ARB_ALERT_URLS to the address of a webhook, Slack or Telegram"
         )
     if is_test:
-        return asyncio.run(_test(settings))
-    asyncio.run(_watch(settings))
+        return asyncio.run(_test(settings, watched))
+    asyncio.run(_watch(settings, watched))
     return 0

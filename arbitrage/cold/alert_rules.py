@@ -48,7 +48,9 @@ class Alert:
     kind : str
         ``kill``, ``one_leg``, ``broken``, ``feed``, ``loss`` or ``gone``.
     key : str
-        What it is about: two alerts of one kind and key are the same thing.
+        What it is about: two alerts of one trader, kind and key are the same thing.
+    trader : str
+        Whose it is.
     """
 
     kind: str
@@ -56,6 +58,7 @@ class Alert:
     text: str
     is_over: bool = False
     wall_ns: int = 0
+    trader: str = ""
 
 
 @dataclass(slots=True)
@@ -101,7 +104,7 @@ class Watchman:
             spell.is_seen = True
             if not spell.is_told and now_s - spell.since_s >= patience_s:
                 spell.is_told, spell.text = True, text
-                found.append(Alert(kind, key, text, wall_ns=deck.wall_ns))
+                found.append(Alert(kind, key, text, False, deck.wall_ns, deck.name))
         for kind, key in [place for place, spell in self._spells.items() if not spell.is_seen]:
             # what is not known neither goes on nor ends
             if not deck.alive or (kind in OF_BOARD and deck.board_age_s is None):
@@ -109,7 +112,7 @@ class Watchman:
             spell = self._spells.pop((kind, key))
             if spell.is_told:
                 text = _ending(kind, key, deck, now_s - spell.since_s)
-                found.append(Alert(kind, key, text, is_over=True, wall_ns=deck.wall_ns))
+                found.append(Alert(kind, key, text, True, deck.wall_ns, deck.name))
         return found
 
     def _off(self, deck: Deck) -> Iterator[tuple[str, str, str, float]]:

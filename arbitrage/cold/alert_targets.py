@@ -29,17 +29,21 @@ FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent at once: some alerts of one trader, and how many did not get here."""
+    """What is sent at once: some alerts, and how many did not get here."""
 
-    trader: str
     alerts: Sequence[Alert]
     lost: int = 0
+
+    @property
+    def traders(self) -> list[str]:
+        """Return whose alerts they are, each once."""
+        return list(dict.fromkeys(alert.trader for alert in self.alerts))
 
     @property
     def text(self) -> str:
         """Return it as a person reads it: the newest few, and how many more there are."""
         shown = list(self.alerts)[-SHOWN_MAX:]
-        lines = [_line(self.trader, alert) for alert in shown]
+        lines = [_line(alert) for alert in shown]
         more = len(self.alerts) - len(shown)
         if more:
             lines.append(f"and {more} more")
@@ -48,10 +52,10 @@ class Message:
         return "\n".join(lines)[:TEXT_MAX]
 
 
-def _line(trader: str, alert: Alert) -> str:
+def _line(alert: Alert) -> str:
     at = f"{datetime.fromtimestamp(alert.wall_ns // 1_000_000_000, UTC):%H:%M:%S} UTC"
     text = "".join(letter if letter.isprintable() else " " for letter in alert.text)
-    return f"{'OK' if alert.is_over else 'ALERT'} {trader} {at}: {text}"
+    return f"{'OK' if alert.is_over else 'ALERT'} {alert.trader} {at}: {text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +83,11 @@ class Target:
             chat = self.chat.reveal() if self.chat is not None else ""
             return json.dumps({"chat_id": chat, "text": message.text}).encode()
         found: dict[str, Any] = {
-            "trader": message.trader,
+            "trader": ", ".join(message.traders),
             "text": message.text,
             "alerts": [
                 {
+                    "trader": alert.trader,
                     "kind": alert.kind,
                     "key": alert.key,
                     "text": alert.text,

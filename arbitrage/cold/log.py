@@ -12,15 +12,12 @@ import re
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import IO, Any
+from typing import IO
 
-import msgspec
-
-from arbitrage.secret import mask_known
+from arbitrage.log_lines import JsonFormatter, LineFormatter, one_line
 
 __all__ = ["FoldingHandler", "JsonFormatter", "LineFormatter", "setup_logging"]
 
@@ -29,74 +26,7 @@ WINDOW_S = 60.0
 VARIANTS = 5
 KINDS_MAX = 512  # kinds of lines that are remembered at once
 _NUMBERS = re.compile(r"[0-9]+")
-_ORDINARY = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "taskName"}
-_encode = msgspec.json.Encoder(enc_hook=str).encode
 _log = logging.getLogger("arbitrage.log")
-
-
-# ---- how a line looks ---------------------------------------------------------------------------
-
-
-def _one_line(record: logging.LogRecord) -> str:
-    """Return what a record says, with its error's type and text, in one line."""
-    text = record.getMessage()
-    if record.exc_info and record.exc_info[1] is not None:
-        error = record.exc_info[1]
-        text = f"{text}: {type(error).__name__}: {error}"
-    return " ".join(text.split())
-
-
-class LineFormatter(logging.Formatter):
-    """Keep every record on one line; a traceback follows only when LOG_LEVEL=DEBUG."""
-
-    converter = staticmethod(time.gmtime)
-
-    def __init__(self, *, tracebacks: bool) -> None:
-        form = "%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s"
-        super().__init__(form, "%Y-%m-%dT%H:%M:%S")
-        self._tracebacks = tracebacks
-
-    def format(self, record: logging.LogRecord) -> str:
-        if self._tracebacks:
-            return mask_known(super().format(record))
-        plain = logging.makeLogRecord(record.__dict__)
-        plain.msg, plain.args = _one_line(record), None
-        plain.exc_info, plain.exc_text, plain.stack_info = None, None, None
-        return mask_known(super().format(plain))
-
-
-class JsonFormatter(logging.Formatter):
-    """Write a record as one JSON object.
-
-    ``time`` (ISO 8601, UTC), ``level``, ``logger``, ``event`` (the line in words) and ``fields``:
-    ``thread``, ``template`` (what lines of a kind have in common), ``error`` (its type), ``more``
-    (of a folded line), ``traceback`` (with LOG_LEVEL=DEBUG) and whatever was given as ``extra``.
-    """
-
-    def __init__(self, *, tracebacks: bool) -> None:
-        super().__init__()
-        self._tracebacks = tracebacks
-
-    def format(self, record: logging.LogRecord) -> str:
-        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        fields: dict[str, Any] = {"thread": record.threadName}
-        if record.args and record.msg != "%s":
-            fields["template"] = str(record.msg).replace("%%", "%")
-        if record.exc_info and record.exc_info[1] is not None:
-            fields["error"] = type(record.exc_info[1]).__name__
-            if self._tracebacks:
-                fields["traceback"] = "".join(traceback.format_exception(record.exc_info[1]))
-        fields |= {
-            name: value for name, value in record.__dict__.items() if name not in _ORDINARY
-        }
-        line = {
-            "time": f"{seconds}.{int(record.msecs):03d}Z",
-            "level": record.levelname,
-            "logger": record.name,
-            "event": _one_line(record),
-            "fields": fields,
-        }
-        return mask_known(_encode(line).decode())
 
 
 # ---- how often it comes -------------------------------------------------------------------------
@@ -158,7 +88,7 @@ class FoldingHandler(logging.StreamHandler[IO[str]]):
 
     def _is_counted(self, record: logging.LogRecord) -> bool:
         self.tell_due()
-        text = _one_line(record)
+        text = one_line(record)
         key = (record.name, record.levelno, _NUMBERS.sub("#", text))
         kind = self._kinds.get(key)
         if kind is None:
@@ -223,8 +153,10 @@ class FoldingHandler(logging.StreamHandler[IO[str]]):
             return
         where = f"{os.path.basename(record.pathname)}:{record.lineno}"
         told = f"a line of {where} cannot be written ({error.__name__}): {str(record.msg)!r}"
+        plain = logging.LogRecord(record.name, record.levelno, "", 0, told, None, None)
         with suppress(OSError, ValueError):
-            self.stream.write(mask_known(f"{record.name}: {told}") + self.terminator)
+            formatter = self.formatter or LineFormatter(tracebacks=False)
+            self.stream.write(formatter.format(plain) + self.terminator)
 
     def close(self) -> None:
         """Tell what is still counted."""

@@ -134,17 +134,15 @@ class Outbox:
     ----------
     target : Target
         Where to.
-    trader : str
-        Whose alerts they are.
     pace : Pace
         How often, how long.
     """
 
-    def __init__(self, target: Target, trader: str, pace: Pace) -> None:
+    def __init__(self, target: Target, pace: Pace) -> None:
         self.target = target
         self.sent = self.failed = 0
         self.dropped = 0
-        self._trader, self._pace = trader, pace
+        self._pace = pace
         self._waiting: deque[Alert] = deque()
         self._lost = 0  # since the last message that arrived
         self._news = asyncio.Event()
@@ -189,7 +187,7 @@ class Outbox:
             return 0.0
         self._wait_s()
         try:
-            await post(session, self.target, self.target.body(Message(self._trader, alerts, lost)))
+            await post(session, self.target, self.target.body(Message(alerts, lost)))
         except Refused as refusal:
             return self._refused(refusal, len(alerts))
         if self._failures:
@@ -228,14 +226,12 @@ class Outbox:
 
 
 class Notifier:
-    """Look at a trader and tell every address what begins and what ends.
+    """Look at traders and tell every address what begins and what ends.
 
     Parameters
     ----------
-    look : callable
-        Returns the newest deck; called in a thread.
-    trader : str
-        Its name.
+    looks : sequence of callable
+        One a trader: returns its newest deck; each is called in a thread, one call at a time.
     targets : sequence of Target
         Where to.
     rules : Rules
@@ -246,17 +242,16 @@ class Notifier:
 
     def __init__(
         self,
-        look: Callable[[], Deck],
-        trader: str,
+        looks: Sequence[Callable[[], Deck]],
         targets: Sequence[Target],
         rules: Rules,
         pace: Pace | None = None,
         look_s: float = LOOK_S,
     ) -> None:
-        self._look, self._look_s = look, look_s
+        self._look_s = look_s
         self._pace = pace or Pace()
-        self._watchman = Watchman(rules, time.monotonic)
-        self.outboxes = [Outbox(target, trader, self._pace) for target in targets]
+        self._watched = [(look, Watchman(rules, time.monotonic)) for look in looks]
+        self.outboxes = [Outbox(target, self._pace) for target in targets]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until told to stop; what is left then is tried once more."""
@@ -276,11 +271,13 @@ class Notifier:
                     await asyncio.gather(*(box.send_once(session) for box in self.outboxes))
 
     async def _turn(self) -> None:
-        for alert in self._watchman.look(await asyncio.to_thread(self._look)):
-            level = logging.INFO if alert.is_over else logging.WARNING
-            _log.log(level, "%s", alert.text)
-            for box in self.outboxes:
-                box.put(alert)
+        decks = await asyncio.gather(*(asyncio.to_thread(look) for look, _ in self._watched))
+        for (_, watchman), deck in zip(self._watched, decks, strict=True):
+            for alert in watchman.look(deck):
+                level = logging.INFO if alert.is_over else logging.WARNING
+                _log.log(level, "%s: %s", alert.trader, alert.text)
+                for box in self.outboxes:
+                    box.put(alert)
 
 
 def new_session(pace: Pace) -> aiohttp.ClientSession:
@@ -291,16 +288,19 @@ def new_session(pace: Pace) -> aiohttp.ClientSession:
     )
 
 
-async def send_test(targets: Sequence[Target], trader: str, pace: Pace) -> dict[str, str]:
+async def send_test(
+    targets: Sequence[Target], traders: Sequence[str], pace: Pace
+) -> dict[str, str]:
     """Send one message to each address; return what went wrong by place, empty: it arrived."""
     text = "this is a test of arb notify; nothing has happened"
-    alert = Alert("test", "", text, is_over=True, wall_ns=time.time_ns())
+    now_ns = time.time_ns()
+    alerts = [Alert("test", "", text, True, now_ns, trader) for trader in traders]
     found: dict[str, str] = {}
     async with new_session(pace) as session:
         for number, target in enumerate(targets, 1):
             place = f"{number}, {target.place}"
             try:
-                await post(session, target, target.body(Message(trader, [alert])))
+                await post(session, target, target.body(Message(alerts)))
                 found[place] = ""
             except Refused as refusal:
                 found[place] = str(refusal)

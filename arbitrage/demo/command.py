@@ -4,14 +4,13 @@ With --testnet against the venues' own practice environments instead.
 """
 
 import math
-import sys
 from pathlib import Path
 
 import click
 from click.core import ParameterSource
 
 from arbitrage.cli import OutputFile, fees_option, symbols_option, write_text
-from arbitrage.errors import ConfigError
+from arbitrage.errors import ArbitrageError, ConfigError, fail
 from arbitrage.fees import FeeSchedule
 
 __all__ = ["demo"]
@@ -194,6 +193,5 @@ def demo(
     if json_path != "-":
         render(report)
     if report.open_legs_at_exit:
-        sys.stderr.write(f"error: {report.open_legs_at_exit} legs are open at the venues\n")
-        return 1
+        return fail(ArbitrageError(f"{report.open_legs_at_exit} legs are open at the venues"))
     return 0

@@ -74,7 +74,7 @@ class Child:
             # Its own session keeps the terminal's Ctrl-C away: the demo decides who stops when.
             self._process = subprocess.Popen(
                 [sys.executable, *args],
-                env=dict(environment),
+                env={**environment, "LOG_FORMAT": "text"},  # its lines are read here
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -168,7 +168,8 @@ def check_strategies(options: DemoOptions) -> None:
         command = [sys.executable, "-m", "arbitrage.cli", "strategy", "check", name]
         try:
             done = subprocess.run(
-                command, env=clean_environment(os.environ), stdin=subprocess.DEVNULL,
+                command, env=clean_environment(os.environ) | {"LOG_FORMAT": "text"},
+                stdin=subprocess.DEVNULL,
                 capture_output=True, text=True, timeout=LOAD_S, check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
@@ -258,7 +259,6 @@ def _trader_environment(
     for venue in venues:
         environment |= venue.environment() | venue.urls()
     environment |= {
-        "LOG_FORMAT": "text",  # its lines are read here, and shown
         "ARB_NAME": name,
         "ARB_MODE": "demo",
         "ARB_SYMBOLS": ",".join(symbols),

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 
 BASE = {"errors", "config", "config_values", "fees", "frame_files", "hosts", "instruments", "keys"}
 BASE |= {"board", "closing", "control", "fills", "secret", "settings", "wording"}
-BASE |= {"exact_ranges", "record_files"}
+BASE |= {"exact_ranges", "log_lines", "record_files"}
 PROGRAMS = {"cli", "trader", "monitor", "demo", "doctor"}
 ROOMS = {"core", "venues", "trading", "sim", "research", "cold", "runtime"}
 MAY_IMPORT: dict[str, set[str]] = {

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -73,7 +74,7 @@ async def listening(answer: Answer | None = None, port: int = 0) -> AsyncIterato
 
 @asynccontextmanager
 async def outbox(url: str, pace: Pace = QUICK) -> AsyncIterator[Outbox]:
-    box = Outbox(parse_target(Secret(url), 1), "arb", pace)
+    box = Outbox(parse_target(Secret(url), 1), pace)
     async with new_session(pace) as session:
         task = asyncio.create_task(box.run(session))
         yield box
@@ -298,7 +299,7 @@ def test_an_address_that_hangs_holds_up_no_other_and_the_end_sends_what_is_left(
         pace = Pace(burst=9, every_s=0.01, timeout_s=1.0)
         async with listening(hang) as slow, listening() as good:
             targets = [parse_target(Secret(each.url), 1) for each in (slow, good)]
-            notifier = Notifier(look, "arb", targets, Rules(), pace, look_s=0.01)
+            notifier = Notifier([look], targets, Rules(), pace, look_s=0.01)
             stop = asyncio.Event()
             task = asyncio.create_task(notifier.run(stop))
             await good.wait(1)
@@ -317,11 +318,12 @@ def test_a_test_message_says_for_each_address_what_became_of_it() -> None:
         async with listening() as good, listening(status(403)) as bad:
             urls = [good.url, bad.url, f"http://127.0.0.1:{unused_port()}/{CANARY}"]
             targets = [parse_target(Secret(url), at) for at, url in enumerate(urls, 1)]
-            found = await send_test(targets, "arb", QUICK)
+            found = await send_test(targets, ["arb", "barb"], QUICK)
             assert list(found.values())[:2] == ["", "HTTP 403"]
             assert list(found.values())[2].startswith("cannot connect (")
             assert CANARY not in repr(found)
-            assert "this is a test of arb notify" in good.heard[0]["text"]
+            assert good.heard[0]["text"].count("this is a test of arb notify") == 2
+            assert good.heard[0]["trader"] == "arb, barb"
 
     asyncio.run(body())
 
@@ -392,6 +394,66 @@ def test_the_program_tells_of_a_trader_that_is_killed_and_goes(tmp_path: Path) -
             assert b"2 messages sent, 0 failures, 0 alerts dropped, 0 left" in said
             assert b"KILLED (loss) by the trader" in said
             assert CANARY.encode() not in said
+
+    asyncio.run(body())
+
+
+def test_one_notifier_watches_several_traders_and_tells_them_apart(tmp_path: Path) -> None:
+    first, second = (f"test-notify-{os.getpid()}-{number}" for number in (1, 2))
+    killed = KillLine(reason="loss", by="the trader", since_wall_ns=7, why="")
+
+    async def body() -> None:
+        async with listening() as address:
+            with beating(first) as one, beating(second) as two:
+                child = await asyncio.create_subprocess_exec(
+                    *PROGRAM, "--name", first, "--name", second, "--name", first, cwd=tmp_path,
+                    env=environment(address.url), stderr=asyncio.subprocess.PIPE,
+                )  # fmt: skip
+                assert child.stderr is not None
+                said = b""
+                async with asyncio.timeout(WAIT_S):
+                    while f"watching {first}, {second} for webhook".encode() not in said:
+                        said += await child.stderr.readline()
+                for number, segment in enumerate((two, one), 1):
+                    board = Board(wall_ns=time.time_ns(), killed=killed)
+                    segment.write_board(encode_board(board, 60_000))
+                    await address.wait(number)
+            child.terminate()
+            async with asyncio.timeout(WAIT_S):
+                said += await child.stderr.read()
+                assert await child.wait() == 0
+            told = [(each["trader"], each["alerts"]) for each in address.heard[:2]]
+            for (trader, alerts), name in zip(told, (second, first), strict=True):
+                (only,) = alerts
+                assert trader == only["trader"] == name
+                assert only["text"] == "KILLED (loss) by the trader"
+                assert f"{name}: KILLED (loss) by the trader".encode() in said
+
+    asyncio.run(body())
+
+
+def test_alerts_of_several_traders_share_a_message_where_they_wait_together() -> None:
+    gate = asyncio.Event()
+
+    async def answer(number: int) -> web.Response:
+        if number == 1:
+            await gate.wait()
+        return web.Response()
+
+    async def body() -> None:
+        async with listening(answer) as address, outbox(address.url) as box:
+            box.put(alert(0))
+            await address.wait(1)
+            for number, trader in enumerate(("east", "west", "east"), 1):
+                box.put(replace(alert(number), trader=trader))
+            gate.set()
+            await until(lambda: box.sent == 2)
+            heard = address.heard[1]
+            assert heard["trader"] == "east, west"
+            assert [each["trader"] for each in heard["alerts"]] == ["east", "west", "east"]
+            assert [line.split()[1] for line in heard["text"].splitlines()] == [
+                "east", "west", "east",
+            ]  # fmt: skip
 
     asyncio.run(body())
 

@@ -228,8 +228,9 @@ def test_what_is_no_address_is_refused_without_being_shown(text: str) -> None:
 
 
 def test_each_form_says_the_same() -> None:
-    alert = Alert("kill", "1", "KILLED <!channel> & more\x1b[2J", wall_ns=3_723_000_000_000)
-    message = Message("arb", [alert, replace(alert, text="cleared", is_over=True)])
+    said = "KILLED <!channel> & more\x1b[2J"
+    alert = Alert("kill", "1", said, wall_ns=3_723_000_000_000, trader="arb")
+    message = Message([alert, replace(alert, text="cleared", is_over=True)])
     slack = parse_target(Secret("slack+http://localhost/x"), 1).body(message)
     assert msgspec.json.decode(slack) == {
         "text": "ALERT arb 01:02:03 UTC: KILLED &lt;!channel&gt; &amp; more [2J\n"
@@ -246,7 +247,7 @@ def test_each_form_says_the_same() -> None:
 
 
 def test_many_alerts_are_one_message_that_says_how_many_more() -> None:
-    alerts = [Alert("feed", str(number), f"number {number}") for number in range(12)]
-    lines = Message("arb", alerts, lost=4).text.splitlines()
+    alerts = [Alert("feed", str(number), f"number {number}", trader="arb") for number in range(12)]
+    lines = Message(alerts, lost=4).text.splitlines()
     assert [line.rpartition(" ")[2] for line in lines[:5]] == ["7", "8", "9", "10", "11"]
     assert lines[5:] == ["and 7 more", "4 earlier ones could not be sent"]

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from arbitrage.cold.log import KINDS_MAX, FoldingHandler, JsonFormatter, LineFormatter
-from arbitrage.secret import Secret, mask_known
+from arbitrage.secret import Secret, mask, mask_known
 
 CANARY = 'can"ary\\key/+=0123456789'
 
@@ -90,15 +91,46 @@ def test_no_secret_passes_in_message_arguments_extras_or_errors(
 
 def test_passwords_of_addresses_and_keys_of_webhooks_are_secret_by_themselves() -> None:
     Secret("redis://user:p%40ss-word-1@host:6379/0")
+    Secret("unix:///run/redis.sock?db=1&password=in-the-query")
     Secret("https://api.example.org/bot12345:AAEthetoken/sendMessage?key=querykey1")
     told = "user of host said p%40ss-word-1, p@ss-word-1, 12345:AAEthetoken, querykey1"
     assert mask_known(told) == "user of host said ***, ***, ***, ***"
+    assert mask_known("/run/redis.sock said in-the-query") == "/run/redis.sock said ***"
 
 
 def test_words_and_short_texts_stay() -> None:
-    for text in ("", "a", "demo", "http://127.0.0.1:8080/services/x"):
+    for text in ("", "a", "demo", "phrase", "seven-7", "http://127.0.0.1:8080/services/x"):
         Secret(text)
-    assert mask_known("a demo of services") == "a demo of services"
+    told = "a demo of services, whose passphrase is seven-7 phrases long"
+    assert mask_known(told) == told
+    Secret("eight--8")
+    assert mask_known("eight--8") == "***"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("unix:///var/lib/arbitrage/redis/redis.sock",) * 2,
+        ("redis://127.0.0.1:6379/3",) * 2,
+        ("redis://127.0.0.1:6379/4?health_check_interval=9",) * 2,
+        ("rediss://mirror:long-password@redis.example:6380/0", "rediss://***@redis.example:6380/0"),
+        ("redis://:short@redis.example/0", "redis://***@redis.example/0"),  # as it is used
+        # what is no address may be a password as a whole
+        ("redis://u:canary-in-front/x@h:6379/0", "***"),
+        ("redis://h:canary-as-a-port/0", "***"),
+        ("redis://[canary-in-brackets/0", "***"),
+    ],
+)
+def test_of_an_address_the_credentials_alone_are_secret(address: str, shown: str) -> None:
+    Secret(address)
+    assert mask_known(f"Redis at {address} is away") == f"Redis at {shown} is away"
+
+
+def test_what_a_venue_quotes_of_a_short_secret_is_masked_where_it_stands_alone() -> None:
+    secrets = (Secret("phrase"), Secret("a-long-api-key"), Secret(""))
+    told = 'passphrase "phrase" of a-long-api-keys is wrong: {"passphrase":"phrase"}'
+    hidden = 'passphrase "***" of ***s is wrong: {"passphrase":"***"}'
+    assert mask(told, secrets) == hidden
 
 
 # ---- repeats ------------------------------------------------------------------------------------
@@ -213,9 +245,12 @@ def test_arguments_that_do_not_fit_are_told_without_them(
         logging.LogRecord("x", logging.ERROR, "dir/f.py", 7, f"%d {CANARY}", (CANARY,), None)
     )
     assert capsys.readouterr().err == ""
-    assert bench.lines() == [
-        "x: a line of f.py:7 cannot be written (TypeError): '%d ***'"
-    ]
+    (line,) = bench.lines()
+    assert line.endswith("ERROR x: a line of f.py:7 cannot be written (TypeError): '%d ***'")
+    bench.handler.setFormatter(JsonFormatter(tracebacks=False))
+    bench.handler.handle(logging.LogRecord("x", logging.ERROR, "f.py", 7, "%d", ("a",), None))
+    (line,) = bench.lines()
+    assert json.loads(line)["event"].startswith("a line of f.py:7 cannot be written (TypeError)")
 
 
 # ---- a program's set-up -------------------------------------------------------------------------
@@ -276,3 +311,59 @@ def test_the_error_that_ends_a_program_is_its_last_line() -> None:
     assert first.endswith("again")
     assert "again (2 more in" in counted
     assert last == "error: the reason"
+
+
+ENDS = {
+    "an error": "from arbitrage.errors import ConfigError; raise ConfigError(SAID)",
+    "a defect": "raise ValueError(SAID)",
+    "a file": "open('/' + SAID)",
+    "a module": "import no_such_module_here",
+}
+PROGRAM_THAT_ENDS = """
+import sys
+from arbitrage.errors import run_guarded
+from arbitrage.secret import Secret
+if sys.argv[1] == "set-up":
+    from arbitrage.cold.log import setup_logging
+    setup_logging("INFO")
+SAID = "lost\\n the canary-of-the-end"
+Secret("canary-of-the-end")
+def main():
+    END
+run_guarded(main)
+"""
+
+
+@pytest.mark.parametrize("set_up", ["set-up", "early"])
+@pytest.mark.parametrize("end", ENDS)
+def test_with_json_the_error_that_ends_a_program_is_an_object_too(end: str, set_up: str) -> None:
+    script = PROGRAM_THAT_ENDS.replace("END", ENDS[end])
+    for level in ("INFO", "DEBUG"):
+        environment = os.environ | {"LOG_FORMAT": "json", "LOG_LEVEL": level}
+        done = subprocess.run(
+            [sys.executable, "-c", script, set_up], capture_output=True, text=True, timeout=60,
+            check=False, env=environment,
+        )
+        assert done.returncode == (2 if end == "an error" else 1)
+        (line,) = done.stderr.splitlines()
+        found = json.loads(line)
+        assert list(found) == ["time", "level", "logger", "event", "fields"]
+        assert (found["level"], found["logger"]) == ("ERROR", "arbitrage")
+        assert found["fields"]["thread"] == "MainThread"
+        assert found["fields"]["error"].endswith("Error")
+        assert ("traceback" in found["fields"]) == (level == "DEBUG")
+        assert "canary" not in line
+        assert end == "a module" or "***" in found["event"]
+
+
+def test_before_there_are_settings_a_program_s_error_follows_the_environment() -> None:
+    command = [sys.executable, "-m", "arbitrage.cli", "no-such-verb"]
+    for form in ("json", "text", ""):
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=60, check=False,
+            env=os.environ | {"LOG_FORMAT": form},
+        )
+        assert done.returncode == 2
+        (line,) = done.stderr.splitlines()
+        said = json.loads(line)["event"] if form == "json" else line.removeprefix("error: ")
+        assert said.startswith("command was 'no-such-verb'")

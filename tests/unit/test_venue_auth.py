@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from arbitrage.config import Credentials
 from arbitrage.errors import ConnectorError, WireError
-from arbitrage.secret import Secret
+from arbitrage.secret import KNOWN_MIN, Secret
 from arbitrage.venues.bybit import auth as bybit
 from arbitrage.venues.bybit import wire
 from arbitrage.venues.bybit.rest import BybitRest
@@ -173,7 +173,7 @@ def test_no_secret_in_errors_and_logs(session: type, caplog: pytest.LogCaptureFi
         msgspec.json.encode(canaries())
 
 
-WORDS = st.text("abcdefXYZ0189-._", min_size=1, max_size=40)
+WORDS = st.text("abcdefXYZ0189-._", min_size=KNOWN_MIN, max_size=40)
 AROUND = st.text("ghijkl[]<>:' \"", max_size=20)
 
 

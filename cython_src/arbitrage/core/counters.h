@@ -43,6 +43,11 @@
     X(connects)                                                                        \
     X(disconnects)
 
+/* one a row, written by its lane's feed thread: what a symbol loses, so nothing of every frame */
+#define ARB_ROW_COUNTERS(X)                                                            \
+    X(gaps)              /* of depth_gaps, those of this row */                        \
+    X(cuts)              /* times that no connection served it any longer */
+
 /* written by the detector thread */
 #define ARB_DETECTOR_COUNTERS(X)                                                       \
     X(ticks)             /* ticks taken, rings and overflow rows together */           \
@@ -119,6 +124,11 @@ typedef struct arb_feed_counters {
 typedef struct arb_line_counters {
     ARB_LINE_COUNTERS(ARB_X)
 } ARB_SEPARATED arb_line_counters_t;
+
+/* not separated: gaps are rare, and a row's neighbours are mostly of the same thread */
+typedef struct arb_row_counters {
+    ARB_ROW_COUNTERS(ARB_X)
+} arb_row_counters_t;
 
 typedef struct arb_detector_counters {
     ARB_DETECTOR_COUNTERS(ARB_X)

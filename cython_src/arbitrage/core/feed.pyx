@@ -34,6 +34,7 @@ from arbitrage.core.segment_layout cimport (
     ARB_SECTION_LANES,
     ARB_SECTION_LINES,
     ARB_SECTION_PARKERS,
+    ARB_SECTION_ROWS,
     ARB_SECTION_SYMBOLS,
     ARB_SECTION_TAPS,
     ARB_STAGE_PARSED,
@@ -47,7 +48,7 @@ cdef extern from *:
     #include "feed_lane.h"
 
     static void arb_feed_wire(arb_feed_t *feed, void *lane, void *symbols, void *parsed,
-                              void *clock, void *tap, void *parker)
+                              void *clock, void *tap, void *parker, void *rows)
     {
         feed->lane = (arb_lane_t *)lane;
         feed->symbols = (const arb_symbol_map_t *)symbols;
@@ -55,6 +56,7 @@ cdef extern from *:
         feed->clock = (const arb_clock_t *)clock;
         feed->tap = (arb_frame_tap_t *)tap;
         feed->detector = (arb_parker_t *)parker;
+        feed->row_counters = (arb_row_counters_t *)rows;
     }
     static void arb_feed_wire_counters(arb_feed_t *feed, uint32_t venue, void *counters)
     {
@@ -80,7 +82,7 @@ cdef extern from *:
     }
     """
     void arb_feed_wire(arb_feed_t *feed, void *lane, void *symbols, void *parsed,
-                       void *clock, void *tap, void *parker) nogil
+                       void *clock, void *tap, void *parker, void *rows) nogil
     void arb_feed_wire_counters(arb_feed_t *feed, uint32_t venue, void *counters) nogil
     void arb_feed_wire_line(arb_feed_t *feed, uint32_t venue, uint32_t line, void *counters) nogil
     void arb_feed_count_connect(arb_feed_t *feed, uint32_t venue, uint32_t line) nogil
@@ -138,7 +140,7 @@ cdef class FeedLane:
                       segment.block(ARB_SECTION_SYMBOLS, 0),
                       segment.block(ARB_SECTION_HISTOGRAMS, ARB_STAGE_PARSED + index),
                       segment.block(ARB_SECTION_CLOCK, 0), segment.block(ARB_SECTION_TAPS, index),
-                      segment.block(ARB_SECTION_PARKERS, 0))
+                      segment.block(ARB_SECTION_PARKERS, 0), segment.block(ARB_SECTION_ROWS, 0))
         for venue in range(ARB_VENUE_COUNT):
             arb_feed_wire_counters(&self.feed, venue, segment.block(
                 ARB_SECTION_FEED_COUNTERS, index * ARB_VENUES_MAX + venue))

@@ -28,6 +28,7 @@ typedef struct arb_feed {
     arb_depth_t *depth;             /* scratch of one depth frame; NULL: no row has a book */
     arb_feed_counters_t *counters[ARB_VENUES_MAX];
     arb_line_counters_t *lines[ARB_VENUES_MAX][ARB_LINES_MAX];
+    arb_row_counters_t *row_counters; /* by row; each row is one lane's */
     arb_histogram_t *parsed;
     const arb_clock_t *clock;
     arb_frame_tap_t *tap;
@@ -131,8 +132,10 @@ static inline void arb_feed_count_line(arb_feed_t *feed, uint32_t venue, uint32_
 static inline void arb_feed_lose_row(arb_feed_t *feed, uint32_t venue, uint32_t row,
                                      int64_t recv_mono_ns)
 {
-    if (feed->rows[row].book != NULL)
+    if (feed->rows[row].book != NULL) {
         arb_count(&feed->counters[venue]->depth_gaps, 1);
+        arb_count(&feed->row_counters[row].gaps, 1);
+    }
     arb_feed_push_state(feed, venue, row, ARB_ROW_GAP, recv_mono_ns);
 }
 
@@ -304,6 +307,7 @@ static inline uint32_t arb_feed_drop_line(arb_feed_t *feed, uint32_t venue, uint
         if (loss == ARB_LINE_SPARE)
             continue;
         lost++;
+        arb_count(&feed->row_counters[row].cuts, 1);
         arb_feed_push_state(feed, venue, row,
                             loss == ARB_LINE_LAST ? ARB_ROW_SYNCING : ARB_ROW_GAP, now_mono_ns);
     }

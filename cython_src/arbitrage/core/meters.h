@@ -28,6 +28,12 @@ static inline const char *const *arb_line_counter_names(void)
     return names;
 }
 
+static inline const char *const *arb_row_counter_names(void)
+{
+    static const char *const names[] = {ARB_ROW_COUNTERS(ARB_X) NULL};
+    return names;
+}
+
 static inline const char *const *arb_detector_counter_names(void)
 {
     static const char *const names[] = {ARB_DETECTOR_COUNTERS(ARB_X) NULL};

@@ -14,6 +14,7 @@ cdef extern from "meters.h" nogil:
 
     const char *const *arb_feed_counter_names() noexcept
     const char *const *arb_line_counter_names() noexcept
+    const char *const *arb_row_counter_names() noexcept
     const char *const *arb_detector_counter_names() noexcept
     const char *const *arb_strategy_counter_names() noexcept
     const char *const *arb_gateway_counter_names() noexcept

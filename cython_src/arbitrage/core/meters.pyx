@@ -15,7 +15,9 @@ from arbitrage.core.segment_layout cimport (
     ARB_SECTION_FEED_COUNTERS,
     ARB_SECTION_GATEWAY_COUNTERS,
     ARB_SECTION_LINES,
+    ARB_SECTION_ROWS,
     ARB_SECTION_STRATEGY_COUNTERS,
+    ARB_SECTION_SYMBOLS,
     ARB_SECTION_THREADS,
     ARB_THREADS_MAX,
     ARB_VENUES_MAX,
@@ -24,6 +26,7 @@ from arbitrage.core.segment_layout cimport (
     arb_segment_block,
     arb_thread_entry_t,
 )
+from arbitrage.core.symbols cimport arb_symbol_map_t
 
 
 cdef dict counters_of(const arb_segment_t *segment, tuple venues):
@@ -31,6 +34,7 @@ cdef dict counters_of(const arb_segment_t *segment, tuple venues):
     for venue, name in enumerate(venues):
         feed[name] = feed_counters(segment, venue)
         feed[name]["lines"] = line_counters(segment, venue)
+        feed[name]["rows"] = row_counters(segment, venue)
         gateway[name] = read_counters(segment, ARB_SECTION_GATEWAY_COUNTERS, venue,
                                       arb_gateway_counter_names(), NULL, 0)
     detector = read_counters(segment, ARB_SECTION_DETECTOR_COUNTERS, 0,
@@ -71,6 +75,22 @@ cdef list line_counters(const arb_segment_t *segment, uint32_t venue):
         if any(total.values()):
             found.append({"line": line, **total})
     return found
+
+
+cdef dict row_counters(const arb_segment_t *segment, uint32_t venue):
+    # one venue's symbols, a list a counter: by symbol, those that are in use
+    cdef const arb_symbol_map_t *symbols = <const arb_symbol_map_t *>arb_segment_block(
+        segment, ARB_SECTION_SYMBOLS, 0)
+    cdef const uint64_t *words = <const uint64_t *>arb_segment_block(segment, ARB_SECTION_ROWS, 0)
+    cdef const char *const *names = arb_row_counter_names()
+    cdef uint32_t width = 0, index, name
+    while names[width] != NULL:
+        width += 1
+    words += <uint64_t>venue * segment.spec.symbol_capacity * width
+    return {
+        names[name].decode(): [words[index * width + name] for index in range(symbols.symbol_count)]
+        for name in range(width)
+    }
 
 
 cdef dict read_counters(const arb_segment_t *segment, arb_section_t section, uint32_t block,

@@ -30,7 +30,7 @@
 #define ARB_SEGMENT_MAGIC 0x31474553425241ull /* "ARBSEG1" */
 
 enum {
-    ARB_LAYOUT_VERSION = 4,
+    ARB_LAYOUT_VERSION = 5,
     ARB_LANES_MAX = 8,
     ARB_THREADS_MAX = 32,
     ARB_THREAD_NAME_BYTES = 16,
@@ -61,7 +61,8 @@ typedef enum arb_section {
     ARB_SECTION_BOARD = 20,        /* arb_board_t, by the owner's main thread */
     ARB_SECTION_ALLOCATIONS = 21,  /* arb_allocations_t: the owner's, then one a lane's process */
     ARB_SECTION_DECISIONS = 22,    /* arb_frame_tap_t of what the detector did, see decisions.h */
-    ARB_SECTION_COUNT = 23
+    ARB_SECTION_ROWS = 23,         /* one array of arb_row_counters_t, by row */
+    ARB_SECTION_COUNT = 24
 } arb_section_t;
 
 /* What a stage histogram measures, ns. One writer each; blocks of ARB_LANES_MAX or ARB_VENUES_MAX
@@ -226,6 +227,7 @@ static inline void arb_segment_plan(arb_segment_t *segment)
                       1 + spec->lane_count);
     arb_section_place(segment, ARB_SECTION_DECISIONS,
                       arb_frame_tap_bytes(arb_segment_decision_bytes(spec)), 1);
+    arb_section_place(segment, ARB_SECTION_ROWS, sizeof(arb_row_counters_t) * row_count, 1);
 }
 
 static inline void *arb_segment_block(const arb_segment_t *segment, arb_section_t section,

@@ -305,7 +305,11 @@ cdef class Segment(SegmentMapping):
     # ---- meters ------------------------------------------------------------------------------
 
     def counters(self) -> dict:
-        """Return every counter: ``feed`` and ``gateway`` by venue, ``detector``, ``strategy``."""
+        """Return every counter: ``feed`` and ``gateway`` by venue, ``detector``, ``strategy``.
+
+        Of a feed, ``lines`` are its parallel connections, and ``rows`` its symbols: a list a
+        counter, in the order of `symbols`.
+        """
         return counters_of(self.ptr, VENUES)
 
     def queues(self) -> dict[str, dict[str, int]]:

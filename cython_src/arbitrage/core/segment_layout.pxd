@@ -42,6 +42,7 @@ cdef extern from "segment.h" nogil:
         ARB_SECTION_BOARD
         ARB_SECTION_ALLOCATIONS
         ARB_SECTION_DECISIONS
+        ARB_SECTION_ROWS
         ARB_SECTION_COUNT
 
     ctypedef enum arb_stage_t:
