@@ -13,7 +13,14 @@ import numpy as np
 
 from arbitrage.board import Board
 from arbitrage.cold.attached import Attached
-from arbitrage.cold.deck_lines import Deck, OpportunityLine, QueueLine, StageLine, VenueLine
+from arbitrage.cold.deck_lines import (
+    Deck,
+    OpportunityLine,
+    QueueLine,
+    RowLine,
+    StageLine,
+    VenueLine,
+)
 from arbitrage.cold.deck_opportunities import OpportunityBook
 from arbitrage.cold.deck_stages import StageClock
 from arbitrage.cold.metrics.feeds import ROW_STATES, FeedLine
@@ -25,6 +32,7 @@ __all__ = [
     "DeckReader",
     "OpportunityLine",
     "QueueLine",
+    "RowLine",
     "StageLine",
     "VenueLine",
 ]
@@ -139,9 +147,9 @@ class DeckReader:
 
 
 def _venues(run: _Attachment) -> list[VenueLine]:
-    counters, count = run.segment.counters(), len(run.segment.symbols)
+    counters, symbols = run.segment.counters(), list(run.segment.symbols)
     return [
-        _venue(run, number, venue, counters["feed"][venue], counters["gateway"][venue], count)
+        _venue(run, number, venue, counters["feed"][venue], counters["gateway"][venue], symbols)
         for number, venue in enumerate(VENUES)
     ]
 
@@ -152,8 +160,9 @@ def _venue(
     venue: str,
     feed: Mapping[str, Any],
     gateway: Mapping[str, int],
-    count: int,
+    symbols: list[str],
 ) -> VenueLine:
+    count = len(symbols)
     now_s, frames = time.monotonic(), int(feed["frames"])
     before_s, before = run.frames.get(venue, (now_s, frames))
     run.frames[venue] = (now_s, frames)
@@ -173,7 +182,28 @@ def _venue(
         clock_offset_ms=float(ahead_ms) if is_timed else None,
         rtt_ms=gateway["clock_rtt_us"] / 1e3 if is_timed else None,
         lines=lines,
+        rows=_rows(run, number, symbols, feed["rows"]),
     )
+
+
+def _rows(
+    run: _Attachment, number: int, symbols: list[str], counted: Mapping[str, list[int]]
+) -> list[RowLine]:
+    """Return one venue's symbols; one that came since the counters were read waits."""
+    now_ns = time.monotonic_ns()
+    states, stamps_ns = run.states[number].tolist(), run.recv_mono_ns[number].tolist()
+    return [
+        RowLine(
+            symbol=symbol,
+            state=ROW_STATES[state] if state < len(ROW_STATES) else "UNKNOWN",
+            age_ms=max(0.0, (now_ns - stamp_ns) / 1e6) if stamp_ns else None,
+            gaps=gaps,
+            cuts=cuts,
+        )
+        for symbol, state, stamp_ns, gaps, cuts in zip(
+            symbols, states, stamps_ns, counted["gaps"], counted["cuts"], strict=False
+        )
+    ]
 
 
 def _states(states: Any) -> dict[str, int]:

@@ -8,7 +8,29 @@ import msgspec
 from arbitrage.board import IncidentLine, KillLine, LimitLine, MoneyLine, PairLine, RateLine
 from arbitrage.cold.metrics.feeds import FeedLine
 
-__all__ = ["Deck", "OpportunityLine", "QueueLine", "StageLine", "VenueLine"]
+__all__ = ["Deck", "OpportunityLine", "QueueLine", "RowLine", "StageLine", "VenueLine"]
+
+
+class RowLine(msgspec.Struct, kw_only=True):
+    """One symbol at one venue.
+
+    Attributes
+    ----------
+    state : str
+        ``LIVE``, ``SYNCING`` ...
+    age_ms : float or None
+        Since its newest quote.
+    gaps : int
+        Books given up because an update was lost.
+    cuts : int
+        Times that no connection served it any longer.
+    """
+
+    symbol: str
+    state: str
+    age_ms: float | None
+    gaps: int
+    cuts: int
 
 
 class VenueLine(msgspec.Struct, kw_only=True):
@@ -30,6 +52,8 @@ class VenueLine(msgspec.Struct, kw_only=True):
         The venue's clock less ours, and the quickest question for it.
     lines : list of FeedLine
         Parallel connections, with the head start of each.
+    rows : list of RowLine
+        Its symbols, in the trader's order.
     """
 
     venue: str
@@ -43,6 +67,7 @@ class VenueLine(msgspec.Struct, kw_only=True):
     clock_offset_ms: float | None
     rtt_ms: float | None
     lines: list[FeedLine]
+    rows: list[RowLine] = []
 
 
 class OpportunityLine(msgspec.Struct, kw_only=True):

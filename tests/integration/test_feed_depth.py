@@ -72,6 +72,7 @@ def test_a_gap_empties_the_book_at_once_and_only_a_snapshot_brings_the_row_back(
     assert rig.view.bid_px != rig.view.bid_px
     assert (len(rig.depth.bids), rig.depth.seq) == (0, -1)
     assert rig.counted["depth_gaps"] == 1
+    assert rig.counted["rows"] == {"gaps": [1], "cuts": [0]}
     rig.send(l1(rig.venue, 100.0, 100.1, 31))
     rig.send(rig.update([(100.0, 5)], [], 32, 30, 106))
     assert rig.view.state == GAP, "held back: the book is not there"

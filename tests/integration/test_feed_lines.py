@@ -109,6 +109,7 @@ def test_a_row_leaves_live_only_with_its_last_line(rig: Rig, ended: int) -> None
     assert rig.lane.drop_line(rig.venue, other, rig.now_ns + 1) == 1
     assert rig.view.state == SYNCING
     assert len(rig.depth.bids) == 0
+    assert rig.counted["rows"] == {"gaps": [0], "cuts": [1]}
 
 
 def test_a_line_that_lost_something_cannot_serve_alone(rig: Rig) -> None:
@@ -118,6 +119,7 @@ def test_a_line_that_lost_something_cannot_serve_alone(rig: Rig) -> None:
     assert rig.view.state == LIVE
     rig.lane.drop_line(rig.venue, 0, rig.now_ns + 1)
     assert rig.view.state == GAP
+    assert rig.counted["rows"] == {"gaps": [0], "cuts": [1]}
 
 
 def test_a_late_snapshot_of_another_line_does_not_replace_the_book(rig: Rig) -> None:

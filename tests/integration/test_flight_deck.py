@@ -256,6 +256,9 @@ def test_values_are_the_segments_own(
         for index, symbol in enumerate(segment.symbols):
             row = segment.store.read_row(venue, index)
             assert value("feed_row_state", venue=venue, symbol=symbol) == row.state
+            for kind in ("gaps", "cuts"):
+                count = feed["rows"][kind][index]
+                assert value(f"feed_row_{kind}_total", venue=venue, symbol=symbol) == count
         again = sum(max(0, line["connects"] - 1) for line in feed["lines"])
         assert value("feed_reconnects_total", venue=venue) == again
         assert {line["line"] for line in feed["lines"]} == {0, 1}

@@ -1,10 +1,12 @@
 """The deck: what a reader shows of a trader, and that it shows nothing of one that is gone."""
 
 import itertools
+import json
 import os
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,8 @@ import arbitrage
 from arbitrage.board import Board, MoneyLine, encode_board
 from arbitrage.cold.deck import PNL_POINTS_MAX, Deck, DeckReader
 from arbitrage.cold.deck_stages import StageClock
+from arbitrage.cold.metrics import exposition, read_snapshot
+from arbitrage.core.feed import FeedLane
 from arbitrage.core.messages import Opportunity
 from arbitrage.core.records import CloseReason, OppEvent, RowState
 from arbitrage.core.segment import Segment
@@ -70,10 +74,51 @@ def test_identity_venues_and_queues(owner: Segment) -> None:
     assert venues["okx"].rows_by_state == {"LIVE": 1, "GAP": 1}
     assert venues["okx"].age_ms is not None
     assert venues["okx"].rtt_ms is None
+    assert [(row.symbol, row.state) for row in venues["okx"].rows] == [
+        (SYMBOLS[0], "GAP"), (SYMBOLS[1], "LIVE"),
+    ]  # fmt: skip
+    assert venues["okx"].rows[1].age_ms is not None
     assert {line.kind: line.capacity for line in deck.queues} == {
         kind: meter["capacity"] for kind, meter in owner.queues().items()
     }
     assert deck.board_age_s is None
+
+
+def okx_book(symbol: str, kind: str, seq: int, prev: int) -> bytes:
+    book: dict[str, Any] = {"asks": [["101", "1", "0", "1"]], "bids": [["100", "1", "0", "1"]]}
+    book |= {"ts": str(1_790_000_000_000 + seq), "checksum": 0, "seqId": seq, "prevSeqId": prev}
+    arg = {"channel": "books", "instId": symbol}
+    frame = {"arg": arg, "action": kind, "data": [book]}
+    return json.dumps(frame, separators=(",", ":")).encode()
+
+
+def test_gaps_and_cuts_are_counted_symbol_by_symbol_on_every_lane() -> None:
+    name = f"test-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    segment = make_segment(name, lane_count=2, symbol_capacity=4)
+    try:
+        lanes = [FeedLane(segment, 0), FeedLane(segment, 1)]
+        for index, (symbol, lane) in enumerate(zip(SYMBOLS, lanes, strict=True)):
+            lane.hold_book(segment.store.row("okx", index), "books")
+            for _ in range(3 - index):
+                lane.on_frame(1, okx_book(symbol, "snapshot", 10, -1))
+                lane.on_frame(1, okx_book(symbol, "update", 30, 20))  # continues nothing
+        lanes[1].on_frame(1, okx_book("ETHUSDT", "snapshot", 40, -1))
+        assert (lanes[0].drop_line(1, 0), lanes[1].drop_line(1, 0)) == (0, 1)
+        venues = {line.venue: line for line in look(DeckReader(name, arbitrage.attach)).venues}
+        assert [(row.symbol, row.gaps, row.cuts) for row in venues["okx"].rows] == [
+            ("BTCUSDT", 3, 0), ("ETHUSDT", 2, 1),
+        ]  # fmt: skip
+        assert venues["okx"].gaps == 5
+        assert [(row.gaps, row.cuts) for row in venues["bybit"].rows] == [(0, 0), (0, 0)]
+        scraped = exposition(lambda: read_snapshot(segment))().decode()
+        for venue, symbol, gaps, cuts in (
+            ("okx", "BTCUSDT", 3, 0), ("okx", "ETHUSDT", 2, 1), ("bybit", "ETHUSDT", 0, 0),
+        ):  # fmt: skip
+            labels = f'{{symbol="{symbol}",venue="{venue}"}}'
+            assert f"feed_row_gaps_total{labels} {gaps}.0\n" in scraped
+            assert f"feed_row_cuts_total{labels} {cuts}.0\n" in scraped
+    finally:
+        segment.close()
 
 
 def test_of_each_opportunity_the_newest_event(owner: Segment) -> None:

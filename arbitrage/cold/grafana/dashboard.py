@@ -115,6 +115,12 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Target(_rate("feed_reconnects_total"), "{{venue}} reconnects"),
             Target(_rate("feed_malformed_total"), "{{venue}} refused"),
         ), "ops"),
+        Panel("Gaps by symbol, the ten most", (
+            Target(f"topk(10, {_rate('feed_row_gaps_total')} > 0)", "{{venue}} {{symbol}}"),
+        ), "ops"),
+        Panel("Oldest quotes, ten symbols", (
+            Target(f"topk(10, {_of('feed_row_age_seconds')})", "{{venue}} {{symbol}}"),
+        ), "s"),
         Panel("Head start of parallel lines", (
             Target(_rate("feed_connection_lead_seconds_total"), "{{venue}} {{connection}}"),
         ), "s"),

@@ -28,11 +28,16 @@ class FeedLine(msgspec.Struct, frozen=True):
 
 
 class FeedRow(msgspec.Struct, frozen=True):
-    """One symbol's row: its state, a `RowState` number, and the age of its newest quote."""
+    """One symbol's row: its state, a `RowState` number, and the age of its newest quote.
+
+    `gaps` are books given up because an update was lost; `cuts` how often no connection served it.
+    """
 
     symbol: str
     state: int
     age_s: float | None = None
+    gaps: int = 0
+    cuts: int = 0
 
 
 class VenueFeed(msgspec.Struct, frozen=True):
@@ -78,16 +83,22 @@ def feed_families(feeds: Mapping[str, VenueFeed]) -> Iterator[Metric]:
         for name, feed in by_venue
         for state, count in (dict.fromkeys(ROW_STATES, 0) | feed.rows_by_state).items()
     ])  # fmt: skip
-    yield gauges(
-        "feed_row_state", "State of a symbol's row: 0 EMPTY 1 SYNCING 2 LIVE 3 SUSPECT 4 STALE 5 "
-        "GAP", ["venue", "symbol"],
-        [([name, row.symbol], row.state) for name, feed in by_venue for row in feed.rows],
-    )  # fmt: skip
-    yield gauges(
-        "feed_row_age_seconds", "Since the newest quote of a symbol", ["venue", "symbol"],
-        [([name, row.symbol], row.age_s) for name, feed in by_venue for row in feed.rows],
-    )  # fmt: skip
+    yield from _rows(feeds)
     yield from _lines(feeds)
+
+
+def _rows(feeds: Mapping[str, VenueFeed]) -> Iterator[Metric]:
+    """Yield what is known symbol by symbol: as many series as the trader has symbols and venues."""
+    labels = ["venue", "symbol"]
+    rows = [([venue, row.symbol], row) for venue, feed in feeds.items() for row in feed.rows]
+    about = "State of a symbol's row: 0 EMPTY 1 SYNCING 2 LIVE 3 SUSPECT 4 STALE 5 GAP"
+    yield gauges("feed_row_state", about, labels, [(names, row.state) for names, row in rows])
+    about = "Since the newest quote of a symbol"
+    yield gauges("feed_row_age_seconds", about, labels, [(names, row.age_s) for names, row in rows])
+    about = "Books of a symbol given up because an update was lost"
+    yield counters("feed_row_gaps", about, labels, [(names, row.gaps) for names, row in rows])
+    about = "Times that a symbol was left without a connection that serves it"
+    yield counters("feed_row_cuts", about, labels, [(names, row.cuts) for names, row in rows])
 
 
 def _lines(feeds: Mapping[str, VenueFeed]) -> Iterator[Metric]:
@@ -132,7 +143,8 @@ def read_feed(segment: Segment, venue: str, counted: Mapping[str, Any]) -> Venue
         counters=numbers,
         lines=[msgspec.convert(line, FeedLine) for line in counted["lines"]],
         rows=[
-            FeedRow(symbol, state, age_s)
-            for symbol, state, age_s in zip(symbols, states, ages_s, strict=True)
+            FeedRow(*facts)
+            # a symbol may have been added between these looks
+            for facts in zip(symbols, states, ages_s, *counted["rows"].values(), strict=False)
         ],
     )
