@@ -5,7 +5,7 @@ import math
 import msgspec
 
 from arbitrage.board import IncidentLine, KillLine, LimitLine, MoneyLine, PairLine, RateLine
-from arbitrage.cold.deck import Deck, OpportunityLine, QueueLine, StageLine, VenueLine
+from arbitrage.cold.deck import Deck, OpportunityLine, QueueLine, RowLine, StageLine, VenueLine
 from arbitrage.cold.metrics.feeds import FeedLine
 
 START_NS = 1_767_225_600_000_000_000  # 2026-01-01 00:00:00 UTC
@@ -56,6 +56,15 @@ def _lines() -> list[FeedLine]:
                  connects=1, disconnects=0),
         FeedLine(line=1, first=922_889, copies=4_100_222, led=0, led_ns=0, connects=4,
                  disconnects=3),
+    ]  # fmt: skip
+
+
+def _rows() -> list[RowLine]:
+    return [
+        RowLine(symbol=symbol, state="SYNCING" if symbol == "DOGEUSDT" else "LIVE",
+                age_ms=None if symbol == "DOGEUSDT" else 1.9 + 40 * number,
+                gaps=2 if symbol == "DOGEUSDT" else 0, cuts=3 - number % 3)
+        for number, symbol in enumerate(SYMBOLS)
     ]  # fmt: skip
 
 
@@ -135,7 +144,7 @@ def fake_deck(step: int = 0, **changes: object) -> Deck:
                       clock_offset_ms=1.2, rtt_ms=11.0, lines=[]),
             VenueLine(venue="okx", rows_by_state={"LIVE": 5, "SYNCING": 1}, frames=5_023_111,
                       frames_per_s=1350.0, malformed=0, age_ms=1.9, gaps=2, reconnects=3,
-                      clock_offset_ms=-3.8, rtt_ms=24.0, lines=_lines()),
+                      clock_offset_ms=-3.8, rtt_ms=24.0, lines=_lines(), rows=_rows()),
         ],
         opportunities=sorted(
             (_opportunity(number, now_ns) for number in range(40)),

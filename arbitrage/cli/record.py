@@ -143,6 +143,7 @@ def record(
     setup_logging(settings.log_level, settings.log_format)
 
     import arbitrage
+    from arbitrage.cold.beside import Teller
     from arbitrage.cold.recorder import Recorder
     from arbitrage.frame_files import zstd_module
     from arbitrage.runtime.stop_flag import StopFlag
@@ -164,8 +165,14 @@ def record(
     recorder.open()
     log = logging.getLogger("arbitrage.record")
     log.info("recording %s to %s", settings.name, out)
-    with _progress(recorder) as tell:
-        why = recorder.run(stop.is_set, tell)
+    teller = Teller(settings.name, str(out.absolute()), lambda: recorder.state)
+    with teller, _progress(recorder) as tell:
+
+        def told() -> None:
+            tell()
+            teller.tell()
+
+        why = recorder.run(stop.is_set, told)
     log.info("%s: %s in %s", why, line_of(recorder), out)
     for what, count in recorder.lost.items():
         log.warning("%d %s are missing; recording.json says where", count, what)

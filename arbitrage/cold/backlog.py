@@ -6,7 +6,7 @@ from typing import Any
 
 from arbitrage.cold.events import STREAMS, Entry
 
-__all__ = ["Backlog"]
+__all__ = ["CAUSES", "Backlog"]
 
 CAUSES = ("lapped", "dropped", "by_redis")
 JOURNAL_ROOM = 2_000  # what waits beyond it waits in the journal's files

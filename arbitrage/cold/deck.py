@@ -13,6 +13,8 @@ import numpy as np
 
 from arbitrage.board import Board
 from arbitrage.cold.attached import Attached
+from arbitrage.cold.beside import read_beside
+from arbitrage.cold.deck_beside import beside_lines
 from arbitrage.cold.deck_lines import (
     Deck,
     OpportunityLine,
@@ -120,6 +122,7 @@ class DeckReader:
             opportunities_lost=run.opportunities.lost,
             latency=run.stages.lines(),
             queues=_queues(segment),
+            beside=beside_lines(read_beside(self.name)),
         )
         board = read_board(segment)
         if board is not None:

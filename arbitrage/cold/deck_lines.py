@@ -8,7 +8,15 @@ import msgspec
 from arbitrage.board import IncidentLine, KillLine, LimitLine, MoneyLine, PairLine, RateLine
 from arbitrage.cold.metrics.feeds import FeedLine
 
-__all__ = ["Deck", "OpportunityLine", "QueueLine", "RowLine", "StageLine", "VenueLine"]
+__all__ = [
+    "BesideLine",
+    "Deck",
+    "OpportunityLine",
+    "QueueLine",
+    "RowLine",
+    "StageLine",
+    "VenueLine",
+]
 
 
 class RowLine(msgspec.Struct, kw_only=True):
@@ -130,6 +138,25 @@ class QueueLine(msgspec.Struct, kw_only=True):
     dropped: int
 
 
+class BesideLine(msgspec.Struct, kw_only=True):
+    """One program beside the trader: a mirror into Redis or a recorder.
+
+    Attributes
+    ----------
+    place : str
+        Where it writes.
+    said : str
+        What it does, in words.
+    tone : str
+        Empty, ``warn`` or ``bad``.
+    """
+
+    kind: str
+    place: str
+    said: str
+    tone: str = ""
+
+
 class Deck(msgspec.Struct, kw_only=True):
     """One look at one trader.
 
@@ -145,6 +172,8 @@ class Deck(msgspec.Struct, kw_only=True):
         Events that were overwritten before this reader came to them.
     pnl : list of (int, float)
         (wall ns, realised + fees + funding + unrealised, USD) since this reader began.
+    beside : list of BesideLine
+        Mirrors and recorders of this trader on this machine.
     """
 
     name: str
@@ -174,3 +203,4 @@ class Deck(msgspec.Struct, kw_only=True):
     opening: str = ""
     paused: dict[str, list[str]] = {}
     board_age_s: float | None = None
+    beside: list[BesideLine] = []

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from arbitrage.cold.beside import read_beside
 from arbitrage.cold.deck import DeckReader
 from arbitrage.cold.metrics import exposition
 from arbitrage.cold.watch import Watch, health_of_all
@@ -59,6 +60,7 @@ def build_app(
     render = exposition(
         {name: watch.look for name, watch in by_name.items()},
         {name: watch.meter for name, watch in by_name.items()},
+        read_beside,
     )
 
     async def metrics(_request: web.Request) -> web.Response:

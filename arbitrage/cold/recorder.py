@@ -21,6 +21,7 @@ from pathlib import Path
 
 import msgspec
 
+from arbitrage.cold.beside import RecorderState
 from arbitrage.cold.frame_stream import FrameStream
 from arbitrage.cold.record_stream import Place, Stream
 from arbitrage.cold.typed_streams import DecisionStream, OpportunityStream
@@ -121,6 +122,15 @@ class Recorder:
             elif isinstance(stream, (DecisionStream, OpportunityStream)):
                 found[name] = stream.lost_records
         return {name: count for name, count in found.items() if count}
+
+    @property
+    def state(self) -> RecorderState:
+        """What is told of it to who watches the trader."""
+        return RecorderState(
+            written={name.replace(" ", "_"): count for name, count in self.counts.items()},
+            lost=dict.fromkeys(self.streams, 0) | self.lost,
+            written_bytes=self.written_bytes,
+        )
 
     def open(self) -> None:
         """Make the folder and the first files."""

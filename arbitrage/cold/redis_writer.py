@@ -28,7 +28,8 @@ from typing import Any
 
 import redis
 
-from arbitrage.cold.backlog import Backlog
+from arbitrage.cold.backlog import CAUSES, Backlog
+from arbitrage.cold.beside import MirrorState
 from arbitrage.cold.board_source import BoardSource
 from arbitrage.cold.events import STREAMS, Source
 from arbitrage.cold.journal_source import JournalSource, Tail
@@ -122,6 +123,7 @@ class Mirror:
         self._shown: dict[str, int] = {}
         self._reason = ""  # why Redis is away; empty: it is not
         self._failures = 0
+        self._lag_ms = 0.0
         self._is_open = self._is_whole = False  # whole: the hashes in Redis are all ours
         self._retry_s = self._attach_s = self._states_s = self._renew_s = 0.0
 
@@ -134,6 +136,22 @@ class Mirror:
     def waiting(self) -> int:
         """Entries that are read and not yet published."""
         return self._backlog.waiting
+
+    @property
+    def state(self) -> MirrorState:
+        """What is told of it to who watches the trader."""
+        found = self._backlog.counters()
+        return MirrorState(
+            published={stream: found[f"{stream}_published"] for stream in STREAMS},
+            lost={
+                cause: {stream: found[f"{stream}_lost_{cause}"] for stream in STREAMS}
+                for cause in CAUSES
+            },
+            waiting=self._backlog.waiting,
+            reconnects=self._backlog.reconnects,
+            lag_s=self._lag_ms / 1e3,
+            away=self._reason,
+        )
 
     @property
     def place(self) -> str:
@@ -162,10 +180,16 @@ class Mirror:
         if segment.alive:
             self._begin(segment, self._held, is_first=True)
 
-    def run(self, should_stop: Callable[[], bool]) -> None:
-        """Mirror until told to stop; then send what is left, if Redis is there."""
+    def run(
+        self, should_stop: Callable[[], bool], tell: Callable[[], None] = lambda: None
+    ) -> None:
+        """Mirror until told to stop; then send what is left, if Redis is there.
+
+        `tell` is called at every turn.
+        """
         try:
             while not should_stop():
+                tell()
                 took = self._collect()
                 sent = self._turn()
                 if not (took or sent):
@@ -310,11 +334,11 @@ class Mirror:
             backlog.load(BATCH_MAX)
             shown = backlog.counters(with_flying=True)
             pipe.multi()
-            lag_ms = self._put_entries(pipe)
+            self._lag_ms = self._put_entries(pipe)
             has_changed = has_states and self._put_states(pipe, renews)
             if not (backlog.flying or has_changed or renews or shown != self._shown):
                 return False
-            pipe.hset(mirror, mapping={**shown, **self._facts(lag_ms), **backlog.marks()})
+            pipe.hset(mirror, mapping={**shown, **self._facts(), **backlog.marks()})
             try:
                 pipe.execute()
             except BaseException:
@@ -367,13 +391,13 @@ class Mirror:
         self._is_whole = True
         return has_changed
 
-    def _facts(self, lag_ms: float) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Any]:
         """Return what the mirror knows of itself and of the trader, apart from the counts."""
         source, journals = self._source, self._journals
         return {
             "session": self._session,
             "wall_ns": time.time_ns(),
-            "lag_ms": lag_ms,
+            "lag_ms": self._lag_ms,
             "backlog": self._backlog.waiting - len(self._backlog.flying),
             "trader_alive": int(source is not None),
             **({"trader_run": source.segment.run, "trader_mode": source.segment.mode}

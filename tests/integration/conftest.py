@@ -34,3 +34,5 @@ def name() -> Iterator[str]:
     found = trader_name()
     yield found
     Path(f"/dev/shm/arbitrage.{found}").unlink(missing_ok=True)
+    for left in Path("/dev/shm").glob(f"arbitrage-beside.{found}.*"):  # of killed programs
+        left.unlink(missing_ok=True)

@@ -131,7 +131,23 @@ def venues() -> list[dict[str, Any]]:
     names = ("venue", "rows_by_state", "frames", "frames_per_s", "age_ms", "gaps", "reconnects")
     names += ("clock_offset_ms", "rtt_ms")
     return [
-        dict(zip(names, row, strict=True)) | {"lines": lines, "malformed": 0} for row in rows
+        dict(zip(names, row, strict=True))
+        | {"lines": lines, "malformed": 0, "rows": symbols_of(row[0])}
+        for row in rows
+    ]
+
+
+def symbols_of(venue: str) -> list[dict[str, Any]]:
+    """Return a venue's symbols; one of OKX has lost its book."""
+    return [
+        {
+            "symbol": symbol,
+            "state": "GAP" if (venue, number) == ("okx", 4) else "LIVE",
+            "age_ms": 3.2 + 211.7 * number,
+            "gaps": 3 if (venue, number) == ("okx", 4) else 0,
+            "cuts": 2 if venue == "bybit" else 0,
+        }
+        for number, symbol in enumerate(SYMBOLS)
     ]
 
 
@@ -232,6 +248,12 @@ def deck_facts(**changes: Any) -> dict[str, Any]:
         "opening": "",
         "paused": {"LINKUSDT": ["contract"]},
         "board_age_s": 0.18,
+        "beside": [
+            {"kind": "mirror", "place": "redis.example:6380", "tone": "",
+             "said": "48,211 written, 3 waiting, 0 lost"},
+            {"kind": "recorder", "place": "/var/lib/arbitrage/days/monday", "tone": "warn",
+             "said": "9,655,120 written, 1,204.4 MB, 12 lost"},
+        ],
     }
     return facts | changes
 
@@ -239,7 +261,8 @@ def deck_facts(**changes: Any) -> dict[str, Any]:
 def gone_facts(why_not: str = "the trader (pid 48213) has ended") -> dict[str, Any]:
     """Return the look at a trader that is gone: no figures at all."""
     empty = {name: [] for name in ("venues", "opportunities", "pairs", "money", "pnl", "latency")}
-    more: dict[str, Any] = {name: [] for name in ("queues", "incidents", "limits", "rates")}
+    names = ("queues", "incidents", "limits", "rates", "beside")
+    more: dict[str, Any] = {name: [] for name in names}
     more |= {"refusals": {}, "paused": {}, "day_result_usd": None}
     return deck_facts(alive=False, why_not=why_not, **empty, **more)
 

@@ -20,6 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from stalls import Stalls
 
 from arbitrage.board import Board, IncidentLine, PairLine, RejectLine
+from arbitrage.cold.beside import Beside, MirrorState, RecorderState
 from arbitrage.cold.metrics import Snapshot, exposition
 from arbitrage.core.segment import Segment
 
@@ -280,4 +281,13 @@ def everything() -> str:
         name="t", mode="paper", pid=os.getpid(), uptime_s=1.0, heartbeat_age_s=0.1, latency={},
         queues={}, feeds={}, detector={}, strategy={}, gateways={}, threads=[], board=board,
     )  # fmt: skip
-    return exposition(lambda: shot)().decode()
+    mirror = MirrorState(
+        published={"orders": 1}, lost={"lapped": {"orders": 1}}, waiting=2, reconnects=3, lag_s=0.1,
+        away="",
+    )  # fmt: skip
+    recorder = RecorderState(written={"decisions": 9}, lost={"decisions": 1}, written_bytes=99)
+    beside = [
+        Beside(kind=kind, place="here", pid=1, is_up=True, age_s=0.5, state=state)
+        for kind, state in (("mirror", mirror), ("recorder", recorder))
+    ]
+    return exposition(lambda: shot, beside=lambda _: beside)().decode()

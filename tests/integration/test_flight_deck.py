@@ -233,7 +233,8 @@ def test_values_are_the_segments_own(
     for label, ns in (("p50", p50), ("p95", p95), ("p99", p99), ("max", seen.max)):
         assert value(f"latency_{label}_microseconds") == ns / 1000
     assert value("latency_measurements_total") == seen.count > 0
-    assert value("stage_latency_microseconds", stage="seen", quantile="0.999") == p999 / 1000
+    labels = {"stage": "seen", "percentile": "99.9"}
+    assert value("stage_latency_percentile_seconds", **labels) == p999 / 1000 / 1e6
     for stage in segment.latency.stages:
         check_stage(frozen, segment, stage)
 

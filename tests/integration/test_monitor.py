@@ -128,7 +128,7 @@ def test_metrics_show_what_the_trader_measures() -> None:
         }.items():
             assert float(lines[name]) == value, name
         assert "clock_behind" not in text
-        assert lines['stage_latency_microseconds{quantile="0.5",stage="sent"}'] == "NaN"
+        assert lines['stage_latency_percentile_seconds{percentile="50",stage="sent"}'] == "NaN"
         await asyncio.sleep(2 * SAMPLE_S)
         _, again = await read(session, f"{root}/metrics")
         assert "cpu_process_percent" in again

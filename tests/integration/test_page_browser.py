@@ -126,7 +126,7 @@ def test_everything_has_a_name_and_tables_are_tables(browser: Browser, loop: Loo
             nameless = [node for node in nodes if node["role"] in NAMED_ROLES and not node["name"]]
             assert nameless == []
             roles = [node["role"] for node in nodes]
-            assert roles.count("table") == 5
+            assert roles.count("table") == 6
             assert roles.count("columnheader") >= 20
             assert roles.count("rowheader") >= 24
             assert roles.count("meter") == 9

@@ -139,6 +139,21 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
             Target(_of("incidents_open"), "incident: {{kind}}"),
         )),
     )),
+    ("Beside the trader", (
+        Panel("Mirror into Redis", (
+            Target(
+                f"sum by (place, stream) ({_rate('mirror_published_total')})", "{{stream}}"
+            ),
+            Target(f"sum by (place) ({_rate('mirror_lost_total')})", "lost"),
+        ), "ops"),
+        Panel("What waits for Redis", (
+            Target(_of("mirror_backlog"), "{{place}}"),
+        )),
+        Panel("Recorder", (
+            Target(_rate("recorder_written_total"), "{{stream}}"),
+            Target(f"sum by (place) ({_rate('recorder_lost_total')})", "lost"),
+        ), "ops"),
+    )),
     ("Load", (
         Panel("Queues", (
             Target(_of("queue_utilization_market_percent"), "market"),

@@ -18,7 +18,8 @@ class Rule(NamedTuple):
     severity : str
         ``critical`` or ``warning``.
     summary, action : str
-        What it is, and what to do; ``{{ $labels.NAME }}`` and ``{{ $value }}`` are filled in.
+        What it is, and what to do; ``{{ $labels.NAME }}`` and ``{{ $value }}``, by way of a
+        function where it is no whole number, are filled in.
     """
 
     name: str
@@ -54,7 +55,7 @@ RULES = (
     ),
     Rule(
         "TraderSilent", "heartbeat_age_seconds > 5", "5s", "critical",
-        "the trader's main thread has not been seen for {{ $value }} s",
+        "the trader's main thread has not been seen for {{ $value | humanizeDuration }}",
         "The machine stands still or the process is stopped: look at both before anything else.",
     ),
     Rule(
@@ -64,7 +65,7 @@ RULES = (
     ),
     Rule(
         "OneLegOpen", f"{TROUBLE} > 0", "5s", "critical",
-        "{{ $value }} pairs are {{ $labels.phase }}",
+        '{{ printf "%.0f" $value }} pairs are {{ $labels.phase }}',
         "It is completed or flattened by itself; watch it, and flatten by hand what is broken.",
     ),
     Rule(
@@ -74,7 +75,7 @@ RULES = (
     ),
     Rule(
         "LegAloneLong", f"{NAKED_P99} > 2", "0s", "warning",
-        "a leg stood alone for {{ $value }} s",
+        "a leg stood alone for {{ $value | humanizeDuration }}",
         "See which venue answers late: order_states_total, stage_latency_seconds of acknowledged.",
     ),
     Rule(
@@ -84,12 +85,12 @@ RULES = (
     ),
     Rule(
         "BooksLoseUpdates", "increase(feed_gaps_total[10m]) > 10", "0s", "warning",
-        "{{ $labels.venue }}: {{ $value }} books were given up in ten minutes",
+        '{{ $labels.venue }}: {{ printf "%.0f" $value }} books were given up in ten minutes',
         "The line loses frames, or the machine is too slow: see queues and processor time.",
     ),
     Rule(
         "FeedReconnects", "increase(feed_reconnects_total[10m]) > 5", "0s", "warning",
-        "{{ $labels.venue }}: {{ $value }} connections were made again in ten minutes",
+        '{{ $labels.venue }}: {{ printf "%.0f" $value }} reconnects in ten minutes',
         "See the log for what the venue said when it closed them.",
     ),
     Rule(
@@ -99,12 +100,12 @@ RULES = (
     ),
     Rule(
         "DayLossNear", 'risk_limit_used_percent{limit="max_day_loss_usd"} >= 80', "0s", "warning",
-        "{{ $value }} % of the day's loss limit are used",
+        '{{ printf "%.0f" $value }} % of the limit of a day are lost',
         "At 100 % the kill switch trips.",
     ),
     Rule(
         "LimitNearlyUsed", 'risk_limit_used_percent{limit!="max_day_loss_usd"} >= 95', "5m",
-        "warning", "{{ $labels.limit }} is {{ $value }} % used",
+        "warning", '{{ $labels.limit }} is {{ printf "%.0f" $value }} % used',
         "Pairs are refused that would pass it; see refusals_total.",
     ),
     Rule(
@@ -114,12 +115,12 @@ RULES = (
     ),
     Rule(
         "OrdersUnknown", f"{UNKNOWN} > 0", "0s", "warning",
-        "{{ $labels.venue }}: {{ $value }} orders were not answered in time",
+        '{{ $labels.venue }}: {{ printf "%.0f" $value }} orders were not answered in time',
         "They are asked for by client id; more than a few mean that the venue or the line is slow.",
     ),
     Rule(
         "OrdersRefused", f"{REJECTS} > 20", "0s", "warning",
-        "{{ $labels.venue }} refused {{ $value }} orders: {{ $labels.reason }}",
+        '{{ $labels.venue }} refused {{ printf "%.0f" $value }} orders: {{ $labels.reason }}',
         "The venue's page in docs/venues says what its code means.",
     ),
     Rule(
@@ -129,12 +130,12 @@ RULES = (
     ),
     Rule(
         "MarketQueueFull", "queue_utilization_market_percent >= 90", "5s", "critical",
-        "the market queue is {{ $value }} % full",
+        'the market queue is {{ printf "%.0f" $value }} % full',
         "The detector does not keep up: see its thread's processor time and core.",
     ),
     Rule(
         "OrderQueueFull", "queue_utilization_order_percent >= 90", "5s", "critical",
-        "the order queue is {{ $value }} % full",
+        'the order queue is {{ printf "%.0f" $value }} % full',
         "The gateways do not keep up: see cpu_websocket_threads_percent.",
     ),
     Rule(
@@ -144,22 +145,50 @@ RULES = (
     ),
     Rule(
         "QuotesOverwritten", "increase(queue_market_drop_total[10m]) > 0", "0s", "warning",
-        "{{ $value }} quotes were overwritten by newer ones before they were read",
+        '{{ printf "%.0f" $value }} quotes were overwritten by newer ones before they were read',
         "Bursts do that and lose nothing that is current; often means that a core is missing.",
     ),
     Rule(
         "LatencyHigh", f"{SEEN_P99} > 0.001", "5m", "warning",
-        "a frame takes {{ $value }} s to become an opportunity (p99)",
+        "a frame takes {{ $value | humanizeDuration }} to become an opportunity (p99)",
         "See stage_latency_seconds for which stage, then cores, governor and other programs.",
     ),
     Rule(
         "VenueClockOff", "abs(venue_clock_offset_seconds) > 0.5", "1m", "warning",
-        "{{ $labels.venue }}: its clock and ours differ by {{ $value }} s",
+        "{{ $labels.venue }}: its clock and ours differ by {{ $value | humanizeDuration }}",
         "Orders carry times: see that this machine's clock is kept by NTP.",
     ),
     Rule(
+        "MirrorDown", "mirror_up == 0", "30s", "warning",
+        "the mirror into {{ $labels.place }} was killed",
+        "Start arb mirror again: it goes on where it was, orders and fills lose nothing.",
+    ),
+    Rule(
+        "MirrorCutOff", "mirror_connected == 0 or mirror_age_seconds > 30", "1m", "warning",
+        "nothing reaches Redis at {{ $labels.place }}",
+        "See the mirror's log for what Redis says; it keeps 100,000 entries of each stream.",
+    ),
+    Rule(
+        "MirrorLoses",
+        f"sum by ({EACH}, place, cause) (increase(mirror_lost_total[10m])) > 0", "0s", "warning",
+        '{{ printf "%.0f" $value }} entries are not in {{ $labels.place }}: {{ $labels.cause }}',
+        "docs/redis.md tells each cause and what to do.",
+    ),
+    Rule(
+        "RecorderDown", "recorder_up == 0", "30s", "warning",
+        "the recorder into {{ $labels.place }} was killed",
+        "What it wrote lies there as .part files; start arb record into another folder.",
+    ),
+    Rule(
+        "RecorderLoses",
+        f"sum by ({EACH}, place, stream) (increase(recorder_lost_total[10m])) > 0", "0s",
+        "warning",
+        '{{ printf "%.0f" $value }} {{ $labels.stream }} are missing in {{ $labels.place }}',
+        "A larger ARB_TAP_MB of the trader gives the recorder more time.",
+    ),
+    Rule(
         "BoardOld", "board_age_seconds > 10", "10s", "warning",
-        "pairs and money have not been told for {{ $value }} s",
+        "pairs and money have not been told for {{ $value | humanizeDuration }}",
         "The trader's main thread is late; its log says why.",
     ),
 )  # fmt: skip

@@ -1,13 +1,16 @@
 """The text that Prometheus scrapes: one trader's metrics, or several traders' under a label."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
+from arbitrage.cold.beside import Beside
+from arbitrage.cold.metrics.beside import beside_families
 from arbitrage.cold.metrics.families import gauge
 from arbitrage.cold.metrics.feeds import feed_families
 from arbitrage.cold.metrics.latency import latency_families
@@ -31,10 +34,17 @@ class TraderCollector(Collector):
         Returns a snapshot, or None when no trader runs.
     meter : ProcessMeter
         What measures it.
+    beside : callable
+        Returns the programs beside it.
     """
 
-    def __init__(self, look: Look, meter: ProcessMeter | None = None) -> None:
-        self._look = look
+    def __init__(
+        self,
+        look: Look,
+        meter: ProcessMeter | None = None,
+        beside: Callable[[], Sequence[Beside]] = tuple,
+    ) -> None:
+        self._look, self._beside = look, beside
         self._meter = meter or ProcessMeter()
 
     def describe(self) -> list[Metric]:
@@ -42,7 +52,8 @@ class TraderCollector(Collector):
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """Yield every family; only ``up`` when no trader runs."""
+        """Yield every family; only ``up``, and those beside it, when no trader runs."""
+        yield from beside_families(self._beside())
         shot = self._look()
         yield gauge("up_trader", "1 while a trader runs on the segment", float(shot is not None))
         if shot is None:
@@ -85,7 +96,9 @@ class _Labelled(Collector):
 
 
 def exposition(
-    looks: Look | Mapping[str, Look], meters: Mapping[str, ProcessMeter] | None = None
+    looks: Look | Mapping[str, Look],
+    meters: Mapping[str, ProcessMeter] | None = None,
+    beside: Callable[[str], Sequence[Beside]] = lambda _name: (),
 ) -> Callable[[], bytes]:
     """Return a function that renders the metrics in Prometheus' text format.
 
@@ -95,10 +108,13 @@ def exposition(
         One trader's, or several by name: each metric then carries the label ``trader``.
     meters : mapping, optional
         By name: what measures them, where it is to be shared.
+    beside : callable
+        Returns the programs beside a trader, by its name (`arbitrage.cold.beside.read_beside`).
     """
     by_name = dict(looks) if isinstance(looks, Mapping) else {"": looks}
     collectors = {
-        name: TraderCollector(look, (meters or {}).get(name)) for name, look in by_name.items()
+        name: TraderCollector(look, (meters or {}).get(name), partial(beside, name))
+        for name, look in by_name.items()
     }
     registry = CollectorRegistry(auto_describe=False)
     if len(collectors) == 1:

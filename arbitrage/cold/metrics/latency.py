@@ -40,15 +40,13 @@ def latency_families(stages: Mapping[str, Latency]) -> Iterator[Metric]:
         yield gauge(f"latency_{label}_microseconds", f"{ABOUT}, {label}", value)
     yield counter("latency_measurements", f"{ABOUT}: measurements", main.count)
 
-    quantiles = {"0.5": "p50", "0.95": "p95", "0.99": "p99", "0.999": "p999", "1": "max"}
-    yield gauges(
-        "stage_latency_microseconds", "Latency by stage since the start", ["stage", "quantile"],
-        [
-            ([stage, label], microseconds(getattr(latency, field)))
-            for stage, latency in stages.items()
-            for label, field in quantiles.items()
-        ],
-    )  # fmt: skip
+    percentiles = {"50": "p50", "95": "p95", "99": "p99", "99.9": "p999", "100": "max"}
+    about = "Latency by stage since the start"
+    yield gauges("stage_latency_percentile_seconds", about, ["stage", "percentile"], [
+        ([stage, label], microseconds(getattr(latency, field)) / 1e6)
+        for stage, latency in stages.items()
+        for label, field in percentiles.items()
+    ])  # fmt: skip
     yield counters(
         "stage_measurements", "Measurements by stage", ["stage"],
         [([stage], latency.count) for stage, latency in stages.items()],

@@ -89,4 +89,7 @@ def banners(deck: Deck, watched: str, trouble: str) -> list[tuple[str, str]]:
     if deck.paused:
         held = ", ".join(f"{symbol} ({', '.join(why)})" for symbol, why in deck.paused.items())
         found.append((f"paused: {held}", "warn"))
+    for line in deck.beside:
+        if line.tone == "bad":
+            found.append((f"{line.kind} into {line.place}: {line.said}", "warn"))
     return [(printable(line), tone) for line, tone in found]

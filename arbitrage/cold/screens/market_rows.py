@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from arbitrage.cold.deck import OpportunityLine, QueueLine, StageLine, VenueLine
+from arbitrage.cold.deck import OpportunityLine, QueueLine, RowLine, StageLine, VenueLine
 from arbitrage.cold.metrics.feeds import FeedLine
 from arbitrage.cold.screens.cells import Cell, Column, Facts, Row, fullness, number, signed, words
 from arbitrage.cold.screens.figures import (
@@ -122,6 +122,19 @@ def _line_words(line: FeedLine) -> str:
     )
 
 
+def _trouble(line: RowLine) -> tuple[bool, int, int, str]:
+    """Return what a symbol is sorted by: what is not live first, then what lost most."""
+    return line.state == LIVE, -line.gaps, -line.cuts, line.symbol
+
+
+def _symbol_words(line: RowLine) -> str:
+    """Say how a symbol stands at a venue, and how often it was lost there."""
+    lost = [counted(line.gaps, "gap")] if line.gaps else []
+    if line.cuts:
+        lost.append(f"{counted(line.cuts, 'time')} without a connection")
+    return ", ".join([line.state, f"quote {span(line.age_ms)} old", *lost])
+
+
 def venue_row(line: VenueLine) -> Row:
     """One venue's public feed."""
     states = ", ".join(f"{rows} {state}" for state, rows in line.rows_by_state.items() if rows)
@@ -150,6 +163,7 @@ def venue_row(line: VenueLine) -> Row:
         ("its clock less ours", "not measured" if offset is None else f"{offset:+.1f} ms"),
         ("quickest answer", span(line.rtt_ms)),
         *((f"line {each.line}", _line_words(each)) for each in line.lines),
+        *((each.symbol, _symbol_words(each)) for each in sorted(line.rows, key=_trouble)),
     )
     return Row(line.venue, cells, facts=facts)
 

@@ -14,7 +14,7 @@ const BOARD_LATE_S = 3;
 const EMPTY = {
   name: "", wall_ns: 0, alive: false, why_not: "", mode: "", strategy: "", run: 0, pid: 0, uptime_s: null,
   heartbeat_age_s: null, venues: [], opportunities: [], pairs: [], money: [], pnl: [], day_result_usd: null, latency: [], queues: [],
-  incidents: [], limits: [], refusals: {}, rates: [], killed: null, opening: "", paused: {}, board_age_s: null,
+  incidents: [], limits: [], refusals: {}, rates: [], killed: null, opening: "", paused: {}, board_age_s: null, beside: [],
 };
 const byId = (id) => document.getElementById(id);
 const panels = new Panels();

@@ -55,6 +55,24 @@ const PAIR_COLUMNS = [
   { title: "Open for", numeric: true, cell: (row) => as.span(row.held_ms), value: (row) => row.held_ms },
 ];
 
+const SYMBOL_COLUMNS = [
+  { title: "Symbol", head: true, cell: (row) => row.symbol, value: (row) => row.symbol },
+  { title: "Venue", cell: (row) => row.venue, value: (row) => row.venue },
+  {
+    title: "State", cell: (row) => row.state, value: (row) => row.state,
+    tone: (row) => (row.state === "LIVE" ? "" : "warn"),
+  },
+  { title: "Quote", unit: "ago", numeric: true, cell: (row) => as.span(row.age_ms), value: (row) => row.age_ms },
+  { title: "Gaps", numeric: true, cell: (row) => as.fixed(row.gaps), value: (row) => row.gaps },
+  { title: "Cuts", numeric: true, cell: (row) => as.fixed(row.cuts), value: (row) => row.cuts },
+];
+
+/** What needs a look first: not live, then what lost most. */
+function byTrouble(one, other) {
+  return (one.state === "LIVE") - (other.state === "LIVE") || other.gaps - one.gaps || other.cuts - one.cuts
+    || one.symbol.localeCompare(other.symbol) || one.venue.localeCompare(other.venue);
+}
+
 /** A limit's name without what its value and unit say anyway. */
 function limitName(row) {
   return as.words(row.name).replace(/^max /, "").replace(/ (usd|bps|ms)\b/, "");
@@ -95,6 +113,9 @@ export class Panels {
       keyOf: (row) => `${row.pair} ${row.symbol}`, rowClass: (row) => (uneven(row) ? "uneven" : ""),
       empty: "Flat: no pair is open.",
     });
+    this.symbols = new SortedTable(byId("symbol-table"), SYMBOL_COLUMNS, {
+      keyOf: (row) => `${row.symbol} ${row.venue}`, empty: "No symbol yet.",
+    });
   }
 
   /** Forget the curves: what they belong to is gone. */
@@ -133,6 +154,8 @@ export class Panels {
     this.showPnl(deck);
     this.showMoney(deck);
     this.showVenues(deck);
+    this.showSymbols(deck);
+    this.showBeside(deck);
     this.showLatency(deck);
     this.showBars(deck);
     this.showIncidents(deck);
@@ -148,7 +171,7 @@ export class Panels {
     const count = (rows) => (deck.alive ? String(rows.length) : as.NONE);
     const items = [
       ["Result of the run", "USD", as.signed(result), as.tone(result)],
-      ["Today, UTC", "USD", as.signed(deck.day_result_usd), as.tone(deck.day_result_usd)],
+      ["Ended today", "UTC, USD", as.signed(deck.day_result_usd), as.tone(deck.day_result_usd)],
       ["Equity", "USD", as.fixed(equity), ""],
       ["Open pairs", "", count(deck.pairs), ""],
       ["Opportunities", "open", count(open), ""],
@@ -241,6 +264,28 @@ export class Panels {
     ];
     if (venues.some((line) => line.lines.length > 1)) rows.push(row("First by line", "", head));
     factsTable(byId("venue-table"), venues.map((line) => line.venue), venues.length ? rows : [], "Venue");
+  }
+
+  showSymbols(deck) {
+    const all = deck.venues.flatMap((line) => line.rows.map((row) => ({ ...row, venue: line.venue })));
+    const rows = all.filter((row) => isOf(row.symbol, row.venue)(this.filter)).sort(byTrouble);
+    const why = all.length ? "None fits the filter." : undefined;
+    this.symbols.show(rows, deck.alive ? why : "No figures.");
+  }
+
+  /** Mirrors into Redis and recorders, where there are any. */
+  showBeside(deck) {
+    byId("beside").hidden = deck.beside.length === 0;
+    const create = () => {
+      const node = make("div");
+      node.append(make("dt"), make("dd"));
+      return node;
+    };
+    keyed(byId("beside-list"), deck.beside, (row) => `${row.kind} ${row.place}`, create, (node, row) => {
+      put(node.firstChild, `${row.kind} \u2192 ${row.place}`);
+      put(node.lastChild, row.said);
+      setClass(node.lastChild, row.tone);
+    });
   }
 
   showLatency(deck) {
