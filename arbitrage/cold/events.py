@@ -93,11 +93,14 @@ class Source:
         self._symbols: list[str] = []
         self._lost = dict.fromkeys(BROADCASTS, 0)
         self.lapped = dict.fromkeys(BROADCASTS, 0)
+        self._begins: set[str] = set()  # streams of which whoever comes first reads the first
         for stream, reader in self._readers.items():
             if held.get(f"{stream}_segment") == self.identity:  # an earlier mirror has read a part
                 self._skip(stream, int(held.get(f"{stream}_position", 0)))
             elif not is_first:  # nobody else has seen its beginning
                 self.lapped[stream] += reader.popped
+            else:
+                self._begins.add(stream)
 
     def _skip(self, stream: str, position: int) -> None:
         reader = self._readers[stream]
@@ -111,6 +114,10 @@ class Source:
         for stream, reader in self._readers.items():
             room = entries_max
             while room and (record := reader.try_pop()) is not None:
+                if stream in self._begins:
+                    # the oldest of a full ring are overwritten before anybody can read them
+                    self._begins.discard(stream)
+                    self._lost[stream] = reader.lost
                 taken.append(RingEntry(self, stream, reader.popped, record))
                 room -= 1
             self.lapped[stream] += reader.lost - self._lost[stream]

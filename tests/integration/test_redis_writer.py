@@ -98,6 +98,26 @@ def test_a_full_ring_is_read_before_the_trader_comes_round(url: str, name: str) 
     segment.close()
 
 
+def test_what_goes_while_the_first_mirror_comes_is_not_lost_by_it(url: str, name: str) -> None:
+    segment = trader(name, opportunity_capacity=64)
+    publish(segment, range(1, 101))
+    mirror = Mirror(name, Secret(url), attach)
+    mirror.open()
+    publish(segment, range(101, 131))  # over the oldest, which it is about to read
+    mirror._collect()
+    assert mirror.waiting > 0
+    assert mirror.counters["lost"] == 0
+    publish(segment, range(131, 331))  # and now it is too slow
+    mirror._collect()
+    seen = mirror.waiting + mirror.counters["lost"]
+    assert mirror.counters["lost"] > 100
+    with Running(mirror, is_open=True):
+        wait_for(lambda: seen_of(client_of(url), name) == seen)
+    numbers = ids(client_of(url), name)
+    assert 330 - numbers[0] + 1 == seen  # of what came from its first on, each is one or the other
+    segment.close()
+
+
 def test_quotes_are_the_newest_and_come_ten_times_a_second(url: str, name: str) -> None:
     segment, client = trader(name), client_of(url)
     key = f"arbitrage:{name}:quotes"

@@ -40,7 +40,7 @@ def test_a_wide_window_shows_everything_at_once() -> None:
         assert shown.count("╭─") == 8
         for told in (
             *("PAPER", "spread", "run 12", "1:02:03", "TRADING", "data 0.3 s old"),
-            *("5 LIVE, 1 SYNCING", "one leg", "opp. to order", "25,012.41", "total +8.98 USD"),
+            *("5 of 6 LIVE", "one leg", "opp. to order", "25,012.41", "total +8.98 USD"),
             *("max day loss", "refused: signal age", "pair 91 stands on one leg", "edge gone"),
         ):
             assert told in shown, told

@@ -143,7 +143,7 @@ def venue_row(line: VenueLine) -> Row:
     offset = line.clock_offset_ms
     cells = (
         Cell(line.venue, "strong"),
-        Cell(states or "none", tone if states else "plain"),
+        Cell(f"{live} of {every} LIVE" if every else "none", tone if every else "plain"),
         number(line.frames_per_s, count(line.frames_per_s)),
         number(line.age_ms, span(line.age_ms)),
         number(line.gaps, count(line.gaps), "warn" if line.gaps else "plain"),
