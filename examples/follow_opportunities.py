@@ -62,6 +62,8 @@ class Follower:
                     self.claim(stale_s)
                     claim_s = time.monotonic() + stale_s / 2
                 self.take(">")
+            except (redis.AuthenticationError, redis.exceptions.AuthorizationError):
+                raise  # it is there, and refuses: that does not pass
             except (redis.ConnectionError, redis.TimeoutError, redis.ReadOnlyError) as error:
                 print(f"Redis is away: {error}; trying again", file=sys.stderr)
                 is_ready = False
@@ -140,6 +142,9 @@ def main() -> int:
         signal.signal(number, stop)
     try:
         follower.run(args.stale_s)
+    except (redis.AuthenticationError, redis.exceptions.AuthorizationError) as error:
+        print(f"error: Redis refused the user or password of REDIS_URL: {error}", file=sys.stderr)
+        return 1
     except redis.RedisError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

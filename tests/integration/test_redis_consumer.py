@@ -135,6 +135,19 @@ def test_a_consumer_survives_a_redis_that_forgets_everything(
     segment.close()
 
 
+def test_a_wrong_password_ends_it_with_one_line(serve: Callable[..., Server]) -> None:
+    server = serve("--requirepass", "another")
+    for user in ("", ":wrong@", "nobody:wrong@"):
+        done = subprocess.run(
+            [sys.executable, str(PROGRAM)],
+            env={**os.environ, "REDIS_URL": f"redis://{user}127.0.0.1:{server.port}/0"},
+            capture_output=True, text=True, timeout=WAIT_S, check=False,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert done.stderr.startswith("error: Redis refused the user or password of REDIS_URL: ")
+        assert done.stderr.count("\n") == 1
+
+
 def test_a_reader_with_the_documented_rights_can_follow(
     serve: Callable[..., Server], name: str
 ) -> None:

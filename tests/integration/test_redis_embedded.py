@@ -132,12 +132,16 @@ def test_what_keeps_it_from_starting_is_one_line(
     assert not (state / "other").exists()
 
 
-def test_nothing_is_started_without_a_trader(name: str, state: Path) -> None:
+def test_nothing_is_started_before_there_is_a_trader(name: str, state: Path) -> None:
     process = start(name, state)
-    text, _ = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert text.startswith(f"error: no trader named {name!r}")
+    assert process.stdout is not None
+    assert f"no trader named {name!r} runs here" in process.stdout.readline()
     assert not (state / "redis").exists()
+    segment = trader(name)
+    wait_for((state / "redis/redis.sock").exists)
+    process.terminate()
+    assert process.wait(timeout=60) == 0
+    segment.close()
 
 
 def test_a_server_that_does_not_answer_in_time_is_ended(

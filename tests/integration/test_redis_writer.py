@@ -17,6 +17,7 @@ from redis_kit import (
     client_of,
     counts,
     entries,
+    free_port,
     ids,
     opportunity,
     pair_event,
@@ -189,15 +190,36 @@ def said(*args: str, code: int, **environ: str) -> str:
 
 
 def test_what_is_missing_is_one_line(name: str, serve: Callable[..., Server]) -> None:
-    assert name in said("--name", name, "--url", "redis://127.0.0.1:1", code=1)  # no trader
     segment = trader(name)
-    dead = f"redis://:{CANARY}@127.0.0.1:1/0"
-    assert "Redis at 127.0.0.1:1 cannot be used" in said("--name", name, "--url", dead, code=1)
     locked = serve("--requirepass", "another")
     wrong = f"redis://:{CANARY}@127.0.0.1:{locked.port}/0"
     assert "refused the user or password" in said("--name", name, REDIS_URL=wrong, code=1)
     assert "refused the user or password" in said("--name", name, REDIS_URL=locked.url, code=1)
     segment.close()
+
+
+def test_it_waits_for_a_redis_and_a_trader(name: str, serve: Callable[..., Server]) -> None:
+    port = free_port()
+    process = run_mirror("--name", name, "--url", f"redis://:{CANARY}@127.0.0.1:{port}/0")
+    try:
+        assert process.stdout is not None
+        assert f"no trader named '{name}' runs here" in process.stdout.readline()
+        away = process.stdout.readline()
+        assert f"nothing reaches Redis at 127.0.0.1:{port}" in away
+        server = serve("--requirepass", CANARY, port=port)
+        client = client_of(f"redis://:{CANARY}@127.0.0.1:{port}/0")
+        wait_for(lambda: counts(client, name) == {"published": 0, "lost": 0, "reconnects": 0})
+        segment = trader(name)
+        publish(segment, range(1, 51))
+        wait_for(lambda: ids(client, name) == list(range(1, 51)))
+        process.terminate()
+        text, _ = process.communicate(timeout=30)
+        assert process.returncode == 0, text
+        assert CANARY not in away + text
+        segment.close()
+        assert server.port == port
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("text", [f"redis://u:{CANARY}/x@h:6379/0", f"redis://h:{CANARY}/0"])
