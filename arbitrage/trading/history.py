@@ -291,8 +291,7 @@ class History:
                 self._problem(record, f"order {told.client_id} was never intended here")
             self.other_words.append(told)
             return
-        before = order.state
-        filled, priced = before.facts.filled_lots, before.facts.priced_lots
+        before, known = order.state, order.state.facts
         try:
             order.state = order_news.advance(before, told)
         except order_news.Contradiction as error:
@@ -301,17 +300,17 @@ class History:
         facts = order.state.facts
         if order.state.is_over and not before.is_over:
             order.end_wall_ns = record.wall_ns
-        if facts.priced_lots > priced:
+        if facts.priced_lots > known.priced_lots:
             order.fills.append(
                 OrderFill(
                     record.wall_ns, record.mono_ns, told.last_qty_lots, told.px, told.fee_bps
                 )
             )
-        if facts.filled_lots > filled:
+        if facts.filled_lots > known.filled_lots:
             pair = self.pairs[order.pair]
             leg = _leg_of(split_client_id(told.client_id).leg, pair, told.row, told.side)
             entry_side = Side.BUY if leg == LONG else Side.SELL
-            more = facts.filled_lots - filled
+            more = facts.filled_lots - known.filled_lots
             pair._change(leg, more if facts.order.side == entry_side else -more, record.mono_ns)
 
     def _take_venue_fill(self, record: JournalRecord, told: Execution) -> None:

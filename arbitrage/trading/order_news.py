@@ -4,7 +4,9 @@ News may come twice, late and in any order. What says less than is known changes
 cannot be true beside it raises `Contradiction`. Quantities are counted as legs.h counts them.
 """
 
-from dataclasses import replace
+from collections.abc import Callable
+
+from msgspec.structs import replace
 
 from arbitrage.core.messages import Execution
 from arbitrage.core.records import ExecKind
@@ -18,7 +20,6 @@ from arbitrage.trading.order_states import (
     Intended,
     Live,
     PartlyFilled,
-    PartlyUnknown,
     Rejected,
     Sent,
     Unknown,
@@ -43,24 +44,10 @@ def advance(state: AnyOrder, told: Execution) -> AnyOrder:
     Contradiction
         When that word and what was known cannot both be true.
     """
-    match told.kind:
-        case ExecKind.SENT:
-            return state.sent() if isinstance(state, Intended) else state
-        case ExecKind.ACK:
-            sent = _sent(state)
-            return sent.acknowledged() if isinstance(sent, Sent | Unknown) else sent
-        case ExecKind.TIMEOUT:
-            sent = _sent(state)
-            if isinstance(sent, Sent | Acknowledged | PartlyFilled):
-                return sent.timed_out()
-            return sent
-        case ExecKind.REJECT:
-            return _on_reject(state, told.venue_code)
-        case ExecKind.FILL:
-            return _on_fill(_sent(state), told.last_qty_lots, told.cum_qty_lots)
-        case ExecKind.DONE:
-            return _on_done(_sent(state), told.cum_qty_lots)
-    raise Contradiction(f"execution kind {told.kind} is none of an order's", state)
+    take = _WORDS.get(told.kind)
+    if take is None:
+        raise Contradiction(f"execution kind {told.kind} is none of an order's", state)
+    return take(state, told)
 
 
 def _sent(state: AnyOrder) -> AnyOrder:
@@ -68,17 +55,37 @@ def _sent(state: AnyOrder) -> AnyOrder:
     return state.sent() if isinstance(state, Intended) else state
 
 
-def _on_reject(state: AnyOrder, code: int) -> AnyOrder:
+def _on_sent(state: AnyOrder, _told: Execution) -> AnyOrder:
+    return _sent(state)
+
+
+def _on_ack(state: AnyOrder, _told: Execution) -> AnyOrder:
+    sent = _sent(state)
+    return sent.acknowledged() if isinstance(sent, Sent | Unknown) else sent
+
+
+def _on_timeout(state: AnyOrder, _told: Execution) -> AnyOrder:
+    sent = _sent(state)
+    if isinstance(sent, Sent | Acknowledged | PartlyFilled):
+        return sent.timed_out()
+    return sent
+
+
+def _on_reject(state: AnyOrder, told: Execution) -> AnyOrder:
     if isinstance(state, Intended | Sent | Acknowledged | Unknown):
-        return state.rejected(code)
+        return state.rejected(told.venue_code)
     if state.facts.filled_lots == 0:
         return state
-    told = f"rejected after {state.facts.filled_lots} lots had filled"
+    text = f"rejected after {state.facts.filled_lots} lots had filled"
     over = state.ended() if isinstance(state, Live) else state
-    raise Contradiction(told, over)
+    raise Contradiction(text, over)
 
 
-def _on_fill(state: AnyOrder, last: int, cum: int) -> AnyOrder:
+def _on_fill(state: AnyOrder, told: Execution) -> AnyOrder:
+    return _fill(_sent(state), told.last_qty_lots, told.cum_qty_lots)
+
+
+def _fill(state: AnyOrder, last: int, cum: int) -> AnyOrder:
     facts = state.facts
     wanted, total = facts.order.qty_lots, facts.priced_lots + last
     owed = facts.filled_lots - facts.priced_lots
@@ -94,7 +101,7 @@ def _on_fill(state: AnyOrder, last: int, cum: int) -> AnyOrder:
         raise Contradiction(f"fills of {total} lots, of {wanted} ordered", state)
     if cum > wanted:
         told = f"a fill brought it to {cum} lots, of {wanted} ordered"
-        raise Contradiction(told, _on_fill(state, last, wanted))
+        raise Contradiction(told, _fill(state, last, wanted))
     now = replace(
         facts,
         filled_lots=max(facts.filled_lots, total, cum),
@@ -115,7 +122,8 @@ def _on_fill(state: AnyOrder, last: int, cum: int) -> AnyOrder:
     return live.filled(now) if now.is_full else live.part_filled(now)
 
 
-def _on_done(state: AnyOrder, cum: int) -> AnyOrder:
+def _on_done(state: AnyOrder, told: Execution) -> AnyOrder:
+    state, cum = _sent(state), told.cum_qty_lots
     if cum < 0:
         return state.ended() if isinstance(state, Live) else state
     facts = state.facts
@@ -137,6 +145,16 @@ def _on_done(state: AnyOrder, cum: int) -> AnyOrder:
 
 
 def _live(state: AnyOrder) -> AnyLive:
-    if not isinstance(state, Sent | Acknowledged | PartlyFilled | Unknown | PartlyUnknown):
+    if not isinstance(state, AnyLive):
         raise TypeError(f"a {type(state).__name__} order is not live")
     return state
+
+
+_WORDS: dict[int, Callable[[AnyOrder, Execution], AnyOrder]] = {
+    ExecKind.SENT: _on_sent,
+    ExecKind.ACK: _on_ack,
+    ExecKind.TIMEOUT: _on_timeout,
+    ExecKind.REJECT: _on_reject,
+    ExecKind.FILL: _on_fill,
+    ExecKind.DONE: _on_done,
+}

@@ -14,7 +14,10 @@ Quantity is conserved in each of them: what was ordered is filled, cancelled or 
 says becomes a transition in `arbitrage.trading.order_news`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
 
 from arbitrage.core.messages import Order
 from arbitrage.trading.typestate import State
@@ -39,8 +42,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, gc=False):
     """What is known of an order whatever its state; it never becomes less.
 
     Attributes

@@ -8,6 +8,8 @@ has that method.
 from dataclasses import dataclass
 from typing import ClassVar
 
+import msgspec
+
 from arbitrage.core.strategy import PHASES
 from arbitrage.trading.typestate import State
 
@@ -30,8 +32,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class PairFacts:
+class PairFacts(msgspec.Struct, frozen=True, gc=False):
     """What a pair was when it entered its phase.
 
     Attributes
