@@ -1,14 +1,18 @@
 """The state folder: one trader at a time, run numbers never used twice, a journal in each run."""
 
 import fcntl
+import hashlib
 import os
+import socket
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from arbitrage.closing import Closing
 from arbitrage.errors import JournalError
 
 __all__ = [
+    "LEAD_BITS",
     "RUN_EPOCH_S",
     "StateFolder",
     "journal_parts",
@@ -20,6 +24,7 @@ __all__ = [
 RUN_EPOCH_S = 1_767_225_600  # 2026-01-01 UTC: run numbers are also bounded below by the clock
 RUN_SECONDS = 4
 RUN_LIMIT = 1 << 28
+LEAD_BITS = 16  # a folder's numbers are up to three days ahead of the clock, see `_lead_of`
 
 
 class StateFolder(Closing):
@@ -64,8 +69,9 @@ class StateFolder(Closing):
     def next_run(self, wall_s: float | None = None) -> int:
         """Take the next run number and write it down before returning it.
 
-        It is above every earlier one and at least one step each 4 s since 2026-01-01 UTC, so that
-        a lost folder cannot bring a client id back.
+        It is above every earlier one of this folder, and at least one step each 4 s since
+        2026-01-01 UTC and the folder's own lead: a folder that is lost brings no client id back
+        where it is made again, and two folders whose traders start together have ids apart.
 
         Raises
         ------
@@ -73,7 +79,8 @@ class StateFolder(Closing):
             The stored number is damaged, or the numbers are used up.
         """
         now_s = time.time() if wall_s is None else wall_s
-        run = max(self.last_run() + 1, int(now_s - RUN_EPOCH_S) // RUN_SECONDS)
+        steps = int(now_s - RUN_EPOCH_S) // RUN_SECONDS
+        run = max(self.last_run() + 1, steps + _lead_of(self.path))
         if run >= RUN_LIMIT:
             raise JournalError(f"run number {run} does not fit 28 bits; check this machine's clock")
         self._write_run(run)
@@ -108,6 +115,20 @@ class StateFolder(Closing):
 
     def _write_run(self, run: int) -> None:
         write_whole(self.path / "run", f"{run}\n".encode())
+
+
+def _lead_of(folder: Path) -> int:
+    """Return how many numbers a folder is ahead of the clock: its own, by machine and place.
+
+    Nothing else tells two traders of one account apart, and their client ids would be the same
+    where both begin within one step, as after a power cut.
+    """
+    machine = ""
+    with suppress(OSError):
+        machine = Path("/etc/machine-id").read_text(encoding="ascii", errors="replace").strip()
+    place = f"{socket.gethostname()} {machine} {folder.resolve()}"
+    digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).digest()
+    return int.from_bytes(digest[:8], "big") % (1 << LEAD_BITS)
 
 
 def write_whole(target: Path, content: bytes) -> None:

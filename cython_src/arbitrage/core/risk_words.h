@@ -93,7 +93,7 @@ enum {
     X(one_sided_micro_max)        /* likewise, all symbols */                                      \
     X(day_loss_micro_max)         /* of the pairs ended in a UTC day; reached: killed */           \
     X(entry_band_ppm_max)         /* of an entry's limit price from each of both mids */           \
-    X(exit_band_ppm_max)          /* of an exit's, to its worse side, from the nearer known mid */ \
+    X(exit_band_ppm_max)          /* of an exit's, where worse, from the mid that suits it */      \
     X(basis_ppm_max)              /* of the mids from each other, and of that on slow average */   \
     X(signal_age_ns_max)          /* of the tick behind a decision */                              \
     X(order_cost_ns)              /* time that earns the right to one order */                     \
