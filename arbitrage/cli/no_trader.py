@@ -76,13 +76,13 @@ def last_run_text(folder: Path) -> str:
     if pid is not None:
         return f"process {pid} holds the folder: it is starting, stopping or hangs"
     runs = journal_parts(folder)
-    found = []
+    found, unknown = [], []
     for run in sorted(newest_taken(runs)):
         try:
             with RunJournal(runs[run]) as journal:
                 past = Past.of(History.read(journal))
         except JournalError as error:
-            found.append(f"what run {run} left is not known: {error}")
+            unknown.append(f"what run {run} left is not known: {error}")
             continue
         legs, orders = past.standing_legs, counted(len(past.open_orders), "order")
         stands = f"{counted(len(legs), 'leg')} stand{'s' if len(legs) == 1 else ''}"
@@ -90,4 +90,8 @@ def last_run_text(folder: Path) -> str:
         parts += [f"the end of {orders} is not known"] if past.open_orders else []
         if parts:
             found.append(f"the last run ({run}) ended without closing: {' and '.join(parts)}")
-    return f"{'; '.join(found)}; start the trader to take that over" if found else ""
+    if found:
+        found.append("start the trader to take that over")
+    if unknown:
+        unknown.append('see docs/recovery.md, "A damaged journal"')
+    return "; ".join(found + unknown)

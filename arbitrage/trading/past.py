@@ -12,6 +12,7 @@ import msgspec
 
 from arbitrage.core.messages import Contract
 from arbitrage.core.records import ORDER_REDUCE_ONLY, ExecKind
+from arbitrage.errors import JournalError
 from arbitrage.fills import BUY, SELL, signed
 from arbitrage.instruments import VENUES
 from arbitrage.trading.history import LONG, SHORT, History, OrderHistory, PairHistory
@@ -140,8 +141,14 @@ class Past(msgspec.Struct, kw_only=True):
 
     @classmethod
     def of(cls, history: History) -> "Past":
-        """Count what a replayed run held; its journal may end anywhere."""
-        rows = {row: _row_of(contract) for row, contract in history.contracts.items()}
+        """Count what a replayed run held; its journal may end anywhere.
+
+        Raises
+        ------
+        JournalError
+            Something was traded of which the journal does not say what it is.
+        """
+        rows = _Rows({row: _row_of(contract) for row, contract in history.contracts.items()})
         return cls(
             run=history.run,
             last_wall_ns=history.last_wall_ns,
@@ -152,7 +159,7 @@ class Past(msgspec.Struct, kw_only=True):
                 for client_id, order in history.orders.items()
             },
             pairs={
-                history.contracts[_legs_at(history, pair)[LONG]].symbol: _pair(history, pair, rows)
+                rows[_legs_at(history, pair)[LONG]].symbol: _pair(history, pair, rows)
                 for pair in history.current.values()
                 if _is_under_way(pair)
             },
@@ -195,7 +202,11 @@ class _Row(NamedTuple):
     lot: Decimal
 
 
-_Rows = dict[int, _Row]
+class _Rows(dict[int, _Row]):
+    """The rows of a run; each is written down before anything of it is traded."""
+
+    def __missing__(self, row: int) -> _Row:
+        raise JournalError(f"row {row} was traded, and no record says which contract that is")
 
 
 def _row_of(contract: Contract) -> _Row:

@@ -73,6 +73,13 @@ def newest_taken(found: Mapping[int, Sequence[Path]]) -> set[int]:
     return set(newest.values())
 
 
+def _damage(what: str) -> JournalError:
+    return JournalError(
+        f"{what}; close at the venues what it left standing, then move it away: "
+        'docs/recovery.md, "A damaged journal"'
+    )
+
+
 def read_recovery(folder: StateFolder, before_run: int, mode: int) -> Recovery | None:
     """Read the newest run below `before_run` that traded in this mode; None when there was none.
 
@@ -81,29 +88,31 @@ def read_recovery(folder: StateFolder, before_run: int, mode: int) -> Recovery |
     Raises
     ------
     JournalError
-        A file is no journal, or has whole records behind a damaged one: something but a crash
-        has changed it, and a person must look before anything trades.
+        A file is no journal, has whole records behind a damaged one, or does not say what was
+        traded: something but a crash has changed it, and a person must look before anything
+        trades.
     """
     found = journal_parts(folder.path)
     for run in sorted((run for run in found if run < before_run), reverse=True):
         with RunJournal(found[run]) as journal:
             report = journal.verify()
             if report.stray:
-                raise JournalError(
-                    f"{found[run][0]} is damaged after record {report.valid}: {report.stray} whole "
-                    "records follow; close at the venues what it left standing, then move it "
-                    "away: docs/recovery.md, \"A damaged journal\""
-                )
+                told = f"{report.stray} whole records follow"
+                raise _damage(f"{found[run][0]} is damaged after record {report.valid}: {told}")
             taken = taken_run(journal)
             if taken is None or taken.mode != mode:
                 continue
-            history = History.read(journal)
+            try:
+                history = History.read(journal)
+                past = Past.of(history)
+            except JournalError as error:
+                raise _damage(f"{found[run][0]} is damaged: {error}") from None
             return Recovery(
                 path=found[run][-1],
                 run=run,
                 record_count=report.valid,
                 torn=report.torn,
-                past=Past.of(history),
+                past=past,
                 problems=tuple(history.problems),
             )
     return None

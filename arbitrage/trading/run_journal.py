@@ -1,5 +1,6 @@
 """A run's journal read back: its parts as one sequence of records, each decoded."""
 
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -74,8 +75,20 @@ class RunReport(NamedTuple):
 
 
 def decode(record: JournalRecord) -> Held:
-    """Return what a record holds, as the tuple of its kind."""
-    held: Held = _KINDS[record.type].unpack(record.payload)
+    """Return what a record holds, as the tuple of its kind.
+
+    Raises
+    ------
+    JournalError
+        It holds nothing that this program writes.
+    """
+    try:
+        held: Held = _KINDS[record.type].unpack(record.payload)
+    except (KeyError, struct.error):
+        raise JournalError(
+            f"record {record.sequence} of run {record.run} is whole, and of no kind that this "
+            "program writes"
+        ) from None
     return held
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from arbitrage.cli.no_trader import last_run_text
 from arbitrage.core.journal import TYPE_NAMES, Journal
-from arbitrage.core.messages import Contract, Execution, Order, RunTaken
+from arbitrage.core.messages import Contract, Execution, Order, PairPhase, RunTaken
 from arbitrage.core.records import ExecKind, Leg, make_client_id
+from arbitrage.core.strategy import PHASES
 from arbitrage.errors import JournalError
 from arbitrage.trading.reconcile import newest_taken, read_recovery
 from arbitrage.trading.run_journal import RunJournal
@@ -122,6 +124,50 @@ def test_a_torn_end_is_told_and_a_damaged_middle_stops(tmp_path: Path) -> None:
         place, title = str(caught.value).rsplit(": ", 1)[1].split(", ")
         page = (Path(__file__).parents[2] / place).read_text()
         assert f"\n## {title.strip(chr(34))}\n" in page, "it sends people to what is not there"
+
+
+def test_a_journal_that_does_not_say_what_was_traded_stops(tmp_path: Path) -> None:
+    """Its records are whole, and none is of a contract: no run of this program writes that."""
+    with StateFolder(tmp_path) as folder:
+        journal = Journal.create(folder.journal_path(3), 16, 3)
+        journal.append(CODE["TAKEN"], RunTaken(0, 0, MODE).pack())
+        fields = {"client_id": make_client_id(3, 1, Leg.ENTRY_BUY), "qty_lots": 3, "row": 5}
+        journal.append(CODE["INTENT"], Order(**dict.fromkeys(Order._fields, 0) | fields).pack())
+        journal.close()
+        with pytest.raises(JournalError) as caught:
+            read_recovery(folder, 9, MODE)
+    assert str(caught.value).startswith(
+        f"{folder.journal_path(3)} is damaged: row 5 was traded, and no record says which "
+        "contract that is; close at the venues what it left standing"
+    )
+    # `arb status` and the others that no trader answers
+    assert last_run_text(tmp_path) == (
+        "what run 3 left is not known: row 5 was traded, and no record says which contract that is"
+        '; see docs/recovery.md, "A damaged journal"'
+    )
+
+
+def test_a_pair_whose_contracts_are_not_told_stops(tmp_path: Path) -> None:
+    with StateFolder(tmp_path) as folder:
+        journal = Journal.create(folder.journal_path(3), 16, 3)
+        journal.append(CODE["TAKEN"], RunTaken(0, 0, MODE).pack())
+        fields = {"pair": 1, "phase": PHASES.index("opening"), "buy_row": 2, "sell_row": 6}
+        told = PairPhase(**dict.fromkeys(PairPhase._fields, 0) | fields)
+        journal.append(CODE["PAIR"], told.pack())
+        journal.close()
+        with pytest.raises(JournalError, match="is damaged: row 2 was traded"):
+            read_recovery(folder, 9, MODE)
+
+
+def test_a_whole_record_of_no_known_kind_stops(tmp_path: Path) -> None:
+    """A payload too short for its kind, as a program of another layout would write it."""
+    with StateFolder(tmp_path) as folder:
+        journal = Journal.create(folder.journal_path(3), 16, 3)
+        journal.append(CODE["TAKEN"], RunTaken(0, 0, MODE).pack())
+        journal.append(CODE["EXEC"], b"1234")
+        journal.close()
+        with pytest.raises(JournalError, match="damaged: record 3 of run 3 is whole, and of no"):
+            read_recovery(folder, 9, MODE)
 
 
 def test_with_a_damaged_journal_moved_away_the_run_before_it_counts(tmp_path: Path) -> None:
