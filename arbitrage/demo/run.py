@@ -48,7 +48,7 @@ __all__ = [
 ALL_FAULTS = Path(__file__).with_name("all_faults.toml")
 READY_TIMEOUT_S = 30.0
 START_TIMEOUT_S = 30.0
-FLATTEN_TIMEOUT_S = 5.0
+FLATTEN_TIMEOUT_S = 7.0  # the trader closes within 5 s, and waits 1.8 s for late fills
 EXIT_MARGIN_S = 10.0
 # The seeded markets share one beginning, a moment ahead, so that both venues are up when it comes.
 LEAD_NS = 2_000_000_000

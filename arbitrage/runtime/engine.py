@@ -45,6 +45,7 @@ QUOTED_S = 3.0
 FLATTEN_S = 5.0
 KILLED_STOP_S = 1.0  # for what was under way to be heard of
 LATE_FILLS_S = 0.3
+SETTLE_S = 1.5  # longer than the strategy waits for late fills of a flat pair
 _log = logging.getLogger(__name__)
 
 
@@ -204,10 +205,11 @@ class Trader:
 
     # ---- stop --------------------------------------------------------------------------------
 
-    def flatten(self) -> int:
-        """Open nothing more and close what is open; return pairs still live after `FLATTEN_S`.
+    def flatten(self) -> None:
+        """Open nothing more and close what is open, within `FLATTEN_S`.
 
-        A killed trader sends nothing, not even to stop flat, unless its trip said so.
+        What is flat by then may wait for its late fills. A killed trader sends nothing, not even to
+        stop flat, unless its trip said so.
         """
         self.incident_watch.stop()
         self._look_for_wish()
@@ -216,12 +218,26 @@ class Trader:
             self.segment.steer(flatten=True)
         self.core.stages.wake()
         end_s = time.monotonic() + (KILLED_STOP_S if self.is_silenced else FLATTEN_S)
-        while self.core.strategy.live_pairs > 0 and time.monotonic() < end_s:
+        while self.core.strategy.live_pairs > 0:
+            late_s = time.monotonic() - end_s
+            if late_s >= SETTLE_S or (late_s >= 0 and self.left_pairs()):
+                break
             self.beat(1)
             time.sleep(0.01)
         # pushes that are still under way belong to the ledger
         time.sleep(LATE_FILLS_S)
-        return self.core.strategy.live_pairs
+
+    def left_pairs(self) -> list[str]:
+        """Return the symbols whose pair is neither flat nor over; while it runs a look, no more.
+
+        A closed pair is flat and waits for late fills and their prices: nothing of it is left.
+        """
+        found = []
+        for index in self.core.strategy.under_way():
+            pair = self.core.strategy.pair(index)
+            if pair["phase"] not in ("idle", "closed") or any(leg["lots"] for leg in pair["legs"]):
+                found.append(self.market.symbols[index])
+        return found
 
     @property
     def is_silenced(self) -> bool:

@@ -48,7 +48,6 @@ def run_trader(
     kill_signals = KillSignals()
     kill_signals.install()
     state = open_state(settings)
-    is_early = False
     try:
         try:
             market = stop_signals.run(load_market(settings, state.past))
@@ -57,46 +56,57 @@ def run_trader(
         trader = Trader(settings, market, state)
         stop_signals.hand_to(trader)
         kill_signals.hand_to(trader.kill_switch)
-        started_s = time.monotonic()
-        live_pairs = 0
         try:
-            try:
-                trader.start()
-                _log.info(
-                    "%s: %s %s in mode %s, run %d",
-                    settings.name,
-                    "trading" if trader.kill_switch.record is None else "killed, only watching",
-                    ",".join(market.symbols),
-                    settings.mode,
-                    state.run,
-                )
-                trader.watch(seconds)
-            except StopAsked:
-                is_early = True
-            finally:
-                # before it is ready nothing may leave: what was taken over stands as it is
-                live_pairs = trader.flatten() if trader.crew.loops and not is_early else 0
-                figures = build_report(
-                    trader.segment,
-                    trader.ledger,
-                    mode=settings.mode,
-                    seconds=time.monotonic() - started_s,
-                )
-                figures |= trader.incident_watch.figures()
-                figures["strategies"] = trader.strategies.figures
-                trader.close()
-                figures["opportunities"]["closed"] = trader.segment.counters()["detector"]["closed"]
-                if report is not None:
-                    write_report(figures, report)
+            closed = _trade(trader, seconds, report)
         finally:
             trader.strategies.close()
             trader.segment.close()
     finally:
         kill_signals.leave_word(settings.state_path)
         state.close()
-    if is_early:
+    if closed is None:
         return tell_early(trader.standing_legs())
-    return tell_outcome(trader, live_pairs, figures["pairs"]["closed"])
+    return tell_outcome(trader, closed)
+
+
+def _trade(trader: Trader, seconds: float | None, report: str | None) -> int | None:
+    """Trade until the end; return the pairs closed. None: it was stopped before it was ready."""
+    started_s = time.monotonic()
+    is_early = False
+    try:
+        trader.start()
+        _log.info(
+            "%s: %s %s in mode %s, run %d",
+            trader.settings.name,
+            "trading" if trader.kill_switch.record is None else "killed, only watching",
+            ",".join(trader.market.symbols),
+            trader.settings.mode,
+            trader.state.run,
+        )
+        trader.watch(seconds)
+    except StopAsked:
+        is_early = True
+    finally:
+        # before it is ready nothing may leave: what was taken over stands as it is
+        if trader.crew.loops and not is_early:
+            trader.flatten()
+        closed = _end(trader, time.monotonic() - started_s, report)
+    return None if is_early else closed
+
+
+def _end(trader: Trader, seconds: float, report: str | None) -> int:
+    """Stop the threads and write the run's figures; return the pairs closed."""
+    figures = build_report(
+        trader.segment, trader.ledger, mode=trader.settings.mode, seconds=seconds
+    )
+    figures |= trader.incident_watch.figures()
+    figures["strategies"] = trader.strategies.figures
+    trader.close()
+    figures["opportunities"]["closed"] = trader.segment.counters()["detector"]["closed"]
+    if report is not None:
+        write_report(figures, report)
+    closed: int = figures["pairs"]["closed"]
+    return closed
 
 
 def tell_early(legs: Sequence[str], unknown_orders: int = 0) -> int:
@@ -118,32 +128,34 @@ def tell_early(legs: Sequence[str], unknown_orders: int = 0) -> int:
     return 0
 
 
-def tell_outcome(trader: Trader, live_pairs: int, closed: int) -> int:
-    """Say how a run ended; 0 when flat.
+def tell_outcome(trader: Trader, closed: int) -> int:
+    """Say how a run ended; 0 when flat. After the threads have stopped.
 
     Raises
     ------
     ConnectorError
         Something stands; every leg of it is named.
     """
-    if live_pairs:
+    left = len(trader.left_pairs())
+    waiting = trader.core.strategy.live_pairs - left
+    still = f"; late fills of {counted(waiting, 'flat pair')} were waited for" if waiting else ""
+    if left:
         standing = ", ".join(trader.standing_legs()) or "nothing by our count"
         if trader.is_silenced:
             raise ConnectorError(
-                f"stopped while killed, so nothing was closed; {counted(live_pairs, 'pair')} left, "
-                f"standing: {standing}; close these at the venues, or start again and say "
+                f"stopped while killed, so nothing was closed; {counted(left, 'pair')} left, "
+                f"standing: {standing}{still}; close these at the venues, or start again and say "
                 "arb flatten",
                 is_terminal=True,
             )
         raise ConnectorError(
-            f"{counted(live_pairs, 'pair')} could not be closed within {FLATTEN_S:g} s; "
-            f"standing: {standing}; close these at the venues now",
+            f"{counted(left, 'pair')} could not be closed within {FLATTEN_S:g} s; "
+            f"standing: {standing}{still}; close these at the venues now",
             is_terminal=True,
         )
     totals = trader.ledger.totals()
     net = totals["realised"] + totals["fees"] + totals["funding"]
-    still = ""
     if trader.kill_switch.record is not None:
-        still = "; the kill switch is on, so the next start sends nothing until arb kill --clear"
+        still += "; the kill switch is on, so the next start sends nothing until arb kill --clear"
     _log.info("stopped flat: %s closed, net %+.2f USD%s", counted(closed, "pair"), net, still)
     return 0
