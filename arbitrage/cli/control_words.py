@@ -141,7 +141,11 @@ def screen_of(found: dict[str, Any]) -> str:
     lines.append(f"  pairs    {', '.join(told)}; {counted(found['orders'], 'order')}")
     label = "refused"
     for reason, count in sorted(found["refused"].items(), key=lambda item: -item[1]):
-        lines.append(f"  {label:<8} {count:>8,} {reason}: {REASON_TEXTS.get(reason, '')}")
+        text = f"{reason}: {REASON_TEXTS.get(reason, '')}"
+        early = found.get("refused_at_start", {}).get(reason, 0)  # an older trader does not say
+        if early:
+            text += f" ({'all' if early == count else f'{early:,}'} at the start)"
+        lines.append(f"  {label:<8} {count:>8,} {text}")
         label = ""
     lines.append(
         f"  day      {found['day_result_usd']:+.2f} USD of pairs that ended; "

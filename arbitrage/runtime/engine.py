@@ -28,6 +28,7 @@ from arbitrage.runtime.state import (
     journal_contracts,
     journal_positions,
 )
+from arbitrage.runtime.status import refusals
 from arbitrage.runtime.stop_flag import StopAsked, StopFlag
 from arbitrage.runtime.strangers import Strangers
 from arbitrage.runtime.strategy_process import StrategyProcesses
@@ -63,6 +64,7 @@ class Trader:
         self.incidents = Incidents()
         self.strangers = Strangers(state.folder.path, state.run)
         self.stop_asked = StopFlag()
+        self.refused_at_start: dict[str, int] | None = None  # by the gate; None: still starting
         share_caps(processes_by_host(settings))
         lane_count = 1 if settings.feed_mode == "loop" else len(VENUES)
         self.segment = make_segment(settings, lane_count, state.run)
@@ -127,6 +129,7 @@ class Trader:
         self._release()
         self.segment.steer(opening_off=False)
         self.segment.mark_ready()
+        self.refused_at_start = refusals(self.segment.counters()["strategy"])
 
     def _release(self) -> None:
         """Let pairs of an earlier run go on: their orders can leave now, at prices that are known.

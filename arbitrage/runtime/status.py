@@ -42,6 +42,7 @@ def status_of(trader: "Trader") -> dict[str, Any]:
         },
         "orders": counters["orders"],
         "refused": refusals(counters),
+        "refused_at_start": _refused_at_start(trader, counters),
         "gross_usd": gate.gross_usd,
         "strangers": trader.strangers.lines,
         "limits_used_pct": gate.used_pct,
@@ -133,6 +134,12 @@ def refusals(counters: dict[str, Any]) -> dict[str, int]:
     """Return how often the gate refused since the start, by reason; only those that occurred."""
     counts = zip(REASONS, counters["risk_reasons"], strict=False)
     return {name: count for name, count in counts if count and name != "ok"}
+
+
+def _refused_at_start(trader: "Trader", counters: dict[str, Any]) -> dict[str, int]:
+    """Return the refusals from before orders could leave: opening is off until then."""
+    found = trader.refused_at_start
+    return refusals(counters) if found is None else found
 
 
 def pair_counts(trader: "Trader") -> dict[str, list[str]]:
