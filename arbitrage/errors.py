@@ -70,6 +70,9 @@ class ConnectorError(ArbitrageError):
         The venue's own error code, kept as text; None when it gave none.
     is_terminal : bool
         True when trying again cannot help (wrong key, banned address): stop and tell someone.
+    is_unanswered : bool
+        True when nothing was said: no answer in time, a line that broke, a server that failed.
+        What was asked for may have been done.
     """
 
     def __init__(
@@ -79,10 +82,12 @@ class ConnectorError(ArbitrageError):
         venue: str = "",
         code: str | int | None = None,
         is_terminal: bool = False,
+        is_unanswered: bool = False,
     ) -> None:
         self.venue = venue
         self.code = None if code is None else str(code)
         self.is_terminal = is_terminal
+        self.is_unanswered = is_unanswered
         label = f"{venue}: " if venue else ""
         suffix = f" (code {self.code})" if self.code is not None else ""
         super().__init__(f"{label}{message}{suffix}")

@@ -9,6 +9,7 @@ from arbitrage.core.executions import ExecPublisher
 from arbitrage.core.gateway import OrderSender
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import VENUES
+from arbitrage.runtime.start_questions import ask_at_start
 from arbitrage.venues.base import FeedLane, Fill, FundingPayment, MarketSymbol, TradedSymbol
 from arbitrage.venues.bybit.market_feed import BybitMarketFeed
 from arbitrage.venues.bybit.order_gateway import BybitOrderGateway
@@ -144,9 +145,9 @@ class VenueGateway:
         Connections are started by their `run`.
         """
         self.rest.open()
-        await self.rest.sync_clock()
+        await ask_at_start(self.rest, self.rest.sync_clock)
         if self.dead_man is not None:
-            await self.dead_man.begin()
+            await ask_at_start(self.rest, self.dead_man.begin)
         if isinstance(self.private, BybitPrivateFeed) and self._dcp_s:
             await self.private.protect(self._dcp_s)
 

@@ -17,6 +17,7 @@ from typing import TypeVar
 from arbitrage.config import Settings
 from arbitrage.errors import ConnectorError
 from arbitrage.instruments import Instrument
+from arbitrage.runtime.start_questions import ask_at_start
 from arbitrage.trading.past import Key, Past, PastOrder
 from arbitrage.trading.recovery_plan import (
     Fate,
@@ -27,7 +28,6 @@ from arbitrage.trading.recovery_plan import (
     make_plan,
 )
 from arbitrage.venues.base import CLIENT_ID_NONE, Fill, FundingPayment, OrderReport
-from arbitrage.venues.codes import Action
 from arbitrage.venues.executions import exact_fill
 from arbitrage.venues.resolver import ABSENT_AFTER_S, ACCEPTED_ABSENT_AFTER_S
 from arbitrage.venues.rest_client import RestClient
@@ -275,13 +275,4 @@ class _Asked:
         return found
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """Ask; where the venue wants no more questions for now, again after its pause."""
-        while True:
-            try:
-                return await ask()
-            except ConnectorError as error:
-                action = self._client.codes.action(error.code)
-                if error.is_terminal or action is not Action.THROTTLE:
-                    raise
-                _log.info("%s; asking again", error)
-                await asyncio.sleep(self._client.throttle_s + ASK_EVERY_S)
+        return await ask_at_start(self._client, ask)

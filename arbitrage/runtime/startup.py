@@ -5,6 +5,7 @@ import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import NamedTuple
 
 from arbitrage.config import Settings
@@ -12,15 +13,14 @@ from arbitrage.errors import ConfigError, ConnectorError
 from arbitrage.instruments import VENUES, CommonLot, Instrument, common_lot
 from arbitrage.runtime.connectors import open_rest
 from arbitrage.runtime.recovery import Recovered, recover
+from arbitrage.runtime.start_questions import ask_at_start
 from arbitrage.trading.past import Past
 from arbitrage.venues.base import KeyRights, Wallet
-from arbitrage.venues.codes import Action
 from arbitrage.venues.rest_client import RestClient
 
 __all__ = ["Market", "load_market"]
 
 STARTUP_TIMEOUT_S = 30.0
-PAUSE_SLACK_S = 0.1  # the client's own pause is over then
 _log = logging.getLogger(__name__)
 
 
@@ -75,7 +75,7 @@ async def load_market(settings: Settings, past: Past | None = None) -> Market:
         try:
             async with asyncio.timeout(STARTUP_TIMEOUT_S):
                 found = await asyncio.gather(
-                    *(_load_patiently(settings, venue, client) for venue, client in clients.items())
+                    *(_load_venue(settings, venue, client) for venue, client in clients.items())
                 )
                 said = dict(zip(VENUES, found, strict=True))
                 instruments = {venue: facts.instruments for venue, facts in said.items()}
@@ -103,25 +103,11 @@ class _VenueFacts(NamedTuple):
     wallet: Wallet | None = None
 
 
-async def _load_patiently(settings: Settings, venue: str, client: RestClient) -> _VenueFacts:
-    """Load a venue's part; where it wants no more questions for now, begin again after a pause.
-
-    A trader that starts soon after another one of the account finds its questions asked already.
-    """
-    while True:
-        try:
-            return await _load_venue(settings, venue, client)
-        except ConnectorError as error:
-            if error.is_terminal or client.codes.action(error.code) is not Action.THROTTLE:
-                raise
-            _log.info("%s; asking again", error)
-            await asyncio.sleep(client.throttle_s + PAUSE_SLACK_S)
-
-
 async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _VenueFacts:
-    await client.sync_clock()
+    await ask_at_start(client, client.sync_clock)
     # two contracts may share a coin (1000SATS and 10000SATS): one that trades counts
-    found = sorted(await client.instruments(), key=lambda item: item.is_live)
+    everything = await ask_at_start(client, client.instruments)
+    found = sorted(everything, key=lambda item: item.is_live)
     listed = {item.symbol: item for item in found}
     wanted: dict[str, Instrument] = {}
     for symbol in settings.symbols:
@@ -139,17 +125,20 @@ async def _load_venue(settings: Settings, venue: str, client: RestClient) -> _Ve
         return _VenueFacts(wanted, fees)
     if not settings.fees_given:
         for symbol, instrument in wanted.items():
-            rate = await client.fee_rate(instrument.venue_symbol)
+            rate = await ask_at_start(client, partial(client.fee_rate, instrument.venue_symbol))
             if rate is not None:
                 fees[symbol] = rate.taker_bps
             else:
                 _log.info("%s names no fee of %s; taking %g bps", venue, symbol, default_bps)
-    checks = [await client.check_account(item.venue_symbol) for item in wanted.values()]
+    checks = [
+        await ask_at_start(client, partial(client.check_account, item.venue_symbol))
+        for item in wanted.values()
+    ]
     _require_safe_key(settings, venue, checks[0].key)
     for item in wanted.values():
-        leverage = await client.leverage(item.venue_symbol)
+        leverage = await ask_at_start(client, partial(client.leverage, item.venue_symbol))
         _require_leverage(settings, venue, item.venue_symbol, leverage)
-    return _VenueFacts(wanted, fees, await client.wallet())
+    return _VenueFacts(wanted, fees, await ask_at_start(client, client.wallet))
 
 
 def _require_safe_key(settings: Settings, venue: str, key: KeyRights | None) -> None:

@@ -266,6 +266,7 @@ class RestClient(ABC):
                 f"{path} answered HTTP {status}; the outcome is unknown until asked for",
                 venue=self.venue,
                 code=status,
+                is_unanswered=True,
             )
         if status == 429:
             self.throttle(path)
@@ -405,6 +406,7 @@ class RestClient(ABC):
                 f"{path} was not answered within {self._timeout_s:g} s; check the host "
                 f"{self.base_url}",
                 venue=self.venue,
+                is_unanswered=True,
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             said = self.hide(str(error)) or type(error).__name__
@@ -412,6 +414,7 @@ class RestClient(ABC):
             raise ConnectorError(
                 f"{path} failed at {self.base_url}: {said}{hint}",
                 venue=self.venue,
+                is_unanswered=not isinstance(error, aiohttp.ClientConnectorError),
             ) from None
 
     async def _token(self, method: str, path: str, is_urgent: bool) -> None:
