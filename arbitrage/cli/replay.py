@@ -46,8 +46,39 @@ def _table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _encoded(result: dict[str, Any]) -> str:
-    return msgspec.json.encode(result).decode() + "\n"
+def _tell(
+    result: dict[str, Any], table_of: Callable[[dict[str, Any]], str], json_path: str | None
+) -> int:
+    """Print a result as a table, or write it as JSON where that is asked for."""
+    if json_path is None:
+        write_text("-", table_of(result))
+    else:
+        write_text(json_path, msgspec.json.encode(result).decode() + "\n")
+    return 0
+
+
+def _events(
+    bybit: Path,
+    okx: Path,
+    min_net_bps: float,
+    fees: FeeSchedule,
+    max_age_ms: int,
+    events: str | None,
+) -> dict[str, Any]:
+    """Find the opportunities in frames, and write them down where a file is named."""
+    from arbitrage.research.replay import run_replay
+
+    with _progress_bar() as progress:
+        return run_replay(
+            bybit=bybit,
+            okx=okx,
+            min_net_bps=min_net_bps,
+            fees=fees.by_venue(),
+            max_age_ms=max_age_ms,
+            events_path=None if events is None else Path(events),
+            progress=progress,
+            needs_quotes=True,
+        )
 
 
 # ---- trading -------------------------------------------------------------------------------------
@@ -166,10 +197,7 @@ def _decisions(folder: Path, verify: bool, events: str | None, json_path: str | 
     _only_given("FOLDER", {"folder", "verify", "events", "json_path"})
     with _progress_bar() as progress:
         found, is_well = replay_folder(folder, verify, events, progress)
-    if json_path is None:
-        write_text("-", table_of(found))
-    else:
-        write_text(json_path, _encoded(found))
+    _tell(found, table_of, json_path)
     return 0 if is_well else 1
 
 
@@ -303,26 +331,8 @@ def replay(
         found = _trade(
             bybit, okx, min_net_bps, fees, max_age_ms, strategy, symbols, contracts_path
         )
-        text = _trade_table(found) if json_path is None else _encoded(found)
-        write_text(json_path or "-", text)
-        return 0
+        return _tell(found, _trade_table, json_path)
     if strategy or symbols or contracts_path:
         raise ConfigError("--strategy, --symbols and --instruments belong to --trade; add it")
-    from arbitrage.research.replay import run_replay
-
-    with _progress_bar() as progress:
-        result = run_replay(
-            bybit=bybit,
-            okx=okx,
-            min_net_bps=min_net_bps,
-            fees=fees.by_venue(),
-            max_age_ms=max_age_ms,
-            events_path=None if events is None else Path(events),
-            progress=progress,
-            needs_quotes=True,
-        )
-    if json_path is None:
-        write_text("-", _table(result))
-    else:
-        write_text(json_path, _encoded(result))
-    return 0
+    found = _events(bybit, okx, min_net_bps, fees, max_age_ms, events)
+    return _tell(found, _table, json_path)
