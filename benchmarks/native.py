@@ -1,15 +1,17 @@
-"""Compile a question's C against the installed headers and load it."""
+"""Compile a question's C, or Cython, against the installed headers and load it."""
 
 import ctypes
 import hashlib
+import importlib.util
 import os
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 from arbitrage.core import get_include
 from arbitrage.errors import ConfigError
 
-__all__ = ["doubles", "load", "program"]
+__all__ = ["doubles", "load", "load_cython", "program"]
 
 HERE = Path(__file__).parent
 CACHE = HERE.parent / "build" / "benchmarks"
@@ -17,6 +19,7 @@ CACHE = HERE.parent / "build" / "benchmarks"
 FLAGS = ["-std=gnu11", "-O3", "-g0", "-DNDEBUG", "-fno-math-errno", "-Wall"]
 FLAGS += ["-Wno-unused-function", "-fvisibility=hidden", "-pthread"]
 LIBRARY = ["-fPIC", "-shared"]
+CYTHON_FLAGS = ["-std=gnu11", "-O3", "-g0", "-DNDEBUG", "-Wno-unused-function"]
 
 
 def _digest(source: Path, flags: list[str]) -> str:
@@ -58,6 +61,42 @@ def load(name: str) -> ctypes.CDLL:
 def program(name: str) -> Path:
     """Return the program of ``benchmarks/NAME.c``, with its line numbers for a profiler."""
     return _compiled(name, [*FLAGS, "-g", "-fno-pie", "-no-pie"], ".bin")
+
+
+def load_cython(name: str) -> ModuleType:
+    """Return the extension module of ``benchmarks/NAME.pyx``, built when its sources changed."""
+    source = HERE / f"{name}.pyx"
+    folder = CACHE / f"{name}-{_digest(source, CYTHON_FLAGS)}"
+    if not list(folder.glob(f"{name}.*.so")):
+        _build_cython(name, source, folder)
+    spec = importlib.util.spec_from_file_location(name, next(folder.glob(f"{name}.*.so")))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _build_cython(name: str, source: Path, folder: Path) -> None:
+    try:
+        from Cython.Build import cythonize
+        from setuptools import Distribution, Extension
+    except ImportError:
+        raise ConfigError("Cython and setuptools are needed: pip install '.[test]'") from None
+    made = folder.with_suffix(f".{os.getpid()}")
+    extension = Extension(
+        name, [str(source)], include_dirs=[get_include()], extra_compile_args=CYTHON_FLAGS
+    )
+    modules = cythonize([extension], build_dir=str(made / "c"), quiet=True)
+    command = Distribution({"ext_modules": modules}).get_command_obj("build_ext")
+    command.build_lib, command.build_temp = str(made), str(made / "o")
+    command.ensure_finalized()
+    command.run()
+    try:
+        made.replace(folder)
+    except OSError:  # another process was first
+        if not folder.exists():
+            raise
 
 
 def doubles(count: int) -> "ctypes.Array[ctypes.c_double]":

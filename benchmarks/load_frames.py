@@ -1,0 +1,141 @@
+"""Pools of frames for the load generator: whole WebSocket frames with room for their numbers.
+
+Texts are those of `benchmarks.frames_data` (a recorded day, or the simulator's market), or made
+here: two calm markets in which, every now and then, one venue leaves the other's price for a
+while, at a price that says which time it is. The sequence number and the times of every frame are
+written by the generator when it sends it.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.frames_data import frames
+
+__all__ = [
+    "CROSS_EVERY", "FRAME", "SEQ_FIRST", "Pool", "crossing_of", "opening_places", "pools",
+]  # fmt: skip
+
+FRAME = np.dtype(
+    {
+        "names": ["offset", "bytes", "seq_at", "seq_digits", "ts_at", "other_ts_at"],
+        "formats": ["u8", "u4", "u2", "u2", "u2", "u2"],
+        "offsets": [0, 8, 12, 14, 16, 18],
+        "itemsize": 24,
+    }
+)  # load_frame_t of load_wire.c
+SEQ_DIGITS = {"bybit": 13, "okx": 11}
+SEQ_FIRST = {"bybit": 6_000_000_000_000, "okx": 70_000_000_000}
+_SEQ = {"bybit": re.compile(rb'"seq":(\d+)'), "okx": re.compile(rb'"seqId":(\d+)')}
+_TS = {"bybit": re.compile(rb'"ts":(\d{13})'), "okx": re.compile(rb'"ts":"(\d{13})')}
+_OTHER_TS = {"bybit": re.compile(rb'"cts":(\d{13})'), "okx": None}
+
+CROSS_EVERY = 20  # frames of a venue: so often its price is away, the venues in turn
+AWAY_FRAMES = 8  # and stays there for so many
+BASE_PX, AWAY_PX, STEP_PX = 60_000.0, 300.0, 0.1
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Frames of one venue: their bytes one after another, and where their numbers stand."""
+
+    venue: str
+    data: bytearray
+    frames: NDArray[np.void]
+
+    @property
+    def frame_bytes_max(self) -> int:
+        return int(self.frames["bytes"].max())
+
+
+def server_frame(payload: bytes) -> bytes:
+    """Return an unmasked text frame."""
+    size = len(payload)
+    if size < 126:
+        return b"\x81" + size.to_bytes(1, "big") + payload
+    if size < 65536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+def pool_of(venue: str, texts: Iterable[bytes]) -> Pool:
+    """Make a pool of payloads, each with a sequence number of the same width."""
+    data, rows = bytearray(), []
+    zeros = b"0" * SEQ_DIGITS[venue]
+    other = _OTHER_TS[venue]
+    for text in texts:
+        seq = _SEQ[venue].search(text)
+        assert seq is not None, text
+        whole = server_frame(text[: seq.start(1)] + zeros + text[seq.end(1) :])
+        found = [pattern.search(whole) if pattern else None for pattern in (_TS[venue], other)]
+        places = [match.start(1) if match else 0 for match in found]
+        again = _SEQ[venue].search(whole)
+        assert again is not None
+        rows.append((len(data), len(whole), again.start(1), len(zeros), *places))
+        data += whole
+    return Pool(venue, data, np.array(rows, FRAME))
+
+
+def market(venue: str, count: int) -> list[bytes]:
+    """Return recorded or simulated quotes of BTCUSDT and ETHUSDT."""
+    return [text for _, text in frames(venue)[:count]]
+
+
+def away_bid(crossing: int) -> float:
+    """Return the bid of a venue that has left for the `crossing`-th time."""
+    return BASE_PX + AWAY_PX + crossing * STEP_PX
+
+
+def crossing_of(bid_px: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return which crossing a venue's bid tells of; below 0: none."""
+    found = (np.asarray(bid_px) - BASE_PX - AWAY_PX) / STEP_PX
+    return np.where(found > -0.5, np.rint(found), -1).astype(np.int64)
+
+
+def crossings(venue: str, count: int) -> list[bytes]:
+    """Return `count` quotes of BTCUSDT; which of them begin a crossing says `opening_places`.
+
+    The last turn is calm: nothing stays open behind it.
+    """
+    here = ("bybit", "okx").index(venue)
+    last = (count - 1) // CROSS_EVERY
+    made = []
+    for number in range(count):
+        turn, place = divmod(number, CROSS_EVERY)
+        is_away = turn % 2 == here and place >= CROSS_EVERY - AWAY_FRAMES and turn < last
+        bid = away_bid(turn) if is_away else BASE_PX + number % 7 / 10
+        made.append(quote(venue, bid, number))
+    return made
+
+
+def opening_places(frames_sent: int) -> NDArray[np.int64]:
+    """Return where, in the frames of the venue whose turn it is, each crossing begins."""
+    turns = np.arange((frames_sent - 1) // CROSS_EVERY)
+    return turns * CROSS_EVERY + CROSS_EVERY - AWAY_FRAMES
+
+
+def quote(venue: str, bid: float, number: int) -> bytes:
+    """Return one quote with room on both sides; its numbers are written when it is sent."""
+    bid_qty, ask_qty = 900 + number % 89, 900 + number % 83
+    if venue == "bybit":
+        text = (
+            '{"topic":"orderbook.1.BTCUSDT","type":"snapshot","ts":1723161254000,"data":{"s":'
+            f'"BTCUSDT","b":[["{bid:.2f}","{bid_qty}.507"]],"a":[["{bid + 0.1:.2f}",'
+            f'"{ask_qty}.522"]],"u":{number + 2},"seq":1}},"cts":1723161254000}}'
+        )
+    else:
+        text = (
+            '{"arg":{"channel":"bbo-tbt","instId":"BTC-USDT-SWAP"},"data":[{"asks":'
+            f'[["{bid + 0.1:.1f}","{ask_qty}83.5","0","3"]],"bids":[["{bid:.1f}",'
+            f'"{bid_qty}89","0","2"]],"ts":"1723161254000","seqId":1}}]}}'
+        )
+    return text.encode()
+
+
+def pools(kind: str, count: int) -> Sequence[Pool]:
+    """Return the pools of both venues: ``crossings`` or ``market``."""
+    make = {"crossings": crossings, "market": market}[kind]
+    return [pool_of(venue, make(venue, count)) for venue in ("bybit", "okx")]
