@@ -27,7 +27,7 @@ from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, SegmentError
 from benchmarks.cold_programs import wait_until
 
-__all__ = ["HOT_ROLES", "Floor", "Generator", "Places", "Trader", "Venues", "stamps_file"]
+__all__ = ["SETTLE_MAX_S", "Floor", "Generator", "Places", "Trader", "Venues", "stamps_file"]
 
 VENUES = ("bybit", "okx")
 HOT_ROLES = ("feed", "feed-bybit", "feed-okx", "gateway", "detector", "strategy", "fused")
@@ -185,12 +185,12 @@ class Floor(Program):
         """Count from here."""
         self.say(verb="begin")
 
-    def wait_for(self, frames: int) -> None:
+    def wait_for(self, *frames: int) -> None:
         """Wait until so many frames of each venue have come since the begin."""
-        wanted = [frames] * len(VENUES)
+        wanted = list(frames)
         wait_until(
             lambda: self.say(verb="count")["frames"] == wanted,
-            f"the floor did not hear {frames} frames of each venue", SETTLE_MAX_S,
+            f"the floor did not hear {wanted} frames", SETTLE_MAX_S,
         )  # fmt: skip
 
 
@@ -226,20 +226,20 @@ class Venues:
         urls = [urlsplit(self.ready[venue][name]) for venue, name in names]
         return {url.path: (url.hostname or "", url.port or 0) for url in urls}
 
-    def environment(self, generator_url: str) -> dict[str, str]:
-        """Return the hosts and keys of a trader whose every socket is the generator's."""
+    def environment(self, generator_url: str, *, relayed: bool = False) -> dict[str, str]:
+        """Return hosts and keys of a trader whose public sockets, or all, are the generator's."""
         bybit, okx = (self.ready[venue] for venue in VENUES)
 
         def there(url: str) -> str:
-            return generator_url + urlsplit(url).path
+            return generator_url + urlsplit(url).path if relayed else url
 
         return KEYS | {
             "BYBIT_REST_URL": bybit["rest_url"],
-            "BYBIT_PUBLIC_WS_URL": there("ws://x/v5/public/linear"),
+            "BYBIT_PUBLIC_WS_URL": f"{generator_url}/v5/public/linear",
             "BYBIT_PRIVATE_WS_URL": there(bybit["private_ws_url"]),
             "BYBIT_TRADE_WS_URL": there(bybit["trade_ws_url"]),
             "OKX_REST_URL": okx["rest_url"],
-            "OKX_PUBLIC_WS_URL": there("ws://x/ws/v5/public"),
+            "OKX_PUBLIC_WS_URL": f"{generator_url}/ws/v5/public",
             "OKX_PRIVATE_WS_URL": there(okx["private_ws_url"]),
         }
 
@@ -303,13 +303,14 @@ class Trader(Program):
         feed = self.counters()["feed"]
         return {venue: int(feed[venue]["quotes"]) for venue in VENUES}
 
-    def wait_for(self, before: Mapping[str, int], frames: int) -> None:
+    def wait_for(self, before: Mapping[str, int], *frames: int) -> None:
         """Wait until so many quotes of each venue were taken since `before`, and none is queued."""
-        wanted = {venue: count + frames for venue, count in before.items()}
+        counts = zip(before.items(), frames, strict=True)
+        wanted = {venue: count + more for (venue, count), more in counts}
 
         def done() -> bool:
             queued = self.segment.queues()["market"]["depth"]
-            return self.quotes() == wanted and queued == 0
+            return queued == 0 and self.quotes() == wanted
 
         try:
             wait_until(done, "not all quotes were taken", SETTLE_MAX_S)
