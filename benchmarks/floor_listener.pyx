@@ -1,6 +1,6 @@
 # cython: language_level=3, binding=True, boundscheck=False, wraparound=False, cdivision=True
 # cython: freethreading_compatible=True
-"""The least that can listen: picows, and a stamp; or a stamp and one frame on each of two lines."""
+"""The least that can listen: picows, and a stamp; or also one frame on each of two lines."""
 
 cimport cython
 from libc.stdint cimport int64_t
@@ -30,6 +30,9 @@ cdef class StampListener(WSListener):
     cdef int64_t *stamps
     cdef Py_ssize_t capacity
     cdef public Py_ssize_t count
+    cdef bytes places
+    cdef const char *place
+    cdef Py_ssize_t place_count
     cdef WSTransport first
     cdef WSTransport second
     cdef char template_[ANSWER_BYTES]
@@ -41,9 +44,13 @@ cdef class StampListener(WSListener):
         self.count = 0
         memset(self.template_, 120, ANSWER_BYTES)
 
-    def answer_on(self, WSTransport first, WSTransport second) -> None:
+    def answer_on(self, WSTransport first, WSTransport second, places: bytes) -> None:
+        """Answer on two lines each frame whose place holds a one."""
         self.first = first
         self.second = second
+        self.places = places
+        self.place = places
+        self.place_count = len(places)
 
     cpdef on_ws_connected(self, WSTransport transport):
         pass
@@ -54,10 +61,10 @@ cdef class StampListener(WSListener):
             return
         if self.count < self.capacity:
             self.stamps[self.count] = now_ns
-        self.count += 1
-        if self.first is not None:
+        if self.count < self.place_count and self.place[self.count] == 1:
             self.answer(self.first)
             self.answer(self.second)
+        self.count += 1
 
     cdef void answer(self, WSTransport line) except *:
         # what is sent is masked in place: each time a fresh copy

@@ -19,10 +19,19 @@ from picows import WSListener, ws_connect
 from arbitrage.core.loop import LoopPoller
 from arbitrage.core.threads import tighten_timer_slack
 from arbitrage.runtime.threads import new_event_loop
+from benchmarks.load_frames import pair_places
 from benchmarks.native import load_cython
 from benchmarks.noise import pin
 
 VENUES = ("bybit", "okx")
+
+
+def answered(venue: int, frames: int) -> bytes:
+    """Return a byte a frame, 1 where an order would be sent for it."""
+    found = np.zeros(frames, np.uint8)
+    places = pair_places(frames)
+    found[places[places[:, 1] == venue, 3]] = 1
+    return found.tobytes()
 
 
 async def listen(options: argparse.Namespace, poller: LoopPoller) -> None:
@@ -33,8 +42,9 @@ async def listen(options: argparse.Namespace, poller: LoopPoller) -> None:
     if options.answers:
         for index in range(2):
             opened.append(await ws_connect(WSListener, f"{options.url}/floor/order/{index}"))
-        for listener in listeners:
-            listener.answer_on(*(transport for transport, _ in opened))
+        lines = [transport for transport, _ in opened]
+        for index, listener in enumerate(listeners):
+            listener.answer_on(*lines, answered(index, stamps.shape[1]))
     for venue, listener in zip(VENUES, listeners, strict=True):
         opened.append(
             await ws_connect(partial(lambda one: one, listener), f"{options.url}/floor/{venue}")

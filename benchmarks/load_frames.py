@@ -13,10 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from arbitrage.sim.instruments import CANONICAL_SYMBOLS, Instrument, listed
 from benchmarks.frames_data import frames
 
 __all__ = [
-    "CROSS_EVERY", "FRAME", "SEQ_FIRST", "Pool", "crossing_of", "opening_places", "pools",
+    "CROSS_EVERY", "FRAME", "PAIR_EVERY", "PAIR_SYMBOLS", "SEQ_FIRST", "Pool", "crossing_of",
+    "opening_places", "pair_places", "pools", "quote_of",
 ]  # fmt: skip
 
 FRAME = np.dtype(
@@ -35,6 +37,10 @@ _OTHER_TS = {"bybit": re.compile(rb'"cts":(\d{13})'), "okx": None}
 
 CROSS_EVERY = 20  # frames of a venue: so often its price is away, the venues in turn
 AWAY_FRAMES = 8  # and stays there for so many
+PAIR_EVERY = 100  # the same of ``pairs``, where one frame is away
+PAIR_SYMBOLS = CANONICAL_SYMBOLS[:8]
+AWAY_SHARE = 0.01
+ROOM_USD = 100_000.0
 BASE_PX, AWAY_PX, STEP_PX = 60_000.0, 300.0, 0.1
 
 
@@ -117,6 +123,48 @@ def opening_places(frames_sent: int) -> NDArray[np.int64]:
     return turns * CROSS_EVERY + CROSS_EVERY - AWAY_FRAMES
 
 
+def pair_places(count: int) -> NDArray[np.int64]:
+    """Return (turn, venue, symbol, place) of each opening among `count` frames of ``pairs``."""
+    turns = np.arange((count - 1) // PAIR_EVERY)
+    symbols = turns // 2 % len(PAIR_SYMBOLS)
+    from_here = turns * PAIR_EVERY + PAIR_EVERY // 2
+    places = from_here + (symbols - from_here) % len(PAIR_SYMBOLS)
+    return np.stack([turns, turns % 2, symbols, places], axis=1)
+
+
+def pairs(venue: str, count: int) -> list[bytes]:
+    """Return quotes of all PAIR_SYMBOLS in turn; every PAIR_EVERY frames one is a chance."""
+    here = ("bybit", "okx").index(venue)
+    away = {int(place) for _, at, _, place in pair_places(count) if at == here}
+    items = listed(venue, PAIR_SYMBOLS)
+    made = []
+    for number in range(count):
+        item = items[number % len(items)]
+        px = item.base_px * (1.0 + (AWAY_SHARE if number in away else 0.0))
+        made.append(quote_of(venue, item, px, number))
+    return made
+
+
+def quote_of(venue: str, item: Instrument, px: float, number: int = 0, half: float = 0.0) -> bytes:
+    """Return a contract's quote around a price, `half` its half width, with room for orders."""
+    ticks = [round(px * (1 - half) / item.tick_float), round(px * (1 + half) / item.tick_float) + 1]
+    lots = int(ROOM_USD / px / float(item.contract_value * item.lot)) + number % 90
+    sides = [[item.px_text(side), item.qty_text(lots)] for side in ticks]
+    if venue == "bybit":
+        text = (
+            f'{{"topic":"orderbook.1.{item.name}","type":"snapshot","ts":1723161254000,"data":{{'
+            f'"s":"{item.name}","b":[["{sides[0][0]}","{sides[0][1]}"]],"a":[["{sides[1][0]}",'
+            f'"{sides[1][1]}"]],"u":{number + 2},"seq":1}},"cts":1723161254000}}'
+        )
+    else:
+        text = (
+            f'{{"arg":{{"channel":"bbo-tbt","instId":"{item.name}"}},"data":[{{"asks":[['
+            f'"{sides[1][0]}","{sides[1][1]}","0","3"]],"bids":[["{sides[0][0]}",'
+            f'"{sides[0][1]}","0","2"]],"ts":"1723161254000","seqId":1}}]}}'
+        )
+    return text.encode()
+
+
 def quote(venue: str, bid: float, number: int) -> bytes:
     """Return one quote with room on both sides; its numbers are written when it is sent."""
     bid_qty, ask_qty = 900 + number % 89, 900 + number % 83
@@ -136,6 +184,6 @@ def quote(venue: str, bid: float, number: int) -> bytes:
 
 
 def pools(kind: str, count: int) -> Sequence[Pool]:
-    """Return the pools of both venues: ``crossings`` or ``market``."""
-    make = {"crossings": crossings, "market": market}[kind]
+    """Return the pools of both venues: ``crossings``, ``pairs`` or ``market``."""
+    make = {"crossings": crossings, "pairs": pairs, "market": market}[kind]
     return [pool_of(venue, make(venue, count)) for venue in ("bybit", "okx")]

@@ -42,6 +42,7 @@ FEEDS = {
 }
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 ARRIVALS = 1 << 16
+RELAYS_MAX = 16
 HEADER_BYTES_MAX = 1 << 16
 OPCODE_TEXT, OPCODE_CLOSE, OPCODE_PING = 1, 8, 9
 
@@ -72,7 +73,7 @@ class Relays(ctypes.Structure):
     _fields_ = (
         ("relays", ctypes.c_void_p), ("relay_count", ctypes.c_uint32),
         ("arrival_capacity", ctypes.c_uint32), ("arrivals", ctypes.c_void_p),
-        ("arrival_count", ctypes.c_uint64),
+        ("arrival_count", ctypes.c_uint64), ("turns", ctypes.c_uint64),
     )  # fmt: skip
 
 
@@ -292,13 +293,15 @@ class Generator:
         assert self._stamps is not None
         for index in range(len(VENUES)):
             lines[index].stamps = self._stamps[index].ctypes.data
-        taken = [relay for relay in self._relays if relay[0].startswith("/floor/") == (who != "trader")]
+        is_floor = who != "trader"
+        taken = [relay for relay in self._relays if relay[0].startswith("/floor/") == is_floor]
+        assert len(taken) <= RELAYS_MAX
         relays = (Relay * max(1, len(taken)))()
         for index, (_, plug, venue) in enumerate(taken):
             relays[index].client = plug.fileno()
             relays[index].venue = -1 if venue is None else venue.fileno()
         every = Relays(
-            ctypes.addressof(relays), len(taken), ARRIVALS, self._arrivals.ctypes.data, 0
+            ctypes.addressof(relays), len(taken), ARRIVALS, self._arrivals.ctypes.data, 0, 0
         )
         sent = self._library.load_paced(
             lines, len(VENUES), ctypes.c_int64(1_000_000_000 // rate), ctypes.c_uint64(frames),

@@ -94,6 +94,12 @@ class Program:
             words = self._log.read_text(errors="replace").strip().splitlines()[-1:]
             raise ArbitrageError(f"{self.title} ended early: {' '.join(words) or 'silently'}")
 
+    def keep_to(self, cores: Sequence[int]) -> None:
+        """Move every thread it has to some cores."""
+        for task in Path(f"/proc/{self.process.pid}/task").iterdir():
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(task.name), cores)
+
     def hold(self) -> None:
         """Stop it where it stands."""
         self.process.send_signal(signal.SIGSTOP)
@@ -197,14 +203,13 @@ class Floor(Program):
 class Venues:
     """The simulated venues behind the generator: REST, and sockets of orders and accounts."""
 
-    def __init__(self, folder: Path, stack: ExitStack, *, rate: int = 10) -> None:
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
         self.ready: dict[str, dict[str, Any]] = {}
         self.programs: list[Program] = []
         for venue in VENUES:
             path = folder / f"{venue}.ready"
-            args = ["-m", "arbitrage.sim", "--venue", venue, "--symbols", "BTCUSDT,ETHUSDT"]
-            args += ["--rate", str(rate), "--depth-levels", "1", "--ws-port", "0"]
-            args += ["--rest-port", "0", "--ready-file", str(path)]
+            args = ["-m", "benchmarks.wire_venue", "--venue", venue, "--folder", str(folder)]
+            args += ["--ready-file", str(path)]
             program = Program(f"the simulated {venue}", args, folder, KEYS)
             stack.callback(program.end)
             self.programs.append(program)
