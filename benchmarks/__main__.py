@@ -170,6 +170,8 @@ def one_run(
         for question, wanted in asked:
             if reason := meaningless(question, cores):
                 bar.print(reason, to_stderr=True)
+            elif options.quick and not question.quick and not options.only:
+                bar.print(f"{question.name}: not in a quick run; --only asks it", to_stderr=True)
             else:
                 able.append((question, wanted))
         budget = Budget(

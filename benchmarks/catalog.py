@@ -25,6 +25,10 @@ from benchmarks import (
     spsc_ring,
     symbol_lookup,
     symbols_1000,
+    wire_cpu,
+    wire_throughput,
+    wire_to_opportunity,
+    wire_to_wire,
 )
 from benchmarks.harness import Question, Row, Setup
 
@@ -49,6 +53,10 @@ MODULES: tuple[ModuleType, ...] = (
     replay_frames,
     replay_records,
     polling_redis,
+    wire_to_opportunity,
+    wire_to_wire,
+    wire_throughput,
+    wire_cpu,
     memory,
 )
 NAMES = {"parse_bybit": "parse_bybit_l1", "parse_okx": "parse_okx_bbo"}

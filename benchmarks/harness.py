@@ -132,7 +132,8 @@ class Question:
 
     `rows` names the rows when they are several; `least_s` is what it takes however little time it
     is given. What counts rather than times is not `timed`: no meter spins beside it, and steal does
-    not matter.
+    not matter. What starts whole traders is not `quick`: a quick run leaves it out unless it is
+    named.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Question:
     rows: tuple[str, ...] = ()
     least_s: float = 0.0
     timed: bool = True
+    quick: bool = True
 
     @property
     def row_names(self) -> tuple[str, ...]:

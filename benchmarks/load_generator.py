@@ -141,7 +141,7 @@ class Generator:
         self._stamps = stamps
         self._selector = selectors.DefaultSelector()
         self._server = socket.create_server(("127.0.0.1", 0))
-        self._on(self._server, self._accept)
+        self.listen_to(self._server, self._accept)
         self._feeds: dict[tuple[str, int], socket.socket] = {}
         self._pools: dict[str, tuple[Any, ...]] = {}
         self._relays: list[tuple[str, socket.socket, socket.socket | None]] = []
@@ -151,7 +151,8 @@ class Generator:
 
     # ---- connections ----------------------------------------------------------------------------
 
-    def _on(self, plug: Any, act: Callable[[], None]) -> None:
+    def listen_to(self, plug: Any, act: Callable[[], None]) -> None:
+        """Call a function when a socket or a file becomes readable."""
         self._selector.register(plug, selectors.EVENT_READ, act)
 
     def turn(self, wait_s: float) -> None:
@@ -214,7 +215,7 @@ class Generator:
                 elif opcode in (OPCODE_CLOSE, OPCODE_PING):
                     plug.sendall(text_frame(text, 10 if opcode == OPCODE_PING else opcode))
 
-        self._on(plug, read)
+        self.listen_to(plug, read)
 
     def _begin_relay(self, path: str, plug: socket.socket, request: bytes) -> None:
         if path not in self._upstream:
@@ -246,9 +247,9 @@ class Generator:
                 with suppress(ValueError):
                     self._relays.remove(relay)
 
-        self._on(plug, lambda: pass_on(plug, venue))
+        self.listen_to(plug, lambda: pass_on(plug, venue))
         if venue is not None:
-            self._on(venue, lambda: pass_on(venue, plug))
+            self.listen_to(venue, lambda: pass_on(venue, plug))
 
     def _leave(self, plug: socket.socket) -> None:
         with suppress(KeyError, ValueError):
@@ -357,7 +358,7 @@ def main() -> None:
     upstream = {path: tuple(place) for path, place in json.loads(options.upstream).items()}
     generator = Generator(upstream, stamps)
     asked: list[str] = []
-    generator._on(sys.stdin.buffer.raw, lambda: asked.append(sys.stdin.readline()))
+    generator.listen_to(sys.stdin.fileno(), lambda: asked.append(sys.stdin.readline()))
     print(json.dumps({"port": generator.port}), flush=True)
     while True:
         generator.turn(1.0)

@@ -141,7 +141,7 @@ static bool send_all(int fd, const char *data, size_t bytes)
     return true;
 }
 
-/* What came from the client waits here a little: handing it on takes as long as what is measured. */
+/* What came from the client waits here a little: to hand it on takes as long as what is timed. */
 typedef struct {
     int64_t since_ns;
     size_t bytes;

@@ -80,14 +80,15 @@ def load_cython(name: str) -> ModuleType:
 def _build_cython(name: str, source: Path, folder: Path) -> None:
     try:
         from Cython.Build import cythonize
-        from setuptools import Distribution, Extension
+        from setuptools import Distribution, Extension  # type: ignore[import-untyped]
     except ImportError:
         raise ConfigError("Cython and setuptools are needed: pip install '.[test]'") from None
     made = folder.with_suffix(f".{os.getpid()}")
     extension = Extension(
         name, [str(source)], include_dirs=[get_include()], extra_compile_args=CYTHON_FLAGS
     )
-    modules = cythonize([extension], build_dir=str(made / "c"), quiet=True)
+    build_dir = str(made / "c")
+    modules = cythonize([extension], build_dir=build_dir, quiet=True)  # type: ignore[no-untyped-call]
     command = Distribution({"ext_modules": modules}).get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(made), str(made / "o")
     command.ensure_finalized()

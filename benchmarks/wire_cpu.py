@@ -19,7 +19,7 @@ RATE = 5_000  # of each venue
 IDLE_MAX_PCT, BUSY_MAX_PCT = 5.0, 50.0
 PART_S = 1.0
 SETTLE_S = 0.5
-CORES = 3
+CORES = 4
 
 
 def spent(trader: Trader, before: dict[str, int], begin_s: float) -> dict[str, float]:
@@ -75,4 +75,9 @@ def measure(setup: Setup, **settings: str) -> Row:
     )
 
 
-QUESTIONS = (Question("cpu", CORES, measure, "processor time of the trader, idle and busy"),)
+QUESTIONS = (
+    Question(
+        "cpu", CORES, measure, "processor time of the trader, idle and busy",
+        least_s=18.0, timed=False, quick=False,
+    ),
+)  # fmt: skip

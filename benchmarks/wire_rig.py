@@ -129,13 +129,15 @@ def clean_environment() -> dict[str, str]:
 
 
 class Places:
-    """Which core is whose: the feed's (and the floor's), the generator's, the stages', the rest."""
+    """Which core is whose, of four or more; the fifth is the hiccup meter's.
+
+    The feed's is the floor's, too; on the fourth runs all that is not measured.
+    """
 
     def __init__(self, cores: tuple[int, ...]) -> None:
-        self.feed = cores[0]
-        self.generator = cores[1 % len(cores)]
-        self.stages = cores[2 % len(cores)]
-        self.rest = cores[3:] or cores[-1:]
+        self.feed, self.generator, self.stages = cores[:3]
+        self.rest = cores[3:4]
+        self.strategy = cores[5] if len(cores) > 5 else cores[3]
 
 
 @contextmanager
@@ -267,7 +269,7 @@ class Trader(Program):
             "ARB_OPPORTUNITY_QUEUE_SIZE": str(1 << 18),
             "WEBSOCKET_CORES": str(places.feed),
             "DETECTOR_CORE": str(places.stages),
-            "STRATEGY_CORE": str(places.rest[0]),
+            "STRATEGY_CORE": str(places.strategy),
             "REDIS_URL": "",
         }
         super().__init__(

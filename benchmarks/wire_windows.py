@@ -5,15 +5,19 @@ band says how far apart two neighbouring windows of the same contestant are in t
 lies within it is no difference.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Windows", "holds_tail"]
+from arbitrage.errors import ArbitrageError
+
+__all__ = ["Windows", "holds_tail", "take_turns"]
 
 Latencies = NDArray[np.float64]
 TAIL_MAX = 1.5
+AGAIN = 3  # windows tried for each one wanted: a machine that stands still leaves some empty
 
 
 class Windows:
@@ -23,7 +27,6 @@ class Windows:
         self.taken: list[Latencies] = []
 
     def add(self, latencies: Latencies) -> None:
-        assert len(latencies), "a window without a single latency"
         self.taken.append(latencies)
 
     def by_window(self, percent: float) -> list[float]:
@@ -49,9 +52,37 @@ class Windows:
         return max(_apart(values), default=1.0)
 
 
+def take_turns(
+    windows: int,
+    floor_window: Callable[[], Latencies],
+    our_window: Callable[[], tuple[Latencies, ...]],
+    say: Callable[[str], None],
+) -> tuple[Windows, tuple[Windows, ...]]:
+    """Take so many windows of the floor and of ours in turn; return both, ours in its parts.
+
+    Raises
+    ------
+    ArbitrageError
+        Nothing could be seen in any of them.
+    """
+    floor, ours = Windows(), None
+    for _ in range(AGAIN * windows):
+        theirs, parts = floor_window(), our_window()
+        if len(theirs) and all(len(part) for part in parts):
+            ours = ours or tuple(Windows() for _ in parts)
+            floor.add(theirs)
+            for kept, part in zip(ours, parts, strict=True):
+                kept.add(part)
+            say(f"window {len(floor.taken)} of {windows}")
+        if len(floor.taken) == windows:
+            break
+    if ours is None:
+        raise ArbitrageError("not one cause was seen with its effect: the machine is too busy")
+    return floor, ours
+
+
 def _apart(values: Sequence[float]) -> list[float]:
-    pairs = zip(values, values[1:], strict=False)
-    return [max(a, b) / min(a, b) for a, b in pairs]
+    return [max(a, b) / min(a, b) for a, b in pairwise(values)]
 
 
 def holds_tail(ours: Windows, floor: Windows, percent: float = 99.0) -> bool:

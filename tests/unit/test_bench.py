@@ -32,7 +32,7 @@ FIGURES = [
     "ratio_to_floor", "ratio_to_peer", "n", "note",
 ]  # fmt: skip
 # what runs a whole trader, or three processes, has tests of its own
-APART = ("memory", "polling_redis")
+APART = ("memory", "polling_redis", "wire_", "throughput", "cpu")
 
 
 def run(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -237,6 +237,32 @@ def test_a_redis_is_polled_and_every_opportunity_is_one() -> None:
     (row,) = json.loads(done.stdout)
     assert row["n"] > 0
     assert row["more"]["missed"] >= 0
+
+
+@pytest.mark.long
+def test_the_wire_is_measured_through_a_real_trader(tmp_path: Path) -> None:
+    asked = ("wire_", "throughput", "cpu")
+    words = [word for name in asked for word in ("--only", name)]
+    done = run(*words, "--seconds", "1", "--no-repeat", "--json", "-", "--results", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = {row["name"]: row for row in json.loads(done.stdout)}
+    wanted = {name for name in ROWS if name.startswith(asked)}
+    missing = {name for name in wanted if f"{name}: meaningless here" in done.stderr}
+    assert set(found) == wanted - missing
+    for name, row in found.items():
+        assert row["p50"] > 0, name
+        assert row["n"] > 0, name
+        assert row["holds"] is not None, name
+        if name.startswith("wire_"):
+            # nothing is faster than the floor, and no machine is a thousand times slower
+            assert 0.5 < row["ratio_to_floor"] < 1000, name
+
+
+def test_a_quick_run_starts_no_trader() -> None:
+    left_out = {question.name for question in catalog.QUESTIONS if not question.quick}
+    assert left_out == {
+        name for name in NAMES if name.startswith("wire_") or name in ("throughput", "cpu")
+    }
 
 
 def test_misses_are_read_from_cachegrinds_file() -> None:
