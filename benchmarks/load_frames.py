@@ -29,7 +29,6 @@ FRAME = np.dtype(
         "itemsize": 24,
     }
 )  # load_frame_t of load_wire.c
-SEQ_DIGITS = {"bybit": 13, "okx": 11}
 SEQ_FIRST = {"bybit": 6_000_000_000_000, "okx": 70_000_000_000}
 _SEQ = {"bybit": re.compile(rb'"seq":(\d+)'), "okx": re.compile(rb'"seqId":(\d+)')}
 _TS = {"bybit": re.compile(rb'"ts":(\d{13})'), "okx": re.compile(rb'"ts":"(\d{13})')}
@@ -70,17 +69,17 @@ def server_frame(payload: bytes) -> bytes:
 def pool_of(venue: str, texts: Iterable[bytes]) -> Pool:
     """Make a pool of payloads, each with a sequence number of the same width."""
     data, rows = bytearray(), []
-    zeros = b"0" * SEQ_DIGITS[venue]
+    first = str(SEQ_FIRST[venue]).encode()
     other = _OTHER_TS[venue]
     for text in texts:
         seq = _SEQ[venue].search(text)
         assert seq is not None, text
-        whole = server_frame(text[: seq.start(1)] + zeros + text[seq.end(1) :])
+        whole = server_frame(text[: seq.start(1)] + first + text[seq.end(1) :])
         found = [pattern.search(whole) if pattern else None for pattern in (_TS[venue], other)]
         places = [match.start(1) if match else 0 for match in found]
         again = _SEQ[venue].search(whole)
         assert again is not None
-        rows.append((len(data), len(whole), again.start(1), len(zeros), *places))
+        rows.append((len(data), len(whole), again.start(1), len(first), *places))
         data += whole
     return Pool(venue, data, np.array(rows, FRAME))
 

@@ -175,7 +175,7 @@ def test_batches_come_whole(heard: Any) -> None:
 
 def test_a_command_for_somebody_who_is_not_there_is_one_clear_line(heard: Any) -> None:
     generator = heard[0]
-    with pytest.raises(Exception, match="the load generator: KeyError.*trader"):
+    with pytest.raises(Exception, match=r"the load generator: KeyError.*trader"):
         generator.say(verb="paced", who="trader", kind="pairs", rate=1000, frames=10)
     assert generator.say(verb="who")["feeds"] == ["floor 0", "floor 1"]
 
