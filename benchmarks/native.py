@@ -88,7 +88,9 @@ def _build_cython(name: str, source: Path, folder: Path) -> None:
         name, [str(source)], include_dirs=[get_include()], extra_compile_args=CYTHON_FLAGS
     )
     build_dir = str(made / "c")
-    modules = cythonize([extension], build_dir=build_dir, quiet=True)  # type: ignore[no-untyped-call]
+    modules = cythonize(  # type: ignore[no-untyped-call]
+        [extension], build_dir=build_dir, quiet=True
+    )
     command = Distribution({"ext_modules": modules}).get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(made), str(made / "o")
     command.ensure_finalized()
