@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["Stalls"]
@@ -92,6 +94,16 @@ class Stalls:
         """Return the same for times of the wall clock."""
         ahead_ns = time.time_ns() - time.monotonic_ns()
         return self.lost_ns(from_wall_ns - ahead_ns, to_wall_ns - ahead_ns)
+
+    @contextmanager
+    def within(self, limit_s: float, what: str) -> Iterator[None]:
+        """Hold what is done inside to a limit, but for what the machine takes meanwhile."""
+        from_ns = time.monotonic_ns()
+        yield
+        to_ns = time.monotonic_ns()
+        lost_s = self.lost_ns(from_ns, to_ns) / 1e9
+        took_s = (to_ns - from_ns) / 1e9
+        assert took_s - lost_s <= limit_s, f"{what}: {took_s:.3f} s, {lost_s:.3f} s of them lost"
 
     def _catch_up(self, until_mono_ns: int) -> None:
         """Read on, until the witness has looked once after a moment."""

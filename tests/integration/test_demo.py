@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from monitor_kit import SPECIFIED, strictly_parsed, value_of
 from patience import LIMIT_S, Patience
+from stalls import Stalls
 
 import arbitrage
 from arbitrage.cold.metrics import exposition
@@ -148,26 +149,32 @@ def scrape_everything(name: str) -> None:
         assert counted[0] <= value_of(found, f"allocations_{path}_path_total") <= counted[1]
 
 
-def test_ctrl_c_flattens_and_reports(demo: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_flattens_and_reports(
+    demo: Any, stalls: Stalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("LD_PRELOAD", str(shim_path()))
     process = demo("--seconds", "600")
+    stalls.watch(process.pid)
     programs = wait_for_programs(process)
     wait_for_quotes(process)
     scrape_everything(f"arbitrage-demo-{process.pid}")
-    process.send_signal(signal.SIGINT)
-    code, out, err = finish(process)
+    with stalls.within(15.0, "flat, and reported"):
+        process.send_signal(signal.SIGINT)
+        code, out, err = finish(process)
     assert code == 0, err
     check_clean(json.loads(out))
     assert not any(Path(f"/proc/{pid}").exists() for pid in programs.values())
 
 
 @pytest.mark.parametrize("victim", ["bybit", "trader"])
-def test_a_program_that_dies_is_one_clear_line(demo: Any, victim: str) -> None:
+def test_a_program_that_dies_is_one_clear_line(demo: Any, stalls: Stalls, victim: str) -> None:
     process = demo("--seconds", "600")
+    stalls.watch(process.pid)
     programs = wait_for_programs(process)
     time.sleep(2)
-    os.kill(programs[victim], signal.SIGKILL)
-    code, out, err = finish(process)  # long before its 600 seconds are over
+    with stalls.within(3.0, "it is said at once"):
+        os.kill(programs[victim], signal.SIGKILL)
+        code, out, err = finish(process)
     assert code == 1
     assert out == ""
     last = err.splitlines()[-1]
@@ -199,16 +206,17 @@ def programs_of_folder(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("delay_s", [0, 3])
-def test_killed_demo_leaves_no_program(demo: Any, delay_s: float) -> None:
+def test_killed_demo_leaves_no_program(demo: Any, stalls: Stalls, delay_s: float) -> None:
     process = demo("--seconds", "600")
     programs = wait_for_programs(process)
+    stalls.watch(*programs.values())
     time.sleep(delay_s)
-    process.kill()
-    patience = Patience()
-    left = dict(programs)
-    while left and not patience.is_over():
-        left = {name: pid for name, pid in left.items() if is_running(pid)}
-        time.sleep(0.1)
+    left, patience = dict(programs), Patience()
+    with stalls.within(5.0, "they end with it"):
+        process.kill()
+        while left and not patience.is_over():
+            left = {name: pid for name, pid in left.items() if is_running(pid)}
+            time.sleep(0.1)
     assert left == {}
     assert not Path(f"/dev/shm/arbitrage.arbitrage-demo-{process.pid}").exists()
 

@@ -23,6 +23,7 @@ import aiohttp
 import pytest
 from patience import LIMIT_S, Patience
 from sim_kit import base64_sign, hex_sign
+from stalls import Stalls
 
 from arbitrage.sim.__main__ import _both as both_arguments
 from arbitrage.sim.config import SimConfig, SimError
@@ -161,8 +162,9 @@ def test_bybit_order_over_sockets(pair: tuple[Sim, Sim]) -> None:
     asyncio.run(trade())
 
 
-def test_okx_order_over_sockets(pair: tuple[Sim, Sim]) -> None:
+def test_okx_order_over_sockets(pair: tuple[Sim, Sim], stalls: Stalls) -> None:
     urls = pair[1].urls
+    stalls.watch(pair[1].process.pid, os.getpid())
 
     async def trade() -> None:
         stamp = str(int(time.time()))
@@ -177,10 +179,11 @@ def test_okx_order_over_sockets(pair: tuple[Sim, Sim]) -> None:
                                 "args": [{"channel": "orders", "instType": "SWAP"}]})
             await ws.receive(LIMIT_S)
             await ws.receive(LIMIT_S)
-            await ws.send_json({"id": "1", "op": "order", "args": [{
-                "instIdCode": 10459, "tdMode": "cross", "side": "sell", "ordType": "market",
-                "sz": "1", "clOrdId": "12"}]})
-            ack = await ws.receive_json(timeout=LIMIT_S)
+            with stalls.within(2.0, "an acknowledgement"):
+                await ws.send_json({"id": "1", "op": "order", "args": [{
+                    "instIdCode": 10459, "tdMode": "cross", "side": "sell", "ordType": "market",
+                    "sz": "1", "clOrdId": "12"}]})
+                ack = await ws.receive_json(timeout=LIMIT_S)
             assert (ack["op"], ack["code"]) == ("order", "0"), "the ack comes before the pushes"
             pushes = [await ws.receive_json(timeout=LIMIT_S) for _ in range(2)]
             assert [p["data"][0]["state"] for p in pushes] == ["live", "filled"]
@@ -215,14 +218,18 @@ def test_rest_and_unknown_paths(pair: tuple[Sim, Sim]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signals_end_it_at_once_with_clients_connected(tmp_path: Path, number: int) -> None:
+def test_signals_end_it_at_once_with_clients_connected(
+    tmp_path: Path, stalls: Stalls, number: int
+) -> None:
     sim = Sim("bybit", tmp_path, "--symbols", "BTCUSDT")
+    stalls.watch(sim.process.pid)
 
     async def leave() -> None:
         async with connected(sim.urls["public_ws_url"], BYBIT_SUBSCRIBE) as ws:
             await ws.receive(LIMIT_S)
             # while it waits for its end, this client stays connected and says nothing
-            assert await asyncio.to_thread(sim.stop, number) == 0
+            with stalls.within(4.0, "its end"):
+                assert await asyncio.to_thread(sim.stop, number) == 0
 
     asyncio.run(leave())
 

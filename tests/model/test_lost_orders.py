@@ -5,14 +5,31 @@ fills before acknowledgements, requests that come late, sockets cut in between a
 5xx or nothing; see `lost_orders`.
 """
 
+import asyncio
+from decimal import Decimal
+
 import pytest
-from lost_orders import DONE, FILL, REJECT, TIMEOUT, ClockLoop, Window, due_s, run_schedule
+from lost_orders import (
+    CLOCK,
+    DONE,
+    FILL,
+    REJECT,
+    SENT,
+    TIMEOUT,
+    ClockLoop,
+    Desk,
+    Window,
+    due_s,
+    run_schedule,
+)
 
 from arbitrage.core import gateway
+from arbitrage.sim import fault_plan as faults
 from arbitrage.venues import resolver
 
 VENUES = ["bybit", "okx"]
 SEEDS, SEEDS_LONG, BLOCK = 150, 5000, 50
+ACK_TIMEOUT_S = 0.3  # what the line waits for by itself, and the trader
 
 
 def run_schedules(venue: str, count: int) -> None:
@@ -46,6 +63,38 @@ def test_schedules_meet_every_way_an_order_may_end(venue: str) -> None:
         codes |= {r[3] for told in desk.told.values() for r in told if r[0] == REJECT}
     late = 10002 if venue == "bybit" else 50036
     assert {gateway.REJECT_NOT_FOUND, gateway.REJECT_BLIND, late} <= codes
+
+
+async def send_unheard(venue: str) -> tuple[Desk, int]:
+    """Send one order, of which nothing is heard but what is asked for."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, ClockLoop)
+    CLOCK.stand(loop.now_ns)
+    desk = Desk(venue, 1)
+    await desk.open()
+    loop.desk = desk
+    trade = "trade" if venue == "bybit" else "private"
+    unheard: list[faults.Rule] = [
+        faults.Drop(role=trade, channel="ack"), faults.Drop(role="private")
+    ]
+    desk.venue.layer.arm(faults.FaultPlan(seed=1, rule=unheard))
+    client_id = desk.send(0, 10, Decimal("0.003"), reduces=False)
+    await asyncio.sleep(5.0)
+    desk.look()
+    await desk.close()
+    return desk, client_id
+
+
+@pytest.mark.parametrize("venue", VENUES)
+def test_an_order_of_which_nothing_is_heard_is_known_in_time_by_asking(venue: str) -> None:
+    """A second after the answer to it was due, by the virtual clock."""
+    with asyncio.Runner(loop_factory=ClockLoop) as runner:
+        desk, client_id = runner.run(send_unheard(venue))
+    kinds = [kind for kind, *_ in desk.told[client_id]]
+    assert (kinds[:2], set(kinds)) == ([SENT, TIMEOUT], {SENT, TIMEOUT, FILL, DONE})
+    took_s = desk.known_s[client_id] - desk.sent_s[client_id]
+    assert ACK_TIMEOUT_S < took_s < ACK_TIMEOUT_S + 1.0
+    assert desk.venue.asked[str(client_id)] == 1
 
 
 @pytest.mark.parametrize("venue", VENUES)
