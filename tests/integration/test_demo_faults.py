@@ -73,7 +73,7 @@ def check(report: dict[str, Any], journal: list[Path], stalls: Stalls) -> None:
 
 
 def test_everything_at_once_for_a_while(tmp_path: Path, stalls: Stalls) -> None:
-    report, journal = run_demo(tmp_path, 18, stalls)
+    report, journal = run_demo(tmp_path, 16, stalls)
     check(report, journal, stalls)
     assert report["pairs"]["opened"] > 0
 

@@ -103,7 +103,7 @@ def check(report: dict[str, Any]) -> dict[str, Any]:
 def test_a_refused_leg_never_leaves_the_other_alone_for_long(
     tmp_path: Path, stalls: Stalls
 ) -> None:
-    check(run(tmp_path, 5, stalls))
+    check(run(tmp_path, 4, stalls))
 
 
 @pytest.mark.long
