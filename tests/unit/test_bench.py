@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -263,6 +264,15 @@ def test_a_quick_run_starts_no_trader() -> None:
     assert left_out == {
         name for name in NAMES if name.startswith("wire_") or name in ("throughput", "cpu")
     }
+
+
+def test_requirements_name_tests_that_exist() -> None:
+    specs = sorted((ROOT / "docs" / "specs").glob("*.md"))
+    assert len(specs) >= 2
+    for path in specs:
+        named = set(re.findall(r"`(tests/[a-z0-9_/]+\.py)`", path.read_text()))
+        assert named
+        assert sorted(name for name in named if not (ROOT / name).is_file()) == [], path.name
 
 
 def test_misses_are_read_from_cachegrinds_file() -> None:
