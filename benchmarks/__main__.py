@@ -20,7 +20,7 @@ RESULTS = Path(__file__).parent / "results"
 SECONDS, QUICK_SECONDS = 5.0, 0.5
 LEAST_SECONDS = 0.1
 # A run ends within 8 minutes, a quick one within one: what is promised, less a reserve.
-LIMIT_S, QUICK_LIMIT_S = 450.0, 50.0
+LIMIT_S, QUICK_LIMIT_S = 420.0, 48.0
 AROUND_S = 1.0  # what a question takes beside its rounds, until the run itself tells
 FEW_CORES = 2  # then the questions between threads compete with the system for their cores
 RUNS_MAX = 99

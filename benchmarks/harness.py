@@ -28,6 +28,7 @@ __all__ = [
 BATCH = 256  # what takes under 500 ns is timed in batches of so many distinct inputs
 ROUNDS_MIN, ROUNDS_MAX = 3, 2001
 REPEATS = 3  # of a noisy run
+NOISY = "NOISY"
 
 Samples = NDArray[np.float64]
 
@@ -85,6 +86,11 @@ class Row:
         return self.unit.endswith("/s")
 
     @property
+    def is_noisy(self) -> bool:
+        """Whether its figures are the machine's rather than ours."""
+        return self.note.startswith(NOISY)
+
+    @property
     def what(self) -> str | None:
         """What one unit is of: the frame of "ns/frame", the frames of "frames/s"."""
         words = [word for word in self.unit.split("/") if word not in ("ns", "s", "1")]
@@ -102,7 +108,7 @@ class Row:
             found |= {
                 "steal_pct": weather.steal_pct,
                 "hiccup_p99": weather.hiccup_p99_ns,
-                "noisy": weather.noisy,
+                "noisy": self.is_noisy,
                 "weather": asdict(weather),
             }
         plain: dict[str, Any] = _plain(found | {"more": more})
@@ -239,7 +245,7 @@ def ask(
         noisy = weather.noisy and question.timed
         if noisy:
             setup.say(f"run {repeat + 1}: {weather.noise}")
-            rows = [replace(row, note=f"NOISY ({weather.noise}); {row.note}") for row in rows]
+            rows = [replace(row, note=f"{NOISY} ({weather.noise}); {row.note}") for row in rows]
         runs.append((weather.badness, [_judged(replace(row, weather=weather)) for row in rows]))
         if not noisy or not may_repeat():
             break

@@ -3,6 +3,7 @@
 import ctypes
 import resource
 import threading
+import time
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -12,6 +13,7 @@ __all__ = ["LOST_MAX_PCT", "STEAL_MAX_PCT", "Noise", "Weather", "cpu_times", "pi
 
 STEAL_MAX_PCT = 2.0
 LOST_MAX_PCT = 2.0
+SWITCHES_MAX_PER_S = 100.0  # of all our threads; looked at where no core was free for the meter
 
 
 def pin(core: int) -> None:
@@ -39,6 +41,7 @@ class Weather:
     hiccup_max_ns: int | None
     hiccup_lost_pct: float | None  # of the time, in gaps over a microsecond
     hiccup_p99_ns: int | None = None  # the wait that one in a hundred moments exceeds
+    seconds: float = 0.0
 
     @property
     def noisy(self) -> bool:
@@ -52,6 +55,8 @@ class Weather:
             found.append(f"{self.steal_pct:.1f} % stolen by the hypervisor")
         if self.hiccup_lost_pct is not None and self.hiccup_lost_pct > LOST_MAX_PCT:
             found.append(f"{self.hiccup_lost_pct:.1f} % of the meter's time lost")
+        if self.hiccup_lost_pct is None and self._switches_per_s > SWITCHES_MAX_PER_S:
+            found.append(f"preempted {self._switches_per_s:,.0f} times a second")
         return ", ".join(found)
 
     @property
@@ -70,7 +75,14 @@ class Weather:
     @property
     def badness(self) -> float:
         """Grows with the noise, to choose the calmest of several runs."""
-        return (self.steal_pct or 0.0) + (self.hiccup_lost_pct or 0.0)
+        lost = self.hiccup_lost_pct
+        if lost is None:
+            lost = self._switches_per_s / SWITCHES_MAX_PER_S
+        return (self.steal_pct or 0.0) + lost
+
+    @property
+    def _switches_per_s(self) -> float:
+        return self.switches / self.seconds if self.seconds else 0.0
 
 
 class Noise:
@@ -95,7 +107,7 @@ class Noise:
         if self._core is not None:
             self._thread = threading.Thread(target=self._run, daemon=True)
             self._thread.start()
-        self._before = cpu_times()
+        self._before, self._began_s = cpu_times(), time.monotonic()
         self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         return self
 
@@ -124,5 +136,6 @@ class Noise:
             value(meter, 1.0) if metered else None,
             100.0 * self._library.hiccup_lost_share(meter) if metered else None,
             self._library.hiccup_wait(meter, 0.99) if metered else None,
+            time.monotonic() - self._began_s,
         )
         self._library.hiccup_free(meter)

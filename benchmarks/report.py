@@ -172,9 +172,12 @@ def table(header: dict[str, Any], rows: Sequence[Row]) -> str:
         floor = _beside(_figure(row.floor_p50, unit), row.ratio_to_floor, row.floor)
         peer = _beside(_figure(row.peer_p50, unit), row.ratio_to_peer, row.peer)
         verdict = "" if row.holds is None else ", holds" if row.holds else ", does not hold"
-        noisy = " (noisy)" if found.get("noisy") else ""
+        if row.is_noisy and row.weather is not None:
+            said = row.weather.noise  # its figures would be the machine's
+            lines.append(f"| `{row.name}` | noisy: {said} | | | | {row.bar or ''} |")
+            continue
         cells = [
-            f"`{row.name}`{noisy}",
+            f"`{row.name}`",
             _figure(row.p50, unit),
             _figure(row.p99, unit),
             floor,

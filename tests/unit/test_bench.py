@@ -224,6 +224,10 @@ def test_the_table_of_readme_stands_between_its_marks(tmp_path: Path) -> None:
         "| `x` | 47.2 ns | 1.2 us | 10 ns (x 4.72): reading | 4.72 us (x 100): json | "
         "<= 60 ns, holds |"
     ) in text
+    storm = pytest.importorskip("benchmarks.noise").Weather(9.0, 0, "core 0", 1, 1, 0.0)
+    noisy = harness.replace(row, weather=storm, note="NOISY (9.0 % stolen); asserted")
+    report.write_readme(path, header, [noisy])
+    assert "| `x` | noisy: 9.0 % stolen by the hypervisor | | | | <= 60 ns |" in path.read_text()
     path.write_text("nothing")
     with pytest.raises(report.ConfigError):
         report.write_readme(path, header, [row])
@@ -333,3 +337,6 @@ def test_a_calm_run_is_not_noise() -> None:
     assert noise.Weather(2.0, 9, "core 0", 1, 1, 2.0).noise == ""
     assert noise.Weather(None, 9, "none", None, None, None).noise == ""
     assert noise.Weather(0.0, 9, "core 0", 1, 1, 2.1).noise == "2.1 % of the meter's time lost"
+    unmetered = noise.Weather(0.0, 900, "none", None, None, None, None, seconds=3.0)
+    assert unmetered.noise == "preempted 300 times a second"
+    assert noise.Weather(0.0, 900, "core 0", 1, 1, 0.0, 1, seconds=3.0).noise == ""
