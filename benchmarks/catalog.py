@@ -15,6 +15,7 @@ from benchmarks import (
     memory,
     mpsc_ring,
     opportunity_queue,
+    order_flow,
     order_frames,
     parse_frames,
     polling_redis,
@@ -57,6 +58,7 @@ MODULES: tuple[ModuleType, ...] = (
     wire_to_wire,
     wire_throughput,
     wire_cpu,
+    order_flow,
     memory,
 )
 NAMES = {"parse_bybit": "parse_bybit_l1", "parse_okx": "parse_okx_bbo"}

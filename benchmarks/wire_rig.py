@@ -27,7 +27,9 @@ from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, SegmentError
 from benchmarks.cold_programs import wait_until
 
-__all__ = ["SETTLE_MAX_S", "Floor", "Generator", "Places", "Trader", "Venues", "stamps_file"]
+__all__ = [
+    "KEYS", "SETTLE_MAX_S", "Floor", "Generator", "Places", "Trader", "Venues", "stamps_file",
+]  # fmt: skip
 
 VENUES = ("bybit", "okx")
 HOT_ROLES = ("feed", "feed-bybit", "feed-okx", "gateway", "detector", "strategy", "fused")

@@ -16,7 +16,7 @@ from benchmarks.load_frames import PAIR_SYMBOLS, quote_of
 
 HALF = 0.02
 WIDE = {
-    "bybit_orders": 1000, "bybit_http": 100_000, "okx_orders": 100_000, "okx_account": 100_000,
+    "bybit_orders": 100_000, "bybit_http": 100_000, "okx_orders": 100_000, "okx_account": 100_000,
 }  # fmt: skip
 
 

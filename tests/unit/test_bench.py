@@ -33,7 +33,7 @@ FIGURES = [
     "ratio_to_floor", "ratio_to_peer", "n", "note",
 ]  # fmt: skip
 # what runs a whole trader, or three processes, has tests of its own
-APART = ("memory", "polling_redis", "wire_", "throughput", "cpu")
+APART = ("memory", "polling_redis", "wire_", "throughput", "cpu", "orders")
 
 
 def run(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -246,7 +246,7 @@ def test_a_redis_is_polled_and_every_opportunity_is_one() -> None:
 
 @pytest.mark.long
 def test_the_wire_is_measured_through_a_real_trader(tmp_path: Path) -> None:
-    asked = ("wire_", "throughput", "cpu")
+    asked = ("wire_", "throughput", "cpu", "orders")
     words = [word for name in asked for word in ("--only", name)]
     done = run(*words, "--seconds", "1", "--no-repeat", "--json", "-", "--results", str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -265,9 +265,8 @@ def test_the_wire_is_measured_through_a_real_trader(tmp_path: Path) -> None:
 
 def test_a_quick_run_starts_no_trader() -> None:
     left_out = {question.name for question in catalog.QUESTIONS if not question.quick}
-    assert left_out == {
-        name for name in NAMES if name.startswith("wire_") or name in ("throughput", "cpu")
-    }
+    traders = ("wire_", "throughput", "cpu", "orders")
+    assert left_out == {name for name in NAMES if name.startswith(traders)}
 
 
 def test_requirements_name_tests_that_exist() -> None:
