@@ -8,6 +8,7 @@ simulators are Python, each with a core of its own: they are part of what is mea
 """
 
 import asyncio
+import math
 import tempfile
 import time
 from collections.abc import Iterator
@@ -44,12 +45,14 @@ __all__ = ["QUESTIONS"]
 
 BAR = 1000.0
 UNDER_WAY = 64  # pairs
+ORDER_USD = 100.0
 SLICE_S = 0.25
 READY_S, ANSWER_S, END_S = 30.0, 30.0, 10.0
 TURN_S = 0.0  # the loop turns as it would with orders waiting
 CORES = 3
 FIRST_ID = 1_000_000_000_000_000_000
 ACK, REJECT, DONE = 1, 2, 4
+BOTH = 0b11  # venues, a bit each
 SIDES = (0, 1)  # buy at bybit, sell at okx
 
 
@@ -109,18 +112,20 @@ class Desk:
         order = self._order[0]
         order["client_id"] = FIRST_ID + number
         order["recv_mono_ns"] = time.monotonic_ns()
-        order["px_ticks"] = int(Decimal(str(self.prices[item.row])) / item.instrument.tick)
-        order["qty_lots"] = max(1, item.instrument.min_lots)
+        px, contract = self.prices[item.row], item.instrument
+        lot_usd = px * float(contract.lot * contract.qty_mult)
+        order["px_ticks"] = int(Decimal(str(px)) / contract.tick)
+        order["qty_lots"] = max(contract.min_lots, math.ceil(ORDER_USD / lot_usd))
         order["row"], order["venue"], order["side"] = item.row, self.index, SIDES[self.index]
         if not self._producer.try_push(self._order.tobytes()):
             raise ArbitrageError("the order ring was full")
 
     def answers(self) -> Iterator[int]:
-        """Yield the pairs whose orders were acknowledged since the last call."""
+        """Yield the pairs whose orders were acknowledged, or ended, since the last call."""
         for event in self._consumer.drain(dtype=EXEC_DTYPE):
             if event["kind"] == REJECT:
                 raise ArbitrageError(f"an order was refused with code {event['venue_code']}")
-            if event["kind"] == ACK:
+            if event["kind"] in (ACK, DONE):  # the private word may be the first
                 yield int(event["client_id"]) - FIRST_ID
 
 
@@ -145,10 +150,11 @@ async def flow(desks: list[Desk], seconds: float, first: int) -> tuple[list[floa
         await asyncio.sleep(TURN_S)
         for desk in desks:
             for pair in desk.answers():
-                waiting[pair] += 1
-                if waiting[pair] == len(desks):
-                    del waiting[pair]
-                    done += 1
+                if pair in waiting:
+                    waiting[pair] |= 1 << desk.index
+                    if waiting[pair] == BOTH:
+                        del waiting[pair]
+                        done += 1
         if is_over and not waiting:
             return rates, number
         if now_s - begin_s > seconds + ANSWER_S:
