@@ -1,14 +1,16 @@
 """Files of recorded frames: ``recv_ns TAB frame`` lines, plain, gzip or zstd.
 
 A recorder writes such a file under its name and ``.part`` until it is whole. What a ``.part`` file
-holds may be read; its end is where the recorder was interrupted, and a warning says so.
+holds may be read; its end is where the recorder is, or was interrupted, and a warning says which.
 """
 
+import fcntl
 import importlib
 import io
 import logging
 import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +24,7 @@ __all__ = [
     "DamagedError",
     "decompressed",
     "find_frames",
+    "hold_part",
     "kind_of",
     "open_frames",
     "zstd_module",
@@ -55,9 +58,33 @@ def kind_of(magic: bytes) -> str:
 
 
 @cache
-def _say_interrupted(name: str) -> None:
+def _say_once(text: str) -> None:
     """Warn of a file, once however often the program reads it."""
-    _log.warning("%s was left by a recorder that was interrupted: read as far as it goes", name)
+    _log.warning("%s", text)
+
+
+def _say_unfinished(raw: BinaryIO, name: str) -> None:
+    why = "is still being written" if _is_held(raw) else (
+        "was left by a recorder that was interrupted"
+    )
+    _say_once(f"{name} {why}: read as far as it goes")
+
+
+def hold_part(file: int) -> None:
+    """Lock a part that is being written, so that whoever reads it can tell; its end unlocks it."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _is_held(raw: BinaryIO) -> bool:
+    try:
+        fcntl.flock(raw.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (OSError, ValueError):  # not to be told
+        return False
+    fcntl.flock(raw.fileno(), fcntl.LOCK_UN)
+    return False
 
 
 class _Inflater(io.RawIOBase):
@@ -108,7 +135,7 @@ class _Inflater(io.RawIOBase):
         if self._piece is not None and not self._is_part:
             raise DamagedError(f"ends in the middle of its {self._kind} data; copy it again")
         if self._piece is not None:
-            _say_interrupted(str(getattr(self._raw, "name", "the file")))
+            _say_unfinished(self._raw, str(getattr(self._raw, "name", "the file")))
             self._piece = None
         return 0
 
@@ -131,7 +158,7 @@ def decompressed(raw: BinaryIO, path: Path) -> BinaryIO:
         )
     if kind == "none":
         if path.suffix == PART:
-            _say_interrupted(str(path))
+            _say_unfinished(raw, str(path))
         return raw
     return cast(BinaryIO, _Inflater(raw, kind, path.suffix == PART))
 

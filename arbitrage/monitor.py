@@ -34,7 +34,10 @@ DEFAULT_PORT = 9090
     metavar="DIR",
     help="Write Prometheus rules and a Grafana dashboard into DIR, and end.",
 )
-def monitor(names: tuple[str, ...], host: str, port: int, folder: Path | None) -> int:
+@click.option(
+    "--force", is_flag=True, help="With --write-grafana: replace files that were changed there."
+)
+def monitor(names: tuple[str, ...], host: str, port: int, folder: Path | None, force: bool) -> int:
     """Serve a running trader's page, /metrics (Prometheus) and /health (JSON).
 
     \b
@@ -47,9 +50,11 @@ def monitor(names: tuple[str, ...], host: str, port: int, folder: Path | None) -
     if folder is not None:
         from arbitrage.cold.grafana import write_grafana
 
-        for path in write_grafana(folder, port or DEFAULT_PORT):
+        for path in write_grafana(folder, port or DEFAULT_PORT, force=force):
             click.echo(path)
         return 0
+    if force:
+        raise click.UsageError("--force goes with --write-grafana")
     from arbitrage.cold.log import setup_logging
 
     setup_logging("WARNING")

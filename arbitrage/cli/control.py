@@ -32,6 +32,7 @@ from arbitrage.trading.kill_record import (
     read_kill,
     read_wish,
     utc_text,
+    wish_text,
     write_kill,
 )
 from arbitrage.trading.runs import StateFolder, write_whole
@@ -108,7 +109,7 @@ def kill(state_dir: str | None, name: str | None, flat: bool, why: str, clear: b
         try:
             done = client.call("kill", why=why or f"told by {who()}", flatten=flat)
         except TraderSilentError as error:
-            leave_wish(folder, flat)
+            leave_wish(folder, flat, why)
             raise ControlError(
                 f"{error}; {folder / WISH_NAME} was written as well, which kills it when it looks, "
                 "or the next one that starts; stop the process if orders must not leave"
@@ -124,9 +125,11 @@ def _confirm(client: ControlClient) -> int:
     return 0
 
 
-def leave_wish(folder: Path, flat: bool) -> None:
+def leave_wish(folder: Path, flat: bool, why: str, by: str = "") -> None:
     """Leave the file that kills whoever looks for it next."""
-    write_whole(folder / WISH_NAME, b"flatten\n" if flat else b"")
+    by = by or who()
+    text = wish_text(flat, why or f"told by {by}, and it did not answer", by)
+    write_whole(folder / WISH_NAME, text.encode())
 
 
 def require_run(folder: Path, done: str) -> None:
@@ -165,7 +168,7 @@ def kill_later(
     except JournalError as error:
         if "in use" not in str(error):
             raise
-        leave_wish(folder, flat)
+        leave_wish(folder, flat, why, by)
         return (
             f"a trader holds {folder} but does not listen: it is starting, stopping or hangs; "
             f"{folder / WISH_NAME} was written, which kills it as soon as it looks"

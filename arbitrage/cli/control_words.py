@@ -47,7 +47,9 @@ def kill_text(done: dict[str, Any]) -> str:
 
 def resume_text(done: dict[str, Any]) -> str:
     """Say what holds pairs back after a resume, and that a flatten has ended."""
-    text = paused_text(done["paused"])
+    text = f"resumed {', '.join(done['resumed'])}\n" if done["resumed"] else ""
+    if done["paused"] or not text:
+        text += paused_text(done["paused"])
     if done["flatten_ended"]:
         state = done["state"]
         then = "new pairs may open now" if state.startswith("trading") else f"but {state}"

@@ -147,5 +147,9 @@ def serve(
         if watch.look() is None:
             _log.warning("%s; /health is 503 until it runs", "; ".join(watch.reasons))
     app = build_app(watches, token, [DeckReader(watch.name, attach) for watch in watches])
-    asyncio.run(_run(app, host, port))
+    work = _run(app, host, port)
+    try:
+        asyncio.run(work)
+    finally:
+        work.close()  # a Ctrl-C may come before the loop has begun it
     return 0

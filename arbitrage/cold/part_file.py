@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from arbitrage.errors import ArbitrageError
-from arbitrage.frame_files import PART, zstd_module
+from arbitrage.frame_files import PART, hold_part, zstd_module
 from arbitrage.record_files import Block, pack_block, pack_header
 
 __all__ = ["FramesWriter", "PartFile", "RecordsWriter"]
@@ -100,6 +100,7 @@ class PartFile:
             self._file: int = os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         except OSError as error:
             raise self._error(error) from None
+        hold_part(self._file)
 
     @property
     def sha256(self) -> str:

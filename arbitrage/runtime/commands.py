@@ -181,11 +181,14 @@ class Commands:
             if trader.segment.kill_reason == 0:
                 ended = trader.segment.controls["flatten"]
                 trader.segment.steer(flatten=False)
+        before = paused_symbols(trader)
         for index in chosen:
             trader.segment.unpause(index, LIFTED)
         await self._strategy_turned()
+        paused = paused_symbols(trader)
         return {
-            "paused": paused_symbols(trader),
+            "resumed": [symbol for symbol in before if symbol not in paused],
+            "paused": paused,
             "killed": trader.segment.kill_reason != 0,
             "flatten": trader.segment.controls["flatten"],
             "flatten_ended": ended,

@@ -23,6 +23,7 @@ from arbitrage.trading.kill_record import (
     clear_kill,
     read_kill,
     read_wish,
+    told_of_wish,
     utc_text,
     wants_flatten,
     write_kill,
@@ -139,8 +140,11 @@ class KillSwitch:
             return
         flatten = wants_flatten(wish)
         if self._segment.kill_reason == 0 or (flatten and record is not None):
-            why = f"{self._folder / WISH_NAME} appeared" + (f": {wish}" if wish else "")
-            self.trip("file", why, "whoever wrote that file", flatten=flatten)
+            by, why = told_of_wish(wish)
+            if not why:
+                said = " ".join(wish.split())
+                why = f"{self._folder / WISH_NAME} appeared" + (f": {said}" if said else "")
+            self.trip("file", why, by or "whoever wrote that file", flatten=flatten)
 
     def attend(self) -> None:
         """Write a trip down and tell of it, once; go on trying while the disk refuses."""

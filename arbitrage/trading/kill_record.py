@@ -4,7 +4,8 @@
     Written when the switch trips, kept until a person clears it: when, why, by whom.
 ``KILL``
     A wish that anybody may leave there, with `touch` if need be: a trader that runs trips its
-    switch when it appears, one that starts does so at once. ``flatten`` inside asks for that too.
+    switch when it appears, one that starts does so at once. ``flatten`` inside asks for that too;
+    lines ``by: ...`` and ``why: ...`` behind it say who wrote it, and why.
 """
 
 import time
@@ -24,6 +25,9 @@ __all__ = [
     "clear_kill",
     "read_kill",
     "read_wish",
+    "told_of_wish",
+    "wants_flatten",
+    "wish_text",
     "write_kill",
 ]
 
@@ -136,6 +140,23 @@ def read_wish(folder: Path) -> str | None:
     except OSError:
         # a folder, or not ours to read: it is there all the same
         return ""
+
+
+def wish_text(flat: bool, why: str, by: str) -> str:
+    """Return what a wish file says."""
+    lines = [FLATTEN_WORD] if flat else []
+    lines += [f"{name}: {' '.join(text.split())}" for name, text in (("by", by), ("why", why))]
+    return "\n".join(lines) + "\n"
+
+
+def told_of_wish(wish: str) -> tuple[str, str]:
+    """Return who left a wish, and why, as far as it says so."""
+    told = dict.fromkeys(("by", "why"), "")
+    for line in wish.splitlines():
+        name, is_pair, text = line.partition(": ")
+        if is_pair and name in told:
+            told[name] = text.strip()
+    return told["by"], told["why"]
 
 
 def wants_flatten(wish: str) -> bool:

@@ -113,7 +113,8 @@ def check_pausing(made: Desk) -> None:
     time.sleep(0.2)
     assert made.order_count == before
     code, out, _ = arb(made.folder, "resume", "all")
-    assert (code, out) == (0, "no symbol is paused\n")
+    assert (code, out) == (0, "resumed BTCUSDT, ETHUSDT\n")
+    assert arb(made.folder, "resume", "all")[1] == "no symbol is paused\n"
     made.wait_orders(2)
     code, _, err = arb(made.folder, "pause", "XYZ")
     assert code == 1
@@ -183,6 +184,9 @@ def check_kill_of_a_hung_trader(made: Desk) -> None:
     assert (made.folder / WISH_NAME).exists()
     os.kill(made.trader.child.pid, signal.SIGCONT)
     made.wait(lambda: read_kill(made.folder) is not None, "it woke and was not killed")
+    record = read_kill(made.folder)
+    assert record is not None
+    assert (record.why, record.by[:3]) == ("it hangs", "arb")
     assert arb(made.folder, "kill", "--clear")[0] == 0
     assert not (made.folder / WISH_NAME).exists()
     # a leg that stood alone while it hung has paused its symbol
@@ -264,7 +268,9 @@ def test_one_that_holds_the_folder_but_does_not_listen_is_left_a_wish(tmp_path: 
         code, out, _ = arb(folder, "kill", "--flatten")
     assert code == 0
     assert "as soon as it looks" in out
-    assert (folder / WISH_NAME).read_text() == "flatten\n"
+    text = (folder / WISH_NAME).read_text()
+    assert text.startswith("flatten\nby: arb")
+    assert "\nwhy: told by arb" in text
 
 
 def test_a_wish_left_before_the_start_kills_it(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The monitor: what it serves, to whom, and what it says when the trader is gone."""
 
 import asyncio
+import gc
 import itertools
 import json
 import os
@@ -396,6 +397,22 @@ def test_the_program_serves_before_its_trader_runs() -> None:
     assert "no trader named 'no-such-segment-here' runs here" in said[0]
     assert "/health is 503 until it runs" in said[0]
     assert "serving http://127.0.0.1:" in said[1]
+
+
+def test_ctrl_c_before_the_loop_begins_leaves_no_word(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    def attach(name: str) -> FakeView:
+        raise SegmentGoneError(f"no trader named {name!r} runs here")
+
+    def interrupt(_work: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("arbitrage.cold.monitor.asyncio.run", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        serve(["t"], "127.0.0.1", 0, None, attach)  # type: ignore[arg-type]
+    gc.collect()
+    assert [str(one.message) for one in recwarn if "awaited" in str(one.message)] == []
 
 
 def test_a_port_in_use_is_one_line(capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from arbitrage.frame_files import hold_part
 from arbitrage.sim.config import SimError
 from arbitrage.sim.instruments import CANONICAL_SYMBOLS, canonical_of, listed
 from arbitrage.sim.market import SLOT_S, GapSchedule, SeededMarket, SymbolPrice
@@ -173,6 +174,12 @@ def test_parts_of_an_interrupted_recording_are_found_and_read_as_far_as_they_go(
         assert len(list(read_lines(part))) == 6
     assert [record.getMessage() for record in caplog.records] == [
         f"{part} was left by a recorder that was interrupted: read as far as it goes"]
+    caplog.clear()
+    with part.open("rb+") as recorder:
+        hold_part(recorder.fileno())
+        assert len(list(read_lines(part))) == 6
+        said = f"{part} is still being written: read as far as it goes"
+        assert [record.getMessage() for record in caplog.records] == [said]
     assert common_epoch(part, "bybit") == 900_000_000, "the other file is whole, and counts too"
     (tmp_path / "bybit.frames.gz").write_bytes(gzip.compress(text))
     assert frames_path(str(tmp_path), "bybit") == tmp_path / "bybit.frames.gz"

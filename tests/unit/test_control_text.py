@@ -1,6 +1,7 @@
 """What `arb flatten` and `arb limit` say, and quantities with their units."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -103,9 +104,22 @@ def test_a_kill_that_flattens_does_not_say_that_nothing_leaves() -> None:
     ],
 )
 def test_a_flatten_that_ended_is_told_with_what_follows(state: str, said: str) -> None:
-    done = {"paused": {}, "killed": False, "flatten": False, "flatten_ended": True, "state": state}
+    done = {
+        "resumed": [], "paused": {}, "killed": False, "flatten": False, "flatten_ended": True,
+        "state": state,
+    }  # fmt: skip
     assert resume_text(done) == f"no symbol is paused\nthe flatten ended: {said}\n"
     assert "ended" not in resume_text(done | {"flatten_ended": False})
+
+
+def test_what_was_resumed_is_named_and_what_stays_paused() -> None:
+    done: dict[str, Any] = {
+        "resumed": ["BTCUSDT", "ETHUSDT"], "paused": {}, "killed": False, "flatten": False,
+        "flatten_ended": False, "state": "trading",
+    }  # fmt: skip
+    assert resume_text(done) == "resumed BTCUSDT, ETHUSDT\n"
+    kept = done | {"paused": {"SOLUSDT": ["contract"]}}
+    assert resume_text(kept) == "resumed BTCUSDT, ETHUSDT\nSOLUSDT is paused: contract\n"
 
 
 def test_words_are_listed() -> None:

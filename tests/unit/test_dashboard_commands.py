@@ -120,7 +120,7 @@ def test_no_other_trader_is_killed_for_the_one_that_is_shown(tmp_path: Path) -> 
     with StateFolder(tmp_path) as held:
         held.next_run()
         assert "which kills it as soon as it looks" in kill_unheard(tmp_path, True, "why", 77)
-    assert (tmp_path / WISH_NAME).read_text() == "flatten\n"
+    assert (tmp_path / WISH_NAME).read_text() == "flatten\nby: dashboard\nwhy: why\n"
     (tmp_path / WISH_NAME).unlink()
     assert "the next start there is killed" in kill_unheard(tmp_path, False, "why", 0)
     with pytest.raises(NoTraderError, match=r"no trader ever ran in .*typo: nothing was killed"):

@@ -78,6 +78,22 @@ def test_files_are_laid_out_for_provisioning(tmp_path: Path) -> None:
     assert write_grafana(folder, 9123) == list(files.values())
 
 
+def test_a_file_that_somebody_changed_is_not_replaced(tmp_path: Path) -> None:
+    root = tmp_path.resolve()
+    write_grafana(root)
+    config, board = root / "prometheus/prometheus.yml", root / "grafana/dashboards/arbitrage.json"
+    config.write_text("the token\n")
+    board.unlink()
+    said = r"^prometheus/prometheus\.yml in .* would be changed, and nothing was written; --force"
+    with pytest.raises(ConfigError, match=said):
+        write_grafana(root)
+    assert config.read_text() == "the token\n"
+    assert not board.exists()
+    write_grafana(root, force=True)
+    assert "scrape_configs" in config.read_text()
+    assert board.exists()
+
+
 def test_the_yaml_says_what_the_rules_say(tmp_path: Path) -> None:
     files = {path.name: path for path in write_grafana(tmp_path)}
     found = loaded(tmp_path / "prometheus" / "rules" / "arbitrage.yml")

@@ -18,6 +18,7 @@ from arbitrage.trading.kill_record import (
     KillRecord,
     clear_kill,
     read_kill,
+    wish_text,
     write_kill,
 )
 
@@ -124,6 +125,16 @@ def test_a_wish_file_trips_once_and_stays_until_cleared(
     assert not (desk.folder / WISH_NAME).exists()
     desk.switch.look_for_wish()
     assert desk.segment.kill_reason == 0
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_wish_says_who_left_it_and_why(desk: Desk, flat: bool) -> None:
+    (desk.folder / WISH_NAME).write_text(wish_text(flat, "it  hangs:\nbadly", "arb, run by me"))
+    desk.switch.look_for_wish()
+    desk.switch.attend()
+    kept = desk.kept()
+    told = ("file", "it hangs: badly", "arb, run by me", flat)
+    assert (kept.reason, kept.why, kept.by, kept.flatten) == told
 
 
 def test_a_wish_that_learns_to_flatten_is_heeded(desk: Desk) -> None:

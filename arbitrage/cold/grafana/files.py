@@ -81,8 +81,16 @@ providers:
 """
 
 
-def write_grafana(folder: Path, port: int = 9090) -> list[Path]:
-    """Write everything into a folder; what an earlier call wrote there is replaced.
+def _differs(path: Path, text: str) -> bool:
+    """Whether a file is there and says something else."""
+    try:
+        return path.read_bytes() != text.encode()
+    except OSError:  # it is not there, or cannot be written either, which is told then
+        return False
+
+
+def write_grafana(folder: Path, port: int = 9090, *, force: bool = False) -> list[Path]:
+    """Write everything into a folder.
 
     ::
 
@@ -96,11 +104,13 @@ def write_grafana(folder: Path, port: int = 9090) -> list[Path]:
         Made when it is not there.
     port : int
         Where the monitor listens.
+    force : bool
+        Whether files that lie there and say something else are replaced.
 
     Raises
     ------
     ConfigError
-        It cannot be written.
+        It cannot be written, or would replace what somebody has changed; nothing is written then.
     """
     root = folder.expanduser().absolute()
     provisioning, dashboards = root / "grafana" / "provisioning", root / "grafana" / "dashboards"
@@ -111,6 +121,12 @@ def write_grafana(folder: Path, port: int = 9090) -> list[Path]:
         provisioning / "dashboards" / "arbitrage.yml": _provider_text(dashboards),
         dashboards / "arbitrage.json": json.dumps(dashboard(), indent=2, ensure_ascii=False) + "\n",
     }
+    changed = [str(path.relative_to(root)) for path, text in files.items() if _differs(path, text)]
+    if changed and not force:
+        raise ConfigError(
+            f"{', '.join(changed)} in {root} would be changed, and nothing was written; --force "
+            "replaces what is there"
+        )
     for path, text in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
