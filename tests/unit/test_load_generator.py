@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -157,6 +158,66 @@ def test_paced_frames_come_in_order_after_their_stamps_on_schedule(heard: Any) -
     _, relay, size = (np.array(column) for column in found["arrivals"])
     for line in range(2):
         assert size[relay == line].sum() == answers * (300 + 8)  # header, mask
+
+
+def test_each_frame_bears_the_next_number_and_the_time(tmp_path: Path) -> None:
+    core = min(os.sched_getaffinity(0))
+    with ExitStack() as opened:
+        path, _ = opened.enter_context(rig.stamps_file(tmp_path, "test-numbers", FRAMES))
+        generator = rig.Generator(tmp_path, core, path)
+        opened.callback(generator.end)
+        plugs = [Plug(generator.port, f"/floor/{venue}") for venue in VENUES]
+        for plug in plugs:
+            opened.callback(plug.close)
+        generator.wait_for("floor")
+        before_ms = time.time_ns() // 1_000_000
+        first = dict(load_frames.SEQ_FIRST)
+        for command in (
+            {"verb": "paced", "kind": "pairs", "rate": 5000, "frames": FRAMES},
+            {"verb": "batched", "kind": "crossings", "count": 50, "size": 16, "rate": 2000.0,
+             "seconds": 0.1},
+        ):  # fmt: skip
+            sent = generator.say(who="floor", **command)["sent"]
+            for venue, plug, count in zip(VENUES, plugs, sent, strict=True):
+                numbers = [numbers_of(venue, plug.text()) for _ in range(count)]
+                wanted = range(first[venue] + 1, first[venue] + count + 1)
+                assert [seq for seq, _ in numbers] == list(wanted)
+                times = [ms for _, ms in numbers]
+                assert times == sorted(times)
+                assert before_ms - 1 <= times[0] <= times[-1] <= time.time_ns() // 1_000_000 + 1
+                first[venue] += count
+
+
+class Plug:
+    """A WebSocket client as bare as can be."""
+
+    def __init__(self, port: int, path: str) -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=60.0)
+        self._data = b""
+        request = f"GET {path} HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Key: AAAA\r\n\r\n"
+        self._socket.sendall(request.encode())
+        while b"\r\n\r\n" not in self._data:
+            self._read()
+        self._data = self._data.partition(b"\r\n\r\n")[2]
+
+    def _read(self) -> None:
+        came = self._socket.recv(65536)
+        assert came, "the generator hung up"
+        self._data += came
+
+    def text(self) -> bytes:
+        """Return the payload of the next frame, which must be a text of 126 bytes or more."""
+        while len(self._data) < 4:
+            self._read()
+        assert self._data[:2] == b"\x81\x7e"
+        size = 4 + int.from_bytes(self._data[2:4], "big")
+        while len(self._data) < size:
+            self._read()
+        payload, self._data = self._data[4:size], self._data[size:]
+        return payload
+
+    def close(self) -> None:
+        self._socket.close()
 
 
 def test_batches_come_whole(heard: Any) -> None:
