@@ -29,7 +29,7 @@ ARB_BENCH_API double batch_pass(const arb_spread_columns_t *columns, uint64_t se
     }
 
 DIVIDE(divide_plain, )
-#ifdef ARB_SPREAD_AVX2
+#if ARB_AVX2_BUILT
 DIVIDE(divide_avx2, __attribute__((target("avx2"))))
 #else
 #define divide_avx2 divide_plain
@@ -42,7 +42,7 @@ ARB_BENCH_API double divide_pass(const arb_spread_columns_t *columns, uint64_t s
     for (uint64_t first = 0; first < sets * count; first += count) {
         arb_spread_columns_t part = {columns->bid_a + first, columns->ask_a + first,
                                      columns->bid_b + first, columns->ask_b + first};
-        (arb_spread_has_avx2() ? divide_avx2 : divide_plain)(&part, count, buy_a + first,
+        (arb_cpu_has_avx2() ? divide_avx2 : divide_plain)(&part, count, buy_a + first,
                                                              buy_b + first);
     }
     return arb_bench_each(begin, arb_bench_tick(), cost, 2.0 * (double)(sets * count));

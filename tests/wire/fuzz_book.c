@@ -2,14 +2,17 @@
  * sanitizers.
  *
  * libFuzzer: as in fuzz_frames.c. By itself: fuzz_book SAMPLES COUNT SEED, one sample a line:
- * mutates them, joins most to the books' chains, and prints what became of the frames.
+ * mutates them, joins most to the books' chains, and prints what became of the frames, and how
+ * many the vector code read.
  *
  * What must hold for any bytes: both ways of a parser say the same, to the last level; a refused
  * frame and an ignored update leave every byte of the book as it was; a side is sorted, within
  * its array and its capacity; after every update the book is what a list kept by insertion is.
  */
+#include "fuzz_mutate.h" /* first: it asks the system headers for their extensions */
+
 #include "bybit_depth.h"
-#include "fuzz_mutate.h"
+#include "okx_checksum.h"
 #include "okx_depth.h"
 
 enum { BOOKS = 4, RESULTS = ARB_FRAME_STATUS_COUNT };
@@ -18,7 +21,8 @@ static const uint32_t capacities[BOOKS] = {50, 400, 5, 3};
 static const arb_venue_t venues[BOOKS] = {ARB_VENUE_BYBIT, ARB_VENUE_OKX, ARB_VENUE_OKX,
                                           ARB_VENUE_BYBIT};
 static arb_book_t *books[BOOKS], *before;
-static arb_depth_t fast, slow;
+static arb_depth_t fast, slow, plain;
+static uint64_t wide_count; /* frames in the expected text, read with vectors */
 static uint64_t counts[RESULTS];
 
 /* The same book as a plain list, one change at a time, with room for everything. */
@@ -66,8 +70,22 @@ static void require_book(const arb_book_t *book, const naive_t *lists)
     arb_okx_checksum(book);
 }
 
-/* Both ways of the venue's parser. */
-static arb_frame_status_t parse_both(arb_venue_t venue, const char *frame, size_t bytes)
+static void require_same(const arb_depth_t *a, const arb_depth_t *b)
+{
+    REQUIRE(a->symbol == b->symbol && a->symbol_bytes == b->symbol_bytes);
+    REQUIRE(a->kind == b->kind && a->channel == b->channel);
+    REQUIRE(a->seq == b->seq && a->update_id == b->update_id);
+    REQUIRE(a->prev_update_id == b->prev_update_id);
+    REQUIRE(a->exch_wall_ns == b->exch_wall_ns && a->checksum == b->checksum);
+    for (uint32_t side = 0; side < ARB_DEPTH_SIDES; side++) {
+        REQUIRE(a->count[side] == b->count[side]);
+        REQUIRE(memcmp(a->levels[side], b->levels[side], a->count[side] * sizeof(arb_level_t)) ==
+                0);
+    }
+}
+
+/* All ways of the venue's parser. */
+static arb_frame_status_t parse_all(arb_venue_t venue, const char *frame, size_t bytes)
 {
     size_t offset = 0;
     bool is_bybit = venue == ARB_VENUE_BYBIT;
@@ -77,21 +95,20 @@ static arb_frame_status_t parse_both(arb_venue_t venue, const char *frame, size_
                                      ? arb_bybit_scan_depth(frame, bytes, &slow, &offset)
                                      : arb_okx_scan_depth(frame, bytes, false, &slow, &offset);
     REQUIRE(status == scanned && status < ARB_FRAME_STATUS_COUNT && offset <= bytes);
+    bool expected = is_bybit ? arb_bybit_fast_depth(frame, bytes, false, &plain)
+                             : arb_okx_fast_depth(frame, bytes, false, &plain);
+    REQUIRE(!expected || status == ARB_FRAME_QUOTE);
     if (status != ARB_FRAME_QUOTE)
         return status;
-    REQUIRE(fast.symbol == slow.symbol && fast.symbol_bytes == slow.symbol_bytes);
+    require_same(&fast, &slow);
+    if (expected)
+        require_same(&plain, &slow);
+    wide_count += expected && arb_cpu_has_avx2();
     REQUIRE(fast.symbol >= frame && fast.symbol + fast.symbol_bytes <= frame + bytes);
-    REQUIRE(fast.kind == slow.kind && fast.channel == slow.channel);
-    REQUIRE(fast.seq == slow.seq && fast.update_id == slow.update_id);
-    REQUIRE(fast.prev_update_id == slow.prev_update_id && fast.prev_update_id >= -1);
-    REQUIRE(fast.exch_wall_ns == slow.exch_wall_ns && fast.checksum == slow.checksum);
+    REQUIRE(fast.prev_update_id >= -1);
     REQUIRE(fast.seq >= 0 && fast.seq <= ARB_SEQ_MAX && fast.exch_wall_ns >= 0);
-    for (uint32_t side = 0; side < ARB_DEPTH_SIDES; side++) {
-        REQUIRE(fast.count[side] == slow.count[side]);
+    for (uint32_t side = 0; side < ARB_DEPTH_SIDES; side++)
         REQUIRE(fast.count[side] <= ARB_DEPTH_LEVELS_MAX);
-        REQUIRE(memcmp(fast.levels[side], slow.levels[side],
-                       fast.count[side] * sizeof(arb_level_t)) == 0);
-    }
     return status;
 }
 
@@ -126,7 +143,7 @@ static void apply_one(uint32_t number, const arb_depth_t *depth)
 /* joined: whether the update is made to continue the book. */
 static void check_one(uint32_t number, const char *frame, size_t bytes, bool joined)
 {
-    arb_frame_status_t status = parse_both(venues[number], frame, bytes);
+    arb_frame_status_t status = parse_all(venues[number], frame, bytes);
     if (status != ARB_FRAME_QUOTE) {
         counts[status == ARB_FRAME_CONTROL       ? (uint32_t)ARB_BOOK_CONTROL
                : status == ARB_FRAME_OTHER_TOPIC ? (uint32_t)ARB_BOOK_OTHER_TOPIC
@@ -158,16 +175,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     if (before == NULL)
         begin();
-    char *frame = malloc(bytes ? bytes : 1);
-    REQUIRE(frame != NULL);
-    char *exact = bytes ? frame : frame + 1;
-    memcpy(exact, data, bytes);
+    char *frame = place_frame((const char *)data, bytes, draw(2));
     uint32_t sum = 0;
     for (size_t index = 0; index < bytes; index++)
         sum = sum * 31 + data[index];
     for (uint32_t number = 0; number < BOOKS; number++)
-        check_one(number, exact, bytes, (sum >> 4) % 8 != 0);
-    free(frame);
+        check_one(number, frame, bytes, (sum >> 4) % 8 != 0);
+    release_frame(frame, bytes);
     return 0;
 }
 
@@ -192,13 +206,16 @@ int main(int argc, char **argv)
     for (uint64_t left = strtoull(argv[2], NULL, 10); left > 0; left--) {
         uint32_t sample_index = draw(sample_count);
         memcpy(frame, samples[sample_index], lengths[sample_index]);
-        size_t bytes = draw(3) == 0 ? mutate(frame, lengths[sample_index], ROOM)
-                                    : mutate_numbers(frame, lengths[sample_index], ROOM);
+        uint32_t kind = draw(3);
+        size_t bytes = kind == 0   ? mutate(frame, lengths[sample_index], ROOM)
+                       : kind == 1 ? mutate_numbers(frame, lengths[sample_index], ROOM)
+                                   : mutate_widths(frame, lengths[sample_index], ROOM);
         LLVMFuzzerTestOneInput((const uint8_t *)frame, bytes);
     }
     for (uint32_t result = 0; result < RESULTS; result++)
         if (counts[result])
             printf("%u %llu\n", result, (unsigned long long)counts[result]);
+    printf("wide %llu\n", (unsigned long long)wide_count);
     for (uint32_t number = 0; number < BOOKS; number++)
         free(books[number]);
     free(before);

@@ -2,10 +2,14 @@
 #ifndef FUZZ_MUTATE_H
 #define FUZZ_MUTATE_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "decimal.h"
 
@@ -47,6 +51,33 @@ static size_t mutate_numbers(char *frame, size_t bytes, size_t room)
     return bytes;
 }
 
+/* Other widths: some numbers are replaced by fresh ones of any shape, right and wrong. */
+static size_t mutate_widths(char *frame, size_t bytes, size_t room)
+{
+    char made[24];
+    for (size_t at = 0; at < bytes; at++) {
+        size_t old = 0, fresh = 1 + draw(draw(8) ? 9 : 19);
+        while (at + old < bytes && (arb_is_digit(frame[at + old]) || frame[at + old] == '.'))
+            old++;
+        if (old == 0)
+            continue;
+        if (draw(5) == 0 && bytes - old + fresh <= room) {
+            for (size_t index = 0; index < fresh; index++)
+                made[index] = (char)('0' + draw(draw(4) ? 10 : 2));
+            if (draw(3) && fresh > 2)
+                made[1 + draw((uint32_t)fresh - 2)] = '.';
+            if (draw(32) == 0)
+                made[draw((uint32_t)fresh)] = "./:-e\"0"[draw(7)];
+            memmove(frame + at + fresh, frame + at + old, bytes - at - old);
+            memcpy(frame + at, made, fresh);
+            bytes += fresh - old;
+            old = fresh;
+        }
+        at += old;
+    }
+    return bytes;
+}
+
 /* One to four small changes: a byte, a digit, a cut, a doubled or a lost piece. */
 static size_t mutate(char *frame, size_t bytes, size_t room)
 {
@@ -84,5 +115,41 @@ static size_t mutate(char *frame, size_t bytes, size_t room)
     }
     return bytes;
 }
+
+/* ---- memory that ends with the frame --------------------------------------------------------- */
+
+#if defined(__SANITIZE_ADDRESS__)
+/* The sanitizer sees every byte outside. */
+static char *place_frame(const char *frame, size_t bytes, bool at_end)
+{
+    (void)at_end;
+    char *placed = malloc(bytes ? bytes : 1);
+    REQUIRE(placed != NULL);
+    memcpy(placed, frame, bytes);
+    return bytes ? placed : placed + 1;
+}
+
+static void release_frame(char *placed, size_t bytes) { free(bytes ? placed : placed - 1); }
+#else
+enum { GUARDED_BYTES = 1 << 16 };
+
+/* Pages that nobody may touch lie before and behind: the frame touches the one or the other. */
+static char *place_frame(const char *frame, size_t bytes, bool at_end)
+{
+    static char *pages;
+    const size_t page = 1 << 16;
+    if (pages == NULL) {
+        pages = mmap(NULL, GUARDED_BYTES + 2 * page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        REQUIRE(pages != MAP_FAILED);
+        pages += page;
+        REQUIRE(mprotect(pages, GUARDED_BYTES, PROT_READ | PROT_WRITE) == 0);
+    }
+    REQUIRE(bytes <= GUARDED_BYTES);
+    char *placed = at_end ? pages + GUARDED_BYTES - bytes : pages;
+    return memcpy(placed, frame, bytes);
+}
+
+static void release_frame(char *placed, size_t bytes) { (void)placed, (void)bytes; }
+#endif
 
 #endif

@@ -1,6 +1,5 @@
 """The book in C under the sanitizers, beside a plain list: no bytes may break it."""
 
-import os
 import random
 import shutil
 import subprocess
@@ -8,12 +7,11 @@ from pathlib import Path
 
 import book_frames as make
 import pytest
+from test_fuzz import BUILDS, COMPILER, compile_fuzzer
 
 from arbitrage.core.book import REFUSALS, RESULTS
+from arbitrage.core.spread import has_avx2
 
-ROOT = Path(__file__).resolve().parents[2]
-SOURCE = Path(__file__).with_name("fuzz_book.c")
-COMPILER = os.environ.get("CC", "gcc").split()[0]
 REFUSED = 16  # the first of the parser's reasons
 pytestmark = pytest.mark.skipif(shutil.which(COMPILER) is None, reason="no C compiler")
 
@@ -37,19 +35,46 @@ def corpus() -> list[bytes]:
     return [frame.replace(b"\n", b" ") for frame in frames]
 
 
-@pytest.fixture(scope="module", params=["simd", "plain"])
+def usual() -> list[bytes]:
+    """Make frames in the venues' own text, of widths and numbers of levels that change."""
+    rng, frames = random.Random(5), []
+    for depth in (1, 2, 3, 5, 8):
+        for digits in (0, 1, 2, 7):
+            step, middle = 10**-digits, rng.randrange(10, 900)
+            sides = [
+                [(f"{middle + sign * step * (n + 1):.{digits}f}", f"{rng.randrange(900) / 10:g}")
+                 for n in range(depth)]
+                for sign in (-1, 1)
+            ]  # fmt: skip
+            bids, asks = (",".join(f'["{px}","{qty}"]' for px, qty in side) for side in sides)
+            kind = rng.choice(["delta", "snapshot"])
+            frames.append(
+                f'{{"topic":"orderbook.50.BTCUSDT","type":"{kind}","ts":1790134712130,"data":{{'
+                f'"s":"BTCUSDT","b":[{bids}],"a":[{asks}],"u":173678160,"seq":814547787693}},'
+                f'"cts":1790134712126}}'.encode()
+            )
+            bids, asks = (
+                ",".join(f'["{px}","{qty}","0","{rng.randrange(200)}"]' for px, qty in side)
+                for side in sides
+            )
+            for channel, action, inner, tail in (
+                ("books5", "", ',"instId":"BTC-USDT-SWAP"', ""),
+                ("books", '"action":"update",', "", ',"prevSeqId":342177337800'),
+            ):
+                frames.append(
+                    f'{{"arg":{{"channel":"{channel}","instId":"BTC-USDT-SWAP"}},{action}"data":[{{'
+                    f'"asks":[{asks}],"bids":[{bids}]{inner},"ts":"1786541241006",'
+                    f'"seqId":333794734980{tail}}}]}}'.encode()
+                )
+    return frames
+
+
+@pytest.fixture(scope="module", params=list(BUILDS))
 def fuzzer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Build both token readers; the plain one is what machines without SSE2 run."""
     folder = tmp_path_factory.mktemp("fuzz_book")
-    defines = ["-DARB_NO_SIMD"] if request.param == "plain" else []
-    subprocess.run(
-        [COMPILER, "-std=c11", "-g", "-O1", "-Wall", "-Wextra", "-Werror",
-         "-fsanitize=address,undefined", "-fno-sanitize-recover=all", *defines,
-         "-I", str(ROOT / "cython_src/arbitrage/core"), str(SOURCE), "-o", str(folder / "fuzz")],
-        check=True,
-    )  # fmt: skip
-    (folder / "samples.txt").write_bytes(b"".join(frame + b"\n" for frame in corpus()))
-    return [str(folder / "fuzz"), str(folder / "samples.txt")]
+    built = compile_fuzzer("fuzz_book.c", BUILDS[request.param], folder / request.param)
+    (folder / "samples.txt").write_bytes(b"".join(frame + b"\n" for frame in corpus() + usual()))
+    return [str(built), str(folder / "samples.txt")]
 
 
 def fuzz(fuzzer: list[str], count: int, seed: int) -> dict[int, int]:
@@ -57,12 +82,16 @@ def fuzz(fuzzer: list[str], count: int, seed: int) -> dict[int, int]:
         [*fuzzer, str(count), str(seed)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[:4000]
-    return {int(a): int(b) for a, b in (line.split() for line in done.stdout.splitlines())}
+    pairs = (line.split() for line in done.stdout.splitlines())
+    return {-1 if name == "wide" else int(name): int(count) for name, count in pairs}
 
 
 def test_mutated_frames(fuzzer: list[str]) -> None:
-    """Nothing is read or written outside, both ways agree, the book equals the plain list."""
+    """Nothing is read or written outside, all ways agree, the book equals the plain list."""
     counts = fuzz(fuzzer, 100_000, 1)
+    assert (counts.pop(-1) > 30_000) == (
+        has_avx2() and Path(fuzzer[0]).name in {"vectors", "guarded"}
+    )
     assert sum(counts.values()) == 4 * 100_000
     named = {RESULTS[number]: count for number, count in counts.items() if number < REFUSED}
     assert set(named) == set(RESULTS) - {"other_symbol"}
@@ -74,4 +103,4 @@ def test_mutated_frames(fuzzer: list[str]) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(2, 8))
 def test_mutated_frames_for_long(fuzzer: list[str], seed: int) -> None:
-    fuzz(fuzzer, 2_000_000, seed)
+    fuzz(fuzzer, 4_000_000 if fuzzer[0].endswith("guarded") else 1_000_000, seed)

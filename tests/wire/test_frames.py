@@ -121,8 +121,13 @@ def test_fixture_frames_agree_with_the_oracle() -> None:
 def test_real_frames_equal_the_oracle(venue: str, count: int) -> None:
     with gzip.open(REAL / f"{venue}.frames.gz") as lines:
         frames = [line.rstrip(b"\n").split(b"\t", 1)[1] for line in lines]
-    assert FrameBatch(venue, frames).parse() == {"quote": count}
-    assert FrameBatch(venue, frames).parse(scanner=True) == {"quote": count}
+    batch, sums = FrameBatch(venue, frames), set()
+    for way in ("best", "baseline", "scanner"):
+        assert batch.parse(way=way) == {"quote": count}
+        sums.add(batch.checksum)
+    assert len(sums) == 1
+    with pytest.raises(ValueError, match="way was 'fast'; accepted are best, baseline, scanner"):
+        batch.parse(way="fast")
     for frame in frames:
         quote = parse_frame(venue, frame)
         top = json.loads(frame)

@@ -82,6 +82,8 @@ cdef extern from "okx_depth.h" nogil:
     arb_frame_status_t arb_okx_scan_depth(
         const char *frame, size_t length, bint legacy, arb_depth_t *out, size_t *offset)
     arb_book_result_t arb_okx_book_apply(arb_book_t *book, const arb_depth_t *depth)
+
+cdef extern from "okx_checksum.h" nogil:
     arb_book_result_t arb_okx_book_apply_legacy(arb_book_t *book, const arb_depth_t *depth)
     int32_t arb_okx_checksum(const arb_book_t *book)
 

@@ -8,7 +8,8 @@
  * Continuity. A snapshot replaces the book at any time; so does any frame with u == 1, which is
  * what a restarted service begins with. A delta continues the book when its u is ours + 1, is a
  * late copy when it is not above ours, and shows a loss otherwise.
- * Two ways to one result, as in bybit_frames.h.
+ * Two ways to one result: expected text, its levels with vectors where the processor has them
+ * (levels_simd.h), and the scanner.
  *
  * Threads: pure functions; book and update have one owner. Limits: as depth_update.h.
  */
@@ -127,8 +128,9 @@ static inline bool arb_bybit_fast_depth_tail(const char *at, const char *end, ar
     return true;
 }
 
-/* The expected text, levels sorted. False: the scanner must look. */
-static inline bool arb_bybit_fast_depth(const char *frame, size_t bytes, arb_depth_t *out)
+/* The expected text, levels sorted. wide: as arb_depth_fast_side. False: the scanner must look. */
+static inline bool arb_bybit_fast_depth(const char *frame, size_t bytes, bool wide,
+                                        arb_depth_t *out)
 {
     const char *end = frame + bytes, *at = frame;
     if (ARB_UNLIKELY(bytes > ARB_DEPTH_BYTES_MAX ||
@@ -146,10 +148,10 @@ static inline bool arb_bybit_fast_depth(const char *frame, size_t bytes, arb_dep
     at += symbol_bytes;
     if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "\",\"b\":")))
         return false;
-    at = arb_depth_fast_side(at, end, false, ARB_DEPTH_BID, out);
+    at = arb_depth_fast_side(at, end, false, wide, ARB_DEPTH_BID, out);
     if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"a\":")))
         return false;
-    at = arb_depth_fast_side(at, end, false, ARB_DEPTH_ASK, out);
+    at = arb_depth_fast_side(at, end, false, wide, ARB_DEPTH_ASK, out);
     if (ARB_UNLIKELY(at == NULL || !arb_bybit_fast_depth_tail(at, end, out)))
         return false;
     out->symbol = symbol;
@@ -162,7 +164,7 @@ static inline bool arb_bybit_fast_depth(const char *frame, size_t bytes, arb_dep
 static inline arb_frame_status_t arb_bybit_parse_depth(const char *frame, size_t bytes,
                                                        arb_depth_t *out)
 {
-    if (ARB_LIKELY(arb_bybit_fast_depth(frame, bytes, out)))
+    if (ARB_LIKELY(arb_bybit_fast_depth(frame, bytes, arb_cpu_has_avx2(), out)))
         return ARB_FRAME_QUOTE;
     size_t offset;
     return arb_bybit_scan_depth(frame, bytes, out, &offset);

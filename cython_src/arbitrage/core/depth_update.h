@@ -13,6 +13,7 @@
 #define ARB_DEPTH_UPDATE_H
 
 #include "frame_tokens.h"
+#include "levels_simd.h"
 #include "quote_levels.h"
 
 enum {
@@ -109,18 +110,38 @@ static inline bool arb_depth_read_side(arb_json_t *json, arb_span_t span, bool e
     return arb_json_fail(json, inner.status);
 }
 
+/* Read levels of the expected text with vectors where the processor has them (wide); says where it
+ * stopped, as arb_levels_simd. */
+static inline const char *arb_depth_wide_levels(const char *at, const char *end, bool orders,
+                                                bool wide, uint32_t side, arb_depth_t *out)
+{
+    out->count[side] = 0;
+#if ARB_AVX2_BUILT
+    _Static_assert(sizeof(arb_level_t) == 2 * sizeof(double), "a level is px and qty");
+    if (ARB_LIKELY(wide))
+        return arb_levels_simd(at, end, orders, side == ARB_DEPTH_BID, &out->levels[side][0].px,
+                               ARB_DEPTH_LEVELS_MAX, &out->count[side]);
+#endif
+    (void)end, (void)orders, (void)wide;
+    return at;
+}
+
 /* One side of the expected text: `[]` or levels best first. orders: each ends with "0" and the
- * number of orders. Returns what follows the side; NULL: the scanner must look. */
+ * number of orders. wide: arb_cpu_has_avx2(). Returns what follows the side; NULL: the scanner must
+ * look. */
 static inline const char *arb_depth_fast_side(const char *at, const char *end, bool orders,
-                                              uint32_t side, arb_depth_t *out)
+                                              bool wide, uint32_t side, arb_depth_t *out)
 {
     arb_level_t *levels = out->levels[side];
-    uint32_t count = 0;
     if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "[[\""))) {
         out->count[side] = 0;
         return ARB_TOKEN_STEP(at, end, "[]") ? at : NULL;
     }
-    double last_px = side == ARB_DEPTH_BID ? INFINITY : 0;
+    at = arb_depth_wide_levels(at, end, orders, wide, side, out);
+    uint32_t count = out->count[side];
+    if (ARB_LIKELY(count > 0 && *at == '"'))
+        return ARB_LIKELY(ARB_TOKEN_STEP(at, end, "\"]]")) ? at : NULL;
+    double last_px = count > 0 ? levels[count - 1].px : side == ARB_DEPTH_BID ? INFINITY : 0;
     do {
         double px, qty;
         if (ARB_UNLIKELY(count == ARB_DEPTH_LEVELS_MAX))

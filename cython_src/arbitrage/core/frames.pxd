@@ -10,11 +10,15 @@ cdef extern from "decimal.h" nogil:
 cdef extern from "bybit_frames.h" nogil:
     # quote is untouched unless the status is ARB_FRAME_QUOTE; reads frame[0..length) only
     arb_frame_status_t arb_bybit_parse_l1(const char *frame, size_t length, arb_quote_t *out)
+    arb_frame_status_t arb_bybit_parse_l1_baseline(
+        const char *frame, size_t length, arb_quote_t *out)
     arb_frame_status_t arb_bybit_scan_l1(
         const char *frame, size_t length, arb_quote_t *out, size_t *offset)
 
 cdef extern from "okx_frames.h" nogil:
     arb_frame_status_t arb_okx_parse_bbo(const char *frame, size_t length, arb_quote_t *out)
+    arb_frame_status_t arb_okx_parse_bbo_baseline(
+        const char *frame, size_t length, arb_quote_t *out)
     arb_frame_status_t arb_okx_scan_bbo(
         const char *frame, size_t length, arb_quote_t *out, size_t *offset)
 

@@ -65,6 +65,7 @@ cdef dict REASONS = {
 }
 
 cdef tuple KINDS = ("snapshot", "delta")
+cdef tuple WAYS = ("best", "baseline", "scanner")
 cdef tuple TOP_RESULTS = ("ignored", "applied", "repeat", "older", "gap")
 
 
@@ -82,6 +83,14 @@ cdef inline arb_frame_status_t parse(
     if venue == ARB_VENUE_BYBIT:
         return arb_bybit_parse_l1(frame, length, quote)
     return arb_okx_parse_bbo(frame, length, quote)
+
+
+cdef inline arb_frame_status_t parse_baseline(
+    int venue, const char *frame, size_t length, arb_quote_t *quote
+) noexcept nogil:
+    if venue == ARB_VENUE_BYBIT:
+        return arb_bybit_parse_l1_baseline(frame, length, quote)
+    return arb_okx_parse_bbo_baseline(frame, length, quote)
 
 
 cdef inline arb_frame_status_t scan(
@@ -255,11 +264,13 @@ cdef class FrameBatch:
     def __len__(self) -> int:
         return self.frame_count
 
-    def parse(self, repeat: int = 1, scanner: bool = False) -> dict[str, int]:
+    def parse(self, repeat: int = 1, way: str = "best") -> dict[str, int]:
         """Parse all frames repeat times; count what became of them, by status name.
 
         Threads     any; releases the GIL.
-        Parameters  scanner: use the any-order scanner alone, without the expected-text path.
+        Parameters  way: "best" that the processor can; "baseline", as on one without AVX2;
+                    "scanner": the any-order scanner alone, without the expected text.
+        Errors      ValueError for another way.
         """
         cdef uint64_t counts[ARB_FRAME_STATUS_COUNT]
         cdef arb_quote_t quote
@@ -267,9 +278,11 @@ cdef class FrameBatch:
         cdef size_t frame_index, offset, rounds = repeat
         cdef double checksum = 0
         cdef int venue = self.venue_id
-        cdef bint slow = scanner
+        cdef bint slow = way == "scanner", baseline = way == "baseline"
         cdef char *packed = self.packed
         cdef size_t *starts = self.starts
+        if way not in WAYS:
+            raise ValueError(f"way was {way!r}; accepted are {', '.join(WAYS)}")
         memset(counts, 0, sizeof(counts))
         with nogil:
             while rounds > 0:
@@ -279,6 +292,10 @@ cdef class FrameBatch:
                         status = scan(
                             venue, packed + starts[frame_index],
                             starts[frame_index + 1] - starts[frame_index], &quote, &offset)
+                    elif baseline:
+                        status = parse_baseline(
+                            venue, packed + starts[frame_index],
+                            starts[frame_index + 1] - starts[frame_index], &quote)
                     else:
                         status = parse(
                             venue, packed + starts[frame_index],

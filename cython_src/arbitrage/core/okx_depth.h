@@ -11,11 +11,8 @@
  * late copy is one of the last ARB_BOOK_LINKS links again. books5 states everything every time
  * and has no chain: a smaller seqId that is not newer by the venue's time is a late copy, a newer
  * one a restart (as in top_of_book.h).
- * Two ways to one result, as in bybit_frames.h.
- *
- * Recordings from before the seqId chain are proven by their checksum instead: CRC-32 (IEEE 802.3)
- * over the best 25 levels as `bid_px:bid_qty:ask_px:ask_qty:...`, signed. It is computed from the
- * numbers, written without trailing zeros, as the venue wrote them then.
+ * Two ways to one result: expected text, its levels with vectors where the processor has them
+ * (levels_simd.h), and the scanner.
  *
  * Threads: pure functions; book and update have one owner. Limits: as depth_update.h.
  */
@@ -24,8 +21,6 @@
 
 #include "book.h"
 #include "okx_frames.h"
-
-enum { ARB_OKX_CHECKSUM_LEVELS = 25 };
 
 typedef struct arb_okx_depth_spans {
     arb_okx_spans_t frame;
@@ -179,11 +174,51 @@ static inline const char *arb_okx_fast_side_name(const char *at, const char *end
     return ARB_TOKEN_STEP(at, end, "\"bids\":") ? at : NULL;
 }
 
-/* The text from ts to the end of the frame. */
+/* The text from the frame's begin to its first side: channel, symbol, kind. */
+static inline const char *arb_okx_fast_depth_head(const char *at, const char *end,
+                                                  arb_depth_t *out)
+{
+    if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "{\"arg\":{\"channel\":\"books")))
+        return NULL;
+    bool five = ARB_TOKEN_STEP(at, end, "5");
+    if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "\",\"instId\":\"")))
+        return NULL;
+    out->channel = five ? ARB_DEPTH_OKX_BOOKS5 : ARB_DEPTH_OKX_BOOKS;
+    out->symbol = at;
+    at = arb_token_name_end(at, end, ARB_NAME_BYTES_MAX);
+    if (ARB_UNLIKELY(at == NULL || at == out->symbol))
+        return NULL;
+    out->symbol_bytes = (uint16_t)(at - out->symbol);
+    out->kind = ARB_QUOTE_DELTA;
+    if (!five && ARB_LIKELY(ARB_TOKEN_STEP(at, end, "\"},\"action\":\"update\",\"data\":[{")))
+        return at;
+    out->kind = ARB_QUOTE_SNAPSHOT;
+    if (five)
+        return ARB_TOKEN_STEP(at, end, "\"},\"data\":[{") ? at : NULL;
+    return ARB_TOKEN_STEP(at, end, "\"},\"action\":\"snapshot\",\"data\":[{") ? at : NULL;
+}
+
+/* The text from behind the sides to ts: books5 names its instrument again. */
+static inline const char *arb_okx_fast_depth_inner(const char *at, const char *end,
+                                                   const arb_depth_t *out)
+{
+    if (out->channel == ARB_DEPTH_OKX_BOOKS5 && ARB_TOKEN_STEP(at, end, ",\"instId\":\"")) {
+        if (ARB_UNLIKELY(end - at < out->symbol_bytes ||
+                         !arb_token_same(at, out->symbol, out->symbol_bytes, end)))
+            return NULL;
+        at += out->symbol_bytes;
+        if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "\"")))
+            return NULL;
+    }
+    return ARB_TOKEN_STEP(at, end, ",\"ts\":\"") ? at : NULL;
+}
+
+/* The text from behind the sides to the end of the frame. */
 static inline bool arb_okx_fast_depth_tail(const char *at, const char *end, arb_depth_t *out)
 {
     int64_t ts_ms;
-    if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, ",\"ts\":\"")))
+    at = arb_okx_fast_depth_inner(at, end, out);
+    if (ARB_UNLIKELY(at == NULL))
         return false;
     at = arb_token_wall_ms(at, end, &ts_ms);
     if (ARB_UNLIKELY(at == NULL))
@@ -192,11 +227,13 @@ static inline bool arb_okx_fast_depth_tail(const char *at, const char *end, arb_
         !ARB_TOKEN_STEP(at, end, "\",\"seqId\":"))
         return false;
     at = arb_token_whole(at, end, &out->seq);
-    if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",\"prevSeqId\":")))
-        return false;
     out->prev_update_id = -1;
-    if (ARB_LIKELY(!ARB_TOKEN_STEP(at, end, "-1")))
-        at = arb_token_whole(at, end, &out->prev_update_id);
+    if (at != NULL && out->channel == ARB_DEPTH_OKX_BOOKS) {
+        if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, ",\"prevSeqId\":")))
+            return false;
+        if (ARB_LIKELY(!ARB_TOKEN_STEP(at, end, "-1")))
+            at = arb_token_whole(at, end, &out->prev_update_id);
+    }
     if (ARB_UNLIKELY(at == NULL || end - at != 3 || memcmp(at, "}]}", 3) != 0))
         return false;
     out->update_id = out->seq;
@@ -205,37 +242,26 @@ static inline bool arb_okx_fast_depth_tail(const char *at, const char *end, arb_
     return true;
 }
 
-/* The expected text of books, levels sorted; books5 is for the scanner. False: it must look. */
-static inline bool arb_okx_fast_depth(const char *frame, size_t bytes, arb_depth_t *out)
+/* The expected text, levels sorted. wide: as arb_depth_fast_side. False: the scanner must look. */
+static inline bool arb_okx_fast_depth(const char *frame, size_t bytes, bool wide, arb_depth_t *out)
 {
     const char *end = frame + bytes, *at = frame;
     uint32_t side, other_side;
-    if (ARB_UNLIKELY(bytes > ARB_DEPTH_BYTES_MAX ||
-                     !ARB_TOKEN_STEP(at, end, "{\"arg\":{\"channel\":\"books\",\"instId\":\"")))
+    if (ARB_UNLIKELY(bytes > ARB_DEPTH_BYTES_MAX))
         return false;
-    const char *symbol = at;
-    at = arb_token_name_end(symbol, end, ARB_NAME_BYTES_MAX);
-    if (ARB_UNLIKELY(at == NULL || at == symbol))
+    at = arb_okx_fast_depth_head(at, end, out);
+    if (ARB_UNLIKELY(at == NULL))
         return false;
-    out->symbol = symbol;
-    out->symbol_bytes = (uint16_t)(at - symbol);
-    out->channel = ARB_DEPTH_OKX_BOOKS;
-    out->kind = ARB_QUOTE_DELTA;
-    if (ARB_UNLIKELY(!ARB_TOKEN_STEP(at, end, "\"},\"action\":\"update\",\"data\":[{"))) {
-        if (!ARB_TOKEN_STEP(at, end, "\"},\"action\":\"snapshot\",\"data\":[{"))
-            return false;
-        out->kind = ARB_QUOTE_SNAPSHOT;
-    }
     at = arb_okx_fast_side_name(at, end, &side);
     if (ARB_UNLIKELY(at == NULL))
         return false;
-    at = arb_depth_fast_side(at, end, true, side, out);
+    at = arb_depth_fast_side(at, end, true, wide, side, out);
     if (ARB_UNLIKELY(at == NULL || !ARB_TOKEN_STEP(at, end, ",")))
         return false;
     at = arb_okx_fast_side_name(at, end, &other_side);
     if (ARB_UNLIKELY(at == NULL || other_side == side))
         return false;
-    at = arb_depth_fast_side(at, end, true, other_side, out);
+    at = arb_depth_fast_side(at, end, true, wide, other_side, out);
     return at != NULL && arb_okx_fast_depth_tail(at, end, out);
 }
 
@@ -243,7 +269,7 @@ static inline bool arb_okx_fast_depth(const char *frame, size_t bytes, arb_depth
 static inline arb_frame_status_t arb_okx_parse_depth(const char *frame, size_t bytes,
                                                      arb_depth_t *out)
 {
-    if (ARB_LIKELY(arb_okx_fast_depth(frame, bytes, out)))
+    if (ARB_LIKELY(arb_okx_fast_depth(frame, bytes, arb_cpu_has_avx2(), out)))
         return ARB_FRAME_QUOTE;
     size_t offset;
     return arb_okx_scan_depth(frame, bytes, false, out, &offset);
@@ -281,87 +307,6 @@ static inline arb_book_result_t arb_okx_book_apply(arb_book_t *book, const arb_d
     if (ARB_UNLIKELY(!arb_book_fits(book, depth)))
         return (arb_book_result_t)ARB_FRAME_TOO_LONG;
     return arb_book_take_update(book, depth);
-}
-
-/* ---- recordings with a checksum -------------------------------------------------------------- */
-
-/* Add bytes to a running CRC-32 (IEEE 802.3, reflected), four bits at a time. */
-static inline uint32_t arb_crc32(uint32_t crc, const char *text, size_t bytes)
-{
-    static const uint32_t nibbles[16] = {
-        0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4,
-        0x4DB26158, 0x5005713C, 0xEDB88320, 0xF00F9344, 0xD6D6A3E8, 0xCB61B38C,
-        0x9B64C2B0, 0x86D3D2D4, 0xA00AE278, 0xBDBDF21C};
-    for (size_t index = 0; index < bytes; index++) {
-        crc ^= (uint8_t)text[index];
-        crc = crc >> 4 ^ nibbles[crc & 15];
-        crc = crc >> 4 ^ nibbles[crc & 15];
-    }
-    return crc;
-}
-
-/* Write a number below 10^15 with as few decimals as read back the same, at most 12. */
-static inline size_t arb_shortest_decimal(double value, char out[32])
-{
-    uint32_t decimals = 0;
-    uint64_t left = (uint64_t)(value + 0.5);
-    while ((double)left / arb_pow10(decimals) != value && decimals < 12 &&
-           value * arb_pow10(decimals + 1) < 9e18)
-        left = (uint64_t)(value * arb_pow10(++decimals) + 0.5);
-    char reversed[32];
-    size_t used = 0, bytes = 0;
-    for (uint32_t digit = 0; left > 0 || digit <= decimals; digit++, left /= 10) {
-        if (decimals > 0 && digit == decimals)
-            reversed[used++] = '.';
-        reversed[used++] = (char)('0' + left % 10);
-    }
-    while (used > 0)
-        out[bytes++] = reversed[--used];
-    return bytes;
-}
-
-/* The checksum that the venue would have sent with this book. */
-static inline int32_t arb_okx_checksum(const arb_book_t *book)
-{
-    uint32_t crc = 0xFFFFFFFFu;
-    bool first = true;
-    char text[32];
-    for (uint32_t index = 0; index < ARB_OKX_CHECKSUM_LEVELS; index++) {
-        for (uint32_t side = 0; side < ARB_DEPTH_SIDES; side++) {
-            uint32_t found;
-            const arb_level_t *levels = arb_book_top(book, side, index + 1, &found);
-            if (index >= found)
-                continue;
-            const double values[2] = {levels[index].px, levels[index].qty};
-            for (uint32_t value_index = 0; value_index < 2; value_index++, first = false) {
-                if (!first)
-                    crc = arb_crc32(crc, ":", 1);
-                if (!(values[value_index] < 1e15))
-                    return 0;
-                crc = arb_crc32(crc, text, arb_shortest_decimal(values[value_index], text));
-            }
-        }
-    }
-    return (int32_t)(crc ^ 0xFFFFFFFFu);
-}
-
-/* The same as arb_okx_book_apply for an update without sequence numbers: its checksum must be the
- * book's after it; a checksum of 0 says nothing. */
-static inline arb_book_result_t arb_okx_book_apply_legacy(arb_book_t *book,
-                                                          const arb_depth_t *depth)
-{
-    if (depth->update_id >= 0)
-        return arb_okx_book_apply(book, depth);
-    if (depth->kind == ARB_QUOTE_DELTA && !book->held)
-        return ARB_BOOK_WAITING;
-    if (depth->kind == ARB_QUOTE_DELTA && !arb_book_fits(book, depth))
-        return (arb_book_result_t)ARB_FRAME_TOO_LONG;
-    arb_book_result_t result = depth->kind == ARB_QUOTE_SNAPSHOT
-                                   ? arb_book_take_snapshot(book, depth)
-                                   : arb_book_take_update(book, depth);
-    if (depth->checksum != 0 && depth->checksum != arb_okx_checksum(book))
-        return arb_book_lose(book);
-    return result;
 }
 
 #endif

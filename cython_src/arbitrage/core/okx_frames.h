@@ -6,7 +6,7 @@
  *
  * Source: okx.com/docs-v5, order book channel (read July 2026). A level is price, size in
  * contracts, "0" and the number of orders. Every frame is the whole top; data has one element.
- * Two ways to one result, as in bybit_frames.h.
+ * Three ways to one result, as in bybit_frames.h.
  *
  * Threads: pure functions. Limits: never reads outside frame[0..bytes); the quote's symbol
  * points into the frame. On anything but ARB_FRAME_QUOTE the quote is untouched.
@@ -15,6 +15,7 @@
 #define ARB_OKX_FRAMES_H
 
 #include "frame_tokens.h"
+#include "okx_simd.h"
 #include "quote_levels.h"
 
 typedef struct arb_okx_spans {
@@ -265,23 +266,33 @@ static inline bool arb_okx_fast_bbo(const char *frame, size_t bytes, arb_quote_t
     at = arb_token_whole(at, end, &seq);
     if (ARB_UNLIKELY(at == NULL || end - at != 3 || memcmp(at, "}]}", 3) != 0 || bid_px > ask_px))
         return false;
-    *out = (arb_quote_t){
-        .bid_px = bid_px, .ask_px = ask_px, .bid_qty = bid_qty, .ask_qty = ask_qty,
-        .exch_wall_ns = ts_ms * 1000000, .seq = seq, .update_id = seq,
-        .symbol = symbol, .symbol_bytes = (uint16_t)symbol_bytes,
-        .kind = ARB_QUOTE_SNAPSHOT, .venue = ARB_VENUE_OKX,
-    };
+    out->bid_px = bid_px;
+    out->ask_px = ask_px;
+    out->bid_qty = bid_qty;
+    out->ask_qty = ask_qty;
+    arb_quote_fill(out, ARB_VENUE_OKX, symbol, symbol_bytes, ts_ms, seq, seq);
     return true;
+}
+
+/* Read one frame's quote on any processor; a call of its own, as in bybit_frames.h. */
+__attribute__((noinline)) static arb_frame_status_t
+arb_okx_parse_bbo_baseline(const char *frame, size_t bytes, arb_quote_t *out)
+{
+    if (ARB_LIKELY(arb_okx_fast_bbo(frame, bytes, out)))
+        return ARB_FRAME_QUOTE;
+    size_t offset;
+    return arb_okx_scan_bbo(frame, bytes, out, &offset);
 }
 
 /* Read one frame's quote. Cost: see benchmarks; no allocation. */
 static inline arb_frame_status_t arb_okx_parse_bbo(const char *frame, size_t bytes,
                                                    arb_quote_t *out)
 {
-    if (ARB_LIKELY(arb_okx_fast_bbo(frame, bytes, out)))
+#if ARB_AVX2_BUILT
+    if (ARB_LIKELY(arb_cpu_has_avx2() && arb_okx_simd_bbo(frame, bytes, out)))
         return ARB_FRAME_QUOTE;
-    size_t offset;
-    return arb_okx_scan_bbo(frame, bytes, out, &offset);
+#endif
+    return arb_okx_parse_bbo_baseline(frame, bytes, out);
 }
 
 #endif

@@ -141,6 +141,24 @@ static inline bool arb_span_string(arb_span_t span, arb_span_t *out)
     return true;
 }
 
+/* What a snapshot's quote has besides its prices. Field by field: a compound literal would first
+ * clear all of it. */
+static inline void arb_quote_fill(arb_quote_t *quote, uint8_t venue, const char *symbol,
+                                  size_t symbol_bytes, int64_t wall_ms, int64_t seq,
+                                  int64_t update_id)
+{
+    quote->exch_wall_ns = wall_ms * 1000000;
+    quote->seq = seq;
+    quote->update_id = update_id;
+    quote->symbol = symbol;
+    quote->symbol_bytes = (uint16_t)symbol_bytes;
+    quote->kind = ARB_QUOTE_SNAPSHOT;
+    quote->venue = venue;
+    quote->bid_gone_count = quote->ask_gone_count = 0;
+    for (uint32_t gone_index = 0; gone_index < ARB_QUOTE_GONE_MAX; gone_index++)
+        quote->bid_gone_px[gone_index] = quote->ask_gone_px[gone_index] = NAN;
+}
+
 /* May the text be a venue symbol that we can hold? */
 static inline bool arb_symbol_plausible(arb_span_t symbol)
 {

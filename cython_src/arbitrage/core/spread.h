@@ -5,8 +5,7 @@
  *
  * arb_spread_bps is the specification. The batch functions read struct-of-arrays columns of two
  * venues and must equal it bit for bit: the AVX2 versions do the same IEEE operations, four lanes
- * at a time (no fused multiply-add, no reciprocal estimate). They are chosen at run time, so one
- * binary runs on every x86-64; elsewhere the scalar loops remain.
+ * at a time (no fused multiply-add, no reciprocal estimate), where the processor has them (cpu.h).
  *
  * A division costs more than all the rest, and nearly no pair passes. So a scan first asks
  * bid > ask * factor, with factor = 1 + (threshold - margin) / 1e4: a multiplication and a
@@ -29,10 +28,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-#define ARB_SPREAD_AVX2 1
-#include <immintrin.h>
-#endif
+#include "cpu.h"
 
 /* a vector of indices is stored whole, also past the last one */
 enum { ARB_SPREAD_INDEX_SLACK = 4 };
@@ -89,8 +85,8 @@ static inline size_t arb_spread_scan_scalar(const arb_spread_columns_t *columns,
     return found_count;
 }
 
-#ifdef ARB_SPREAD_AVX2
-__attribute__((target("avx2"), noinline)) static void
+#if ARB_AVX2_BUILT
+ARB_AVX2 __attribute__((noinline)) static void
 arb_spread_batch_avx2(const arb_spread_columns_t *columns, size_t count, double *buy_a,
                       double *buy_b)
 {
@@ -113,7 +109,7 @@ arb_spread_batch_avx2(const arb_spread_columns_t *columns, size_t count, double 
 #define ARB_LANE(lane) 4 * (lane), 4 * (lane) + 1, 4 * (lane) + 2, 4 * (lane) + 3
 #define ARB_LANES(a, b, c, d) {ARB_LANE(a), ARB_LANE(b), ARB_LANE(c), ARB_LANE(d)}
 
-__attribute__((target("avx2,popcnt"), noinline)) static size_t
+ARB_AVX2 __attribute__((noinline)) static size_t
 arb_spread_scan_avx2(const arb_spread_columns_t *columns, size_t count, double factor_a,
                      double factor_b, uint32_t *found)
 {
@@ -145,21 +141,12 @@ arb_spread_scan_avx2(const arb_spread_columns_t *columns, size_t count, double f
 #undef ARB_LANE
 #endif
 
-static inline bool arb_spread_has_avx2(void)
-{
-#ifdef ARB_SPREAD_AVX2
-    return __builtin_cpu_supports("avx2");
-#else
-    return false;
-#endif
-}
-
 /* Both directed spreads of count symbols. Outputs do not overlap the columns. */
 static inline void arb_spread_batch(const arb_spread_columns_t *columns, size_t count,
                                     double *buy_a, double *buy_b)
 {
-#ifdef ARB_SPREAD_AVX2
-    if (arb_spread_has_avx2()) {
+#if ARB_AVX2_BUILT
+    if (arb_cpu_has_avx2()) {
         arb_spread_batch_avx2(columns, count, buy_a, buy_b);
         return;
     }
@@ -171,8 +158,8 @@ static inline void arb_spread_batch(const arb_spread_columns_t *columns, size_t 
 static inline size_t arb_spread_scan(const arb_spread_columns_t *columns, size_t count,
                                      double factor_a, double factor_b, uint32_t *found)
 {
-#ifdef ARB_SPREAD_AVX2
-    if (arb_spread_has_avx2())
+#if ARB_AVX2_BUILT
+    if (arb_cpu_has_avx2())
         return arb_spread_scan_avx2(columns, count, factor_a, factor_b, found);
 #endif
     return arb_spread_scan_scalar(columns, 0, count, factor_a, factor_b, found, 0);

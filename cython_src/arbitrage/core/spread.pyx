@@ -26,7 +26,7 @@ cdef extern from "spread.h" nogil:
     double arb_spread_bps(double bid, double ask) noexcept
     double arb_spread_factor(double threshold_bps) noexcept
     bint arb_spread_may_pass(double bid, double ask, double factor) noexcept
-    bint arb_spread_has_avx2() noexcept
+    bint arb_cpu_has_avx2() noexcept
     void arb_spread_batch(const arb_spread_columns_t *columns, size_t count, double *buy_a,
                           double *buy_b) noexcept
     void arb_spread_batch_scalar(const arb_spread_columns_t *columns, size_t first, size_t count,
@@ -214,7 +214,7 @@ def find_spreads(bid_a, ask_a, bid_b, ask_b, double min_gross_bps):
 
 def has_avx2() -> bool:
     """Return whether the batch functions run their AVX2 versions on this machine."""
-    return arb_spread_has_avx2()
+    return arb_cpu_has_avx2()
 
 
 def _batch_scalar(bid_a, ask_a, bid_b, ask_b, out) -> None:
