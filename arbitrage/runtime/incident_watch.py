@@ -223,17 +223,21 @@ class IncidentWatch:
         name = EVENTS[event.event] if event.event < len(EVENTS) else str(event.event)
         reason = EXIT_REASONS[event.reason] if event.reason < len(EXIT_REASONS) else "unknown"
         symbol, key = self._symbol(event.symbol_index), str(event.pair)
+        broken_key = f"{key} broken"
         wall_ns = event.mono_ns + self._mono_to_wall_ns()
         if name in _TROUBLE:
             why = "" if reason == "none" else f" ({reason.replace('_', ' ')})"
-            if not self._incidents.is_open("pair", symbol=symbol, key=key) or name == "broken":
+            if name == "broken":  # told by itself, beside what the pair was doing about it
+                key = broken_key
+            if not self._incidents.is_open("pair", symbol=symbol, key=key):
                 text = f"pair {event.pair}: {_TROUBLE[name]}{why}"
                 self._incidents.begin("pair", text, symbol=symbol, key=key, wall_ns=wall_ns)
         elif name in _OVER:
             ending = _OVER[name]
             if event.naked_us:
                 ending += f", a leg alone for at most {event.naked_us / 1000:.3f} ms,"
-            self._incidents.end("pair", ending, symbol=symbol, key=key, wall_ns=wall_ns)
+            for one in (key, broken_key):
+                self._incidents.end("pair", ending, symbol=symbol, key=one, wall_ns=wall_ns)
             if name != "opened" and event.naked_us:
                 cause = "fills came apart" if reason in _ON_PURPOSE else reason.replace("_", " ")
                 self.naked.setdefault(cause, Histogram()).record(event.naked_us * 1000)

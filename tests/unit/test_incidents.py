@@ -223,6 +223,17 @@ def test_a_leg_alone_is_told_with_its_end(watched: Watched) -> None:
     assert list(watched.watch.figures()["naked_leg_ms"]["by_cause"]) == ["leg failed"]
 
 
+def test_a_pair_given_up_on_its_way_out_is_told_beside_what_it_was_doing(watched: Watched) -> None:
+    watched.pair_event("unwinding", "naked")
+    watched.pair_event("broken", "naked")
+    flattened = "ETHUSDT: pair 7: is being flattened (naked)"
+    given_up = "ETHUSDT: pair 7: could not be brought back in time (naked)"
+    assert watched.told() == [f"{flattened}; not over", f"{given_up}; not over"]
+    watched.pair_event("unwound", "naked", naked_us=1_014_711)
+    ending = "; flat, a leg alone for at most 1014.711 ms, after 0.100 s"
+    assert watched.told() == [flattened + ending, given_up + ending]
+
+
 def test_a_gateway_line_is_back_when_it_is_ready(watched: Watched) -> None:
     line = SimpleNamespace(venue="okx", label="order", is_ready=False)
     watched.lines.append(line)
