@@ -8,7 +8,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,9 @@ def test_a_real_server_scrapes_a_real_monitor_and_calls_by_our_rules(
     segment.write_board(encode_board(Board(wall_ns=time.time_ns(), killed=killed), 60_000))
     segment.steer(kill=True)
     segment.heartbeat()
-    with monitor(name) as watched, prometheus(tmp_path, int(watched.root.rpartition(":")[2])) as get:
-
+    with ExitStack() as stack:
+        watched = stack.enter_context(monitor(name))
+        get = stack.enter_context(prometheus(tmp_path, int(watched.root.rpartition(":")[2])))
         assert complaints(watched.get("/metrics")[1]) == []
 
         def targets() -> list[str]:
