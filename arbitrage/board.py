@@ -38,7 +38,7 @@ class PairLine(msgspec.Struct, kw_only=True):
     opened_wall_ns : int
         When both legs stood; 0 while they do not.
     unrealised_usd : float or None
-        At the present quotes; None without them.
+        Its whole result were it closed at the present quotes, all fees taken; None without them.
     """
 
     pair: int

@@ -41,7 +41,7 @@ PAIRS = (
     Column("short leg", 14),
     Column("entry", 5, is_right=True, rank=1),
     Column("age", 6, is_right=True),
-    Column("PnL $", 8, is_right=True),
+    Column("closed $", 8, is_right=True),
     Column("kind", 7, rank=3),
 )
 
@@ -72,7 +72,7 @@ def pair_row(line: PairLine, wall_ns: int) -> Row:
         ("short leg", f"{sell} {line.symbol.removesuffix('USDT')}"),
         ("entered at", f"{bps(line.entry_bps)} bps"),
         ("open for", span(age_ms)),
-        ("unrealised", f"{usd(line.unrealised_usd, is_signed=True)} USD"),
+        ("if closed now, after all fees", f"{usd(line.unrealised_usd, is_signed=True)} USD"),
     )
     return Row(str(line.pair), cells, line.symbol, facts)
 

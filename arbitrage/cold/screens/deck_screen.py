@@ -192,7 +192,8 @@ class DeckScreen(Screen[None]):
             f"to {usd(max(values), is_signed=True)} in {long}"
         )
         if deck.day_result_usd is not None:
-            told += f"; pairs ended today {usd(deck.day_result_usd, is_signed=True)}"
+            more = f"; pairs ended today {usd(deck.day_result_usd, is_signed=True)}"
+            told += more if len(told + more) <= width else ""
         tone = "dim" if is_board_old(deck) else "good" if values[-1] >= 0 else "bad"
         style = self.get_component_rich_style(f"deck--{tone}", partial=True)
         text = Text("\n".join(lines), style=style, no_wrap=True, overflow="crop")

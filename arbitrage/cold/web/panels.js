@@ -49,7 +49,7 @@ const PAIR_COLUMNS = [
   },
   bps("Entry", "entry_bps"),
   {
-    title: "Unrealised", unit: "USD", numeric: true, cell: (row) => as.signed(row.unrealised_usd),
+    title: "If closed", unit: "USD", numeric: true, cell: (row) => as.signed(row.unrealised_usd),
     value: (row) => row.unrealised_usd, tone: (row) => as.tone(row.unrealised_usd),
   },
   { title: "Open for", numeric: true, cell: (row) => as.span(row.held_ms), value: (row) => row.held_ms },
