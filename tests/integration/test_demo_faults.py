@@ -63,7 +63,7 @@ def check(report: dict[str, Any], journal: list[Path], stalls: Stalls) -> None:
     # a bucket of the histogram is an eighth of a power of two at most
     assert naked["max"] == pytest.approx(longest.took_ms, rel=0.01, abs=1.0)
     broken = [told for told in report["incidents"] if "could not be brought back" in told["text"]]
-    assert bool(broken) == any(leg.was_broken for leg in legs), "one is BROKEN, or told to be"
+    assert broken or not any(leg.was_broken for leg in legs), "BROKEN, and nobody was told"
     for told in report["incidents"]:
         assert told["line"].startswith(told["at"])
         assert told["text"] in told["line"]
