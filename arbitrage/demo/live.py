@@ -1,9 +1,11 @@
 """The demo's live line on stderr, read from the trader's segment like any other reader does."""
 
 import math
+import shlex
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 
 from arbitrage.cold.metrics import Latency, Snapshot, read_snapshot
@@ -12,7 +14,7 @@ from arbitrage.core.segment import Segment
 from arbitrage.core.strategy import EVENTS
 from arbitrage.errors import SegmentError
 
-__all__ = ["LiveLine", "line_of"]
+__all__ = ["LiveLine", "how_to_watch", "line_of"]
 
 PERIOD_S = 0.25
 _ENDED = {EVENTS.index("closed"), EVENTS.index("unwound")}
@@ -54,6 +56,15 @@ def line_of(shot: Snapshot, updates_per_s: float, pnl_usd: float | None) -> str:
             "PnL -" if pnl_usd is None else f"PnL {pnl_usd:+,.2f} USD",
             "p99 -" if p99 is None else f"p99 {p99 / 1000:,.1f} µs",
         ]
+    )
+
+
+def how_to_watch(name: str, state: Path) -> tuple[str, str]:
+    """Return two lines: how to look at the trader while it runs."""
+    where = shlex.quote(str(state))
+    return (
+        f"to watch it: arb-monitor --name {name}    (then open http://127.0.0.1:9090/)",
+        f"in a terminal: arb dashboard --name {name} --state-dir {where}",
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from arbitrage.config import PRACTICE_MODES, Settings, load_settings
 from arbitrage.demo.facts import AccountFacts
-from arbitrage.demo.live import LiveLine
+from arbitrage.demo.live import LiveLine, how_to_watch
 from arbitrage.demo.processes import Child
 from arbitrage.demo.report import Report, make_report
 from arbitrage.demo.run import (
@@ -120,6 +120,8 @@ def run_practice(options: DemoOptions, *, fees_given: bool) -> Report:
             for venue in VENUES
         )
         line.say(f"trading {places} (segment {name})")
+        for text in how_to_watch(name, settings.state_path):
+            line.tell(text)
         before = asyncio.run(_ask_both(settings))
         stop.look()
 

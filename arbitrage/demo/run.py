@@ -17,10 +17,10 @@ from types import FrameType
 
 import msgspec
 
-from arbitrage.config import Credentials
+from arbitrage.config import Credentials, load_settings
 from arbitrage.core.segment import Segment
 from arbitrage.demo.facts import AccountFacts, read_account
-from arbitrage.demo.live import LiveLine
+from arbitrage.demo.live import LiveLine, how_to_watch
 from arbitrage.demo.processes import Child
 from arbitrage.demo.report import Report, TraderReport, make_report
 from arbitrage.errors import ArbitrageError, ConfigError
@@ -258,7 +258,19 @@ def _trader_environment(
     environment = dict(os.environ)
     for venue in venues:
         environment |= venue.environment() | venue.urls()
-    environment |= {
+    environment |= _trader_settings(options, symbols, folder, name)
+    if options.shows_funding:
+        environment = FUNDING_SETTINGS | environment
+    if options.tls:  # both venues share one authority
+        environment["SSL_CERT_FILE"] = venues[0].ready["ca_file"]
+    return environment
+
+
+def _trader_settings(
+    options: DemoOptions, symbols: tuple[str, ...], folder: Path, name: str
+) -> dict[str, str]:
+    """Return what the demo decides for the trader."""
+    found = {
         "ARB_NAME": name,
         "ARB_MODE": "demo",
         "ARB_SYMBOLS": ",".join(symbols),
@@ -270,12 +282,30 @@ def _trader_environment(
         "REDIS_URL": "",
     }
     if options.strategy is not None:
-        environment["ARB_STRATEGY"] = options.strategy
-    if options.shows_funding:
-        environment = FUNDING_SETTINGS | environment
-    if options.tls:  # both venues share one authority
-        environment["SSL_CERT_FILE"] = venues[0].ready["ca_file"]
-    return environment
+        found["ARB_STRATEGY"] = options.strategy
+    return found
+
+
+def _check_settings(settings: dict[str, str], options: DemoOptions) -> None:
+    """Refuse what the venues or the trader would refuse, before anything is started.
+
+    Raises
+    ------
+    ConfigError
+        A symbol that the simulated venues do not list, or a setting that does not fit.
+    """
+    # imported where a Ctrl-C raises nothing
+    from arbitrage.sim.config import SimError
+    from arbitrage.sim.instruments import canonical_of
+
+    if options.frames is None:
+        try:
+            for symbol in settings["ARB_SYMBOLS"].split(","):
+                canonical_of(symbol)
+        except SimError as error:
+            raise ConfigError(str(error)) from None
+    own_hosts = dict.fromkeys(HOST_VARIABLES, "")  # the trader is told those of the venues
+    load_settings(overrides=settings | own_hosts, needs_keys=False)
 
 
 def _start_venues(
@@ -391,9 +421,13 @@ def run_demo(options: DemoOptions) -> Report:
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arb-demo-")))
+        settings = _trader_settings(options, symbols, folder, name)
+        _check_settings(settings, options)
         line = stack.enter_context(LiveLine(name, arbitrage.attach))
         venues = [_Venue(venue, folder, options) for venue in VENUES]
         line.say(f"starting two simulated venues and the trader (segment {name})")
+        for text in how_to_watch(name, Path(settings["ARB_STATE_DIR"])):
+            line.tell(text)
         children = _start_venues(venues, options, symbols, folder, stack, stop)
         before = {venue.name: venue.account() for venue in venues}
         stop.look()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -113,6 +114,8 @@ def test_pairs_open_and_close_and_the_books_agree(demo: Any, tmp_path: Path) -> 
         code, out, err = finish(demo("--seconds", seconds, "--seed", "7", "--max-hold-s", "2"), 110)
         assert code == 0, err
         assert out.count("\n") == 1
+        name = err.partition("to watch it: arb-monitor --name ")[2].split()[0]
+        assert re.search(rf"arb dashboard --name {name} --state-dir \S+/state$", err, re.MULTILINE)
         report = json.loads(out)
         check_clean(report)
         if report["pairs"]["opened"]:

@@ -254,3 +254,23 @@ def test_a_strategy_that_cannot_be_loaded_is_told_before_anything_starts(
     monkeypatch.setenv("ARB_STRATEGY", "mine.py:Mine")
     with pytest.raises(ConfigError, match="No module named 'nothing_of_this_name'"):
         run_demo(DemoOptions())
+
+
+def test_symbols_and_settings_are_refused_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def never(*_args: object) -> None:
+        raise AssertionError("a venue was started")
+
+    monkeypatch.setattr("arbitrage.demo.run._start_venues", never)
+    with pytest.raises(ConfigError, match=r"symbol was 'FOOUSDT', .* known: BTCUSDT"):
+        run_demo(DemoOptions(symbols=("BTCUSDT", "FOOUSDT")))
+    monkeypatch.setenv("BYBIT_REST_URL", "https://api.bybit.com")  # the demo brings its own
+    monkeypatch.setenv("ARB_MAX_ORDER_USD", "abc")
+    with pytest.raises(ConfigError, match="ARB_MAX_ORDER_USD was 'abc'"):
+        run_demo(DemoOptions())
+    monkeypatch.delenv("ARB_MAX_ORDER_USD")
+    with pytest.raises(AssertionError, match="a venue was started"):
+        run_demo(DemoOptions())
