@@ -19,7 +19,7 @@ from benchmarks.native import CACHE, program
 
 __all__ = ["Misses", "misses"]
 
-PARTS = {"parser": "run_parser", "lane": "run_lane", "detector": "run_detector"}
+PARTS = {"parser": "run_parser", "detector": "run_detector"}
 FRAMES, PASSES = 8192, 5  # the first pass, with its cold misses, is one of five
 L1 = "32768,8,64"  # of most x86-64 processors; those since Ice Lake have 48 KiB
 TIMEOUT_S = 300.0

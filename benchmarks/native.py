@@ -60,7 +60,7 @@ def load(name: str) -> ctypes.CDLL:
 
 def program(name: str) -> Path:
     """Return the program of ``benchmarks/NAME.c``, with its line numbers for a profiler."""
-    return _compiled(name, [*FLAGS, "-g", "-fno-pie", "-no-pie"], ".bin")
+    return _compiled(name, [*FLAGS, "-g1", "-fno-var-tracking", "-fno-pie", "-no-pie"], ".bin")
 
 
 def load_cython(name: str) -> ModuleType:
