@@ -24,7 +24,8 @@ APART int run_parser(uint32_t venue, const char *frame, size_t bytes, arb_quote_
     return (int)arb_parse_frame(venue, frame, bytes, quote);
 }
 
-static __attribute__((noinline)) void run_lane(arb_feed_t *feed, uint32_t venue, const char *frame, size_t bytes, int64_t now)
+static __attribute__((noinline)) void run_lane(arb_feed_t *feed, uint32_t venue,
+                                               const char *frame, size_t bytes, int64_t now)
 {
     arb_feed_on_frame(feed, venue, 0, frame, bytes, now);
 }
