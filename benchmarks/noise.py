@@ -13,7 +13,7 @@ __all__ = ["LOST_MAX_PCT", "STEAL_MAX_PCT", "Noise", "Weather", "cpu_times", "pi
 
 STEAL_MAX_PCT = 2.0
 LOST_MAX_PCT = 2.0
-SWITCHES_MAX_PER_S = 100.0  # of all our threads; looked at where no core was free for the meter
+SWITCHES_MAX_PER_S = 1000.0  # of all our threads, where no core was free for the meter
 
 
 def pin(core: int) -> None:

@@ -186,7 +186,7 @@ def table(header: dict[str, Any], rows: Sequence[Row]) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     where = (
-        f"{header['cpu']}, {header['usable_cores']} cores, kernel {header['kernel']}, Python "
+        f"{header['cpu']}, {len(header['usable_cores'])} cores, kernel {header['kernel']}, Python "
         f"{header['python']}, commit {header['commit']}, {header['began'][:10]}"
     )
     return "\n".join([f"Measured on {where}.", "", *lines])

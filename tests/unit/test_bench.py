@@ -207,7 +207,7 @@ def test_the_table_of_readme_stands_between_its_marks(tmp_path: Path) -> None:
     path = tmp_path / "README.md"
     path.write_text(f"above\n{report.BEGIN}\nyesterday\n{report.END}\nbelow\n")
     header = {
-        "cpu": "C", "usable_cores": 4, "kernel": "6", "python": "3.11", "commit": "abc",
+        "cpu": "C", "usable_cores": [0, 1, 2, 3], "kernel": "6", "python": "3.11", "commit": "abc",
         "began": "2026-01-02T03:04:05Z",
     }  # fmt: skip
     row = harness.Row(
@@ -336,6 +336,6 @@ def test_a_calm_run_is_not_noise() -> None:
     assert noise.Weather(2.0, 9, "core 0", 1, 1, 2.0).noise == ""
     assert noise.Weather(None, 9, "none", None, None, None).noise == ""
     assert noise.Weather(0.0, 9, "core 0", 1, 1, 2.1).noise == "2.1 % of the meter's time lost"
-    unmetered = noise.Weather(0.0, 900, "none", None, None, None, None, seconds=3.0)
-    assert unmetered.noise == "preempted 300 times a second"
-    assert noise.Weather(0.0, 900, "core 0", 1, 1, 0.0, 1, seconds=3.0).noise == ""
+    unmetered = noise.Weather(0.0, 9000, "none", None, None, None, None, seconds=3.0)
+    assert unmetered.noise == "preempted 3,000 times a second"
+    assert noise.Weather(0.0, 9000, "core 0", 1, 1, 0.0, 1, seconds=3.0).noise == ""
