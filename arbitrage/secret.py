@@ -24,6 +24,7 @@ KNOWN_MIN = 8
 PATH_PART_MIN = 12
 # Addresses of which the credentials alone are secret; a webhook's is a secret as a whole.
 PLACES = ("redis", "rediss", "unix")
+_NO_LETTER_BEFORE, _NO_LETTER_AFTER = r"(?<![^\W\d_])", r"(?![^\W\d_])"
 _USER_INFO = re.compile(r"(?<=://)[^\s/@]*@")
 
 
@@ -142,11 +143,14 @@ class Secret:
 def mask(text: str, secrets: Iterable[Secret]) -> str:
     """Return a text, such as a venue's, with every occurrence of the secrets masked.
 
-    Of a secret that is shorter than `KNOWN_MIN` every one that is not a part of a longer word.
+    Of a secret that is shorter than `KNOWN_MIN` every one that is not a part of a longer word; a
+    digit beside it makes none, for Bybit repeats a key between a time and a number.
     """
     hidden = sorted({secret.reveal() for secret in secrets if secret}, key=len, reverse=True)
     forms = [
-        re.escape(each) if len(each) >= KNOWN_MIN else rf"(?<!\w){re.escape(each)}(?!\w)"
+        re.escape(each)
+        if len(each) >= KNOWN_MIN
+        else f"{_NO_LETTER_BEFORE}{re.escape(each)}{_NO_LETTER_AFTER}"
         for each in hidden
     ]
     return re.sub("|".join(forms), "***", text) if forms else text

@@ -131,6 +131,8 @@ def test_what_a_venue_quotes_of_a_short_secret_is_masked_where_it_stands_alone()
     told = 'passphrase "phrase" of a-long-api-keys is wrong: {"passphrase":"phrase"}'
     hidden = 'passphrase "***" of ***s is wrong: {"passphrase":"***"}'
     assert mask(told, secrets) == hidden
+    bybit = "error sign! origin_string[1701783394711phrase5000]"
+    assert mask(bybit, secrets) == "error sign! origin_string[1701783394711***5000]"
 
 
 # ---- repeats ------------------------------------------------------------------------------------
