@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 from arbitrage.cold.log import setup_logging
 from arbitrage.config import Settings, load_settings
@@ -69,10 +70,14 @@ def rows_of(segment: Segment, venue: str) -> list[MarketSymbol]:
     ]
 
 
+class _TraderGoneError(Exception):
+    """The trader has ended, and so must its feeds: a cancellation would end this one alone."""
+
+
 async def _end_with_trader(segment: Segment) -> None:
     while segment.alive:  # noqa: ASYNC110  # shared memory of another process: nothing to await
         await asyncio.sleep(0.5)
-    raise asyncio.CancelledError
+    raise _TraderGoneError
 
 
 def main(arguments: list[str]) -> int:
@@ -90,7 +95,8 @@ def main(arguments: list[str]) -> int:
     async def run(thread: LoopThread) -> None:
         lane.attach_loop(thread.poller)
         feeds = run_feeds(settings, {venue: rows_of(segment, venue)}, lane, (venue,))
-        await run_together(feeds, _end_with_trader(segment))
+        with suppress(_TraderGoneError):
+            await run_together(feeds, _end_with_trader(segment))
 
     core = int(core_text) if core_text else None
     loop = LoopThread(

@@ -148,11 +148,13 @@ class KillSwitch:
 
     def attend(self) -> None:
         """Write a trip down and tell of it, once; go on trying while the disk refuses."""
-        reason = self._segment.kill_reason
-        if reason == 0 or not (self.record is None or self._asked or self._unwritten):
+        if self._segment.kill_reason == 0:
             return
         with self._lock:
-            self._attend(reason)
+            # again: a trip that was cleared meanwhile would leave a record of what is over
+            reason = self._segment.kill_reason
+            if reason and (self.record is None or self._asked or self._unwritten):
+                self._attend(reason)
 
     def _attend(self, reason: int) -> None:
         asked = self._asked[:]

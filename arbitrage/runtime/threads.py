@@ -30,7 +30,10 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
 
 
 async def run_together(*works: Coroutine[Any, Any, None]) -> None:
-    """Run coroutines until all have ended; a failure or a cancellation ends the others, once."""
+    """Run coroutines until all have ended; a failure of one ends the others, once.
+
+    A cancellation from outside ends all; one that cancels itself ends alone.
+    """
     try:
         async with asyncio.TaskGroup() as group:
             for work in works:

@@ -2,7 +2,7 @@
 
 On a machine that stands still an order reaches its venue too late, or its answer us: then the legs
 come apart, and the trader does right to unwind them. That is no excuse for pairs whose orders were
-answered in time; of those the breaker would let so many pass in a row, and no more.
+answered in time; of those a market that moves makes a few in a row, and no more.
 """
 
 from collections.abc import Iterable, Sequence

@@ -26,6 +26,7 @@ from urllib.parse import quote
 import pytest
 import redis
 import trader_kit
+from patience import Patience
 from trader_kit import Trader, Venues, trader, venues
 
 from arbitrage.config import load_settings
@@ -289,10 +290,16 @@ def failures(venue: Venues, folder: Path, server: str) -> None:
     for name, (arguments, changed) in starts.items():
         environment = programs_environment(venue) | {"ARB_NAME": "canaries"} | changed
         programs[name] = Child(name.replace(" ", "-"), arguments, environment, folder)
+    waiting = programs["Redis is away"]
+    patience = Patience()
+    while not any("127.0.0.1:9" in line for line in waiting.log_lines()):
+        assert not patience.is_over(), waiting.log_lines()
+        time.sleep(0.02)
+    waiting.stop()
     for name, program in programs.items():
         code = program.wait(LIMIT_S)
         program.stop()
-        assert code, f"{name} ended with {code}: {program.log_lines()}"
+        assert code or program is waiting, f"{name} ended with {code}: {program.log_lines()}"
         assert program.log_lines(), f"{name} ended without a word"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from trader_kit import trader, venues
 
@@ -217,8 +218,12 @@ def test_a_killed_trader_is_replayed_to_its_last_turn(tmp_path: Path) -> None:
         assert segment.spec["lane_count"] == 2
         program = started("arbitrage.cli", "record", running.name, "--out", str(out))
         wait_for(lambda: decisions_written(out) > 300_000, program)
+        feeds = psutil.Process(running.child.pid).children()
+        assert len(feeds) == 2
         running.child.signal(signal.SIGKILL)
         assert program.wait(30) == 0
+        _, left = psutil.wait_procs(feeds, timeout=30)
+        assert not left, "a feed process outlived its trader"
     remove_stale(running.name)
     manifest = json.loads((out / "recording.json").read_text())
     assert manifest["why"] == "the trader ended"

@@ -15,7 +15,11 @@ from arbitrage.core.records import RowState
 from arbitrage.core.segment import Segment
 
 VENUE_INDEX = {"bybit": 0, "okx": 1}
-SETTINGS = {"ARB_SYMBOLS": "BTCUSDT,ETHUSDT,SOLUSDT", "ARB_MAX_HOLD_S": "0.5"}
+SETTINGS = {
+    "ARB_SYMBOLS": "BTCUSDT,ETHUSDT,SOLUSDT",
+    "ARB_MAX_HOLD_S": "0.5",
+    "ARB_BREAKER_FAILURES": "1000",  # a price that stands still for seconds is often missed
+}
 TRIES = 4  # of which one has to be in time: what a stopped machine adds is not the trader's
 
 

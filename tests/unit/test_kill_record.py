@@ -6,6 +6,7 @@ import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -177,6 +178,24 @@ def test_a_trip_during_a_clearing_is_not_lost(desk: Desk, monkeypatch: pytest.Mo
     desk.switch.clear("me")
     desk.switch.attend()
     assert (desk.kept().reason, desk.kept().why) == ("dashboard", "new")
+
+
+class Clearing:
+    """A segment whose kill is cleared between two looks at it."""
+
+    def __init__(self) -> None:
+        self.reasons = [KILLS.index("signal"), 0]
+
+    @property
+    def kill_reason(self) -> int:
+        return self.reasons.pop(0) if len(self.reasons) > 1 else self.reasons[0]
+
+
+def test_a_trip_that_is_cleared_while_it_is_looked_at_leaves_no_record(tmp_path: Path) -> None:
+    switch = KillSwitch(cast(Any, Clearing()), tmp_path, on_trip=int, on_told=int)
+    switch.attend()
+    assert switch.record is None
+    assert read_kill(tmp_path) is None
 
 
 def test_signals_before_there_is_a_trader_are_kept_for_it(desk: Desk) -> None:

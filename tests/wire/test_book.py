@@ -4,6 +4,7 @@ import json
 import math
 import os
 import random
+import re
 from pathlib import Path
 
 import book_frames as make
@@ -217,6 +218,20 @@ def test_refused_frames_leave_no_trace(old: bytes, new: bytes, name: str) -> Non
     assert f"({name})" in book.refusal(spoiled)
     assert REFUSALS[name] in book.refusal(spoiled)
     assert book.apply(frame) == "applied"
+
+
+@pytest.mark.parametrize("venue", ["bybit", "okx"])
+def test_a_level_without_numbers_is_refused_wherever_it_stands(venue: str) -> None:
+    book = lively(venue)
+    before = state(book)
+    for count, place in ((count, place) for count in range(1, 7) for place in range(count)):
+        bids = [(f"1.{30 - index}", "2") for index in range(count)]
+        body = make.bybit(bids, [], 101) if venue == "bybit" else make.okx(bids, [], 4, 3)
+        level = rb'\["' + bids[place][0].encode() + rb'"[^]]*\]'
+        frame, spoiled = re.subn(level, b'[""]', make.text(body))
+        assert spoiled == 1
+        assert book.apply(frame) in REFUSALS, frame
+        assert state(book) == before
 
 
 @pytest.mark.parametrize("venue", ["bybit", "okx"])

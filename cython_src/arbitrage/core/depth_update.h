@@ -139,7 +139,8 @@ static inline const char *arb_depth_fast_side(const char *at, const char *end, b
     }
     at = arb_depth_wide_levels(at, end, orders, wide, side, out);
     uint32_t count = out->count[side];
-    if (ARB_LIKELY(count > 0 && *at == '"'))
+    /* at the close of a level, not at the price of an empty one: its text begins after a '"' */
+    if (ARB_LIKELY(count > 0 && *at == '"' && at[-1] != '"'))
         return ARB_LIKELY(ARB_TOKEN_STEP(at, end, "\"]]")) ? at : NULL;
     double last_px = count > 0 ? levels[count - 1].px : side == ARB_DEPTH_BID ? INFINITY : 0;
     do {
