@@ -224,7 +224,7 @@ def test_refused_frames_leave_no_trace(old: bytes, new: bytes, name: str) -> Non
 def test_a_level_without_numbers_is_refused_wherever_it_stands(venue: str) -> None:
     book = lively(venue)
     before = state(book)
-    for count, place in ((count, place) for count in range(1, 7) for place in range(count)):
+    for count, place in ((size, at) for size in range(1, 7) for at in range(size)):
         bids = [(f"1.{30 - index}", "2") for index in range(count)]
         body = make.bybit(bids, [], 101) if venue == "bybit" else make.okx(bids, [], 4, 3)
         level = rb'\["' + bids[place][0].encode() + rb'"[^]]*\]'
