@@ -19,7 +19,7 @@ help: ## show this list
 demo: $(STAMP) ## two simulated venues and the trader, 20 seconds, with a report (ARGS="--seconds 60")
 	$(BIN)/arb demo $(ARGS)
 
-test: $(STAMP) ## everything that is fast, under nine minutes on two cores
+test: $(STAMP) ## everything that is fast, under ten minutes on two cores
 	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) $(ARGS)
 
 test-long: $(STAMP) ## stress, fuzz and model checking, resumable (BUDGET=seconds)
