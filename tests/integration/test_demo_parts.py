@@ -237,15 +237,21 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_strategy_that_cannot_be_loaded_is_told_before_anything_starts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def no_venues(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In an empty folder, let no venue be started."""
     monkeypatch.chdir(tmp_path)
 
     def never(*_args: object) -> None:
         raise AssertionError("a venue was started")
 
     monkeypatch.setattr("arbitrage.demo.run._start_venues", never)
+
+
+@pytest.mark.usefixtures("no_venues")
+def test_a_strategy_that_cannot_be_loaded_is_told_before_anything_starts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     with pytest.raises(ConfigError, match=r"strategy file nope\.py does not exist"):
         run_demo(DemoOptions(strategy="nope.py:X"))
     with pytest.raises(ConfigError, match="--strategy named 'nope'"):
@@ -256,15 +262,10 @@ def test_a_strategy_that_cannot_be_loaded_is_told_before_anything_starts(
         run_demo(DemoOptions())
 
 
+@pytest.mark.usefixtures("no_venues")
 def test_symbols_and_settings_are_refused_before_anything_starts(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-
-    def never(*_args: object) -> None:
-        raise AssertionError("a venue was started")
-
-    monkeypatch.setattr("arbitrage.demo.run._start_venues", never)
     with pytest.raises(ConfigError, match=r"symbol was 'FOOUSDT', .* known: BTCUSDT"):
         run_demo(DemoOptions(symbols=("BTCUSDT", "FOOUSDT")))
     monkeypatch.setenv("BYBIT_REST_URL", "https://api.bybit.com")  # the demo brings its own
