@@ -65,8 +65,14 @@ PASSING: list[dict[str, Any]] = [
 ]  # fmt: skip
 # After these a trader gives up.
 FINAL: list[dict[str, Any]] = [
-    {"what": "answer", "venue": "okx", "role": "private", "call": "login", "code": 60007,
-     "text": ECHO},
+    {
+        "what": "answer",
+        "venue": "okx",
+        "role": "private",
+        "call": "login",
+        "code": 60007,
+        "text": ECHO,
+    },
     {"what": "answer", "venue": "bybit", "role": "rest", "code": 10004, "text": ECHO},
     {"what": "answer", "role": "rest", "venue": "okx", "status": 401},
     {"what": "reset", "role": "private", "every_s": 0.5},
@@ -175,6 +181,11 @@ def asked(running: Trader, port: int) -> dict[str, bytes]:
     return found
 
 
+def told_incidents(port: int) -> bytes:
+    deck = json.loads(get(f"http://127.0.0.1:{port}/api/deck").partition(b"\n")[0])
+    return json.dumps(deck["incidents"]).encode()
+
+
 def dump(path: str) -> Iterator[bytes]:
     """Yield every key and value of Redis."""
     client: Any = redis.Redis(unix_socket_path=path, password=PASSWORD)
@@ -207,9 +218,8 @@ def watch(running: Trader, venue: Venues, folder: Path, server: str) -> dict[str
         for words in (b"sign error for ***", b"code 1012", b"HTTP 500"):
             until(lambda words=words: words in log.read_bytes(), f"{words!r} in {log}")
         running.child.check()
+        until(lambda: b"sign error for ***" in told_incidents(port), "the echo in the deck")
         found = asked(running, port)
-        incidents = json.loads(found["/api/deck"].partition(b"\n")[0])["incidents"]
-        assert any("sign error for ***" in each["text"] for each in incidents), incidents
         for name, url in zip(("bybit", "okx"), urls, strict=True):
             assert b"answer" in get(url), "no fault has struck"
             arm(venue, name, FINAL)
@@ -359,8 +369,12 @@ def test_a_program_that_crashes_shows_no_secret() -> None:
         "deep(settings.okx.secret.reveal())\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], env=os.environ | CANARIES | {"ARB_MODE": "live"},
-        capture_output=True, text=True, timeout=LIMIT_S, check=False,
+        [sys.executable, "-c", script],
+        env=os.environ | CANARIES | {"ARB_MODE": "live"},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+        check=False,
     )
     assert done.returncode == 1
     assert done.stderr.count("Traceback") == 2

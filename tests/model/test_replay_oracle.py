@@ -3,35 +3,18 @@
 import gzip
 import hashlib
 import json
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recorded import HAS_DAY, REAL, ROOT
 from replay_oracle import csv
 
 from arbitrage.research.frames import read_frames
 from arbitrage.research.replay import replay, run_replay
 
-REPO = Path(__file__).resolve().parents[2]
-DAY = "real-2024-08-08"
-
-
-def find_day():
-    """The recorded day: under ARB_REAL_DATA, else in a data folder beside the repository."""
-    named = os.environ.get("ARB_REAL_DATA")
-    if named:
-        return next(
-            (p for p in (Path(named), Path(named) / DAY) if (p / "okx.frames.gz").exists()),
-            Path(named),
-        )
-    return next(REPO.parent.glob(f"*/data/{DAY}"), REPO / "data" / DAY)
-
-
-REAL = find_day()
 NO_FEES = {"bybit": 0.0, "okx": 0.0}
 
 SYMBOLS = ["BTCUSDT", "ETHUSDT"]
@@ -121,7 +104,7 @@ def test_generated_streams_give_the_oracles_bytes(tmp_path, files, min_net, fee)
 
 
 needs_real_data = pytest.mark.skipif(
-    not (REAL / "bybit.frames.gz").exists(), reason=f"no recorded day at {REAL}; set ARB_REAL_DATA"
+    not HAS_DAY, reason=f"no recorded day at {REAL}; set ARB_REAL_DATA"
 )
 
 
@@ -150,5 +133,5 @@ def test_two_runs_and_two_processes_give_one_digest():
         "print(found.summary['events_sha256'])"
     )
     command = [sys.executable, "-c", code, *map(str, paths)]
-    other = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True)
+    other = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert other.stdout.strip() == first == run_replay(*paths, 4.0, NO_FEES)["events_sha256"]

@@ -2,10 +2,8 @@
 
 import json
 import math
-import os
 import random
 import re
-from pathlib import Path
 
 import book_frames as make
 import numpy as np
@@ -14,12 +12,10 @@ from book_oracle import OracleBook
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import ESCAPED
+from recorded import FIXTURES
 
 from arbitrage.core.book import CHANNELS, REFUSALS, RESULTS, Book
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("ARB_REAL_DATA", ROOT.parent / "shared" / "data"))
-FIXTURES = Path(os.environ.get("ARB_FIXTURES", DATA.parent / "protocol/fixtures"))
 needs_fixtures = pytest.mark.skipif(
     not FIXTURES.is_dir(), reason="no fixtures beside the repository"
 )

@@ -3,23 +3,17 @@
 import gzip
 import itertools
 import json
-import os
 import random
 import re
-from pathlib import Path
 
 import oracle
 import pytest
 import samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from recorded import FIXTURES, HAS_DAY, REAL
 
 from arbitrage.core.frames import FrameBatch, parse_frame, parse_many
-
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("ARB_REAL_DATA", ROOT.parent / "shared" / "data"))
-REAL = DATA / "real-2024-08-08"
-FIXTURES = DATA.parent / "protocol/fixtures"
 
 
 def check(venue: str, frame: bytes) -> oracle.Fields | str:
@@ -114,9 +108,7 @@ def test_fixture_frames_agree_with_the_oracle() -> None:
     assert "malformed" not in kinds
 
 
-@pytest.mark.skipif(
-    not (REAL / "bybit.frames.gz").is_file(), reason="no real frames: ARB_REAL_DATA"
-)
+@pytest.mark.skipif(not HAS_DAY, reason="no recorded day: ARB_REAL_DATA")
 @pytest.mark.parametrize(("venue", "count"), [("bybit", 120_081), ("okx", 52_117)])
 def test_real_frames_equal_the_oracle(venue: str, count: int) -> None:
     with gzip.open(REAL / f"{venue}.frames.gz") as lines:

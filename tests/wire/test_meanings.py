@@ -4,15 +4,12 @@ The frames of `told/` are typed for this project after the venues' documentation
 captures; beneath each stands what the connector that would receive it makes of it.
 """
 
-import os
 from pathlib import Path
 
 import meanings
 import pytest
+from recorded import FIXTURES
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("ARB_REAL_DATA", ROOT.parent / "shared" / "data"))
-FIXTURES = Path(os.environ.get("ARB_FIXTURES", DATA.parent / "protocol/fixtures"))
 # What we send, not what we receive: see test_order_frames and the simulator's forms.
 SENT = {"ws_trade_order_create_request", "ws_order_request"}
 CASES = [

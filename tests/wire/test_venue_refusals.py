@@ -1,12 +1,11 @@
 """Refusals as the venues write them over REST: which code is read, and what it leads to."""
 
 import asyncio
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded import FIXTURES
 
 from arbitrage.config import Credentials
 from arbitrage.errors import ConnectorError
@@ -17,9 +16,6 @@ from arbitrage.venues.codes import Action
 from arbitrage.venues.okx.codes import CODES as OKX
 from arbitrage.venues.okx.rest import OkxRest
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = Path(os.environ.get("ARB_REAL_DATA", ROOT.parent / "shared" / "data"))
-FIXTURES = DATA.parent / "protocol/fixtures"
 KEYS = Credentials(key=Secret("the-key"), secret=Secret("hidden"), passphrase=Secret("phrase"))
 CLIENTS: dict[str, Any] = {"bybit": BybitRest, "okx": OkxRest}
 QUERY, THROTTLE, DROP, STOP = Action.QUERY, Action.THROTTLE, Action.DROP, Action.STOP
