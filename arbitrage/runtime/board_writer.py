@@ -87,7 +87,7 @@ class BoardWriter:
         return Board(
             wall_ns=time.time_ns(),
             strategy=", ".join(trader.settings.strategies),
-            opening="" if state.startswith("trading") else state,
+            opening="" if state.startswith("trading") else state.removeprefix("no new pairs: "),
             killed=self._killed(facts["kill"]),
             pairs=self._pairs(),
             money=self._money(),
