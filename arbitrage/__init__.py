@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from arbitrage.core.spread import spread_bps
     from arbitrage.core.store import MarketStore
     from arbitrage.core.symbols import SymbolMap
+    from arbitrage.research.market import MarketData
     from arbitrage.research.recording import Recording
     from arbitrage.research.replay import Replay, replay
     from arbitrage.runtime.attach import attach
@@ -33,6 +34,7 @@ _HOMES = {
     "BroadcastRing": "arbitrage.core.ring",
     "Histogram": "arbitrage.core.histogram",
     "LatencyTracker": "arbitrage.core.histogram",
+    "MarketData": "arbitrage.research.market",
     "MarketPipeline": "arbitrage.core.lane",
     "MarketStore": "arbitrage.core.store",
     "MpscRing": "arbitrage.core.ring",
@@ -57,6 +59,7 @@ __all__ = [
     "BroadcastRing",
     "Histogram",
     "LatencyTracker",
+    "MarketData",
     "MarketPipeline",
     "MarketStore",
     "MpscRing",

@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "venues": {"core", "venues"} | BASE,
     "trading": {"core", "trading"} | BASE,
     "sim": {"core", "sim"} | BASE,
-    "research": {"core", "research"} | BASE,
+    "research": {"core", "research", "sim"} | BASE,  # the built-in contracts
     "cold": {"core", "cold"} | BASE,
     "runtime": {"core", "venues", "trading", "research", "cold", "runtime"} | BASE,
 } | dict.fromkeys(PROGRAMS, ROOMS | PROGRAMS | BASE | {"__init__", "entry"})
