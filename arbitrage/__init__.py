@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from arbitrage.research.market import MarketData
     from arbitrage.research.recording import Recording
     from arbitrage.research.replay import Replay, replay
+    from arbitrage.research.results import Backtest
     from arbitrage.runtime.attach import attach
     from arbitrage.trading.strategy import Strategy
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Backtest": "arbitrage.research.results",
     "BroadcastRing": "arbitrage.core.ring",
     "Histogram": "arbitrage.core.histogram",
     "LatencyTracker": "arbitrage.core.histogram",
@@ -56,6 +58,7 @@ _HOMES = {
 
 __all__ = [
     "VENUES",
+    "Backtest",
     "BroadcastRing",
     "Histogram",
     "LatencyTracker",

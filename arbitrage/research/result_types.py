@@ -19,6 +19,7 @@ from enum import IntEnum
 import numpy as np
 
 __all__ = [
+    "CAUGHT_DTYPE",
     "EQUITY_DTYPE",
     "FILLS_DTYPE",
     "FUNDING_DTYPE",
@@ -128,7 +129,7 @@ EQUITY_DTYPE = _struct(
     ("open_pairs", "u4"),
 )
 
-# One row an opportunity, from its events (`results.lives_of`), in order of open_ns.
+# One row an opportunity, from its events (`measures.lives_of`), in order of open_ns.
 LIVES_DTYPE = _struct(
     ("id", "u8"),
     ("open_ns", "i8"),
@@ -142,6 +143,15 @@ LIVES_DTYPE = _struct(
     ("buy_venue", "u1"),
     ("sell_venue", "u1"),
     ("reason", "u1"),  # core.records.CloseReason
+)
+
+# One row a latency (`measures.caught`).
+CAUGHT_DTYPE = _struct(
+    ("latency_us", "f8"),  # from the receipt of the quote that opened it to the match
+    ("count", "i8"),  # opportunities that stood that long
+    ("share", "f8"),  # of all opportunities
+    ("net_bps", "f8"),  # mean net edge that was left of those; nan: none
+    ("edge_usd", "f8"),  # net edge times size that was there, summed; nan: units not known
 )
 
 # What `Backtest` is made of, beside the opportunity events (core.records.OPPORTUNITY_DTYPE).

@@ -19,6 +19,7 @@ MODULES = sorted(
 
 # What the documentation promises to notebooks.
 PUBLIC = {
+    "Backtest",
     "BroadcastRing",
     "LatencyTracker",
     "MarketPipeline",

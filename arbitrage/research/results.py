@@ -1,0 +1,377 @@
+"""What a backtest found: its arrays, what follows from them, and their text, page and files."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, is_dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from arbitrage.core.records import OPPORTUNITY_DTYPE
+from arbitrage.instruments import VENUES
+from arbitrage.research import measures, result_files, result_text
+from arbitrage.research.figures import utc
+from arbitrage.research.result_types import RESULT_DTYPES, OrderOutcome
+
+if TYPE_CHECKING:
+    import pandas
+    import polars
+    import pyarrow
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["Backtest", "by_latency_us"]
+
+NS_PER_S = 1_000_000_000
+SHARPE_DAYS = 10  # fewer say nothing
+ARRAYS = (*RESULT_DTYPES, "opportunities")
+
+
+def by_latency_us(most_us: float = 1e6, per_decade: int = 8) -> "NDArray[np.float64]":
+    """Return latencies from 0 and 1 us up to `most_us`, evenly spread over its decades."""
+    decades = float(np.log10(most_us))
+    return np.concatenate([[0.0], np.logspace(0, decades, round(decades * per_decade) + 1)])
+
+
+class Backtest:
+    """What a strategy would have done with recorded data, order by order.
+
+    Made by `arbitrage.backtest` or read by `Backtest.load`. Two are equal when the same data,
+    settings and seed led to the same result, to the byte; how long it took and where the data lay
+    do not count.
+
+    Threads: any number may read.
+
+    Attributes
+    ----------
+    orders, fills, pairs, funding, equity : structured array
+        Rows of `arbitrage.research.result_types`, which says what each field means; read-only.
+    opportunities : structured array
+        The detector's events, ``OPPORTUNITY_DTYPE``, their times those of the data.
+    symbols : tuple of str
+        Canonical symbols by number.
+    contracts : dict
+        (venue, symbol) -> the contract's grids and multipliers, plain values.
+    config : dict
+        The settings it ran with, without secrets.
+    latency : dict
+        What each way took, in words and figures.
+    counts : dict of str to int
+        Records, refusals and other counts of the run.
+    start_ns, end_ns : int
+        First and last ``recv_ns`` of the data.
+    source : dict or None
+        Opens the same data again: ``open_data(**source)``; None: it lay in memory only.
+
+    Raises
+    ------
+    ValueError
+        An array is not of its type.
+    """
+
+    orders: "NDArray[np.void]"
+    fills: "NDArray[np.void]"
+    pairs: "NDArray[np.void]"
+    funding: "NDArray[np.void]"
+    equity: "NDArray[np.void]"
+    opportunities: "NDArray[np.void]"
+
+    def __init__(
+        self,
+        arrays: Mapping[str, "NDArray[np.void]"],
+        *,
+        symbols: Iterable[str],
+        contracts: Mapping[tuple[str, str], Any],
+        config: Mapping[str, Any],
+        strategy: str,
+        seed: int,
+        latency: Mapping[str, Any],
+        counts: Mapping[str, int],
+        start_ns: int,
+        end_ns: int,
+        wall_s: float = 0.0,
+        source: Mapping[str, Any] | None = None,
+        data: Any = None,
+    ) -> None:
+        for name in ARRAYS:
+            setattr(self, name, _checked(name, arrays.get(name)))
+        self.symbols = tuple(symbols)
+        self.contracts = {key: _plain(contracts[key]) for key in sorted(contracts)}
+        self.config = dict(config)
+        self.strategy = strategy
+        self.seed = seed
+        self.latency = dict(latency)
+        self.counts = dict(counts)
+        self.start_ns, self.end_ns = start_ns, end_ns
+        self.wall_s = wall_s
+        self.source = None if source is None else dict(source)
+        self._data = data
+
+    # ---- what follows from the arrays -----------------------------------------------------------
+
+    @cached_property
+    def px_mult(self) -> "NDArray[np.float64] | None":
+        """(venues, symbols): a venue's price times this is the price of a coin; None: unknown."""
+        if not self.contracts:
+            return None
+        found = np.full((len(VENUES), len(self.symbols)), np.nan)
+        for (venue, symbol), contract in self.contracts.items():
+            if venue in VENUES and symbol in self.symbols:
+                place = VENUES.index(venue), self.symbols.index(symbol)
+                found[place] = float(contract.get("px_mult", np.nan))
+        return found
+
+    @cached_property
+    def lives(self) -> "NDArray[np.void]":
+        """One row an opportunity, LIVES_DTYPE."""
+        return measures.lives_of(self.opportunities, self.px_mult, self.end_ns)
+
+    def caught(self, latencies_us: "ArrayLike | None" = None) -> "NDArray[np.void]":
+        """Return what would still have been there so long after each opportunity opened.
+
+        Rows of CAUGHT_DTYPE, see `measures.caught`; by default from 0 to a second.
+        """
+        waits = by_latency_us() if latencies_us is None else latencies_us
+        return measures.caught(self.opportunities, waits, self.px_mult, self.end_ns)
+
+    @cached_property
+    def drawdown(self) -> "NDArray[np.float64]":
+        """USD below the highest equity so far, 0 or less, one for each row of `equity`."""
+        return measures.drawdown(self.equity["equity_usd"])
+
+    @property
+    def closed(self) -> "NDArray[np.void]":
+        """The pairs that are over."""
+        return self.pairs[self.pairs["closed_ns"] > 0]
+
+    @property
+    def naked_ms(self) -> "NDArray[np.float64]":
+        """How long a leg stood alone, of each pair in which one did, milliseconds."""
+        naked = self.pairs["naked_ns"]
+        alone: NDArray[np.float64] = naked[naked > 0] / 1e6
+        return alone
+
+    @property
+    def hold_s(self) -> "NDArray[np.float64]":
+        """How long each pair that stood and is over was held, seconds."""
+        over = self.closed
+        over = over[over["opened_ns"] > 0]
+        held: NDArray[np.float64] = (over["closed_ns"] - over["opened_ns"]) / NS_PER_S
+        return held
+
+    @property
+    def volume_usd(self) -> float:
+        """Value of all fills."""
+        value = self.fills["base_qty"] * self.fills["px"]
+        if self.px_mult is not None:
+            value = value * self.px_mult[self.fills["venue"], self.fills["symbol"]]
+        return float(np.abs(value).sum())
+
+    def costs(self, by: str = "total") -> dict[Any, dict[str, float]]:
+        """Return what the pairs earned and what it cost, USD as it changed the equity.
+
+        Parameters
+        ----------
+        by : str
+            ``total``, ``symbol``, ``direction`` (bought at > sold at), ``kind``, ``reason`` (why
+            a pair left), ``day`` (UTC, of its first order) or ``pair``.
+
+        Returns
+        -------
+        dict
+            Name -> pairs, gross_usd, slippage_usd, fees_usd, funding_usd and their sum, net_usd.
+        """
+        keys, names = result_text.grouping(self, by)
+        return measures.sums_by(self.pairs, keys, names)
+
+    @cached_property
+    def daily(self) -> "NDArray[np.void]":
+        """One row a UTC day of the data: ``day`` (datetime64), ``net_usd`` (change of equity)."""
+        day_ns = 86_400 * NS_PER_S
+        days = np.arange(self.start_ns // day_ns, self.end_ns // day_ns + 1)
+        ends = np.searchsorted(self.equity["ns"], (days + 1) * day_ns, side="left")
+        levels = np.r_[0.0, self.equity["equity_usd"]][ends]
+        found = np.zeros(len(days), [("day", "M8[D]"), ("net_usd", "f8")])
+        found["day"] = days.astype("M8[D]")
+        found["net_usd"] = np.diff(np.r_[0.0, levels])
+        return found
+
+    def summary(self) -> dict[str, Any]:
+        """Return the figures of the run: plain JSON, one level, names with their units.
+
+        A figure that nothing was there to measure is None, never 0.
+        """
+        outcomes = np.bincount(self.orders["outcome"], minlength=len(OrderOutcome))
+        lives = self.lives
+        life = measures.percentiles((lives["close_ns"] - lives["open_ns"]) / 1e6, 0.5, 0.9)
+        edge = measures.percentiles(lives["open_net_bps"], 0.5, 1.0)
+        size = measures.percentiles(lives["size_usd"], 0.5)
+        naked = measures.percentiles(self.naked_ms, 0.5, 0.99, 1.0)
+        money = self._money()
+        volume = self.volume_usd
+        return {
+            "strategy": self.strategy,
+            "symbols": list(self.symbols),
+            "start": utc(self.start_ns),
+            "end": utc(self.end_ns),
+            "span_s": (self.end_ns - self.start_ns) / NS_PER_S,
+            "seed": self.seed,
+            "records": self.counts.get("records"),
+            "wall_s": self.wall_s,
+            "opportunities": len(lives),
+            "opportunity_life_ms_p50": life[0],
+            "opportunity_life_ms_p90": life[1],
+            "opportunity_net_bps_p50": edge[0],
+            "opportunity_net_bps_max": edge[1],
+            "opportunity_size_usd_p50": size[0],
+            "orders": len(self.orders),
+            **{f"orders_{each.name.lower()}": int(outcomes[each]) for each in OrderOutcome},
+            "fills": len(self.fills),
+            "volume_usd": volume,
+            "pairs": len(self.pairs),
+            "pairs_open": int((self.pairs["closed_ns"] == 0).sum()),
+            "won_share": float((self.closed["net_usd"] > 0).mean()) if len(self.closed) else None,
+            "hold_s_p50": measures.percentiles(self.hold_s, 0.5)[0],
+            **money,
+            "net_bps_of_volume": money["net_usd"] / volume * 1e4 if volume else None,
+            "naked_pairs": len(self.naked_ms),
+            "naked_ms_p50": naked[0],
+            "naked_ms_p99": naked[1],
+            "naked_ms_max": naked[2],
+        }
+
+    def _money(self) -> dict[str, Any]:
+        equity = self.equity
+        total = {name: float(self.pairs[name].sum()) for name in measures.AMOUNTS[:-1]}
+        under, daily = self.drawdown, self.daily["net_usd"]
+        spread = daily.std(ddof=1) if len(daily) >= SHARPE_DAYS else 0.0
+        return {
+            **total,
+            "net_usd": float(equity["equity_usd"][-1]) if len(equity) else 0.0,
+            "unrealised_usd": float(equity["unrealised_usd"][-1]) if len(equity) else 0.0,
+            "max_drawdown_usd": float(under.min()) if len(under) else 0.0,
+            "exposure_usd_max": float(equity["exposure_usd"].max()) if len(equity) else 0.0,
+            "exposure_usd_mean": _number(
+                measures.time_mean(equity["ns"], equity["exposure_usd"], self.end_ns)
+            ),
+            "sharpe_daily": float(daily.mean() / spread * np.sqrt(365)) if spread else None,
+        }
+
+    # ---- how it shows itself --------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        return result_text.one_line(self)
+
+    def __str__(self) -> str:
+        return result_text.as_text(self)
+
+    def _repr_html_(self) -> str:
+        return result_text.as_html(self)
+
+    def data(self) -> Any:
+        """Return the data it ran over, opened again by `source` unless it lies in memory.
+
+        Raises
+        ------
+        ConfigError
+            It lay in memory only, in another process, or is gone.
+        """
+        if self._data is None:
+            self._data = result_files.reopen(self.source)
+        return self._data
+
+    # ---- tables and files -----------------------------------------------------------------------
+
+    def to_arrow(self, name: str) -> "pyarrow.Table":
+        """Return an array (``orders``, ``pairs``, ``lives`` ...) as a table for people.
+
+        Symbols, venues and other numbers with a meaning become words, times become UTC
+        timestamps, 0 for "not" becomes null.
+        """
+        return result_files.named_table(self, name)
+
+    def to_pandas(self, name: str) -> "pandas.DataFrame":
+        """Return `to_arrow` as a pandas frame."""
+        return self.to_arrow(name).to_pandas()
+
+    def to_polars(self, name: str) -> "polars.DataFrame":
+        """Return `to_arrow` as a polars frame."""
+        import polars
+
+        found = polars.from_arrow(self.to_arrow(name))
+        assert isinstance(found, polars.DataFrame)
+        return found
+
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write it as a folder: a Parquet file an array, and ``backtest.json``, which comes last.
+
+        Raises
+        ------
+        ConfigError
+            The folder holds something and `overwrite` is false, it cannot be written, or pyarrow
+            is not installed.
+        """
+        return result_files.save(self, Path(folder), overwrite)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Backtest":
+        """Read what `save` wrote; ConfigError when it is not whole or not what it was."""
+        found = result_files.load(cls, Path(folder))
+        assert isinstance(found, cls)
+        return found
+
+    # ---- equality -------------------------------------------------------------------------------
+
+    def described(self) -> dict[str, Any]:
+        """Return everything that is not an array as plain JSON values."""
+        return {
+            "symbols": list(self.symbols),
+            "contracts": {":".join(key): value for key, value in self.contracts.items()},
+            "config": self.config,
+            "strategy": self.strategy,
+            "seed": self.seed,
+            "latency": self.latency,
+            "counts": self.counts,
+            "start_ns": self.start_ns,
+            "end_ns": self.end_ns,
+        }
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of all that two equal runs share: arrays and what they were made with."""
+        digest = hashlib.sha256(msgspec.json.encode(self.described(), order="sorted"))
+        for name in ARRAYS:
+            array = getattr(self, name)
+            for field in array.dtype.names:
+                digest.update(f"{name}.{field}:{len(array)}".encode())
+                digest.update(array[field].tobytes())
+        return digest.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return self.sha256 == other.sha256 if isinstance(other, Backtest) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.sha256)
+
+
+def _checked(name: str, array: "NDArray[np.void] | None") -> "NDArray[np.void]":
+    dtype = OPPORTUNITY_DTYPE if name == "opportunities" else RESULT_DTYPES[name]
+    if array is None:
+        array = np.zeros(0, dtype)
+    if array.dtype != dtype or array.ndim != 1:
+        raise ValueError(f"{name} was {array.dtype} of {array.ndim} dimensions; wanted is {dtype}")
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def _plain(contract: Any) -> dict[str, Any]:
+    values = asdict(contract) if is_dataclass(contract) and not isinstance(contract, type) else None
+    found: dict[str, Any] = msgspec.to_builtins(contract if values is None else values)
+    return found
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value
