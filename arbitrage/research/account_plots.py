@@ -134,7 +134,7 @@ def costs(found: Backtest, by: str = "total", *, ax: Any = None) -> Chart:
     Figure
     """
     groups = found.costs(by)
-    tall = 3.4 if by == "total" else 1.5 + 0.36 * min(len(groups) or 1, GROUPS_MAX)
+    tall = 3.4 if by == "total" else 1.9 + 0.36 * min(len(groups) or 1, GROUPS_MAX)
     figure, ax = (ax.figure, ax) if ax is not None else panels(size=(9.0, max(tall, 2.4)))
     ax.set_title("From gross to net" if by == "total" else f"Profit and costs by {by}")
     if not groups:
@@ -173,7 +173,7 @@ def _waterfall(ax: Any, total: dict[str, float]) -> None:
     ax.margins(x=0.14)
     ax.axvline(0, color=theme("quiet"), lw=0.8)
     ax.set_xlabel(f"USD, {total['pairs']:,} pairs")
-    ax.set_xlim(right=max(ax.get_xlim()[1], reach * 1.14))
+    ax.set_xlim(right=max(ax.get_xlim()[1], reach * 1.18))
 
 
 def _bars(ax: Any, groups: dict[Any, dict[str, float]]) -> None:
@@ -207,7 +207,10 @@ def _bars(ax: Any, groups: dict[Any, dict[str, float]]) -> None:
     ax.axvline(0, color=theme("quiet"), lw=0.8)
     ax.margins(x=0.12)
     ax.set_xlabel("USD (in brackets: pairs)")
-    ax.legend(ncols=5, loc="lower right", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.3)
+    ax.legend(
+        ncols=5, loc="upper left", bbox_to_anchor=(0.0, -0.55 / len(names) - 0.1),
+        borderaxespad=0, columnspacing=1.2, handlelength=1.4,
+    )  # fmt: skip
 
 
 @styled

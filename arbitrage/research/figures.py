@@ -15,7 +15,7 @@ def usd(value: float | None, *, signed: bool = False) -> str:
         return NOTHING
     sign = "+" if signed else "-"
     text = f"{value:{sign},.2f}"
-    return f"{0:{sign},.2f}" if float(text.replace(",", "")) == 0 else text
+    return "0.00" if float(text.replace(",", "")) == 0 else text
 
 
 def rough_usd(value: float | None) -> str:

@@ -52,6 +52,7 @@ THEMES = {
     "page": {"ground": "none", "text": "#010203", "quiet": "#020304", "line": "#030405"},
 }
 _theme = "light"
+_width_in: float | None = None  # of every new figure; None: its own
 
 P = ParamSpec("P")
 
@@ -70,14 +71,15 @@ def theme(colour: str) -> str:
 
 
 @contextmanager
-def themed(name: str) -> Iterator[None]:
-    """Draw in a theme for a while."""
-    global _theme
-    before, _theme = _theme, name
+def themed(name: str, width_in: float | None = None) -> Iterator[None]:
+    """Draw in a theme for a while, and in figures of this width."""
+    global _theme, _width_in
+    before = _theme, _width_in
+    _theme, _width_in = name, width_in
     try:
         yield
     finally:
-        _theme = before
+        _theme, _width_in = before
 
 
 def styled(plot: Callable[P, Chart]) -> Callable[P, Chart]:
@@ -157,7 +159,8 @@ def panels(
     **layout: Any,
 ) -> tuple[Chart, Any]:
     """Return a new figure and its axes, as `subplots` does."""
-    figure = _chart_class()(figsize=size, layout="constrained")
+    wide, high = size
+    figure = _chart_class()(figsize=(_width_in or wide, high), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.08)
     return figure, figure.subplots(rows, columns, **layout)
 

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 
     from arbitrage.research.results import Backtest
 
-__all__ = ["GROUPINGS", "as_html", "as_text", "grouping", "one_line", "spark_line", "summary_rows"]
+__all__ = [
+    "GROUPINGS",
+    "as_html",
+    "as_text",
+    "grouping",
+    "one_line",
+    "spark_line",
+    "summary_rows",
+    "symbols_of",
+]
 
 GROUPINGS = ("total", "symbol", "direction", "kind", "reason", "day", "pair")
 LATENCIES_US = (0, 100, 1_000, 10_000, 100_000)
@@ -46,7 +55,8 @@ def grouping(found: "Backtest", by: str) -> "tuple[NDArray[Any], Sequence[str] |
     raise ConfigError(f"costs by {by!r}; accepted are {', '.join(GROUPINGS)}")
 
 
-def _symbols(found: "Backtest") -> str:
+def symbols_of(found: "Backtest") -> str:
+    """Return the symbols in words, of many the first ones and how many more."""
     names = list(found.symbols)
     if len(names) > SYMBOLS_NAMED:
         rest = len(names) - SYMBOLS_NAMED + 1
@@ -59,7 +69,7 @@ def one_line(found: "Backtest") -> str:
     net = found.equity["equity_usd"][-1] if len(found.equity) else 0.0
     span_s = (found.end_ns - found.start_ns) / 1e9
     return (
-        f"Backtest({found.strategy} over {duration(span_s)} of {_symbols(found)}: "
+        f"Backtest({found.strategy} over {duration(span_s)} of {symbols_of(found)}: "
         f"{usd(float(net), signed=True)} USD in {counted(len(found.pairs), 'pair')}, "
         f"{len(found.lives):,} opportunities)"
     )
@@ -69,7 +79,7 @@ def heading(found: "Backtest") -> str:
     """Return strategy, symbols and time."""
     span_s = (found.end_ns - found.start_ns) / 1e9
     begin, end = utc(found.start_ns, "seconds"), utc(found.end_ns, "seconds")
-    return f"{found.strategy} over {_symbols(found)}, {begin} to {end} ({duration(span_s)})"
+    return f"{found.strategy} over {symbols_of(found)}, {begin} to {end} ({duration(span_s)})"
 
 
 def summary_rows(found: "Backtest") -> list[tuple[str, str, str]]:

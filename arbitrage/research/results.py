@@ -270,6 +270,25 @@ class Backtest:
     def _repr_html_(self) -> str:
         return result_text.as_html(self)
 
+    def report(self, path: str | Path, *, title: str | None = None) -> Path:
+        """Write the tear sheet: one HTML file that needs no other file and no network.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where to; replaced when it is there.
+        title : str, optional
+            Its heading, by default strategy and symbols.
+
+        Raises
+        ------
+        ConfigError
+            It cannot be written, or matplotlib is not installed.
+        """
+        from arbitrage.research.tear_sheet import write_tear_sheet
+
+        return write_tear_sheet(self, Path(path), title)
+
     def data(self) -> Any:
         """Return the data it ran over, opened again by `source` unless it lies in memory.
 
