@@ -16,6 +16,8 @@
 #define ARB_SEPARATED __attribute__((aligned(ARB_SEPARATION_BYTES)))
 
 #define ARB_LIKELY(condition) __builtin_expect(!!(condition), 1)
+/* One instance of a function for all its callers, so that keep_warm.h warms the one that counts. */
+#define ARB_ONE_COPY __attribute__((noinline, unused))
 #define ARB_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
 /* Smallest power of two >= count (count 0 gives 1); 0 when it does not fit 32 bits. */

@@ -17,6 +17,7 @@
 
 #include "bell.h"
 #include "detector.h"
+#include "keep_warm.h"
 #include "segment.h"
 #include "strategy_turn.h"
 
@@ -39,6 +40,7 @@ typedef struct arb_stages {
     arb_bell_t *bell;                  /* wakes the gateway loop; NULL: the loop polls by itself */
     const arb_detector_counters_t *detector_counters;
     const arb_strategy_counters_t *strategy_counters;
+    arb_warm_t *warm;                  /* NULL: the order path is not kept warm */
     int64_t spin_ns;
     uint32_t wait;                     /* arb_wait_t */
 } arb_stages_t;
@@ -101,10 +103,10 @@ static inline int64_t arb_stages_park_ns(const arb_stages_t *stages)
     return busy ? ARB_PARK_BUSY_NS : ARB_PARK_IDLE_NS;
 }
 
-/* Turn until control->stop, on the stage's own thread. parker: what producers of its work
- * notify. */
+/* Turn until control->stop, on the stage's own thread. parker: what producers of its work notify;
+ * warm: NULL on a thread that is not the strategy's. */
 static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_parker_t *parker,
-                                  arb_thread_entry_t *entry)
+                                  arb_warm_t *warm, arb_thread_entry_t *entry)
 {
     int64_t last_work_ns = arb_clock_now(stages->clock);
     /* relaxed: a switch; a turn later is soon enough */
@@ -117,6 +119,8 @@ static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_par
             last_work_ns = now_ns;
             continue;
         }
+        /* no work: the time to park comes as if it had not been */
+        arb_warm_when_due(warm, stages->clock, now_ns);
         if (stages->wait == ARB_WAIT_SPIN) {
             arb_cpu_relax();
         } else if (stages->wait == ARB_WAIT_YIELD) {

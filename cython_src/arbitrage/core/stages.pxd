@@ -1,6 +1,7 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from arbitrage.core.alloc_meter cimport arb_alloc_counters_t
+from arbitrage.core.clock cimport arb_clock_t
 from arbitrage.core.detector cimport OpportunityDetector
 from arbitrage.core.loop cimport LoopPoller
 from arbitrage.core.segment cimport Segment
@@ -9,7 +10,14 @@ from arbitrage.core.strategy cimport SpreadStrategy
 
 
 cdef extern from "stages.h" nogil:
+    ctypedef struct arb_warm_t:
+        uint64_t passes
+        uint64_t rehearsed
+        uint64_t spent_ns
+
     ctypedef struct arb_stages_t:
+        const arb_clock_t *clock
+        arb_warm_t *warm       # NULL: the order path is not kept warm
         int64_t spin_ns
         uint32_t wait          # arb_wait_t
 
@@ -38,5 +46,7 @@ cdef class Stages:
     cdef LoopPoller poller                  # whose bell the strategy rings, or None
     cdef stage_meter_t meters[METERS_MAX]
     cdef uint32_t meter_count
+    cdef arb_warm_t *warm                   # its memory
     cdef void turn_inline(self) noexcept
+    cdef int begin_to_keep_warm(self) except -1
     cdef arb_thread_entry_t *enter(self, str role, core)

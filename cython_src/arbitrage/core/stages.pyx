@@ -1,6 +1,9 @@
 """Detector and strategy as threads: split, fused, or inline in the feed callback."""
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memset
+from posix.stdlib cimport posix_memalign
 
 from arbitrage.core.alloc_meter cimport (
     PATH_HOT,
@@ -66,6 +69,15 @@ cdef extern from *:
             segment, ARB_SECTION_STRATEGY_COUNTERS, 0);
         stages->detector->detected = arb_segment_histogram(segment, ARB_STAGE_DETECTED);
     }
+    static arb_warm_t *arb_stages_wire_warm(arb_stages_t *stages, void *memory)
+    {
+        arb_warm_init((arb_warm_t *)memory, stages->strategy);
+        return stages->warm = (arb_warm_t *)memory;
+    }
+    static uint64_t arb_stages_warm_bytes(void *strategy)
+    {
+        return arb_warm_bytes(((const arb_strategy_t *)strategy)->config.symbol_capacity);
+    }
     static void arb_stages_wire_bell(arb_stages_t *stages, void *bell)
     {
         stages->bell = (arb_bell_t *)bell;
@@ -73,15 +85,16 @@ cdef extern from *:
 
     static void arb_stages_run_detector(arb_stages_t *stages, arb_thread_entry_t *entry)
     {
-        arb_stages_run(stages, arb_turn_detector, stages->detector_parker, entry);
+        arb_stages_run(stages, arb_turn_detector, stages->detector_parker, NULL, entry);
     }
     static void arb_stages_run_strategy(arb_stages_t *stages, arb_thread_entry_t *entry)
     {
-        arb_stages_run(stages, arb_turn_strategy, stages->strategy_parker, entry);
+        arb_stages_run(stages, arb_turn_strategy, stages->strategy_parker, stages->warm,
+                       entry);
     }
     static void arb_stages_run_fused(arb_stages_t *stages, arb_thread_entry_t *entry)
     {
-        arb_stages_run(stages, arb_turn_fused, stages->detector_parker, entry);
+        arb_stages_run(stages, arb_turn_fused, stages->detector_parker, stages->warm, entry);
     }
     static void arb_stages_wake(arb_stages_t *stages)
     {
@@ -100,6 +113,10 @@ cdef extern from *:
     }
     """
     void arb_stages_wire(arb_stages_t *stages, void *segment, void *detector, void *strategy) nogil
+    arb_warm_t *arb_stages_wire_warm(arb_stages_t *stages, void *memory) nogil
+    uint64_t arb_stages_warm_bytes(void *strategy) nogil
+    void arb_warm_pass(arb_warm_t *warm, int64_t now_mono_ns) nogil
+    void arb_warm_when_due(arb_warm_t *warm, const arb_clock_t *clock, int64_t now_mono_ns) nogil
     void arb_stages_wire_bell(arb_stages_t *stages, void *bell) nogil
     void arb_stages_run_detector(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
     void arb_stages_run_strategy(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
@@ -136,11 +153,20 @@ cdef class Stages:
     round_ms : int
         When the segment's tap of decisions is enabled: how often the state of every symbol is told
         there, milliseconds.
+    keep_warm : bool
+        Run the order path for nothing while there is nothing to do, see keep_warm.h: less than 1 %
+        of a core.
     """
+
+    def __cinit__(self):
+        self.warm = NULL
+
+    def __dealloc__(self):
+        free(self.warm)
 
     def __init__(self, Segment segment not None, OpportunityDetector detector not None,
                  SpreadStrategy strategy=None, *, str placement="split", str wait="adaptive",
-                 int spin_us=50, int round_ms=1000) -> None:
+                 int spin_us=50, int round_ms=1000, bint keep_warm=True) -> None:
         cdef arb_lane_t *lanes[ARB_LANES_MAX]
         cdef arb_control_t *control
         cdef uint32_t index
@@ -181,6 +207,20 @@ cdef class Stages:
                 <arb_strategy_counters_t *>segment.block(ARB_SECTION_STRATEGY_COUNTERS, 0))
         self.stages.spin_ns = spin_us * 1000
         self.stages.wait = WAITS.index(wait)
+        if strategy is not None and keep_warm:
+            self.begin_to_keep_warm()
+
+    cdef int begin_to_keep_warm(self) except -1:
+        # last: the strategy is wired completely by now
+        cdef void *memory = NULL
+        cdef uint64_t memory_bytes = arb_stages_warm_bytes(self.strategy.ptr)
+        if self.warm != NULL:
+            raise RuntimeError("stages are set up once")
+        if posix_memalign(&memory, 128, memory_bytes) != 0:
+            raise MemoryError()
+        memset(memory, 0, memory_bytes)
+        self.warm = arb_stages_wire_warm(&self.stages, memory)
+        return 0
 
     def ring_bell_of(self, LoopPoller poller) -> None:
         """Name the loop that sends orders; the strategy wakes it when it sleeps. None: it polls."""
@@ -213,8 +253,33 @@ cdef class Stages:
         if now == 0:
             now = arb_clock_now(<arb_clock_t *>self.segment.block(ARB_SECTION_CLOCK, 0))
         handled = arb_stages_both(&self.stages, now)
+        if handled == 0:
+            arb_warm_when_due(self.stages.warm, self.stages.clock, now)
         leave_hot(path)
         return handled
+
+    def rehearse(self, count: int = 1) -> int:
+        """Keep the order path warm by so many passes, due or not; return those that had quotes.
+
+        While no stage runs. The threads do it by themselves.
+        """
+        cdef int64_t now = arb_clock_now(self.stages.clock)
+        cdef uint64_t before
+        cdef int each
+        if self.warm == NULL:
+            return 0
+        before = self.warm.rehearsed
+        for each in range(count):
+            arb_warm_pass(self.warm, now)
+        return self.warm.rehearsed - before
+
+    @property
+    def warm_counts(self) -> dict[str, int]:
+        """Passes so far, those that had quotes, and the time that all took, ns."""
+        if self.warm == NULL:
+            return {"passes": 0, "rehearsed": 0, "spent_ns": 0}
+        return {"passes": self.warm.passes, "rehearsed": self.warm.rehearsed,
+                "spent_ns": self.warm.spent_ns}
 
     def run_detector(self, core: int | None = None) -> None:
         """Run the detector until stop."""

@@ -161,9 +161,9 @@ static inline arb_verdict_t arb_strategy_refuse(arb_strategy_t *strat, arb_risk_
 }
 
 /* A hint about a free symbol: is the edge still there, is it worth an order, may it be sent? */
-static inline arb_verdict_t arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair,
-                                                  const arb_opportunity_t *opp,
-                                                  const arb_entry_terms_t *terms)
+static ARB_ONE_COPY arb_verdict_t
+arb_strategy_consider(arb_strategy_t *strat, arb_pair_t *pair, const arb_opportunity_t *opp,
+                      const arb_entry_terms_t *terms)
 {
     const arb_market_store_t *store = strat->wire.store;
     const arb_strategy_config_t *config = &strat->config;

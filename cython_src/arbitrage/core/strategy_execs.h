@@ -64,7 +64,7 @@ static inline void arb_strategy_on_venue_fill(arb_strategy_t *strat, const arb_e
     arb_pair_step(strat, pair);
 }
 
-static inline void arb_strategy_on_exec(arb_strategy_t *strat, const arb_exec_t *exec)
+static ARB_ONE_COPY void arb_strategy_on_exec(arb_strategy_t *strat, const arb_exec_t *exec)
 {
     arb_journal_append(strat->wire.journal, ARB_JOURNAL_EXEC, exec, sizeof *exec,
                        strat->now_mono_ns);
