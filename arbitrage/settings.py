@@ -370,6 +370,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spin_us: Annotated[
         int, _env("ARB_SPIN_US", "adaptive: spin so long, then sleep", ge=0, le=1000000)
     ] = 50
+    keep_warm: Annotated[
+        bool, _env("ARB_KEEP_WARM", "rehearse orders while idle, so that a rare one finds caches")
+    ] = True
     instrument_refresh_s: Annotated[
         float,
         _env("ARB_INSTRUMENT_REFRESH_S", "read contracts again in so many s", ge=0.1, le=86400),

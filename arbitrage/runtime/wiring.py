@@ -156,6 +156,7 @@ def build_core(
         placement=settings.placed_stages,
         wait=settings.wait,
         spin_us=settings.spin_us,
+        keep_warm=settings.keep_warm,
     )
     return Core(segment, detector, strategy, stages, feeds, traded)
 

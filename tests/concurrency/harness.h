@@ -34,6 +34,16 @@
 #define arb_store_release(ptr, value)                                                              \
     (ARB_WEAK_HERE ? __atomic_store_n((ptr), (value), __ATOMIC_RELAXED)                            \
                    : __atomic_store_n((ptr), (value), __ATOMIC_RELEASE))
+#undef arb_fetch_or_release
+#undef arb_compare_exchange_acq_rel
+#define arb_fetch_or_release(ptr, value)                                                           \
+    (ARB_WEAK_HERE ? __atomic_fetch_or((ptr), (value), __ATOMIC_RELAXED)                           \
+                   : __atomic_fetch_or((ptr), (value), __ATOMIC_RELEASE))
+#define arb_compare_exchange_acq_rel(ptr, expected_ptr, desired)                                   \
+    (ARB_WEAK_HERE ? __atomic_compare_exchange_n((ptr), (expected_ptr), (desired), 1,              \
+                                                 __ATOMIC_RELAXED, __ATOMIC_RELAXED)               \
+                   : __atomic_compare_exchange_n((ptr), (expected_ptr), (desired), 1,              \
+                                                 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 #endif
 
 static uint64_t harness_operations = 100000, harness_seed = 1;

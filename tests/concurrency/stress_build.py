@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 HEADERS = HERE.parents[1] / "cython_src" / "arbitrage" / "core"
 THREAD_HARNESSES = (
     "spsc", "mpsc", "broadcast", "seqlock", "lane", "parker", "tap", "journal", "door", "board",
+    "buffer",
 )  # fmt: skip
 HARNESSES = (*THREAD_HARNESSES, "takeover")  # takeover: processes that are killed
 FORBIDDEN = 3  # exit code of a harness that saw a forbidden outcome

@@ -59,6 +59,9 @@ JOURNAL_ORDERED = [
     if site.function != "arb_journal_append"
 ]
 
+# And for the pool's buffers, whose bytes are their holder's alone.
+POOL_ORDERED = sites("buffer_pool.h", "arb_fetch_or_release|arb_compare_exchange_acq_rel")
+
 NO_RECHECK = (
     (
         "return (begun & 1) == 0 && arb_load_relaxed(version) == begun;",
@@ -180,6 +183,37 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "pool-takes-without-an-exchange",
+        "buffer",
+        "buffer_pool.h",
+        (
+            (
+                "if (!arb_compare_exchange_acq_rel(&pool->free_bits[word_index], &bits,\n"
+                "                                              bits & (bits - 1)))\n"
+                "                continue;",
+                "arb_store_relaxed(&pool->free_bits[word_index], bits & (bits - 1));",
+            ),
+        ),
+    ),
+    Mutant(
+        "pool-gives-by-a-store",
+        "buffer",
+        "buffer_pool.h",
+        (
+            (
+                "uint64_t before = arb_fetch_or_release(&pool->free_bits[index / 64], bit);",
+                "uint64_t before = arb_load_relaxed(&pool->free_bits[index / 64]);\n"
+                "    arb_store_release(&pool->free_bits[index / 64], before | bit);",
+            ),
+        ),
+    ),
+    Mutant(
+        "pool-forgets-the-other-words",
+        "buffer",
+        "buffer_pool.h",
+        (("word_index < pool->word_count; word_index++) {", "word_index < 1; word_index++) {"),),
+    ),
+    Mutant(
         "parker-takes-the-flag-but-does-not-wake",
         "parker",
         "parker.h",
@@ -246,10 +280,11 @@ def test_every_order_of_the_plain_payload_rings_is_known() -> None:
     """Four hand-offs each: producer acquires and releases, consumer acquires and releases."""
     assert len(ORDERED) == 8, [str(site) for site in ORDERED]
     assert len(JOURNAL_ORDERED) == 5, [str(site) for site in JOURNAL_ORDERED]
+    assert len(POOL_ORDERED) == 2, [str(site) for site in POOL_ORDERED]
 
 
 @needs_tsan
-@pytest.mark.parametrize("site", [*ORDERED, *JOURNAL_ORDERED], ids=str)
+@pytest.mark.parametrize("site", [*ORDERED, *JOURNAL_ORDERED, *POOL_ORDERED], ids=str)
 def test_a_weakened_order_is_reported(site: Site, tmp_path: Path) -> None:
     weaken = (f"-DARB_WEAKEN_FIRST={site.first}", f"-DARB_WEAKEN_LAST={site.last}")
     name = Path(site.header).stem.split("_")[0]

@@ -48,8 +48,9 @@ static inline int64_t arb_basis_known_ppm(const arb_basis_t *basis)
 {
     if (!arb_basis_is_known(basis))
         return 0;
-    double ppm = ceil(fabs(basis->mean_bps) * 100);
-    return ppm < 1e15 ? (int64_t)ppm : (int64_t)1e15; /* NaN too is far */
+    double ppm = fabs(basis->mean_bps) * 100;
+    /* rounded up; NaN too is far */
+    return ppm < 1e15 ? (int64_t)ppm + ((double)(int64_t)ppm < ppm) : (int64_t)1e15;
 }
 
 /* What is left of an edge when the standing basis is taken out of it. */

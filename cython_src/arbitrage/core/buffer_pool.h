@@ -1,13 +1,20 @@
-/* A pool of equal send buffers with room in front for a WebSocket header.
+/* A lock-free pool of equal send buffers with room in front for a WebSocket header.
  *
  *   [ headroom: 64 ][ payload: payload_bytes, rounded up to 64 ][ tail: 64 ]
  *                   ^ what arb_buffer_pool_take returns, 64-aligned when the pool's memory is
  *
  * The header (at most 14 bytes) is written downwards from the payload, and vectorised masking may
- * touch a few bytes behind it; both stay inside the buffer. Free buffers form a stack, so the one
- * used last, still in cache, is used next.
+ * touch a few bytes behind it; both stay inside the buffer.
  *
- * Threads: one. Limits: no allocation; an empty pool returns NULL and counts it.
+ * Which buffers are free is one bit each. To take is to bring down the lowest bit that is up, to
+ * give is to raise it again: a failed exchange means that another thread got somewhere, so no
+ * thread ever waits for one that sleeps. A word of bits is the whole state, so nothing can be
+ * mistaken for what it was before, and a buffer given twice in a row is noticed. The lowest free
+ * buffer is most often the one used last, still in cache.
+ *
+ * Threads: any number take and give; a buffer may be given by another thread than took it. Between
+ * the two its bytes are its holder's alone. Limits: no allocation; an empty pool returns NULL and
+ * counts it.
  */
 #ifndef ARB_BUFFER_POOL_H
 #define ARB_BUFFER_POOL_H
@@ -15,24 +22,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "atomics.h"
 #include "cacheline.h"
 
 enum {
     ARB_BUFFER_HEADROOM_BYTES = 64,
     ARB_BUFFER_TAIL_BYTES = 64,
     ARB_BUFFER_COUNT_MAX = 1024,
-    ARB_BUFFER_NONE = 0xFFFF
+    ARB_BUFFER_WORDS = ARB_BUFFER_COUNT_MAX / 64
 };
 
 typedef struct arb_buffer_pool {
-    uint32_t stride_bytes;      /* from one buffer to the next */
-    uint32_t payload_bytes;     /* usable in each */
+    uint32_t stride_bytes;    /* from one buffer to the next */
+    uint32_t payload_bytes;   /* usable in each */
     uint32_t buffer_count;
-    uint32_t free_count;
-    uint32_t free_count_min;    /* lowest ever: how near the pool came to being empty */
-    uint64_t taken_count;
-    uint64_t exhausted_count;   /* takes refused */
-    uint16_t free_stack[ARB_BUFFER_COUNT_MAX];
+    uint32_t word_count;      /* of free_bits, in use */
+    uint64_t exhausted_count; /* takes refused */
+    uint64_t used_count_max;  /* most buffers ever out at once: the highest number taken, plus 1 */
+    ARB_LINE_ALIGNED uint64_t free_bits[ARB_BUFFER_WORDS]; /* bit up: free */
 } ARB_LINE_ALIGNED arb_buffer_pool_t;
 
 static inline uint32_t arb_buffer_pool_stride(uint32_t payload_bytes)
@@ -51,43 +58,76 @@ static inline uint64_t arb_buffer_pool_bytes(uint32_t buffer_count, uint32_t pay
            (uint64_t)buffer_count * arb_buffer_pool_stride(payload_bytes);
 }
 
+/* Lay out a pool whose buffers are all free. Before the threads. */
 static inline void arb_buffer_pool_init(arb_buffer_pool_t *pool, uint32_t buffer_count,
                                         uint32_t payload_bytes)
 {
     pool->stride_bytes = arb_buffer_pool_stride(payload_bytes);
     pool->payload_bytes = payload_bytes;
     pool->buffer_count = buffer_count;
-    pool->free_count = buffer_count;
-    pool->free_count_min = buffer_count;
-    pool->taken_count = 0;
+    pool->word_count = (buffer_count + 63) / 64;
     pool->exhausted_count = 0;
-    for (uint32_t index = 0; index < buffer_count; index++)
-        pool->free_stack[index] = (uint16_t)(buffer_count - 1 - index);
+    pool->used_count_max = 0;
+    for (uint32_t word_index = 0; word_index < ARB_BUFFER_WORDS; word_index++) {
+        uint32_t before = 64 * word_index, left = buffer_count > before ? buffer_count - before : 0;
+        pool->free_bits[word_index] = left >= 64 ? ~0ull : (1ull << left) - 1;
+    }
+}
+
+/* Remember how many were out at once. The lowest is taken first, so the number tells it. */
+static inline void arb_buffer_pool_note(arb_buffer_pool_t *pool, uint64_t used_count)
+{
+    /* relaxed: a meter's word; pairs with the readers of used_count_max */
+    uint64_t most = arb_load_relaxed(&pool->used_count_max);
+    while (ARB_UNLIKELY(used_count > most) &&
+           !arb_compare_exchange_relaxed(&pool->used_count_max, &most, used_count))
+        ; /* another thread has raised it, or the weak exchange failed for nothing: look again */
 }
 
 /* A free buffer's payload, or NULL when none is free. */
 static inline char *arb_buffer_pool_take(arb_buffer_pool_t *pool)
 {
-    if (ARB_UNLIKELY(pool->free_count == 0)) {
-        pool->exhausted_count++;
-        return NULL;
+    for (uint32_t word_index = 0; word_index < pool->word_count; word_index++) {
+        /* relaxed: a guess that the exchange proves */
+        uint64_t bits = arb_load_relaxed(&pool->free_bits[word_index]);
+        while (bits != 0) {
+            uint64_t index = 64ull * word_index + (uint64_t)__builtin_ctzll(bits);
+            /* acq_rel: whoever gave it is done with its bytes; pairs with
+             * buffer_pool.h:arb_buffer_pool_give */
+            if (!arb_compare_exchange_acq_rel(&pool->free_bits[word_index], &bits,
+                                              bits & (bits - 1)))
+                continue; /* bits is what they are now */
+            arb_buffer_pool_note(pool, index + 1);
+            return (char *)(pool + 1) + index * pool->stride_bytes + ARB_BUFFER_HEADROOM_BYTES;
+        }
     }
-    uint32_t index = pool->free_stack[--pool->free_count];
-    if (pool->free_count < pool->free_count_min)
-        pool->free_count_min = pool->free_count;
-    pool->taken_count++;
-    return (char *)(pool + 1) + (uint64_t)index * pool->stride_bytes + ARB_BUFFER_HEADROOM_BYTES;
+    /* relaxed: a meter's word; pairs with its readers */
+    arb_fetch_add_relaxed(&pool->exhausted_count, 1);
+    return NULL;
 }
 
-/* Give a buffer back. Returns 0, and changes nothing, when payload is not a buffer's start. */
+/* Give a buffer back. Returns 0, and changes nothing, when payload is not the start of a buffer
+ * that is out. */
 static inline int arb_buffer_pool_give(arb_buffer_pool_t *pool, const char *payload)
 {
     ptrdiff_t offset = payload - ((const char *)(pool + 1) + ARB_BUFFER_HEADROOM_BYTES);
-    if (offset < 0 || offset % pool->stride_bytes != 0 || pool->free_count == pool->buffer_count ||
+    if (offset < 0 || offset % pool->stride_bytes != 0 ||
         offset / pool->stride_bytes >= (ptrdiff_t)pool->buffer_count)
         return 0;
-    pool->free_stack[pool->free_count++] = (uint16_t)(offset / pool->stride_bytes);
-    return 1;
+    uint64_t index = (uint64_t)offset / pool->stride_bytes, bit = 1ull << index % 64;
+    /* release: our use of its bytes is over; pairs with buffer_pool.h:arb_buffer_pool_take */
+    uint64_t before = arb_fetch_or_release(&pool->free_bits[index / 64], bit);
+    return (before & bit) == 0;
+}
+
+/* Buffers free now; approximate while others take and give. */
+static inline uint32_t arb_buffer_pool_free_count(const arb_buffer_pool_t *pool)
+{
+    uint32_t count = 0;
+    for (uint32_t word_index = 0; word_index < pool->word_count; word_index++)
+        /* relaxed: a meter; pairs with arb_buffer_pool_take and arb_buffer_pool_give */
+        count += (uint32_t)__builtin_popcountll(arb_load_relaxed(&pool->free_bits[word_index]));
+    return count;
 }
 
 #endif

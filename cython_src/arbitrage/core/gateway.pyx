@@ -55,7 +55,7 @@ cdef class OrderSender(SentOrders):
         Orders from the strategy; this sender is its consumer.
     publisher : ExecPublisher
     pool : BufferPool, optional
-        Send buffers; each must hold 595 bytes.
+        Send buffers; each must hold 627 bytes.
     pending_capacity : int
         Orders that may be unsettled at once, a power of two.
     clock : Clock, optional

@@ -35,8 +35,11 @@ static inline int64_t arb_limit_ticks(double px, double px_tick, uint8_t side, d
     double ticks = limit / px_tick;
     /* a price on the grid must stay where it is, whatever the division left of it */
     double slack = fabs(ticks) * 1e-12 + 1e-9;
-    ticks = side == ARB_SIDE_BUY ? ceil(ticks - slack) : floor(ticks + slack);
-    return ticks >= 1 && ticks < 9e15 ? (int64_t)ticks : 1;
+    ticks = side == ARB_SIDE_BUY ? ticks - slack : ticks + slack;
+    if (!(ticks > 0 && ticks < 9e15))
+        return 1;
+    int64_t count = side == ARB_SIDE_BUY ? arb_ceil(ticks) : (int64_t)ticks;
+    return count > 1 ? count : 1;
 }
 
 /* Common quotation notional of lots at a venue price, micro-dollars. */

@@ -53,7 +53,7 @@ static inline int64_t arb_pair_steps(const arb_strategy_t *strat, const arb_stra
     const arb_market_store_t *store = strat->wire.store;
     if (!(base > 0)) /* NaN: a side has no quote */
         return 0;
-    double steps_wide = floor(base / grid->step_base * (1 + 1e-12) + 1e-9);
+    double steps_wide = base / grid->step_base * (1 + 1e-12) + 1e-9;
     int64_t steps = steps_wide < 9e15 ? (int64_t)steps_wide : 0;
     for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
         uint32_t row = rows[leg_index];

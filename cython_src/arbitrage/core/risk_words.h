@@ -113,12 +113,20 @@ static inline int64_t arb_risk_limit(const int64_t *word)
     return arb_load_relaxed(word);
 }
 
+/* The next whole number of one that is 0 or more and below 2^63: without the library's ceil, whose
+ * page an order would find cold. */
+static inline int64_t arb_ceil(double value)
+{
+    int64_t whole = (int64_t)value;
+    return whole + ((double)whole < value);
+}
+
 /* Price and quantity as micro-dollars, rounded up: a limit is never passed by rounding. */
 static inline int64_t arb_risk_micro(double px, double qty)
 {
     double micro = fabs(px * qty) * ARB_RISK_MICRO;
     /* NaN too: "too much" */
-    return micro < (double)ARB_RISK_OFF ? (int64_t)ceil(micro) : ARB_RISK_OFF;
+    return micro < (double)ARB_RISK_OFF ? arb_ceil(micro) : ARB_RISK_OFF;
 }
 
 /* A price of the common quotation as whole pico-dollars, the nearest; 0: none, or not to be

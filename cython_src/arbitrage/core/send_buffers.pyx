@@ -9,7 +9,9 @@ from posix.stdlib cimport posix_memalign
 cdef class BufferPool:
     """Hold equal send buffers with room in front of each payload for a WebSocket header.
 
-    Threads: one. A buffer is free again as soon as the transport has taken its bytes.
+    Threads: compiled code takes and gives on any thread, lock-free (`buffer_pool.h`); senders on
+    several loops may share a pool. The counts are for any thread. A buffer is free again as soon as
+    the transport has taken its bytes. docs/buffer_pool_usage.md shows how to use one.
 
     Parameters
     ----------
@@ -56,17 +58,12 @@ cdef class BufferPool:
     @property
     def available(self) -> int:
         """Buffers free now."""
-        return self.ptr.free_count
+        return arb_buffer_pool_free_count(self.ptr)
 
     @property
     def available_min(self) -> int:
         """Fewest buffers that were ever free."""
-        return self.ptr.free_count_min
-
-    @property
-    def taken_count(self) -> int:
-        """Buffers handed out so far."""
-        return self.ptr.taken_count
+        return self.ptr.buffer_count - self.ptr.used_count_max
 
     @property
     def exhausted_count(self) -> int:
