@@ -261,7 +261,7 @@ int main(int argc, char **argv)
         if (draw(8) == 0)
             offer(now, turn + 1);
         if (draw(100) == 0)
-            words[draw(3)] = draw(4) == 0; /* killed, opening off, flatten: a pass goes on and does nothing */
+            words[draw(3)] = draw(4) == 0; /* killed, opening off, flatten */
         answer(now);
         pass(now);
         arb_strategy_poll(strat, now);

@@ -267,7 +267,8 @@ static inline void arb_warm_pass(arb_warm_t *warm, int64_t now_mono_ns)
         if (!(real->wire.symbols[symbol].step_base > 0))
             continue;
         uint32_t buy_venue = turn < capacity ? 0 : 1;
-        const uint32_t rows[2] = {buy_venue * capacity + symbol, (1 - buy_venue) * capacity + symbol};
+        const uint32_t rows[2] = {buy_venue * capacity + symbol,
+                                  (1 - buy_venue) * capacity + symbol};
         arb_warm_touch_real(real, rows, symbol);
         arb_warm_rehearse(warm, symbol, rows, now_mono_ns);
         warm->passes++;

@@ -28,7 +28,7 @@ enum {
     ARB_ORDER_HOLES_MAX = 7,
     ARB_ORDER_DECIMALS_MAX = 18,
     ARB_ORDER_NUMBER_BYTES_MAX = 21, /* 19 digits, a point, a leading zero */
-    ARB_ORDER_OVERRUN_BYTES = 32,    /* written in blocks: so many bytes behind a frame may change */
+    ARB_ORDER_OVERRUN_BYTES = 32,    /* behind a frame, which is written in blocks */
     ARB_ORDER_FRAME_BYTES_MAX = ARB_ORDER_TEXT_BYTES_MAX +
                                 ARB_ORDER_HOLES_MAX * ARB_ORDER_NUMBER_BYTES_MAX +
                                 ARB_ORDER_OVERRUN_BYTES
