@@ -164,7 +164,13 @@ static inline void arb_warm_touch_real(const arb_strategy_t *real, const uint32_
 {
     const arb_strategy_wiring_t *wire = &real->wire;
     arb_warm_touch(real, offsetof(arb_strategy_t, doors));
-    arb_warm_touch(&real->pairs[symbol], sizeof real->pairs[symbol]);
+    const arb_pair_t *pair = &real->pairs[symbol];
+    for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
+        const arb_pair_leg_t *leg = &pair->legs[leg_index];
+        arb_warm_touch(leg->orders, arb_leg_slots_used(leg) * sizeof leg->orders[0]);
+        arb_warm_touch(&leg->order_count, sizeof *leg - offsetof(arb_pair_leg_t, order_count));
+    }
+    arb_warm_touch(pair->id_numbers, sizeof *pair - offsetof(arb_pair_t, id_numbers));
     arb_warm_touch(&real->active[real->active_count], sizeof(uint16_t));
     arb_warm_touch(wire->counters, sizeof *wire->counters);
     arb_warm_touch_risk(wire->risk, rows, symbol);

@@ -110,10 +110,23 @@ static inline int64_t arb_leg_open_entry_lots(const arb_pair_leg_t *leg)
     return order->reduce_only ? 0 : arb_sent_open_lots(order);
 }
 
+/* Slots that were ever used: those behind them are still zero, and need not be looked at. */
+static inline uint32_t arb_leg_slots_used(const arb_pair_leg_t *leg)
+{
+    return leg->order_count < ARB_LEG_ORDERS ? leg->order_count : ARB_LEG_ORDERS;
+}
+
+/* Make a leg new. A pair begins on the way to an order: lines that are zero stay untouched. */
+static inline void arb_leg_clear(arb_pair_leg_t *leg)
+{
+    memset(leg->orders, 0, arb_leg_slots_used(leg) * sizeof leg->orders[0]);
+    memset(&leg->order_count, 0, sizeof *leg - offsetof(arb_pair_leg_t, order_count));
+}
+
 /* Whether every fill behind the leg's counts has been seen, so that its prices are exact. */
 static inline bool arb_leg_is_settled(const arb_pair_leg_t *leg)
 {
-    for (uint32_t slot = 0; slot < ARB_LEG_ORDERS; slot++)
+    for (uint32_t slot = 0; slot < arb_leg_slots_used(leg); slot++)
         if (leg->orders[slot].fill_sum_lots < leg->orders[slot].filled_lots)
             return false;
     return true;
@@ -121,7 +134,7 @@ static inline bool arb_leg_is_settled(const arb_pair_leg_t *leg)
 
 static inline arb_sent_order_t *arb_leg_find(arb_pair_leg_t *leg, uint64_t client_id)
 {
-    for (uint32_t slot = 0; slot < ARB_LEG_ORDERS; slot++)
+    for (uint32_t slot = 0; slot < arb_leg_slots_used(leg); slot++)
         if (leg->orders[slot].client_id == client_id && leg->orders[slot].state != ARB_SENT_NONE)
             return &leg->orders[slot];
     return NULL;

@@ -202,6 +202,12 @@ typedef struct arb_pair {
     bool adopted;              /* an earlier run began it: it counts as taken over, not as opened */
 } arb_pair_t;
 
+_Static_assert(offsetof(arb_pair_t, id_numbers) == 2 * sizeof(arb_pair_leg_t) &&
+                   offsetof(arb_pair_t, basis) < offsetof(arb_pair_t, reserves) &&
+                   offsetof(arb_pair_t, failure_streak) ==
+                       offsetof(arb_pair_t, reserves) + sizeof(((arb_pair_t *)0)->reserves),
+               "arb_pair_reset clears the members around basis and reserves");
+
 typedef struct arb_strategy {
     arb_strategy_config_t config;
     arb_strategy_wiring_t wire;

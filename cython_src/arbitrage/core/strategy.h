@@ -62,15 +62,19 @@ typedef struct arb_entry_terms {
 static inline void arb_pair_reset(arb_strategy_t *strat, arb_pair_t *pair,
                                   const arb_opportunity_t *opp, const arb_entry_terms_t *terms)
 {
-    const arb_pair_t before = *pair;
     uint32_t rows[2] = {opp->buy_row, opp->sell_row};
-    memset(pair, 0, sizeof *pair);
-    pair->failure_streak = before.failure_streak;
-    pair->breaker_streak = before.breaker_streak;
-    pair->basis = before.basis;
-    memcpy(pair->reserves, before.reserves, sizeof pair->reserves);
-    pair->symbol_index = before.symbol_index;
-    pair->active = before.active;
+    const uint32_t failure_streak = pair->failure_streak, breaker_streak = pair->breaker_streak;
+    const uint16_t symbol_index = pair->symbol_index;
+    const bool active = pair->active;
+    arb_leg_clear(&pair->legs[0]);
+    arb_leg_clear(&pair->legs[1]);
+    /* all between the legs and what outlives the pair, and all behind that */
+    memset(pair->id_numbers, 0, offsetof(arb_pair_t, basis) - offsetof(arb_pair_t, id_numbers));
+    memset(&pair->failure_streak, 0, sizeof *pair - offsetof(arb_pair_t, failure_streak));
+    pair->failure_streak = failure_streak;
+    pair->breaker_streak = breaker_streak;
+    pair->symbol_index = symbol_index;
+    pair->active = active;
     pair->number = strat->next_pair++;
     pair->opportunity_id = opp->id;
     pair->started_mono_ns = strat->now_mono_ns;
