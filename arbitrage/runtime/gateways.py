@@ -280,6 +280,7 @@ class Gateways:
             clock=segment.clock,
             kill_gate=KillGate(segment),
         )
+        sender.keep_warm(self.settings.keep_warm)
         sender.set_histograms(
             segment.histogram(STAGES["sent"] + index),
             None,

@@ -227,11 +227,11 @@ static void check_pace(void)
     const arb_clock_t *clock = strat->wire.clock;
     for (uint32_t round = 0; round < 2000; round++) {
         uint64_t before = resting->passes;
-        int64_t now = arb_clock_now(clock), due = resting->due_mono_ns;
+        int64_t now = arb_clock_now(clock), due = resting->pace.due_mono_ns;
         arb_warm_when_due(resting, clock, now);
         if ((resting->passes != before) != (now >= due))
             forbid(now >= due ? "a pass that was due was not run" : "a pass broke its rest");
-        if (resting->passes != before && resting->due_mono_ns - now < ARB_WARM_REST_MIN_NS)
+        if (resting->passes != before && resting->pace.due_mono_ns - now < ARB_WARM_REST_MIN_NS)
             forbid("no rest after a pass");
     }
     arb_warm_when_due(NULL, clock, 0);

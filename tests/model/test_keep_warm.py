@@ -22,11 +22,12 @@ TURNS = 10_000
 
 @dataclass(frozen=True)
 class Mutant:
-    """A keeper that does what it must not: one place of keep_warm.h exchanged."""
+    """A keeper that does what it must not: one place of a header exchanged."""
 
     name: str
     old: str
     new: str
+    header: str = "keep_warm.h"
 
 
 MUTANTS = [
@@ -51,11 +52,12 @@ MUTANTS = [
     ),
     Mutant(
         "touches-by-writing",
-        "(void)arb_load_relaxed((const volatile uint8_t *)(",
-        "++*(volatile uint8_t *)((uintptr_t)(",
+        "(void)arb_load_relaxed(byte);",
+        "++*(volatile uint8_t *)(uintptr_t)byte;",
+        "warm.h",
     ),
     Mutant("leaves-what-it-did", "    arb_warm_strike(warm, pair, rows);", "    ;"),
-    Mutant("takes-no-rest", "warm == NULL || now_mono_ns < warm->due_mono_ns", "warm == NULL"),
+    Mutant("takes-no-rest", "warm == NULL || !arb_warm_is_due(&warm->pace, now_mono_ns)", "warm == NULL"),
     Mutant("stops-at-the-entry", "        arb_warm_fill_one(warm, pair);", "        ;"),
 ]
 
@@ -66,9 +68,9 @@ def build(folder: Path, mutant: Mutant | None = None) -> Path:
     if mutant is not None:
         headers = folder / "headers"
         shutil.copytree(CORE, headers, ignore=shutil.ignore_patterns("*.p*"))
-        text = (headers / "keep_warm.h").read_text()
+        text = (headers / mutant.header).read_text()
         assert text.count(mutant.old) == 1, f"{mutant.name}: {text.count(mutant.old)} such places"
-        (headers / "keep_warm.h").write_text(text.replace(mutant.old, mutant.new))
+        (headers / mutant.header).write_text(text.replace(mutant.old, mutant.new))
     target = folder / "keep_warm"
     command = ["gcc", "-std=gnu11", "-O2", "-w", f"-I{headers}", str(HERE / "keep_warm.c")]
     subprocess.run([*command, "-o", str(target), "-lm"], check=True)

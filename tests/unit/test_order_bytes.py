@@ -1,6 +1,8 @@
 """Order frames byte for byte: what msgspec and json make of the same order, for both venues."""
 
 import json
+import re
+import time
 from decimal import Context, Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +20,7 @@ from arbitrage.venues.rest_client import ORDER_VALID_MS
 EXACT = Context(prec=80)
 EXPIRE_MS = 2000  # as Bench says
 INT63 = 2**63 - 1
+WALL = re.compile(rb"1[0-9]{12}(?=\")")
 
 
 def decimal_text(count: int, step: Decimal) -> str:
@@ -176,3 +179,54 @@ def test_gateways_may_share_a_pool() -> None:
         bench.sender.poll()
         assert bench.published() == [(7, SENT, 0)]
     assert (pool.available, pool.available_min, pool.exhausted_count) == (2, 1, 0)
+
+
+# ---- rehearsals ----------------------------------------------------------------------------------
+
+
+def rehearse(bench: Bench, count: int) -> None:
+    """Poll with nothing to send until so many more orders were rehearsed."""
+    wanted, end_s = bench.sender.rehearsed_count + count, time.monotonic() + 30
+    while bench.sender.rehearsed_count < wanted:
+        assert bench.sender.poll() == 0
+        assert time.monotonic() < end_s
+
+
+@pytest.mark.parametrize("venue", ["bybit", "okx"])
+def test_a_rehearsed_order_leaves_no_trace(venue: str) -> None:
+    bench, silent = Bench(venue, pool=BufferPool(1)), Bench(venue)
+    frames: dict[Bench, list[bytes]] = {bench: [], silent: []}
+    for each in (bench, silent):
+        send = frames[each].append
+        line = SimpleNamespace(is_disconnected=False, send=lambda _, frame, send=send: send(frame))
+        each.sender.attach(line)
+    before = bench.publisher.counters.as_dict()
+    bench.sender.keep_warm(True)
+    rehearse(bench, 20)
+    assert (frames[bench], bench.published(), bench.sender.unsettled_count) == ([], [], 0)
+    assert bench.publisher.counters.as_dict() == before
+    assert (bench.sender.pool.available, bench.sender.pool.exhausted_count) == (1, 0)
+    for client_id in (11, 12, 13):
+        for each in (bench, silent):
+            each.push(client_id)
+            assert each.sender.poll() == 1
+        rehearse(bench, 3)
+    # the same but for the time that was stamped
+    numbers = [[WALL.sub(b"", frame) for frame in frames[each]] for each in (bench, silent)]
+    assert numbers[0] == numbers[1]
+    assert bench.published() == silent.published() == [(number, SENT, 0) for number in (11, 12, 13)]
+    assert bench.sender.unsettled() != []
+
+
+def test_nothing_is_rehearsed_unless_that_is_wanted() -> None:
+    bench = Bench()
+    for _ in range(100):
+        bench.sender.poll()
+    assert bench.sender.rehearsed_count == 0
+    bench.sender.keep_warm(True)
+    rehearse(bench, 1)
+    bench.sender.keep_warm(False)
+    before = bench.sender.rehearsed_count
+    for _ in range(100):
+        bench.sender.poll()
+    assert bench.sender.rehearsed_count == before

@@ -1,7 +1,7 @@
 """The way out: order rings to venue sockets."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint8_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from picows.picows cimport WSTransport
 
 from arbitrage.core.histogram cimport Histogram
@@ -10,8 +10,8 @@ from arbitrage.core.order_grid cimport arb_grid_t
 from arbitrage.core.rate cimport arb_rate_bucket_t
 from arbitrage.core.records cimport arb_order_t
 from arbitrage.core.ring cimport arb_spsc_ring_t
-from arbitrage.core.send_buffers cimport BufferPool
-from arbitrage.core.sent_orders cimport SentOrders
+from arbitrage.core.send_buffers cimport BufferPool, arb_buffer_pool_t
+from arbitrage.core.sent_orders cimport SentOrders, arb_pending_orders_t
 
 
 cdef extern from "regrid.h" nogil:
@@ -41,6 +41,21 @@ cdef extern from "order_frames.h" nogil:
                                   uint32_t expire_after_ms) noexcept
 
 
+cdef extern from "order_rehearsal.h" nogil:
+    ctypedef struct arb_warm_pace_t:
+        pass
+
+    ctypedef struct arb_order_rehearsal_t:
+        arb_warm_pace_t pace
+        uint64_t passes
+
+    bint arb_warm_is_due(const arb_warm_pace_t *pace, int64_t now_mono_ns) noexcept
+    void arb_warm_rest(arb_warm_pace_t *pace, int64_t begin_mono_ns, int64_t end_mono_ns) noexcept
+    bint arb_order_rehearse(arb_order_rehearsal_t *rehearsal, arb_order_template_t **templates,
+                            uint32_t row_count, arb_buffer_pool_t *pool,
+                            const arb_pending_orders_t *pending) noexcept
+
+
 cdef class OrderSender(SentOrders):
     cdef arb_spsc_ring_t *ring
     cdef object ring_owner
@@ -61,6 +76,10 @@ cdef class OrderSender(SentOrders):
     cdef readonly KillGate kill_gate
     cdef Histogram frame_to_sent
     cdef Histogram detected_to_sent
+
+    cdef bint keeps_warm
+    cdef arb_order_rehearsal_t rehearsal
+    cdef void _keep_warm(self) noexcept
 
     cpdef int poll(self) except -1
 

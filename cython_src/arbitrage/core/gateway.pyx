@@ -208,6 +208,10 @@ cdef class OrderSender(SentOrders):
         else:
             self.rates[2 * <int>row + (1 if is_cancel else 0)] = bucket.ptr
 
+    def keep_warm(self, on: bool) -> None:
+        """Whether to rehearse orders while there is none, see order_rehearsal.h. Off at first."""
+        self.keeps_warm = on
+
     def hold_entries(self, held: bool) -> None:
         """Refuse orders that do not reduce, while their executions could not be seen."""
         self.entries_held = held
@@ -238,10 +242,18 @@ cdef class OrderSender(SentOrders):
             return not self.line.is_disconnected
         return self.transport is not None and not self.transport.is_disconnected
 
+    @property
+    def rehearsed_count(self) -> int:
+        """Orders rehearsed so far."""
+        return self.rehearsal.passes
+
     # ---- the way out ----------------------------------------------------------------------------
 
     cpdef int poll(self) except -1:
-        """Send what waits in the order ring; return how many orders were taken (at most 64)."""
+        """Send what waits in the order ring; return how many orders were taken (at most 64).
+
+        With nothing to send, and after :meth:`keep_warm`, an order is rehearsed now and then.
+        """
         cdef arb_order_t order
         cdef int taken = 0
         cdef uint32_t refused
@@ -255,7 +267,16 @@ cdef class OrderSender(SentOrders):
                 if refused == ARB_KILLED_HERE:
                     arb_count(&self.publisher.counters.ptr.orders_killed, 1)
                 self.publish_c(&order, ARB_EXEC_REJECT, refused)
+        if taken == 0 and self.keeps_warm:
+            self._keep_warm()
         return taken
+
+    cdef void _keep_warm(self) noexcept:
+        cdef int64_t begin_ns = self.now()
+        if arb_warm_is_due(&self.rehearsal.pace, begin_ns):
+            arb_order_rehearse(&self.rehearsal, self.templates, self.row_count, self.pool.ptr,
+                               self.pending)
+            arb_warm_rest(&self.rehearsal.pace, begin_ns, self.now())
 
     @cython.final
     cdef uint32_t send_c(self, arb_order_t *order) except? 0xFFFFFFFF:
@@ -348,10 +369,6 @@ cdef class OrderSender(SentOrders):
         arb_rate_take(self.all_rates[is_cancel], now_ns)
         arb_rate_take(self.rates[2 * order.row + is_cancel], now_ns)
 
-    def _fallback_args(self, row: int, px_ticks: int, qty_lots: int) -> tuple[str, str]:
-        return (grid_text(px_ticks, self.grids[2 * <int>row]).decode(),
-                grid_text(qty_lots, self.grids[2 * <int>row + 1]).decode())
-
     @cython.final
     cdef uint32_t _send_by_fallback(self, arb_order_t *order,
                                     int64_t now_ns) except? 0xFFFFFFFF:
@@ -362,7 +379,8 @@ cdef class OrderSender(SentOrders):
             return NOT_CONNECTED
         cdef arb_order_t told = order[0]
         self._on_grid(&told)
-        px, qty = self._fallback_args(order.row, told.px_ticks, told.qty_lots)
+        px = grid_text(told.px_ticks, self.grids[2 * order.row]).decode()
+        qty = grid_text(told.qty_lots, self.grids[2 * order.row + 1]).decode()
         if order.action == 0:
             if not px or not qty:
                 return NOT_ENCODABLE

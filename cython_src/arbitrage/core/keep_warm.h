@@ -14,9 +14,9 @@
  * clock in common with the real one, all const. The real strategy is const here, too: a pass writes
  * nothing outside arb_warm_t, so it can neither send nor journal.
  *
- * How often: a pass is run only by a thread that found nothing to do, and what it took it rests
- * ARB_WARM_REST times over: less than 1 % of a core, whatever it costs. It counts as no work: it
- * neither wakes a thread nor keeps one from parking.
+ * How often: a pass is run only by a thread that found nothing to do, at the pace of warm.h: less
+ * than 1 % of a core. It counts as no work: it neither wakes a thread that sleeps nor keeps one
+ * from parking, whose time is counted from its last real work.
  *
  * Threads: the strategy's. Limits: no allocation, no system call.
  */
@@ -24,23 +24,20 @@
 #define ARB_KEEP_WARM_H
 
 #include "strategy_execs.h"
+#include "warm.h"
 
 enum {
-    ARB_WARM_REST = 127,                   /* of 128 parts of the time, at least, are rest */
-    ARB_WARM_REST_MIN_NS = 50 * 1000,
-    ARB_WARM_REST_MAX_NS = 20 * 1000 * 1000, /* a pass that was preempted took no time of ours */
-    ARB_WARM_RECORDS = 64,                 /* of the understudy's journal; a pass writes about 12 */
-    ARB_WARM_RING = 8,                     /* slots of its rings */
-    ARB_WARM_NEXT_RECORDS = 4              /* of the real journal, touched */
+    ARB_WARM_RECORDS = 64,    /* of the understudy's journal; a pass writes about 12 */
+    ARB_WARM_RING = 8,        /* slots of its rings */
+    ARB_WARM_NEXT_RECORDS = 4 /* of the real journal, touched */
 };
 
 typedef struct arb_warm {
     const arb_strategy_t *real;
     arb_strategy_t *understudy;
-    int64_t due_mono_ns;
+    arb_warm_pace_t pace;
     uint64_t passes;
     uint64_t rehearsed;  /* of them: as far as both legs; the rest met a row that is not live */
-    uint64_t spent_ns;
     uint32_t symbol;     /* next one; each direction in turn */
     /* the understudy's */
     arb_journal_t journal;
@@ -118,17 +115,6 @@ static inline void arb_warm_init(arb_warm_t *warm, const arb_strategy_t *real)
 }
 
 /* ---- touch ----------------------------------------------------------------------------------- */
-
-static inline void arb_warm_touch(const void *memory, uint64_t bytes)
-{
-    const char *first = (const char *)((uintptr_t)memory & ~(uintptr_t)(ARB_CACHE_LINE_BYTES - 1));
-    for (const char *line = first; line < (const char *)memory + bytes;
-         line += ARB_CACHE_LINE_BYTES)
-        /* relaxed: the value is not used; pairs with whatever writes there */
-        (void)arb_load_relaxed((const volatile uint8_t *)(line < (const char *)memory
-                                                              ? (const char *)memory
-                                                              : line));
-}
 
 static inline void arb_warm_touch_risk(const arb_risk_t *risk, const uint32_t rows[2],
                                        uint32_t symbol)
@@ -286,14 +272,10 @@ static inline void arb_warm_pass(arb_warm_t *warm, int64_t now_mono_ns)
 static inline void arb_warm_when_due(arb_warm_t *warm, const arb_clock_t *clock,
                                      int64_t now_mono_ns)
 {
-    if (ARB_LIKELY(warm == NULL || now_mono_ns < warm->due_mono_ns))
+    if (ARB_LIKELY(warm == NULL || !arb_warm_is_due(&warm->pace, now_mono_ns)))
         return;
     arb_warm_pass(warm, now_mono_ns);
-    int64_t end_ns = arb_clock_now(clock), took_ns = end_ns - now_mono_ns;
-    int64_t rest_ns = took_ns * ARB_WARM_REST;
-    rest_ns = rest_ns > ARB_WARM_REST_MIN_NS ? rest_ns : ARB_WARM_REST_MIN_NS;
-    warm->due_mono_ns = end_ns + (rest_ns < ARB_WARM_REST_MAX_NS ? rest_ns : ARB_WARM_REST_MAX_NS);
-    warm->spent_ns += (uint64_t)took_ns;
+    arb_warm_rest(&warm->pace, now_mono_ns, arb_clock_now(clock));
 }
 
 #endif

@@ -171,8 +171,8 @@ static inline void arb_order_copy(char *out, const char *piece, uint32_t bytes)
 }
 
 /* Write one frame; out has room for ARB_ORDER_FRAME_BYTES_MAX. Returns its bytes, 0: unsendable. */
-static inline uint32_t arb_order_encode(char *out, const arb_order_template_t *template_,
-                                        const arb_order_t *order, int64_t wall_ms)
+static ARB_ONE_COPY uint32_t arb_order_encode(char *out, const arb_order_template_t *template_,
+                                              const arb_order_t *order, int64_t wall_ms)
 {
     char id[ARB_ORDER_NUMBER_BYTES_MAX + 3]; /* it stands twice in most frames */
     const char *piece = template_->text;

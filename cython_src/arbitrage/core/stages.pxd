@@ -10,10 +10,13 @@ from arbitrage.core.strategy cimport SpreadStrategy
 
 
 cdef extern from "stages.h" nogil:
+    ctypedef struct arb_warm_pace_t:
+        uint64_t spent_ns
+
     ctypedef struct arb_warm_t:
+        arb_warm_pace_t pace
         uint64_t passes
         uint64_t rehearsed
-        uint64_t spent_ns
 
     ctypedef struct arb_stages_t:
         const arb_clock_t *clock

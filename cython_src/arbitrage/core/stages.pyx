@@ -279,7 +279,7 @@ cdef class Stages:
         if self.warm == NULL:
             return {"passes": 0, "rehearsed": 0, "spent_ns": 0}
         return {"passes": self.warm.passes, "rehearsed": self.warm.rehearsed,
-                "spent_ns": self.warm.spent_ns}
+                "spent_ns": self.warm.pace.spent_ns}
 
     def run_detector(self, core: int | None = None) -> None:
         """Run the detector until stop."""
