@@ -57,7 +57,7 @@ MUTANTS = [
         "warm.h",
     ),
     Mutant("leaves-what-it-did", "    arb_warm_strike(warm, pair, rows);", "    ;"),
-    Mutant("takes-no-rest", "warm == NULL || !arb_warm_is_due(&warm->pace, now_mono_ns)", "warm == NULL"),
+    Mutant("takes-no-rest", "|| !arb_warm_is_due(&warm->pace, now_mono_ns)", "|| now_mono_ns < 0"),
     Mutant("stops-at-the-entry", "        arb_warm_fill_one(warm, pair);", "        ;"),
 ]
 

@@ -265,11 +265,11 @@ cdef class Stages:
         """
         cdef int64_t now = arb_clock_now(self.stages.clock)
         cdef uint64_t before
-        cdef int each
+        cdef int _each
         if self.warm == NULL:
             return 0
         before = self.warm.rehearsed
-        for each in range(count):
+        for _each in range(count):
             arb_warm_pass(self.warm, now)
         return self.warm.rehearsed - before
 
