@@ -9,7 +9,7 @@ from posix.mman cimport MS_SYNC, msync
 from posix.unistd cimport _SC_PAGESIZE, sysconf
 
 from arbitrage.core.clock cimport arb_mono_ns, arb_wall_ns
-from arbitrage.core.journal_parts cimport make_part, map_part, part_t, unmap_part
+from arbitrage.core.journal_parts cimport keep_writable, make_part, map_part, part_t, unmap_part
 
 TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT", "FILL", "FUNDING",
               "POSITION", "ADOPTED", "TAKEN")
@@ -238,6 +238,7 @@ cdef class Journal:
     def tend(self, path_of_part) -> bool:
         """Let go of a part that is full; have the next one ready when the present is half full.
 
+        What will be appended next is kept writable, so that an append is no page fault.
         Cold thread only. Call it often enough that half a part cannot fill in between.
 
         Parameters
@@ -264,6 +265,11 @@ cdef class Journal:
             self.path = self.spare_path
             self.spare.mapping = NULL
         appended = self.handle.count - self.handle.base
+        with nogil:
+            if self.filling.mapping != NULL and appended <= self.handle.capacity:
+                keep_writable(&self.filling, appended)
+            if self.spare.mapping != NULL:
+                keep_writable(&self.spare, 0)
         if self.spare.mapping != NULL or 2 * appended < self.handle.capacity:
             return False
         header = self.header()

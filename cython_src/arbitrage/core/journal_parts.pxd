@@ -8,6 +8,7 @@ cdef struct part_t:
     size_t mapping_bytes
 
 
+cdef void keep_writable(part_t *part, uint64_t index) noexcept nogil
 cdef void unmap_part(part_t *part) noexcept
 cdef int map_part(part_t *part, int file, size_t byte_count, bint writable) except -1
 cdef int make_part(part_t *part, str path, uint64_t capacity, uint32_t run,

@@ -12,6 +12,42 @@ from arbitrage.core.journal cimport (
     arb_journal_header_t,
 )
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    /* Write what is there: atomic, so that nothing of an appender's is lost. */
+    static void arb_rewrite_word(char *place)
+    {
+        uint64_t *word = (uint64_t *)(void *)place;
+        uint64_t held = __atomic_load_n(word, __ATOMIC_RELAXED);
+        __atomic_compare_exchange_n(word, &held, held, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+    }
+    """
+    void arb_rewrite_word(char *place) nogil
+
+cdef enum:
+    WRITABLE_PAGES = 8  # the present one and those behind it: 256 records
+    LINE_BYTES = 64
+
+
+cdef void keep_writable(part_t *part, uint64_t index) noexcept nogil:
+    """Let the appends from record `index` on meet pages that may be written at once.
+
+    The kernel makes a page read-only when it has written it to the disk, some 30 s after its last
+    change or with a sync, and the next write to it is a fault, which may even wait for the file
+    system. Here the cold thread takes it instead. It writes the last line of each page, the one
+    that an append comes to last.
+    """
+    cdef size_t page = ARB_JOURNAL_HEADER_BYTES  # the header has a page of its own
+    cdef size_t place = ARB_JOURNAL_HEADER_BYTES + index * ARB_JOURNAL_RECORD_BYTES
+    cdef int _each
+    place -= place % page
+    for _each in range(WRITABLE_PAGES):
+        if place + page > part.mapping_bytes:
+            return
+        arb_rewrite_word(part.mapping + place + page - LINE_BYTES)
+        place += page
+
 
 cdef void unmap_part(part_t *part) noexcept:
     if part.mapping != NULL:
