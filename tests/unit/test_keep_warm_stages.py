@@ -43,8 +43,11 @@ def world(name: str, folder: Path, *, keep_warm: bool = True) -> Iterator[tuple[
             [segment.orders(0), segment.orders(1)], journal, {0: (0.001, (1, 10))},
             pair_events=segment.pair_events, max_basis_bps=0.0, entry_band_bps=0.0,
         )  # fmt: skip
-        yield segment, Stages(
-            segment, detector, strategy, placement="inline", wait="spin", keep_warm=keep_warm
+        yield (
+            segment,
+            Stages(
+                segment, detector, strategy, placement="inline", wait="spin", keep_warm=keep_warm
+            ),
         )
         journal.close()
     finally:
