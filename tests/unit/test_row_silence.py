@@ -204,7 +204,7 @@ class Model:
         self.okx = self.bybit = ROW_LIVE
         self.bybit_mid, self.noted = 1000.0, 1000.0
         self.moved_for_ms: int | None = None
-        self.bybit_silent_ms = 0
+        self.bybit_heard_ns = START
 
     def mid(self) -> float:
         return self.bybit_mid if self.bybit == ROW_LIVE else math.nan
@@ -212,9 +212,8 @@ class Model:
     def okx_speaks(self, state: int) -> None:
         self.okx, self.noted, self.moved_for_ms = state, self.mid(), None
 
-    def sweep(self) -> None:
-        self.bybit_silent_ms += 50
-        if self.bybit_silent_ms > 4500 and self.bybit == ROW_LIVE:
+    def sweep(self, now_ns: int) -> None:
+        if now_ns - self.bybit_heard_ns > 4500 * MS and self.bybit == ROW_LIVE:
             self.bybit = ROW_STALE
         if self.okx != ROW_LIVE:
             return
@@ -238,7 +237,7 @@ def test_every_schedule_equals_the_model(steps):
         if kind == "wait":
             for _ in range(value // 50):
                 market.wait_ms(50)
-                model.sweep()
+                model.sweep(market.now_ns)
         elif kind == "gap":
             market.state(value, ROW_GAP)
             if value == OKX:
@@ -250,5 +249,5 @@ def test_every_schedule_equals_the_model(steps):
             model.okx_speaks(ROW_LIVE)
         else:
             market.quote(BYBIT, value)
-            model.bybit, model.bybit_mid, model.bybit_silent_ms = ROW_LIVE, value, 0
+            model.bybit, model.bybit_mid, model.bybit_heard_ns = ROW_LIVE, value, market.now_ns
         assert (market.row_state(BYBIT), market.row_state(OKX)) == (model.bybit, model.okx)
