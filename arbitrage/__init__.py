@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from arbitrage.core.spread import spread_bps
     from arbitrage.core.store import MarketStore
     from arbitrage.core.symbols import SymbolMap
-    from arbitrage.research.market import MarketData
+    from arbitrage.research.market import MarketData, open_data
     from arbitrage.research.recording import Recording
     from arbitrage.research.replay import Replay, replay
     from arbitrage.research.results import Backtest
@@ -51,6 +51,7 @@ _HOMES = {
     "SymbolMap": "arbitrage.core.symbols",
     "VENUES": "arbitrage.core.segment",
     "attach": "arbitrage.runtime.attach",
+    "open_data": "arbitrage.research.market",
     "parse_frame": "arbitrage.core.frames",
     "replay": "arbitrage.research.replay",
     "spread_bps": "arbitrage.core.spread",
@@ -76,6 +77,7 @@ __all__ = [
     "Strategy",
     "SymbolMap",
     "attach",
+    "open_data",
     "parse_frame",
     "replay",
     "spread_bps",

@@ -22,3 +22,4 @@ class MarketFlag(IntFlag):
     LAST = 1
     SNAPSHOT = 2
     CARRIED = 4
+    BOOK = 8

@@ -1,6 +1,7 @@
 """What the contracts of market data are: grids, contract sizes, fees; and where that was said."""
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
@@ -13,11 +14,15 @@ from arbitrage.instruments import VENUES, Instrument, canonical_base, venue_symb
 __all__ = [
     "Contract",
     "Contracts",
+    "ContractsChoice",
+    "Instruments",
     "contracts_of_instruments",
     "contracts_of_session",
     "read_contracts",
     "simulated_contracts",
 ]
+
+log = logging.getLogger(__name__)
 
 
 class Contract(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +105,7 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Contracts = Mapping[tuple[str, str], Contract]  # by venue and canonical symbol
+Instruments = str | Path | Contracts | None  # a file of `arb instruments --json`, or contracts
 
 
 def _exact(value: float) -> Decimal:
@@ -216,3 +222,40 @@ def simulated_contracts(symbols: Iterable[str]) -> dict[tuple[str, str], Contrac
                 )
             )
     return _by_key(found)
+
+
+class ContractsChoice:
+    """Where contracts come from: what somebody gave, a session, or the simulator's list."""
+
+    def __init__(self, given: Instruments, session: Mapping[str, Any] | None = None) -> None:
+        self._found: Contracts | None = None
+        self._from = ""
+        self._has_told = False
+        if isinstance(given, (str, Path)):
+            self._found, self._from = read_contracts(given), f"file {given}"
+        elif given is not None:
+            self._found, self._from = dict(given), "the caller"
+        elif session is not None:
+            self._found, self._from = contracts_of_session(session), "the recording's session"
+
+    def of(
+        self, symbols: Collection[str], names: Mapping[tuple[str, str], str]
+    ) -> tuple[Contracts, str]:
+        """Return the contracts of these symbols, under the names that the venues used."""
+        found, said_by = self._found, self._from
+        if found is None:
+            said_by = "the built-in simulator's list"
+            found = simulated_contracts(symbols)
+            if not self._has_told and symbols:
+                self._has_told = True
+                log.warning(
+                    "nothing says what the contracts are: grids and sizes of %s are the "
+                    "simulator's; a file of `arb instruments --json` says it, as instruments",
+                    ", ".join(sorted({symbol for _, symbol in found})) or "none of these symbols",
+                )
+        named = {
+            key: msgspec.structs.replace(item, venue_symbol=names.get(key, item.venue_symbol))
+            for key, item in found.items()
+            if key[1] in symbols
+        }
+        return named, said_by

@@ -6,15 +6,16 @@
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from arbitrage.core import market_records
 from arbitrage.core.market_records import ALL_SYMBOLS, MarketKind
 from arbitrage.errors import ConfigError
-from arbitrage.instruments import VENUES, venue_code
+from arbitrage.instruments import VENUES, venue_code, venue_symbol
 from arbitrage.research.contracts import Contract, Contracts
 
 if TYPE_CHECKING:
@@ -24,7 +25,17 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
-__all__ = ["BLOCK_ROWS", "FOREVER_NS", "Gap", "MarketData", "When", "as_ns"]
+__all__ = [
+    "BLOCK_ROWS",
+    "FOREVER_NS",
+    "Gap",
+    "MarketData",
+    "Selection",
+    "When",
+    "as_ns",
+    "check_records",
+    "open_data",
+]
 
 BLOCK_ROWS = 1 << 16
 FOREVER_NS = (1 << 63) - 1
@@ -189,6 +200,11 @@ class MarketData(ABC):
             f"{_clock(self.end_ns)}{', with depth' if self.has_depth else ''})"
         )
 
+    def venue_name(self, venue: str, symbol: str) -> str:
+        """Return what a venue calls a symbol: as the data says it, else as it usually does."""
+        found = self.contracts.get((venue, symbol))
+        return venue_symbol(venue, symbol) if found is None else found.venue_symbol
+
     def contract(self, venue: str, symbol: str) -> Contract:
         """Return a contract; ConfigError says what to do when it is not known."""
         found = self.contracts.get((venue, symbol))
@@ -267,6 +283,68 @@ def _clock(ns: int) -> str:
         return (_EPOCH + timedelta(microseconds=ns // 1000)).isoformat(timespec="milliseconds")
     except OverflowError:
         return f"{ns} ns"
+
+
+def open_data(
+    path: str | Path,
+    *,
+    okx: str | Path | None = None,
+    columns: Mapping[str, Any] | None = None,
+    instruments: str | Path | Contracts | None = None,
+    symbols: Collection[str] | None = None,
+    venues: Collection[str] | None = None,
+    start: When = None,
+    end: When = None,
+    stream: str | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> MarketData:
+    """Open recorded market data, of whatever form, as one stream of records.
+
+    Parameters
+    ----------
+    path : str or Path
+        The folder of a recording (`arb record`); a file of raw frames; a Parquet data set, here
+        or at an address that fsspec knows (``s3://bucket/days``); with `columns` a CSV or Parquet
+        file of quotes.
+    okx : str or Path, optional
+        With `path` a file of Bybit: that of OKX.
+    columns : mapping, optional
+        Which column is what, see `arbitrage.research.columns.Columns`.
+    instruments : str, Path or mapping, optional
+        What the contracts are: a file of `arb instruments --json`, or `MarketData.contracts`.
+        Without it the recording says so, else the built-in simulator's list.
+    symbols, venues, start, end : optional
+        As in `MarketData.select`.
+    stream : str, optional
+        Of a recording: ``frames`` as they came, or ``decisions``, the quotes as the trader's
+        detector applied them. Default: frames where there are any.
+    progress : callable, optional
+        Told the fraction read, 0 to 1, while it is being read.
+
+    Raises
+    ------
+    ConfigError, WireError
+        One line that names the file, the row where one is to blame, and what to do.
+
+    Examples
+    --------
+    >>> day = open_data("days/monday", symbols=["BTCUSDT"])  # doctest: +SKIP
+    >>> day.records()["bid_px"].max()  # doctest: +SKIP
+    """
+    from arbitrage.research.opening import open_any
+
+    data = open_any(
+        path,
+        okx=okx,
+        columns=columns,
+        instruments=instruments,
+        symbols=None if symbols is None else tuple(symbols),
+        stream=stream,
+        progress=progress,
+    )
+    if start is None and end is None and venues is None:
+        return data
+    return data.select(start=start, end=end, venues=venues)
 
 
 def check_records(records: "NDArray[np.void]", symbols: Sequence[str]) -> None:

@@ -4,7 +4,8 @@
  *   LEVEL    one level of the bid side and/or one of the ask side of the book; qty 0: it is gone
  *   FUNDING  bid_px = rate, bid_qty = hours between settlements (0: not stated), number = next
  *            settlement in ns; ask_* NaN
- *   GAP      nothing is known of the row until its next QUOTE, or its next SNAPSHOT level
+ *   GAP      nothing is known of the row until its next QUOTE, or its next SNAPSHOT level; with
+ *            BOOK that is so of its book alone, though live its quotes would wait for it, too
  *
  * A stream is ordered by recv_ns; ties: Bybit before OKX, then as the file has them. LAST marks
  * the last record of a frame: a book is consistent only then. SNAPSHOT: the book begins anew with
@@ -31,6 +32,7 @@ enum {
     ARB_MARKET_LAST = 1,
     ARB_MARKET_SNAPSHOT = 2,
     ARB_MARKET_CARRIED = 4,
+    ARB_MARKET_BOOK = 8,             /* of a GAP: the book alone is lost */
     ARB_MARKET_ALL_SYMBOLS = 0xFFFF, /* of a GAP: every symbol of the venue */
 };
 

@@ -15,6 +15,7 @@ cdef extern from "market_record.h" nogil:
         ARB_MARKET_LAST
         ARB_MARKET_SNAPSHOT
         ARB_MARKET_CARRIED
+        ARB_MARKET_BOOK
         ARB_MARKET_ALL_SYMBOLS
 
 
@@ -42,6 +43,7 @@ class MarketFlag(IntFlag):
     LAST = ARB_MARKET_LAST
     SNAPSHOT = ARB_MARKET_SNAPSHOT
     CARRIED = ARB_MARKET_CARRIED
+    BOOK = ARB_MARKET_BOOK
 
 
 def __getattr__(name: str):

@@ -20,6 +20,7 @@
 #define ARB_REPLAY_H
 
 #include "bybit_frames.h"
+#include "frame_lines.h"
 #include "opportunity_life.h"
 #include "okx_frames.h"
 #include "symbol_map.h"
@@ -31,17 +32,6 @@ typedef enum arb_replay_need {
     ARB_REPLAY_NEEDS_SECOND = 2, /* more bytes of source 1 */
     ARB_REPLAY_NEEDS_ROOM = 3    /* room for events or quotes */
 } arb_replay_need_t;
-
-/* One file: the bytes at hand and the line at their head. */
-typedef struct arb_replay_source {
-    const char *at;       /* first byte after the head line */
-    const char *end;
-    const char *frame;    /* head line's frame; NULL: no head */
-    size_t frame_bytes;
-    int64_t recv_ns;      /* head line's time */
-    int64_t latest_ns;    /* newest time seen so far */
-    bool final;           /* no more bytes will come */
-} arb_replay_source_t;
 
 /* A quote as it was applied: the row's complete top, venue units. 64 bytes. */
 typedef struct arb_replay_quote {
@@ -57,7 +47,7 @@ typedef struct arb_replay_quote {
 _Static_assert(sizeof(arb_replay_quote_t) == 64, "the NumPy dtype mirrors this");
 
 typedef struct arb_replay {
-    arb_replay_source_t sources[2];
+    arb_lines_t sources[2];
     arb_detector_t detector;
     arb_detector_counters_t counters;
     arb_market_store_t *store;
@@ -68,56 +58,11 @@ typedef struct arb_replay {
     uint64_t quote_capacity;
     uint64_t quote_counts[2];    /* quotes applied, by venue */
     uint64_t kept_count;         /* of them in quotes */
-    uint64_t frame_count;        /* lines that are not blank */
-    uint64_t malformed_count;
+    uint64_t malformed_count;    /* frames that their parser refused */
     uint64_t other_count;        /* acknowledgements, other topics, deltas without a snapshot */
     uint64_t unknown_count;      /* quotes of symbols beyond the map's capacity */
-    uint64_t unordered_count;    /* lines older than one before them in their file */
     double taker_bps[2];
 } arb_replay_t;
-
-/* Decimal digits up to the tab, within 63 bits. NULL: malformed. */
-static inline const char *arb_replay_time(const char *at, const char *end, int64_t *recv_ns)
-{
-    const char *start = at;
-    uint64_t value = 0;
-    for (; at < end && (unsigned)(*at - '0') <= 9; at++)
-        value = value * 10 + (uint64_t)(*at - '0');
-    if (at == start || at - start > 19 || value > INT64_MAX || at == end || *at != '\t')
-        return NULL;
-    *recv_ns = (int64_t)value;
-    return at + 1;
-}
-
-/* Bring the next well-formed line to the head. false: more bytes are needed, or the file has
- * ended. */
-static inline bool arb_replay_next_line(arb_replay_t *replay, arb_replay_source_t *source)
-{
-    while (source->at < source->end) {
-        const char *line = source->at;
-        const char *line_end = (const char *)memchr(line, '\n', (size_t)(source->end - line));
-        if (line_end == NULL && !source->final)
-            return false;
-        source->at = line_end == NULL ? source->end : line_end + 1;
-        if (line_end == NULL)
-            line_end = source->end;
-        if (line_end > line && line_end[-1] == '\r')
-            line_end--;
-        if (line_end == line)
-            continue;
-        replay->frame_count++;
-        source->frame = arb_replay_time(line, line_end, &source->recv_ns);
-        if (ARB_LIKELY(source->frame != NULL)) {
-            source->frame_bytes = (size_t)(line_end - source->frame);
-            replay->unordered_count += source->recv_ns < source->latest_ns;
-            if (source->recv_ns > source->latest_ns)
-                source->latest_ns = source->recv_ns;
-            return true;
-        }
-        replay->malformed_count++;
-    }
-    return false;
-}
 
 /* `BTCUSDT` of `BTC-USDT-SWAP`; a Bybit name is canonical already. Returns its bytes; 0: none
  * left. */
@@ -205,7 +150,7 @@ static inline void arb_replay_keep(arb_replay_t *replay, const arb_tick_t *tick,
 }
 
 /* Parse one frame, apply it, scan its symbol. */
-static inline void arb_replay_frame(arb_replay_t *replay, const arb_replay_source_t *source,
+static inline void arb_replay_frame(arb_replay_t *replay, const arb_lines_t *source,
                                     uint32_t venue)
 {
     arb_quote_t quote;
@@ -239,14 +184,14 @@ static inline void arb_replay_frame(arb_replay_t *replay, const arb_replay_sourc
 /* Go on until something is needed or both files have ended. */
 static inline arb_replay_need_t arb_replay_run(arb_replay_t *replay)
 {
-    arb_replay_source_t *first = &replay->sources[0], *second = &replay->sources[1];
+    arb_lines_t *first = &replay->sources[0], *second = &replay->sources[1];
     for (;;) {
         if (replay->detector.event_count + ARB_DETECTOR_EVENTS_MAX > replay->event_capacity ||
             (replay->quotes != NULL && replay->kept_count == replay->quote_capacity))
             return ARB_REPLAY_NEEDS_ROOM;
-        if (first->frame == NULL && !arb_replay_next_line(replay, first) && !first->final)
+        if (first->frame == NULL && !arb_lines_next(first) && !first->final)
             return ARB_REPLAY_NEEDS_FIRST;
-        if (second->frame == NULL && !arb_replay_next_line(replay, second) && !second->final)
+        if (second->frame == NULL && !arb_lines_next(second) && !second->final)
             return ARB_REPLAY_NEEDS_SECOND;
         if (first->frame != NULL && (second->frame == NULL || first->recv_ns <= second->recv_ns)) {
             arb_replay_frame(replay, first, ARB_VENUE_BYBIT);

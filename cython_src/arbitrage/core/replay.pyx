@@ -40,17 +40,21 @@ cdef extern from "Python.h":
                                 int *ptype) except NULL
 
 
-cdef extern from "replay.h" nogil:
-    ctypedef struct arb_replay_source_t:
+cdef extern from "frame_lines.h" nogil:
+    ctypedef struct arb_lines_t:
         const char *at
         const char *end
         bint final
+        uint64_t frame_count
+        uint64_t malformed_count
+        uint64_t unordered_count
 
+cdef extern from "replay.h" nogil:
     ctypedef struct arb_replay_quote_t:
         pass
 
     ctypedef struct arb_replay_t:
-        arb_replay_source_t sources[2]
+        arb_lines_t sources[2]
         arb_detector_t detector
         arb_detector_counters_t counters
         arb_market_store_t *store
@@ -61,11 +65,9 @@ cdef extern from "replay.h" nogil:
         uint64_t quote_capacity
         uint64_t quote_counts[2]
         uint64_t kept_count
-        uint64_t frame_count
         uint64_t malformed_count
         uint64_t other_count
         uint64_t unknown_count
-        uint64_t unordered_count
         double taker_bps[2]
 
     int ARB_REPLAY_DONE
@@ -251,7 +253,7 @@ cdef class ReplayCore:
 
     def free_space(self, int venue):
         """Return the writable room behind the stream's bytes; empty: one line fills it."""
-        cdef arb_replay_source_t *source
+        cdef arb_lines_t *source
         cdef size_t kept
         if venue not in (0, 1):
             raise ValueError(f"venue was {venue}; accepted values are 0 (bybit) and 1 (okx)")
@@ -265,7 +267,7 @@ cdef class ReplayCore:
 
     def filled(self, int venue, size_t byte_count) -> None:
         """Say how many bytes were written to :meth:`free_space`; 0: the stream has ended."""
-        cdef arb_replay_source_t *source
+        cdef arb_lines_t *source
         if venue not in (0, 1):
             raise ValueError(f"venue was {venue}; accepted values are 0 (bybit) and 1 (okx)")
         source = &self.held().sources[venue]
@@ -378,14 +380,17 @@ cdef class ReplayCore:
     @property
     def counts(self) -> dict[str, int]:
         """What was counted so far."""
+        cdef arb_lines_t *first = &self.held().sources[0]
+        cdef arb_lines_t *second = &self.ptr.sources[1]
         return {
-            "frames": self.held().frame_count,
-            "malformed": self.ptr.malformed_count,
+            "frames": first.frame_count + second.frame_count,
+            "malformed": (self.ptr.malformed_count + first.malformed_count
+                          + second.malformed_count),
             "quotes": self.ptr.quote_counts[0] + self.ptr.quote_counts[1],
             "quotes_bybit": self.ptr.quote_counts[0],
             "quotes_okx": self.ptr.quote_counts[1],
             "opportunities": self.ptr.detector.opened_count,
             "other": self.ptr.other_count,
             "unknown_symbols": self.ptr.unknown_count,
-            "unordered": self.ptr.unordered_count,
+            "unordered": first.unordered_count + second.unordered_count,
         }

@@ -1,0 +1,180 @@
+"""What `open_data` was given: a recording, raw frames, a Parquet data set or a table of quotes."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from arbitrage.core.market_frames import LINES_MAX
+from arbitrage.errors import ConfigError, WireError
+from arbitrage.frame_files import PART
+from arbitrage.instruments import VENUES
+from arbitrage.record_files import DECISIONS, OPPORTUNITIES, SUMMARY, RecordFile, pieces_of
+from arbitrage.research.contracts import ContractsChoice, Instruments
+from arbitrage.research.frames_data import FramesData, FrameSource, Progress, speaks_of
+from arbitrage.research.market import MarketData
+
+__all__ = ["open_any", "recorded_sources"]
+
+log = logging.getLogger(__name__)
+
+_FRAMES = re.compile(
+    r"(?P<venue>bybit|okx)(?:-line(?P<line>\d+))?(?:\.(?P<piece>\d+))?\.frames(?:\.gz|\.zst)?"
+    r"(?P<part>\.part)?"
+)
+
+
+def open_any(
+    path: str | Path,
+    *,
+    okx: str | Path | None,
+    columns: Mapping[str, Any] | None,
+    instruments: Instruments,
+    symbols: Sequence[str] | None,
+    stream: str | None,
+    progress: Progress | None,
+) -> MarketData:
+    """Tell what the path is, and open it; see `arbitrage.research.market.open_data`."""
+    local = Path(path)
+    if stream is not None and not local.is_dir():
+        raise ConfigError(f"stream belongs to the folder of a recording, which {path} is not")
+    if columns is None and (okx is not None or _FRAMES.fullmatch(local.name) is not None):
+        return _open_frames(local, okx, instruments, symbols, progress)
+    if columns is None and local.is_dir() and (recorded_sources(local) or _has_records(local)):
+        return _open_folder(local, instruments, symbols, stream, progress)
+    if columns is None and local.is_file() and not _is_table(local):
+        return _open_frames(local, None, instruments, symbols, progress)
+    raise ConfigError(
+        f"{path} is no market data: expected is the folder of a recording, a file of raw frames, "
+        "a Parquet data set, or with columns a CSV or Parquet file of quotes"
+    )
+
+
+def _is_table(path: Path) -> bool:
+    return {".csv", ".parquet", ".pq"} & set(path.suffixes) != set()
+
+
+def _has_records(folder: Path) -> bool:
+    return any(pieces_of(folder, stream) for stream in (DECISIONS, OPPORTUNITIES))
+
+
+def _open_frames(
+    path: Path,
+    okx: str | Path | None,
+    instruments: Instruments,
+    symbols: Sequence[str] | None,
+    progress: Progress | None,
+) -> MarketData:
+    """Open a file of Bybit's frames and one of OKX', or one of either."""
+    sources = [FrameSource(0 if okx is not None else _speaker(path), 0, (path,))]
+    if okx is not None:
+        sources.append(FrameSource(1, 0, (Path(okx),)))
+    return FramesData(
+        sources,
+        _source(path=path, okx=okx, instruments=instruments, symbols=symbols),
+        ContractsChoice(instruments),
+        symbols=symbols,
+        progress=progress,
+    )
+
+
+def _speaker(path: Path) -> int:
+    """Return the venue whose frames a file holds."""
+    for place, venue in enumerate(VENUES):
+        if speaks_of(venue, path):
+            return place
+    raise WireError(
+        f"{path} holds no quote of {' or '.join(VENUES)}; a line is `recv_ns TAB frame`, a frame "
+        "as the venue sent it"
+    )
+
+
+def _open_folder(
+    folder: Path,
+    instruments: Instruments,
+    symbols: Sequence[str] | None,
+    stream: str | None,
+    progress: Progress | None,
+) -> MarketData:
+    """Open the folder of a recording: its frames, else its decisions."""
+    if stream not in {None, "frames", "decisions"}:
+        raise ConfigError(f"stream was {stream!r}; accepted are frames and decisions")
+    sources = recorded_sources(folder)
+    manifest = _manifest(folder)
+    if stream == "decisions" or (stream is None and not sources):
+        from arbitrage.research.decisions_data import DecisionsData
+
+        found: MarketData = DecisionsData(folder, ContractsChoice(instruments, _session(folder)))
+        return found if symbols is None else found.select(symbols=symbols)
+    if not sources:
+        raise ConfigError(f"{folder} holds no frames; `arb record --out {folder}` writes them")
+    return FramesData(
+        sources,
+        _source(path=folder, stream=stream, instruments=instruments, symbols=symbols),
+        ContractsChoice(instruments, _session(folder)),
+        _lost(manifest, {source.venue for source in sources}),
+        symbols=symbols,
+        progress=progress,
+    )
+
+
+def recorded_sources(folder: Path) -> list[FrameSource]:
+    """Return the connections that a recording holds the frames of, by venue and line."""
+    found: dict[tuple[int, int], dict[int, Path]] = {}
+    for path in sorted(folder.iterdir(), key=lambda path: path.suffix == PART):
+        if (named := _FRAMES.fullmatch(path.name)) is None:
+            continue
+        line = int(named["line"] or 0)
+        if line >= LINES_MAX:
+            raise ConfigError(f"{path} is of line {line}; at most {LINES_MAX} lines are read")
+        pieces = found.setdefault((VENUES.index(named["venue"]), line), {})
+        pieces.setdefault(int(named["piece"] or 0), path)  # a whole one before its part
+    return [
+        FrameSource(venue, line, tuple(pieces[piece] for piece in sorted(pieces)), lift=True)
+        for (venue, line), pieces in sorted(found.items())
+    ]
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / SUMMARY
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        return {}
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+
+
+def _session(folder: Path) -> dict[str, Any] | None:
+    for stream in (DECISIONS, OPPORTUNITIES):
+        for path in pieces_of(folder, stream)[:1]:
+            with RecordFile(path) as file:
+                return file.session
+    return None
+
+
+def _lost(manifest: Mapping[str, Any], venues: set[int]) -> list[tuple[int, int, int]]:
+    """Return where frames were lost: (venue, time of the first frame behind it, frames)."""
+    told = manifest.get("frames", {})
+    lanes = len(told.get("frames_before", ()))
+    found = [
+        (venue, int(gap["before_recv_ns"]), int(gap["frames"]))
+        for gap in told.get("gaps", ())
+        for venue in (sorted(venues) if lanes < len(VENUES) else [int(gap["lane"])])
+        if venue in venues
+    ]
+    if left := told.get("gaps_not_listed", 0):
+        log.warning("%d more gaps of this recording are not listed in its manifest", left)
+    return sorted(found, key=lambda gap: gap[1])
+
+
+def _source(**given: Any) -> dict[str, Any]:
+    """Return what opens the same again, as plain JSON: what lies in memory cannot be named."""
+    return {
+        name: list(value) if isinstance(value, tuple) else str(value)
+        for name, value in given.items()
+        if isinstance(value, (str, Path, tuple))
+    }
