@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from arbitrage.research.recording import Recording
     from arbitrage.research.replay import Replay, replay
     from arbitrage.research.results import Backtest
-    from arbitrage.runtime.attach import attach
+    from arbitrage.runtime.live import attach
     from arbitrage.trading.strategy import Strategy
 
 __version__ = "0.1.0"
@@ -50,7 +50,7 @@ _HOMES = {
     "Strategy": "arbitrage.trading.strategy",
     "SymbolMap": "arbitrage.core.symbols",
     "VENUES": "arbitrage.core.segment",
-    "attach": "arbitrage.runtime.attach",
+    "attach": "arbitrage.runtime.live",
     "open_data": "arbitrage.research.market",
     "parse_frame": "arbitrage.core.frames",
     "replay": "arbitrage.research.replay",

@@ -63,10 +63,10 @@ def monitor(names: tuple[str, ...], host: str, port: int, folder: Path | None, f
     settings = load_settings(needs_keys=False)
     setup_logging(settings.log_level, settings.log_format)
 
-    import arbitrage
     from arbitrage.cold.monitor import serve
+    from arbitrage.runtime.attach import attach
 
-    return serve(names or (settings.name,), host, port, settings.monitor_token, arbitrage.attach)
+    return serve(names or (settings.name,), host, port, settings.monitor_token, attach)
 
 
 if __name__ == "__main__":

@@ -161,11 +161,11 @@ def dashboard(
     setup_logging("WARNING")  # what there is to say is said before the screen is taken
     settings = load_settings(overrides=overrides, needs_keys=False)
 
-    import arbitrage
     from arbitrage.cold.deck import DeckReader
     from arbitrage.cold.steady_reader import SteadyReader
+    from arbitrage.runtime.attach import attach
 
-    reader = SteadyReader(settings.name, lambda: DeckReader(settings.name, arbitrage.attach))
+    reader = SteadyReader(settings.name, lambda: DeckReader(settings.name, attach))
     _show(reader.look, settings, theme)
     return 0
 

@@ -22,11 +22,11 @@ DOTENV = Path(".env")
 
 
 def _trader_runs(name: str) -> bool:
-    import arbitrage
     from arbitrage.errors import SegmentError
+    from arbitrage.runtime.attach import attach
 
     try:
-        return arbitrage.attach(name).alive
+        return attach(name).alive
     except SegmentError:
         return False
 

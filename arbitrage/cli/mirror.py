@@ -22,12 +22,12 @@ LOOK_S = 0.5
 
 def _wait_for_trader(name: str, stop: "StopFlag") -> bool:
     """Wait until a trader runs; False: a stop was asked for first."""
-    import arbitrage
+    from arbitrage.runtime.attach import attach
 
     is_told = False
     while not stop.is_set():
         try:
-            arbitrage.attach(name).close()
+            attach(name).close()
         except SegmentGoneError as error:
             if not is_told:
                 logging.getLogger("arbitrage.mirror").warning("%s; waiting for it", error)
@@ -80,11 +80,11 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
     settings = load_settings(overrides=overrides, needs_keys=False)
     setup_logging(settings.log_level, settings.log_format)
 
-    import arbitrage
     from arbitrage.cold.beside import Teller
     from arbitrage.cold.redis_link import TlsFiles
     from arbitrage.cold.redis_server import EmbeddedRedis
     from arbitrage.cold.redis_writer import Mirror
+    from arbitrage.runtime.attach import attach
     from arbitrage.runtime.stop_flag import StopFlag
     from arbitrage.trading.journal_tail import JournalTail
 
@@ -103,7 +103,7 @@ def mirror(name: str | None, url: str | None, max_len: int, state_dir: str | Non
         writer = Mirror(
             settings.name,
             address,
-            arbitrage.attach,
+            attach,
             max_len,
             tls=TlsFiles(*settings.redis_files),
             follow=JournalTail,

@@ -19,12 +19,12 @@ ONE_LEG_MIN_S = 1.0  # it looks twice a second
 
 
 async def _watch(settings: Settings, names: Sequence[str]) -> None:
-    import arbitrage
     from arbitrage.cold.alert_rules import Rules
     from arbitrage.cold.alert_targets import parse_target
     from arbitrage.cold.deck import DeckReader
     from arbitrage.cold.notifier import Notifier
     from arbitrage.cold.steady_reader import SteadyReader
+    from arbitrage.runtime.attach import attach
 
     log = logging.getLogger("arbitrage.notify")
     targets = [parse_target(url, number) for number, url in enumerate(settings.alert_urls, 1)]
@@ -33,7 +33,7 @@ async def _watch(settings: Settings, names: Sequence[str]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     rules = Rules(one_leg_s=max(ONE_LEG_MIN_S, settings.risk.max_naked_ms / 1e3))
     readers = [
-        SteadyReader(name, partial(DeckReader, name, arbitrage.attach)) for name in names
+        SteadyReader(name, partial(DeckReader, name, attach)) for name in names
     ]
     notifier = Notifier([reader.look for reader in readers], targets, rules)
     places = ", ".join(target.place for target in targets)

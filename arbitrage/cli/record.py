@@ -142,10 +142,10 @@ def record(
     settings = load_settings(overrides={"ARB_NAME": name} if name else {}, needs_keys=False)
     setup_logging(settings.log_level, settings.log_format)
 
-    import arbitrage
     from arbitrage.cold.beside import Teller
     from arbitrage.cold.recorder import Recorder
     from arbitrage.frame_files import zstd_module
+    from arbitrage.runtime.attach import attach
     from arbitrage.runtime.stop_flag import StopFlag
 
     if compress == "zstd":
@@ -154,7 +154,7 @@ def record(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     recorder = Recorder(
-        arbitrage.attach(settings.name),
+        attach(settings.name),
         out,
         venues=venues,
         without=without,

@@ -90,7 +90,7 @@ def run_practice(options: DemoOptions, *, fees_given: bool) -> Report:
     ArbitrageError
         A venue refused, or the trader ended early, with its last words.
     """
-    import arbitrage
+    from arbitrage.runtime.attach import attach
 
     name = os.environ.get("ARB_NAME") or f"arbitrage-demo-{os.getpid()}"
     overrides = {
@@ -113,7 +113,7 @@ def run_practice(options: DemoOptions, *, fees_given: bool) -> Report:
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arb-demo-")))
-        line = stack.enter_context(LiveLine(name, arbitrage.attach))
+        line = stack.enter_context(LiveLine(name, attach))
         places = " and ".join(
             f"{venue} {environment_of(venue, settings.mode)} with "
             f"{settings.credentials(venue).variable}"

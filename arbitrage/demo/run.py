@@ -407,7 +407,7 @@ def run_demo(options: DemoOptions) -> Report:
     ArbitrageError
         When one of the programs ended early, with its last words.
     """
-    import arbitrage
+    from arbitrage.runtime.attach import attach
 
     check_strategies(options)
     symbols = options.symbols or ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -423,7 +423,7 @@ def run_demo(options: DemoOptions) -> Report:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arb-demo-")))
         settings = _trader_settings(options, symbols, folder, name)
         _check_settings(settings, options)
-        line = stack.enter_context(LiveLine(name, arbitrage.attach))
+        line = stack.enter_context(LiveLine(name, attach))
         venues = [_Venue(venue, folder, options) for venue in VENUES]
         line.say(f"starting two simulated venues and the trader (segment {name})")
         for text in how_to_watch(name, Path(settings["ARB_STATE_DIR"])):
