@@ -14,6 +14,7 @@ import msgspec
 from arbitrage.cli import OutputFile, write_text
 from arbitrage.core.journal import TYPE_NAMES
 from arbitrage.errors import ConfigError, JournalError
+from arbitrage.runtime.told import told_path
 from arbitrage.trading.history import History
 from arbitrage.trading.journal_rows import COLUMNS, Row, iso_time, rows, sentence
 from arbitrage.trading.reconcile import newest_taken
@@ -304,7 +305,8 @@ def prune(
                 write_text("-", f"run {run} stays: {reason}\n")
                 continue
             # the last part first: what an interrupted deletion leaves is still a journal
-            paths = orders + accounts.get(run, [])
+            told = told_path(_folder(state_dir), run)
+            paths = [path for path in (told,) if path.exists()] + orders + accounts.get(run, [])
             for path in reversed(paths):
                 if not dry_run:
                     path.unlink()

@@ -171,7 +171,8 @@ class DecisionStream(_TypedStream):
         super().__init__(segment, place)
         if not segment.decisions.enabled:
             raise not_recordable(segment.name)
-        self._reader = segment.decisions.reader()
+        # from the trader's beginning, where that is still there
+        self._reader = segment.decisions.reader(from_first=True)
         self._replay = DecisionReplay(segment.store.venue_count, segment.store.symbol_capacity)
         self._exact = ExactRanges(self._replay)
         self._next = self.before = self._reader.bytes_position // DECISION_BYTES
@@ -212,7 +213,7 @@ class OpportunityStream(_TypedStream):
 
     def __init__(self, segment: Segment, place: Place) -> None:
         super().__init__(segment, place)
-        self._reader = segment.opportunities.reader()
+        self._reader = segment.opportunities.reader(from_oldest=True)
         self.before = self._next = self._reader.popped
 
     def read(self) -> Told | None:

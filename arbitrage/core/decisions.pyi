@@ -5,6 +5,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+from arbitrage.core.store import MarketStore
+
 DECISION_BYTES: int
 CONFIG_PIECES: int
 DECISION_FIELDS: dict[str, Any]
@@ -26,6 +28,7 @@ class DecisionKind(IntEnum):
     ROW_STATE = 10
     ROW_WATCH = 11
     PAIR = 12
+    TURN = 13
 
 def read_config(pieces: bytes) -> dict[str, Any]: ...
 
@@ -37,6 +40,8 @@ class DecisionReplay:
     def run(self, decisions: Buffer, first: int = 0) -> int: ...
     def lose(self) -> None: ...
     def take_events(self) -> NDArray[np.void]: ...
+    @property
+    def store(self) -> MarketStore: ...
     @property
     def event_count(self) -> int: ...
     @property

@@ -28,7 +28,7 @@ def _given_options() -> set[str]:
 
 def _check_together(given: set[str], *, testnet: bool) -> None:
     """Refuse options that have no effect beside the others."""
-    wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls", "faults", "all_faults"})
+    wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls", "faults", "all_faults", "record"})
     if testnet and wrong:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
         verb, them = ("belong", "them") if len(wrong) > 1 else ("belongs", "it")
@@ -121,6 +121,12 @@ def _check_together(given: set[str], *, testnet: bool) -> None:
     help="Trade Bybit's testnet (or its demo trading) and OKX's demo trading, with their keys.",
 )
 @click.option(
+    "--record",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Record it, with the trader's journals, as `arb record` and `arb parity` know it.",
+)
+@click.option(
     "--json",
     "json_path",
     type=OutputFile(),
@@ -142,6 +148,7 @@ def demo(
     faults: Path | None,
     all_faults: bool,
     testnet: bool,
+    record: Path | None,
     json_path: str | None,
 ) -> int:
     """Trade two simulated venues and report: no keys, no network, no money.
@@ -179,6 +186,7 @@ def demo(
         strategy=strategy,
         tls=tls,
         faults=ALL_FAULTS if all_faults else faults,
+        record=record,
     )
     given = _given_options()
     _check_together(given, testnet=testnet)

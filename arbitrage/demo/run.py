@@ -22,6 +22,7 @@ from arbitrage.core.segment import Segment
 from arbitrage.demo.facts import AccountFacts, read_account
 from arbitrage.demo.live import LiveLine, how_to_watch
 from arbitrage.demo.processes import Child
+from arbitrage.demo.recorded import DemoRecorder
 from arbitrage.demo.report import Report, TraderReport, make_report
 from arbitrage.errors import ArbitrageError, ConfigError
 from arbitrage.fees import FeeSchedule
@@ -82,6 +83,7 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     strategy: str | None = None
     tls: bool = False
     faults: Path | None = None
+    record: Path | None = None
 
     @property
     def shows_funding(self) -> bool:
@@ -421,7 +423,9 @@ def run_demo(options: DemoOptions) -> Report:
     with ExitStack() as stack:
         stop = stack.enter_context(stop_signals())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arb-demo-")))
+        recorder = DemoRecorder(name, options.record, folder)
         settings = _trader_settings(options, symbols, folder, name)
+        settings |= recorder.settings(os.environ)
         _check_settings(settings, options)
         line = stack.enter_context(LiveLine(name, attach))
         venues = [_Venue(venue, folder, options) for venue in VENUES]
@@ -438,14 +442,22 @@ def run_demo(options: DemoOptions) -> Report:
         trader = Child(
             "the trader",
             [*args, "--report", str(report_file)],
-            _trader_environment(venues, options, symbols, folder, name),
+            _trader_environment(venues, options, symbols, folder, name)
+            | recorder.settings(os.environ),
             folder,
             orphan_signal=signal.SIGTERM,
         )
         stack.callback(trader.stop, FLATTEN_TIMEOUT_S)
         fault_end = _FaultEnd(name, venues if options.faults is not None else [])
         stack.callback(fault_end.close)
-        watch_trader(trader, children, options.seconds, stop, line, fault_end)
+        stack.callback(recorder.close)
+
+        def look() -> None:
+            fault_end()
+            recorder.look()
+
+        watch_trader(trader, children, options.seconds, stop, line, look)
+        recorder.finish()
         if stop.asked and not report_file.exists():  # it was stopped before it began to trade
             raise KeyboardInterrupt
 

@@ -131,6 +131,10 @@ class Recording:
         """Return the published events, of the opportunity dtype."""
         return self._joined(self.opportunity_blocks(), records.OPPORTUNITY_DTYPE)
 
+    def numbered_opportunities(self) -> "tuple[NDArray[np.int64], NDArray[np.void]]":
+        """Return the number of each published event since the trader's start, and the events."""
+        return _published(self)
+
     def config(self) -> dict[str, Any]:
         """Return the detector's thresholds, as it told them; empty when it never did."""
         pieces: list[bytes] = []

@@ -33,8 +33,10 @@ from arbitrage.runtime.stop_flag import StopAsked, StopFlag
 from arbitrage.runtime.strangers import Strangers
 from arbitrage.runtime.strategy_process import StrategyProcesses
 from arbitrage.runtime.taking_over import are_quoted, take_over
-from arbitrage.runtime.wiring import Core, build_core, make_segment
+from arbitrage.runtime.told import RunTold
+from arbitrage.runtime.wiring import Core, build_core, make_segment, strategy_lots
 from arbitrage.trading.ledger import Ledger
+from arbitrage.trading.strategy_settings import strategy_words
 from arbitrage.venues.connect_budget import share_caps
 
 __all__ = ["Trader"]
@@ -122,6 +124,7 @@ class Trader:
         self.segment.steer(opening_off=True)
         self.strangers.look_at_all(self.market.recovered.fills)
         self.state.begin_day(self.core.strategy.risk)
+        self._tell_run()
         self.state.start()
         self.strategies.start(self._check_strategies)
         self.crew.start()
@@ -130,6 +133,20 @@ class Trader:
         self.segment.steer(opening_off=False)
         self.segment.mark_ready()
         self.refused_at_start = refusals(self.segment.counters()["strategy"])
+
+    def _tell_run(self) -> None:
+        """Write down what the strategy is told, where the run may be recorded."""
+        if self.settings.tap_mb == 0:
+            return
+        told = RunTold(
+            run=self.state.run,
+            placement=self.settings.placed_stages,
+            strategies=self.settings.strategies,
+            settings={n: float(v) for n, v in strategy_words(self.settings).items()},
+            lots=strategy_lots(self.segment, self.market),
+            day_result_usd=self.core.strategy.risk.day_result_usd,
+        )
+        told.write(self.state.folder.path)
 
     def _release(self) -> None:
         """Let pairs of an earlier run go on: their orders can leave now, at prices that are known.

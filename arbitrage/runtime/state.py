@@ -15,6 +15,7 @@ from arbitrage.errors import JournalError
 from arbitrage.hosts import is_local
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.journal_keeper import JournalKeeper
+from arbitrage.runtime.told import told_path
 from arbitrage.trading.account_journal import AccountJournal
 from arbitrage.trading.accounts import MODES, known_identities, recent_runs
 from arbitrage.trading.ledger import Ledger
@@ -92,6 +93,7 @@ class TraderState:
             # nothing was traded: a start that fails again and again must not fill the disk
             for journal in (self.account.journal, self.journal):
                 Path(journal.path).unlink(missing_ok=True)
+            told_path(self.folder.path, self.run).unlink(missing_ok=True)
         self.folder.close()
 
 

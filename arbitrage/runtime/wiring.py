@@ -5,19 +5,18 @@ from dataclasses import dataclass, field
 from arbitrage.config import Settings
 from arbitrage.core.detector import OpportunityDetector
 from arbitrage.core.journal import Journal
-from arbitrage.core.risk import LIMITS
 from arbitrage.core.segment import STAGES, Segment
 from arbitrage.core.stages import Stages
 from arbitrage.core.strategy import SpreadStrategy
 from arbitrage.errors import SegmentError
 from arbitrage.instruments import VENUES, Instrument
 from arbitrage.runtime.startup import Market
+from arbitrage.trading.strategy_settings import detector_words, strategy_words
 from arbitrage.venues.base import MarketSymbol, TradedSymbol
 
-__all__ = ["Core", "build_core", "make_segment"]
+__all__ = ["Core", "build_core", "make_segment", "strategy_lots"]
 
 TAP_BYTES_OFF = 4096  # of a tap that nobody writes
-ENTRY_SLIP_SHARE = 0.5  # entries may slip half as far as exits: a missed entry costs nothing
 
 
 @dataclass
@@ -103,19 +102,16 @@ def build_core(
     `wall_minus_mono_ns` is the UTC epoch of the clock's zero; None: of this machine's, now.
     """
     feeds, traded = describe_market(segment, market)
-    wanted, risk = settings.strategy, settings.risk
-    detector = _detector(settings, segment, wall_minus_mono_ns)
-    lots = {
-        segment.symbols.index(symbol): (float(lot.base_qty), (lot.lots_a, lot.lots_b))
-        for symbol, lot in market.lots.items()
-    }
+    detector = OpportunityDetector(
+        segment.store, wall_minus_mono_ns=wall_minus_mono_ns, **detector_words(settings)
+    )
     strategy = SpreadStrategy(
         segment.store,
         segment.opportunities,
         segment.executions,
         [segment.orders(venue) for venue in range(len(VENUES))],
         journal,
-        lots,
+        strategy_lots(segment, market),
         pair_events=segment.pair_events,
         notices=segment.notices,
         clock=segment.clock,
@@ -123,31 +119,7 @@ def build_core(
         decided=segment.histogram(STAGES["decided"]),
         to_order=segment.histogram(STAGES["opportunity_to_order"]),
         naked=segment.histogram(STAGES["naked_leg"]),
-        min_net_bps=wanted.min_net_bps,
-        min_gross_bps=wanted.min_gross_bps,
-        min_excess_bps=wanted.min_excess_bps,
-        basis_time_s=wanted.basis_time_s,
-        take_profit_bps=wanted.take_profit_bps,
-        stop_bps=wanted.stop_bps,
-        position_usd=risk.max_order_usd,
-        depth_factor=wanted.depth_factor,
-        entry_slip_bps=wanted.slip_bps * ENTRY_SLIP_SHARE,
-        exit_slip_bps=wanted.slip_bps,
-        max_hold_s=wanted.max_hold_s,
-        cooldown_ms=wanted.cooldown_ms,
-        spread="spread" in settings.strategies,
-        funding="funding" in settings.strategies,
-        funding_window_s=wanted.funding_window_s,
-        funding_lead_s=wanted.funding_lead_s,
-        funding_hold_s=wanted.funding_hold_s,
-        funding_min_bps=wanted.funding_min_bps,
-        funding_min_delta=wanted.funding_min_delta,
-        funding_stop_bps=wanted.funding_stop_bps,
-        max_naked_ms=risk.max_naked_ms,
-        complete_tries=wanted.complete_tries,
-        exit_tries=wanted.exit_tries,
-        breaker_failures=wanted.breaker_failures,
-        **_limits(settings),
+        **strategy_words(settings),
     )
     stages = Stages(
         segment,
@@ -161,25 +133,9 @@ def build_core(
     return Core(segment, detector, strategy, stages, feeds, traded)
 
 
-def _detector(
-    settings: Settings, segment: Segment, wall_minus_mono_ns: int | None
-) -> OpportunityDetector:
-    wanted = settings.strategy
-    return OpportunityDetector(
-        segment.store,
-        min_net_bps=wanted.min_net_bps,
-        min_gross_bps=wanted.min_gross_bps,
-        min_confidence=wanted.min_confidence,
-        depth_factor=wanted.depth_factor,
-        position_notional=settings.risk.max_order_usd,
-        max_age_ns=wanted.max_age_ms * 1_000_000,
-        suspect_ns=(0, wanted.suspect_ms * 1_000_000),  # Bybit repeats itself: see STALE
-        suspect_bps=wanted.suspect_bps,
-        fee_mode=wanted.fee_mode,
-        funding_horizon_s=wanted.max_hold_s,
-        wall_minus_mono_ns=wall_minus_mono_ns,
-    )
-
-
-def _limits(settings: Settings) -> dict[str, float]:
-    return {name: getattr(settings.risk, name) for name in LIMITS}
+def strategy_lots(segment: Segment, market: Market) -> dict[int, tuple[float, tuple[int, int]]]:
+    """Return each symbol's common lot: base units, and lots of each venue in it."""
+    return {
+        segment.symbols.index(symbol): (float(lot.base_qty), (lot.lots_a, lot.lots_b))
+        for symbol, lot in market.lots.items()
+    }

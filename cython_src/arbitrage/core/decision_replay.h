@@ -314,6 +314,8 @@ static inline bool arb_decision_replay_take(arb_decision_replay_t *replay,
     case ARB_DECISION_ROW_WATCH:
     case ARB_DECISION_PAIR:
         return lost || arb_decision_replay_told(replay, record);
+    case ARB_DECISION_TURN:
+        return true; /* the strategy's; nothing of the detector's */
     default:
         return false;
     }

@@ -39,19 +39,6 @@ static inline bool arb_tell_statics(const arb_detector_t *det, uint32_t symbol, 
     return changed;
 }
 
-/* Say what a ladder held when it was read, unless that was told already. Version 0: it was never
- * written. */
-static inline void arb_tell_ladder(const arb_detector_t *det, uint32_t row, uint64_t version,
-                                   const arb_ladder_view_t *view)
-{
-    arb_decisions_t *decisions = det->decisions;
-    if (version == 0 || decisions->ladders_told[row] == version)
-        return;
-    decisions->ladders_told[row] = version;
-    arb_decisions_put_pieces(decisions, ARB_DECISION_LADDER, row, det->opened_count, view,
-                             sizeof *view);
-}
-
 /* ---- the state of one symbol --------------------------------------------------------------- */
 
 /* The words of a row's three records, in order. */

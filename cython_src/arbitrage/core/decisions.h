@@ -7,6 +7,7 @@
  *   static     multipliers and fee of a row, whenever they differ from those told before
  *   round      a new round over all symbols begins; the configuration follows
  *   symbol     the whole state of one symbol: its rows and directed pairs follow
+ *   turn       the strategy's turn that came now, where it is on the detector's thread
  *
  * Everything is a record of 64 bytes. The first 56 are a tick, or what the kind says, with its time
  * where a tick has its own; the last 8 say what came of it. The detector thread collects records
@@ -49,7 +50,9 @@ enum {
     X(ROW)       /* row `detail`: quote as in the store's columns */                              \
     X(ROW_STATE) /* ... funding as told, state, updates, when applied, since when left behind */  \
     X(ROW_WATCH) /* ... funding as reckoned and where counterparts stood */                       \
-    X(PAIR)      /* directed pair `events` (buy venue * 4 + sell venue), `detail` its updates */
+    X(PAIR)      /* directed pair `events` (buy venue * 4 + sell venue), `detail` its updates */ \
+    X(TURN)      /* the strategy's turn at mono_ns; records in its journal and opportunities it has
+                  * read when it ended, wall less monotonic clock; first: what came in */
 
 typedef enum arb_decision_kind {
 #define ARB_X(name) ARB_DECISION_##name,
@@ -189,6 +192,19 @@ static inline void arb_decisions_put_pieces(arb_decisions_t *decisions, arb_deci
         memcpy(&record->of, (const char *)whole + done,
                left < ARB_DECISION_BODY_BYTES ? left : ARB_DECISION_BODY_BYTES);
     }
+}
+
+/* What a ladder held when it was read, unless that was told already. Version 0: it was never
+ * written. */
+static inline void arb_decisions_put_ladder(arb_decisions_t *decisions, uint32_t row,
+                                            uint64_t version, const arb_ladder_view_t *view,
+                                            uint64_t opened_count)
+{
+    if (version == 0 || decisions->ladders_told[row] == version)
+        return;
+    decisions->ladders_told[row] = version;
+    arb_decisions_put_pieces(decisions, ARB_DECISION_LADDER, row, opened_count, view,
+                             sizeof *view);
 }
 
 #endif

@@ -17,6 +17,8 @@ from arbitrage.core.detector cimport (
 )
 from arbitrage.core.records cimport arb_opportunity_t
 from arbitrage.core.store cimport (
+    MarketStore,
+    MarketStore_wrap,
     arb_ladder_t,
     arb_market_store_t,
     arb_store_bytes,
@@ -265,6 +267,12 @@ cdef class DecisionReplay:
             <Py_ssize_t>self.ptr.detector.event_count * sizeof(arb_opportunity_t))
         self.ptr.detector.event_count = 0
         return numpy.frombuffer(content, records.OPPORTUNITY_DTYPE)
+
+    @property
+    def store(self) -> MarketStore:
+        """The market as it is at the record taken last; a new round after a loss empties it."""
+        self.held()
+        return MarketStore_wrap(self.ptr.store, self, False)
 
     @property
     def event_count(self) -> int:

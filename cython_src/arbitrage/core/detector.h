@@ -230,6 +230,9 @@ __attribute__((noinline)) static uint32_t arb_detector_turn_told(arb_detector_t 
                                                                  uint32_t ticks_max,
                                                                  int64_t now_mono_ns)
 {
+    /* the first round before the first tick: who has it all knows it all */
+    if (det->decisions->round_count == 0 && now_mono_ns > 0)
+        arb_tell_due(det, arb_detector_published(det), now_mono_ns);
     uint32_t handled = arb_detector_turn(det, ticks_max, now_mono_ns, arb_detector_apply_told);
     if (now_mono_ns > 0)
         arb_tell_due(det, arb_detector_published(det), now_mono_ns);

@@ -214,6 +214,14 @@ static inline void arb_tap_reader_init(const arb_frame_tap_t *tap, arb_tap_reade
     }
 }
 
+/* Start a reader at the first frame of all, where none was overwritten yet; else as above. */
+static inline void arb_tap_reader_init_first(const arb_frame_tap_t *tap, arb_tap_reader_t *reader)
+{
+    memset(reader, 0, sizeof *reader);
+    if (!arb_tap_intact(tap, 0))
+        arb_tap_reader_init(tap, reader);
+}
+
 /* Continue at the newest frame; its header says what was lost. It may lie behind the tail for a
  * moment. */
 static inline void arb_tap_forward(const arb_frame_tap_t *tap, arb_tap_reader_t *reader)

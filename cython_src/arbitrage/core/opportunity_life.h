@@ -143,7 +143,7 @@ static inline const arb_ladder_view_t *arb_detector_ladder(arb_detector_t *det, 
         det->ladders_found = (det->ladders_found & ~bit) | (found ? bit : 0);
         det->ladders_read |= bit;
         if (ARB_UNLIKELY(det->decisions != NULL))
-            arb_tell_ladder(det, row, version, view);
+            arb_decisions_put_ladder(det->decisions, row, version, view, det->opened_count);
     }
     return (det->ladders_found & bit) != 0 ? view : NULL;
 }

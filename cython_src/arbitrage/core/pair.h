@@ -12,6 +12,7 @@
 
 #include "basis.h"
 #include "broadcast_ring.h"
+#include "decisions.h"
 #include "funding_entry.h"
 #include "histogram.h"
 #include "intent_door.h"
@@ -153,6 +154,8 @@ typedef struct arb_strategy_wiring {
     arb_histogram_t *decided;                /* * frame received -> order pushed */
     arb_histogram_t *to_order;               /* * opportunity published -> order pushed */
     arb_histogram_t *naked;                  /* * how long legs were uneven */
+    arb_decisions_t *decisions;              /* * the detector's, on the same thread: what the
+                                              * strategy reads of books is told there */
 } arb_strategy_wiring_t;
 
 enum { ARB_PAIR_BUY = 0, ARB_PAIR_SELL = 1 }; /* the leg that bought, the leg that sold, to enter */

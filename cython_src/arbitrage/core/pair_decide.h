@@ -43,7 +43,7 @@ static inline bool arb_pair_price(const arb_strategy_t *strat, const arb_pair_t 
     double left = base, cost = 0;
     arb_walk_touch(&levels, store, leg->row, buys ? top->ask_px : top->bid_px,
                    buys ? top->ask_qty : top->bid_qty);
-    arb_walk_deepen(&levels, store, leg->row, buys ? ARB_DEPTH_ASK : ARB_DEPTH_BID);
+    arb_strategy_deepen(strat, &levels, leg->row, buys ? ARB_DEPTH_ASK : ARB_DEPTH_BID);
     arb_walk_reserve(&levels, arb_reserved_qty(pair, leg->venue, side, top->recv_mono_ns) *
                                   arb_store_qty_mult(store)[leg->row]);
     *worst_px = levels.venue_px[0];

@@ -19,6 +19,24 @@ typedef struct arb_pair_plan {
     double px[2];  /* worst price that each leg needs, venue quotation; the touch without depth */
 } arb_pair_plan_t;
 
+/* Add what lies behind the touch by now; what is read for it is told where that is recorded. false:
+ * the row has no ladder. */
+static inline bool arb_strategy_deepen(const arb_strategy_t *strat, arb_walk_side_t *side,
+                                       uint32_t row, uint32_t depth_side)
+{
+    const arb_market_store_t *store = strat->wire.store;
+    const arb_ladder_t *ladder = arb_store_ladder(store, row);
+    if (ARB_LIKELY(strat->wire.decisions == NULL) || ladder == NULL)
+        return arb_walk_deepen(side, store, row, depth_side);
+    arb_ladder_view_t view;
+    uint64_t version = 0;
+    bool found = arb_ladder_read_version(ladder, &view, &version);
+    arb_decisions_put_ladder(strat->wire.decisions, row, version, &view, 0);
+    if (found)
+        arb_walk_add(side, store, row, depth_side, &view);
+    return found;
+}
+
 /* What the gate's limits of money leave for each leg. */
 static inline arb_risk_room_t arb_pair_room(const arb_strategy_t *strat, const uint32_t rows[2])
 {
@@ -123,8 +141,8 @@ static inline arb_pair_plan_t arb_pair_size(const arb_strategy_t *strat, uint32_
                    tops[ARB_PAIR_SELL].bid_qty);
     const double *qty_mult = arb_store_qty_mult(store);
     const arb_pair_t *pair = &strat->pairs[symbol_index];
-    bool deep = arb_walk_deepen(&sides[ARB_PAIR_BUY], store, rows[ARB_PAIR_BUY], ARB_DEPTH_ASK);
-    deep |= arb_walk_deepen(&sides[ARB_PAIR_SELL], store, rows[ARB_PAIR_SELL], ARB_DEPTH_BID);
+    bool deep = arb_strategy_deepen(strat, &sides[ARB_PAIR_BUY], rows[ARB_PAIR_BUY], ARB_DEPTH_ASK);
+    deep |= arb_strategy_deepen(strat, &sides[ARB_PAIR_SELL], rows[ARB_PAIR_SELL], ARB_DEPTH_BID);
     for (uint32_t leg_index = 0; leg_index < 2; leg_index++) {
         uint8_t side = leg_index == ARB_PAIR_BUY ? ARB_SIDE_BUY : ARB_SIDE_SELL;
         double qty = arb_reserved_qty(pair, rows[leg_index] / store->symbol_capacity, side,

@@ -71,12 +71,41 @@ static inline uint32_t arb_stages_decide(arb_stages_t *stages, int64_t now_mono_
     return handled;
 }
 
+/* A turn of the strategy that is recorded: told when it, or the detector's before it, had something
+ * in hand, or when it did something by its clock. The words that show it only ever grow. */
+__attribute__((noinline)) static uint32_t arb_stages_decide_told(arb_stages_t *stages,
+                                                                 int64_t now_mono_ns,
+                                                                 uint32_t detected)
+{
+    const arb_strategy_t *strat = stages->strategy;
+    arb_decisions_t *decisions = stages->detector->decisions;
+    uint64_t before = arb_strategy_doings(strat);
+    uint32_t handled = arb_stages_decide(stages, now_mono_ns);
+    if (detected + handled == 0 && arb_strategy_doings(strat) == before)
+        return 0;
+    arb_decision_t *record =
+        arb_decisions_next(decisions, ARB_DECISION_TURN, 0, 0, stages->detector->opened_count);
+    memset(&record->of, 0, sizeof record->of);
+    record->of.step.counts[0] = strat->wire.journal->count;
+    record->of.step.counts[1] = strat->reader.cursor;
+    /* relaxed: a word that the owner's main thread keeps true; pairs with
+     * Journal.refresh_wall_offset */
+    record->of.step.counts[2] = (uint64_t)arb_load_relaxed(&strat->wire.journal->wall_offset_ns);
+    record->of.step.mono_ns = now_mono_ns;
+    record->of.step.first = handled;
+    decisions->mono_ns = now_mono_ns;
+    return handled;
+}
+
 static inline uint32_t arb_stages_both(arb_stages_t *stages, int64_t now_mono_ns)
 {
     uint32_t handled = arb_stages_detect(stages, now_mono_ns, false);
-    if (stages->strategy != NULL)
-        handled += arb_stages_decide(stages, handled ? arb_clock_now(stages->clock) : now_mono_ns);
-    return handled;
+    if (stages->strategy == NULL)
+        return handled;
+    int64_t turn_mono_ns = handled ? arb_clock_now(stages->clock) : now_mono_ns;
+    if (ARB_UNLIKELY(stages->detector->decisions != NULL))
+        return handled + arb_stages_decide_told(stages, turn_mono_ns, handled);
+    return handled + arb_stages_decide(stages, turn_mono_ns);
 }
 
 typedef uint32_t (*arb_turn_t)(arb_stages_t *stages, int64_t now_mono_ns);

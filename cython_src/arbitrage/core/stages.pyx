@@ -78,6 +78,11 @@ cdef extern from *:
     {
         return arb_warm_bytes(((const arb_strategy_t *)strategy)->config.symbol_capacity);
     }
+    /* one thread runs both: the strategy tells its turns, and the books it reads, there too */
+    static void arb_stages_wire_decisions(arb_stages_t *stages)
+    {
+        stages->strategy->wire.decisions = stages->detector->decisions;
+    }
     static void arb_stages_wire_bell(arb_stages_t *stages, void *bell)
     {
         stages->bell = (arb_bell_t *)bell;
@@ -118,6 +123,7 @@ cdef extern from *:
     void arb_warm_pass(arb_warm_t *warm, int64_t now_mono_ns) nogil
     void arb_warm_when_due(arb_warm_t *warm, const arb_clock_t *clock, int64_t now_mono_ns) nogil
     void arb_stages_wire_bell(arb_stages_t *stages, void *bell) nogil
+    void arb_stages_wire_decisions(arb_stages_t *stages) nogil
     void arb_stages_run_detector(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
     void arb_stages_run_strategy(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
     void arb_stages_run_fused(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
@@ -201,6 +207,8 @@ cdef class Stages:
         arb_stages_wire(&self.stages, segment.ptr, detector.ptr,
                         NULL if strategy is None else <void *>strategy.ptr)
         if strategy is not None:
+            if placement != "split":
+                arb_stages_wire_decisions(&self.stages)
             control = segment.control()
             strategy.borrow(
                 &control.kill, &control.opening_off, &control.flatten, control.paused,

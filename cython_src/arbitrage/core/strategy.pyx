@@ -298,6 +298,12 @@ cdef class SpreadStrategy:
         """Let the pairs that were taken over go on: their orders can leave now. Any thread."""
         arb_strategy_release(self.ptr)
 
+    def number_from(self, pair: int) -> None:
+        """Give the next pair this number, as where a run is decided again. Before the thread."""
+        if not 1 <= pair < 1 << 20:
+            raise ValueError(f"pair was {pair}; accepted are numbers from 1")
+        self.ptr.next_pair = <uint32_t>pair
+
     @property
     def flatten(self) -> bool:
         """Whether every pair is to be closed now."""

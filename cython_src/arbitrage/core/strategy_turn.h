@@ -45,4 +45,15 @@ static inline uint32_t arb_strategy_poll(arb_strategy_t *strat, int64_t now_mono
     return handled;
 }
 
+/* What a turn has done beside what came in: journaled, refused, sampled. It changes when, and only
+ * when, one of them did, for each only ever grows. Owner thread only. */
+static inline uint64_t arb_strategy_doings(const arb_strategy_t *strat)
+{
+    uint64_t sum = strat->wire.journal->count + strat->wire.journal->refused +
+                   (uint64_t)strat->basis_due_mono_ns + (uint64_t)strat->funding_due_mono_ns;
+    for (uint32_t reason = 0; reason < ARB_RISK_REASON_COUNT; reason++)
+        sum += strat->wire.counters->risk_reasons[reason];
+    return sum;
+}
+
 #endif

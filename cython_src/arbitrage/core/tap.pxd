@@ -39,6 +39,7 @@ cdef extern from "frame_tap.h" nogil:
         arb_frame_tap_t *tap, int64_t recv_mono_ns, uint16_t venue, uint16_t connection,
         const void *frame, uint32_t bytes) noexcept
     void arb_tap_reader_init(const arb_frame_tap_t *tap, arb_tap_reader_t *reader) noexcept
+    void arb_tap_reader_init_first(const arb_frame_tap_t *tap, arb_tap_reader_t *reader) noexcept
     arb_tap_status_t arb_tap_read(
         const arb_frame_tap_t *tap, arb_tap_reader_t *reader, arb_tap_header_t *header,
         void *payload, uint32_t payload_max) noexcept

@@ -71,15 +71,21 @@ cdef class FrameTap:
         finally:
             PyBuffer_Release(&view)
 
-    def reader(self) -> TapReader:
-        """Make a reader that sees what is written from now on; read-only memory will do."""
+    def reader(self, *, from_first: bool = False) -> TapReader:
+        """Make a reader that sees what is written from now on; read-only memory will do.
+
+        `from_first`: from the first frame of all on, where none of them was overwritten yet.
+        """
         cdef TapReader reader = TapReader.__new__(TapReader)
         reader.owner, reader.ptr = self.owner, self.ptr
         reader.scratch_bytes = self.ptr.capacity // 2
         reader.scratch = <char *>malloc(reader.scratch_bytes)
         if reader.scratch == NULL:
             raise MemoryError(f"{reader.scratch_bytes} bytes for one frame were refused")
-        arb_tap_reader_init(self.ptr, &reader.reader)
+        if from_first:
+            arb_tap_reader_init_first(self.ptr, &reader.reader)
+        else:
+            arb_tap_reader_init(self.ptr, &reader.reader)
         return reader
 
     @property
