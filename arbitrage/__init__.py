@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from arbitrage.research.replay import Replay, replay
     from arbitrage.research.results import Backtest
     from arbitrage.runtime.live import attach
+    from arbitrage.runtime.parity import parity
     from arbitrage.trading.strategy import Strategy
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ _HOMES = {
     "VENUES": "arbitrage.core.segment",
     "attach": "arbitrage.runtime.live",
     "open_data": "arbitrage.research.market",
+    "parity": "arbitrage.runtime.parity",
     "parse_frame": "arbitrage.core.frames",
     "replay": "arbitrage.research.replay",
     "spread_bps": "arbitrage.core.spread",
@@ -78,6 +80,7 @@ __all__ = [
     "SymbolMap",
     "attach",
     "open_data",
+    "parity",
     "parse_frame",
     "replay",
     "spread_bps",

@@ -33,6 +33,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "trade": ("arbitrage.trader", "trade", "Run the trader: paper, demo, testnet or live."),
     "sim": ("arbitrage.sim.__main__", "main", "Run both simulated venues on loopback, or one."),
     "replay": ("arbitrage.cli.replay", "replay", "Find the opportunities in recorded frames."),
+    "parity": (
+        "arbitrage.cli.parity",
+        "parity",
+        "Hold a recorded session's orders against the same, decided again.",
+    ),
     "instruments": (
         "arbitrage.cli.instruments",
         "instruments",

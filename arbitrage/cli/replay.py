@@ -16,14 +16,14 @@ from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule
 from arbitrage.instruments import VENUES, Instrument
 
-__all__ = ["replay"]
+__all__ = ["progress_bar", "replay"]
 
 Progress = Callable[[float], None]
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Progress | None]:
+def progress_bar(what: str) -> Iterator[Progress | None]:
     """Show a bar on stderr when that is a terminal; else nothing at all."""
     if not sys.stderr.isatty():
         yield None
@@ -32,9 +32,9 @@ def _progress_bar() -> Iterator[Progress | None]:
     from rich.progress import BarColumn, TaskProgressColumn, TimeElapsedColumn
     from rich.progress import Progress as Bar
 
-    columns = ("replay", BarColumn(bar_width=40), TaskProgressColumn(), TimeElapsedColumn())
+    columns = (what, BarColumn(bar_width=40), TaskProgressColumn(), TimeElapsedColumn())
     with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("replay", total=1.0)
+        task = bar.add_task(what, total=1.0)
         yield lambda fraction: bar.update(task, completed=fraction)
 
 
@@ -68,7 +68,7 @@ def _events(
     """Find the opportunities in frames, and write them down where a file is named."""
     from arbitrage.research.replay import run_replay
 
-    with _progress_bar() as progress:
+    with progress_bar("replay") as progress:
         return run_replay(
             bybit=bybit,
             okx=okx,
@@ -195,7 +195,7 @@ def _decisions(folder: Path, verify: bool, events: str | None, json_path: str | 
     from arbitrage.cli.replay_folder import replay_folder, table_of
 
     _only_given("FOLDER", {"folder", "verify", "events", "json_path"})
-    with _progress_bar() as progress:
+    with progress_bar("replay") as progress:
         found, is_well = replay_folder(folder, verify, events, progress)
     _tell(found, table_of, json_path)
     return 0 if is_well else 1

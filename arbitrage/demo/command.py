@@ -28,7 +28,8 @@ def _given_options() -> set[str]:
 
 def _check_together(given: set[str], *, testnet: bool) -> None:
     """Refuse options that have no effect beside the others."""
-    wrong = sorted(given & {"seed", "rate", "frames", "speed", "tls", "faults", "all_faults", "record"})
+    ours = {"seed", "rate", "frames", "speed", "tls", "faults", "all_faults", "record"}
+    wrong = sorted(given & ours)
     if testnet and wrong:
         names = ", ".join(f"--{name.replace('_', '-')}" for name in wrong)
         verb, them = ("belong", "them") if len(wrong) > 1 else ("belongs", "it")

@@ -12,10 +12,10 @@ come; so nothing here is guessed from times. Threads: one.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from arbitrage.closing import Closing
 from arbitrage.core.clock import Clock
@@ -29,7 +29,7 @@ from arbitrage.core.journal import Journal, JournalRecord
 from arbitrage.core.messages import PairPhase
 from arbitrage.core.records import EXEC_BYTES, OPPORTUNITY_BYTES
 from arbitrage.core.ring import BroadcastRing, MpscRing, SpscRing
-from arbitrage.core.strategy import PHASES, SpreadStrategy
+from arbitrage.core.strategy import SpreadStrategy
 from arbitrage.record_files import Block
 from arbitrage.research.recording import Recording
 from arbitrage.runtime.told import RunTold
@@ -91,6 +91,8 @@ class Machine(Closing):
         self.stop: Stop | None = None
         self.from_start = False  # whether the recording has the run's first decision
         self.began_mono_ns = 0  # else: of the first turn that is decided again
+        self.first_pair = 1
+        self._waiting: set[int] = set()  # symbols, for the session's next pair of them
         self._recording, self._live = recording, journal
         self._replay = DecisionReplay(session["venue_count"], session["symbol_capacity"])
         self._opportunities = BroadcastRing(OPPORTUNITIES, OPPORTUNITY_BYTES)
@@ -101,21 +103,27 @@ class Machine(Closing):
         records = 2 * len(journal) + int(told.settings.get("journal_room_min", 0)) + (1 << 16)
         self._journal = Journal.create(folder / "again.journal", records, session["run"])
         self._open.callback(self._journal.close)
+        settings: dict[str, Any] = dict(told.settings)
         self.strategy = SpreadStrategy(
             self._replay.store, self._opportunities, self._executions, self._orders,
-            self._journal, told.lots, clock=self._clock, **told.settings,
+            self._journal, told.lots, clock=self._clock, **settings,
         )  # fmt: skip
         self._numbers, self._events = recording.numbered_opportunities()
         self._begun = self._is_under_way = False
         self._rounds_due = 0
         self._read = 0  # opportunities the strategy has read
         self._sequence = 0  # records of the trader's journal up to its last turn
-        self._count = 0  # of its own
+        self._count = self._journal.count  # of its own: it begins with the run
         self._day_result_usd = told.day_result_usd
 
     def close(self) -> None:
         """Let go of its journal."""
         self._open.close()
+
+    @property
+    def detector_differences(self) -> int:
+        """Records that the detector answered otherwise than in the trader."""
+        return self._replay.counts["differences"]
 
     def turns(self) -> Iterator[Turn]:
         """Yield every turn that can be decided again, in order; `stop` says what ended it."""
@@ -148,14 +156,22 @@ class Machine(Closing):
             if records["kind"][end] == DecisionKind.ROUND:
                 self._rounds_due -= 1
                 continue
-            self._replay.run(whole[begin * DECISION_BYTES : end * DECISION_BYTES])
+            self._see(whole[begin * DECISION_BYTES : end * DECISION_BYTES])
             begin = end + 1
             turn = self._turn(records[end])
             if turn is not None:
                 yield turn
             if self.stop is not None:
                 return
-        self._replay.run(whole[begin * DECISION_BYTES :])
+        self._see(whole[begin * DECISION_BYTES :])
+
+    def _see(self, records: memoryview) -> None:
+        """Bring the market on."""
+        taken, count = 0, len(records) // DECISION_BYTES
+        while taken < count:
+            taken += self._replay.run(records, taken)
+        if self._replay.event_count:
+            self._replay.take_events()  # the published ones are read instead
 
     # ---- the beginning ---------------------------------------------------------------------------
 
@@ -169,14 +185,14 @@ class Machine(Closing):
         if len(rounds) == 0 or len(pieces) == 0 or pieces[-1] < rounds[0]:
             return len(records)  # the next block may have it
         end = int(pieces[pieces > rounds[0]][0]) + 1
-        self._replay.run(whole[: end * DECISION_BYTES])
+        self._see(whole[: end * DECISION_BYTES])
         store = self._replay.store
         for contract in self._recording.session["contracts"]:
             store.set_instrument(
                 contract["row"], **{name: contract[name] for name in _CONTRACT if name in contract}
             )
         self._begun = True
-        self.from_start = block.first == 0 and rounds[0] == 0
+        self.from_start = bool(block.first == 0 and rounds[0] == 0)
         self._rounds_due = 0 if self.from_start else 1  # until every symbol is known
         self.strategy.risk.begin_day(self._day_result_usd, 0)
         return end
@@ -189,19 +205,35 @@ class Machine(Closing):
             self._sequence = next(
                 (i for i, one in enumerate(self._live) if one.type not in PRELUDE), count
             )
-        elif self._rounds_due > 0 or self._stands(count):
+        elif self._rounds_due > 0:
             return False
         else:
-            self._sequence, self._read = count, int(record["words"][1])
-            numbers = [pair_of(one) for one in self._live[:count] if one.type == "PAIR"]
-            self.strategy.number_from(max(numbers, default=0) + 1)
-            self.began_mono_ns = int(record["mono_ns"])
+            self._join(count, record)
         self._is_under_way = True
         return True
 
-    def _stands(self, count: int) -> bool:
-        phases = {pair_of(one): phase_of(one) for one in self._live[:count] if one.type == "PAIR"}
-        return any(PHASES[phase] not in ("idle", "closed") for phase in phases.values())
+    def _join(self, count: int, record: "np.void") -> None:
+        """Begin in the middle: with the pairs that begin from now on.
+
+        What the strategy remembered of a symbol (a pair, a rest after one) is not known, so each
+        symbol waits for the session's next pair of it.
+        """
+        before = [PairPhase.unpack(one.payload) for one in self._live[:count] if one.type == "PAIR"]
+        self.first_pair = max((one.pair for one in before), default=0) + 1
+        self.strategy.number_from(self.first_pair)
+        self._sequence, self._read = count, int(record["words"][1])
+        self.began_mono_ns = int(record["mono_ns"])
+        self._waiting = set(range(len(self._recording.symbols)))
+        for symbol in self._waiting:
+            self.strategy.risk.pause(symbol)
+
+    def _let_begin(self, live: Sequence[JournalRecord]) -> None:
+        for one in live:
+            if one.type == "PAIR":
+                told = PairPhase.unpack(one.payload)
+                if told.pair >= self.first_pair and told.symbol_index in self._waiting:
+                    self._waiting.discard(told.symbol_index)
+                    self.strategy.risk.pause(told.symbol_index, False)
 
     # ---- a turn ----------------------------------------------------------------------------------
 
@@ -216,6 +248,8 @@ class Machine(Closing):
         live = self._live[self._sequence : count]
         if not self._publish(read, now_ns):
             return None
+        if self._waiting:
+            self._let_begin(live)
         for one in live:
             if one.type == "EXEC":
                 self._executions.try_push(one.payload[:EXEC_BYTES])
@@ -248,13 +282,3 @@ class Machine(Closing):
             self._opportunities.try_push(event.tobytes())
         self._read = read
         return True
-
-
-def pair_of(record: JournalRecord) -> int:
-    """Return the number of the pair that a PAIR record is of."""
-    return PairPhase.unpack(record.payload).pair
-
-
-def phase_of(record: JournalRecord) -> int:
-    """Return the phase that a PAIR record tells."""
-    return PairPhase.unpack(record.payload).phase
