@@ -21,6 +21,7 @@ from typing import Any
 
 from arbitrage.config import Settings
 from arbitrage.core.feed import FeedLane
+from arbitrage.core.loop import LoopPoller
 from arbitrage.errors import ArbitrageError
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.connectors import make_public_feed, open_public_rest
@@ -128,7 +129,8 @@ class Crew:
             else:
                 self._feed_processes = FeedProcesses(self._core.segment.name, cores)
                 self._feed_processes.start()
-        self._core.stages.ring_bell_of(gateway_loop.poller)
+        if self._core.stages.placement != "inline":  # that decides on the loop's own thread
+            self._core.stages.ring_bell_of(gateway_loop.poller)
 
     def _loop(
         self,
@@ -164,7 +166,8 @@ class Crew:
             self._guard(run_feeds(self.settings, self._core.market_symbols, lane, VENUES)),
         ]
         if inline:
-            works.append(self._inline_timer())
+            thread.poller.set_first_hook(stages.turn)
+            works.append(self._inline_timer(thread.poller))
         await run_together(*works)
 
     async def _guard(self, feeds: Coroutine[Any, Any, None]) -> None:
@@ -174,9 +177,10 @@ class Crew:
         except Exception as error:
             self._failure = error
 
-    async def _inline_timer(self) -> None:
+    @staticmethod
+    async def _inline_timer(poller: LoopPoller) -> None:
         while True:
-            self._core.stages.turn()
+            poller.look()
             await asyncio.sleep(INLINE_TIMER_S)
 
     # ---- watch and stop ----------------------------------------------------------------------

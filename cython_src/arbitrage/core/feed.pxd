@@ -51,6 +51,9 @@ cdef class FeedLane:
     cdef Stages inline_stages    # run inside the callback; None in the other placements
     cdef LoopPoller poller       # told of activity; None: the loop only blocks
 
+    @cython.final
+    cdef void decide(self) noexcept
+
 
 @cython.final
 cdef class FeedListener(WSListener):

@@ -202,6 +202,13 @@ cdef class FeedLane:
         self.poller = poller
         self.inline_stages = stages
 
+    @cython.final
+    cdef void decide(self) noexcept:
+        # inline: detector and strategy on what was just pushed, and what they order leaves at once
+        if self.inline_stages is not None and self.inline_stages.turn_inline() and \
+                self.poller is not None:
+            self.poller.send_now()
+
     def on_frame(self, venue: int, frame: bytes, recv_mono_ns: int = 0, line: int = 0) -> int:
         """Take one frame as a listener would; return its arb_frame_status_t. 0: received now."""
         cdef const char *payload = frame
@@ -212,8 +219,7 @@ cdef class FeedLane:
         # stamped last: what Python did before it is not the frame's latency
         recv = recv_mono_ns if recv_mono_ns else arb_clock_now(self.feed.clock)
         status = arb_feed_on_frame(&self.feed, venue, line, payload, size, recv)
-        if self.inline_stages is not None:
-            self.inline_stages.turn_inline()
+        self.decide()
         return status
 
     def push_state(self, row: int, state: int, mono_ns: int = 0) -> None:
@@ -221,8 +227,7 @@ cdef class FeedLane:
         cdef int64_t at = mono_ns if mono_ns else arb_clock_now(self.feed.clock)
         self.check_row(row)
         arb_feed_push_state(&self.feed, self.venue_of(row), row, state, at)
-        if self.inline_stages is not None:
-            self.inline_stages.turn_inline()
+        self.decide()
 
     def drop_line(self, venue: int, line: int, mono_ns: int = 0) -> int:
         """Tell that one of a venue's parallel connections has ended; return how many rows it cost.
@@ -234,8 +239,7 @@ cdef class FeedLane:
         self.check_venue(venue)
         self.check_line(line)
         lost = arb_feed_drop_line(&self.feed, venue, line, at)
-        if self.inline_stages is not None:
-            self.inline_stages.turn_inline()
+        self.decide()
         return lost
 
     def push_funding(
@@ -249,8 +253,7 @@ cdef class FeedLane:
         self.check_row(row)
         arb_feed_push_funding(&self.feed, self.venue_of(row), row, rate, interval_h, next_wall_ns,
                               at)
-        if self.inline_stages is not None:
-            self.inline_stages.turn_inline()
+        self.decide()
 
     def top(self, row: int):
         """Return a row's bid_px, ask_px, bid_qty, ask_qty (NaN: none); None: nothing is known."""
@@ -266,8 +269,7 @@ cdef class FeedLane:
         self.check_row(row)
         confirmed = arb_feed_confirm(&self.feed, self.venue_of(row), row,
                                      arb_clock_now(self.feed.clock))
-        if self.inline_stages is not None:
-            self.inline_stages.turn_inline()
+        self.decide()
         return confirmed
 
     def enable_tap(self, enabled: bool) -> None:
@@ -350,8 +352,7 @@ cdef class FeedListener(WSListener):
         cdef FeedLane lane = self.lane
         cdef int status = arb_feed_on_frame(&lane.feed, self.venue, self.line, payload, size,
                                             recv_mono_ns)
-        if lane.inline_stages is not None:
-            lane.inline_stages.turn_inline()
+        lane.decide()
         if lane.poller is not None:
             lane.poller.touch()
         if status == ARB_FRAME_CONTROL or status == ARB_FRAME_OTHER_TOPIC:

@@ -16,6 +16,7 @@ cdef class LoopPoller:
     cdef object loop
     cdef object call_soon
     cdef object turn_bound          # bound method, made once: a turn must not allocate one
+    cdef object first_hook          # decides, where stages run on this loop; None
     cdef list hooks
     cdef int mode
     cdef int64_t spin_ns
@@ -24,3 +25,6 @@ cdef class LoopPoller:
     cdef bint asleep
     cdef bint stopped
     cdef void touch(self)
+    cdef void send_now(self) noexcept
+    cdef bint run_all(self) except -1
+    cpdef bint run_hooks(self) except -1

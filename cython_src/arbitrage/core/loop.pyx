@@ -47,6 +47,7 @@ cdef class LoopPoller:
         self.loop = loop
         self.call_soon = loop.call_soon
         self.turn_bound = self.turn
+        self.first_hook = None
         self.hooks = []
         self.mode = LOOP_MODES.index(mode)
         self.spin_ns = spin_us * 1000
@@ -65,6 +66,13 @@ cdef class LoopPoller:
         self.hooks.append(hook)
         # what came before the hook rang a bell that nobody heard
         self.wake()
+
+    def set_first_hook(self, hook) -> None:
+        """Run a callable as those of `add_hook`, before them in every turn. Before start.
+
+        It decides; what it put into order rings, those behind it send in the same turn.
+        """
+        self.first_hook = hook
 
     def start(self) -> None:
         """Begin to poll. Loop thread."""
@@ -101,10 +109,24 @@ cdef class LoopPoller:
             self.asleep = False
             self.call_soon(self.turn_bound)
 
+    cdef void send_now(self) noexcept:
+        # a frame was decided on in its own callback: its orders leave here, not a turn later
+        try:
+            if self.run_hooks():
+                self.wake()  # there may be more than one turn takes
+        except Exception as error:
+            # the frame's connection is not at fault
+            self.loop.call_exception_handler({"message": "a hook failed", "exception": error})
+
+    def look(self) -> None:
+        """Run every hook once, asleep or not; stay awake when there was work. Loop thread."""
+        if self.run_all() and not self.stopped:
+            self.wake()
+
     def turn(self) -> None:
         """Run every hook once, then decide whether to come back at once or to sleep."""
         cdef int64_t now
-        cdef bint worked = self.run_hooks()
+        cdef bint worked = self.run_all()
         if self.stopped:
             return
         if self.mode == MODE_SPIN:
@@ -122,14 +144,18 @@ cdef class LoopPoller:
             self.call_soon(self.turn_bound)
             return
         arb_bell_arm(self.bell)
-        if self.run_hooks():
+        if self.run_all():
             arb_bell_disarm(self.bell)
             self.call_soon(self.turn_bound)
         else:
             self.asleep = True
 
-    def run_hooks(self) -> bool:
-        """Run every hook once; return whether any had something to do."""
+    cdef bint run_all(self) except -1:
+        cdef bint worked = self.first_hook is not None and self.first_hook()
+        return self.run_hooks() or worked
+
+    cpdef bint run_hooks(self) except -1:
+        """Run every hook but the first one once; return whether any had something to do."""
         cdef bint worked = False
         for hook in self.hooks:
             if hook():

@@ -51,6 +51,12 @@ static inline uint64_t arb_events_published(const arb_stages_t *stages)
     return counters->opened + counters->updated + counters->closed;
 }
 
+/* Orders made so far. */
+static inline uint64_t arb_stages_orders(const arb_stages_t *stages)
+{
+    return stages->strategy_counters->orders;
+}
+
 /* One turn of the detector; returns ticks handled. wakes: a strategy thread may sleep. */
 static inline uint32_t arb_stages_detect(arb_stages_t *stages, int64_t now_mono_ns, bool wakes)
 {
@@ -64,9 +70,9 @@ static inline uint32_t arb_stages_detect(arb_stages_t *stages, int64_t now_mono_
 /* One turn of the strategy; returns events handled. */
 static inline uint32_t arb_stages_decide(arb_stages_t *stages, int64_t now_mono_ns)
 {
-    uint64_t before = stages->strategy_counters->orders;
+    uint64_t before = arb_stages_orders(stages);
     uint32_t handled = arb_strategy_poll(stages->strategy, now_mono_ns);
-    if (stages->bell != NULL && stages->strategy_counters->orders != before)
+    if (stages->bell != NULL && arb_stages_orders(stages) != before)
         arb_bell_ring(stages->bell);
     return handled;
 }

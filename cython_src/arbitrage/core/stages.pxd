@@ -24,6 +24,7 @@ cdef extern from "stages.h" nogil:
         int64_t spin_ns
         uint32_t wait          # arb_wait_t
 
+    uint64_t arb_stages_orders(const arb_stages_t *stages) noexcept
     uint32_t arb_stages_both(arb_stages_t *stages, int64_t now_mono_ns) noexcept
 
 
@@ -50,6 +51,6 @@ cdef class Stages:
     cdef stage_meter_t meters[METERS_MAX]
     cdef uint32_t meter_count
     cdef arb_warm_t *warm                   # its memory
-    cdef void turn_inline(self) noexcept
+    cdef bint turn_inline(self) noexcept
     cdef int begin_to_keep_warm(self) except -1
     cdef arb_thread_entry_t *enter(self, str role, core)

@@ -235,9 +235,11 @@ cdef class Stages:
         self.poller = poller
         arb_stages_wire_bell(&self.stages, NULL if poller is None else <void *>poller.bell)
 
-    cdef void turn_inline(self) noexcept:
-        arb_stages_both(&self.stages, arb_clock_now(<arb_clock_t *>self.segment.block(
-            ARB_SECTION_CLOCK, 0)))
+    cdef bint turn_inline(self) noexcept:
+        # whether there are orders to send
+        cdef uint64_t before = arb_stages_orders(&self.stages)
+        arb_stages_both(&self.stages, arb_clock_now(self.stages.clock))
+        return arb_stages_orders(&self.stages) != before
 
     def publisher(self, venue: int) -> ExecPublisher:
         """Make what a venue's gateway publishes executions with; it counts, wakes the strategy."""
