@@ -45,11 +45,15 @@ class Setup:
         Time for the rounds of one question.
     say : callable
         Takes a line of progress.
+    meter : callable
+        Runs the hiccup meter for a moment on the calling thread, which is on the first core;
+        called in pauses by a question that leaves no core free. Does nothing where one is free.
     """
 
     cores: tuple[int, ...]
     seconds: float
     say: Callable[[str], None] = lambda _text: None
+    meter: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True)
@@ -238,7 +242,7 @@ def ask(
     for repeat in range(REPEATS):
         pin(setup.cores[0])
         with Noise(meter_core) as noise:
-            answer = question.ask(setup)
+            answer = question.ask(replace(setup, meter=noise.look))
         weather = noise.weather
         assert weather is not None
         rows = [answer] if isinstance(answer, Row) else list(answer)

@@ -18,12 +18,14 @@ ARB_BENCH_API void *hiccup_new(void)
 ARB_BENCH_API void hiccup_free(void *meter) { free(meter); }
 ARB_BENCH_API void hiccup_stop(hiccup_t *meter) { arb_store_relaxed(&meter->stop, 1); }
 
-ARB_BENCH_API void hiccup_run(hiccup_t *meter)
+/* Until it is told to stop, or so many ns have passed. */
+static void hiccup_read(hiccup_t *meter, int64_t for_ns)
 {
     double ns_per_tick = arb_bench_ns_per_tick();
     uint64_t first = arb_bench_tick(), last = first;
+    uint64_t end = first + (uint64_t)((double)for_ns / ns_per_tick);
     /* relaxed: a switch; a reading later is soon enough */
-    while (!arb_load_relaxed(&meter->stop)) {
+    while (!arb_load_relaxed(&meter->stop) && last < end) {
         uint64_t now = arb_bench_tick();
         int64_t gap_ns = (int64_t)((double)(now - last) * ns_per_tick);
         arb_histogram_record(&meter->gaps, gap_ns);
@@ -31,8 +33,11 @@ ARB_BENCH_API void hiccup_run(hiccup_t *meter)
             meter->lost_ns += gap_ns;
         last = now;
     }
-    meter->total_ns = (int64_t)((double)(last - first) * ns_per_tick);
+    meter->total_ns += (int64_t)((double)(last - first) * ns_per_tick);
 }
+
+ARB_BENCH_API void hiccup_run(hiccup_t *meter) { hiccup_read(meter, INT64_C(1) << 60); }
+ARB_BENCH_API void hiccup_look(hiccup_t *meter, int64_t for_ns) { hiccup_read(meter, for_ns); }
 
 ARB_BENCH_API int64_t hiccup_value(const hiccup_t *meter, double fraction)
 {

@@ -7,7 +7,7 @@ written by the generator when it sends it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from benchmarks.frames_data import frames
 
 __all__ = [
     "CROSS_EVERY", "FRAME", "PAIR_EVERY", "PAIR_SYMBOLS", "SEQ_FIRST", "Pool", "crossing_of",
-    "opening_places", "pair_places", "pools", "quote_of",
+    "filled", "opening_places", "pair_places", "pools", "quote_of", "records_of",
 ]  # fmt: skip
 
 FRAME = np.dtype(
@@ -81,6 +81,29 @@ def pool_of(venue: str, texts: Iterable[bytes]) -> Pool:
         assert again is not None
         rows.append((len(data), len(whole), again.start(1), len(first), *places))
         data += whole
+    return Pool(venue, data, np.array(rows, FRAME))
+
+
+def filled(pool: Pool, seq: int, wall_ns: int, period_ns: int) -> Iterator[bytes]:
+    """Yield a pool's frames once, numbers and times written as the generator would write them."""
+    for place, row in enumerate(pool.frames):
+        begin = int(row["offset"])
+        frame = pool.data[begin : begin + int(row["bytes"])]
+        wall = b"%d" % ((wall_ns + place * period_ns) // 1_000_000)
+        at, digits = int(row["seq_at"]), int(row["seq_digits"])
+        frame[at : at + digits] = b"%0*d" % (digits, seq + place)
+        for name in ("ts_at", "other_ts_at"):
+            if row[name]:
+                frame[int(row[name]) : int(row[name]) + len(wall)] = wall
+        yield bytes(frame)
+
+
+def records_of(venue: str, texts: Iterable[bytes]) -> Pool:
+    """Make a pool of texts in which nothing is left to write."""
+    data, rows = bytearray(), []
+    for text in texts:
+        rows.append((len(data), len(text), 0, 0, 0, 0))
+        data += text
     return Pool(venue, data, np.array(rows, FRAME))
 
 

@@ -4,8 +4,11 @@ It listens on one port of 127.0.0.1. What a connection is for says its path:
 
     /v5/public/linear  /ws/v5/public     quotes of Bybit, of OKX, to a trader
     /floor/bybit       /floor/okx        the same to the listeners that are the floor
-    /floor/order/0     /floor/order/1    what comes there is logged with its time
+    /floor/order/0     /floor/order/1    what comes there is logged with its time, and answered
     anything else                        relayed to the venue behind it, and logged
+
+With ``--chain FILE`` that port speaks TLS; then each venue behind it has a port of its own here,
+whose bytes are relayed as they come: nobody can read there for whom they are.
 
 Commands are JSON lines on its input, one answer each on its output. Frames leave from
 `load_wire.c`, on the pinned thread, which does nothing else meanwhile; subscriptions and pings are
@@ -13,13 +16,12 @@ answered between two runs.
 """
 
 import argparse
-import base64
 import ctypes
-import hashlib
 import json
 import selectors
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -27,9 +29,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.load_frames import FRAME, SEQ_FIRST, Pool, pools
+from benchmarks.load_frames import FRAME, SEQ_FIRST, Pool, filled, pools, records_of
+from benchmarks.load_structs import ARRIVAL, Line, Relay, Relays
+from benchmarks.load_words import (
+    OPCODE_CLOSE,
+    OPCODE_PING,
+    OPCODE_TEXT,
+    answer_of,
+    client_texts,
+    switched,
+    text_frame,
+)
 from benchmarks.native import load
 from benchmarks.noise import pin
+from benchmarks.tls_plug import TlsPlug, server_context
 
 __all__ = ["Generator"]
 
@@ -40,84 +53,17 @@ FEEDS = {
     "/floor/bybit": ("floor", 0),
     "/floor/okx": ("floor", 1),
 }
-MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+ORDERS = ("/v5/trade", "/ws/v5/private", "/floor/order/0", "/floor/order/1")
 ARRIVALS = 1 << 16
 RELAYS_MAX = 16
 HEADER_BYTES_MAX = 1 << 16
-OPCODE_TEXT, OPCODE_CLOSE, OPCODE_PING = 1, 8, 9
 
 
-class Line(ctypes.Structure):
-    """load_line_t of load_wire.c."""
-
-    _fields_ = (
-        ("fd", ctypes.c_int32), ("count", ctypes.c_uint32), ("next", ctypes.c_uint64),
-        ("seq", ctypes.c_uint64), ("sent", ctypes.c_uint64), ("late", ctypes.c_uint64),
-        ("late_max_ns", ctypes.c_int64), ("pool", ctypes.c_void_p), ("frames", ctypes.c_void_p),
-        ("stamps", ctypes.c_void_p),
-    )  # fmt: skip
+Plug = socket.socket | TlsPlug
 
 
-class Relay(ctypes.Structure):
-    """load_relay_t of load_wire.c."""
-
-    _fields_ = (
-        ("client", ctypes.c_int32), ("venue", ctypes.c_int32),
-        ("client_gone", ctypes.c_uint32), ("venue_gone", ctypes.c_uint32),
-    )  # fmt: skip
-
-
-class Relays(ctypes.Structure):
-    """load_relays_t of load_wire.c."""
-
-    _fields_ = (
-        ("relays", ctypes.c_void_p), ("relay_count", ctypes.c_uint32),
-        ("arrival_capacity", ctypes.c_uint32), ("arrivals", ctypes.c_void_p),
-        ("arrival_count", ctypes.c_uint64), ("turns", ctypes.c_uint64),
-    )  # fmt: skip
-
-
-ARRIVAL = np.dtype([("stamp_ns", "i8"), ("relay", "u4"), ("bytes", "u4")])  # load_arrival_t
-
-
-def client_texts(data: bytearray) -> list[tuple[int, bytes]]:
-    """Take the whole frames a client sent from the front of `data`: (opcode, payload)."""
-    found = []
-    while len(data) >= 6:
-        size, at = data[1] & 127, 2
-        if size == 126:
-            size, at = int.from_bytes(data[2:4], "big"), 4
-        elif size == 127:
-            size, at = int.from_bytes(data[2:10], "big"), 10
-        if len(data) < at + 4 + size:
-            break
-        mask, body = data[at : at + 4], data[at + 4 : at + 4 + size]
-        found.append((data[0] & 15, bytes(b ^ mask[i & 3] for i, b in enumerate(body))))
-        del data[: at + 4 + size]
-    return found
-
-
-def answer_of(venue: int, text: bytes) -> bytes | None:
-    """Return what the venue answers to a request of a public connection."""
-    if text == b"ping":
-        return b"pong"
-    request = json.loads(text)
-    if venue == 0:
-        word = "pong" if request["op"] == "ping" else ""
-        said = {"success": True, "ret_msg": word, "conn_id": "load", "op": request["op"]}
-        return json.dumps(said | {"req_id": request.get("req_id", "")}).encode()
-    if request["op"] == "subscribe":
-        said = {"event": "subscribe", "arg": request["args"][0], "connId": "load"}
-        return json.dumps(said).encode()
-    return None
-
-
-def text_frame(payload: bytes, opcode: int = OPCODE_TEXT) -> bytes:
-    """Return a short unmasked frame."""
-    assert len(payload) < 65536
-    if len(payload) < 126:
-        return bytes([0x80 | opcode, len(payload)]) + payload
-    return bytes([0x80 | opcode, 126]) + len(payload).to_bytes(2, "big") + payload
+ANSWERS = 1 << 10  # for as many orders of one run and line
+ANSWER = text_frame(b"x" * 200)  # as long as a venue's
 
 
 class Generator:
@@ -131,23 +77,33 @@ class Generator:
         path -> (host, port) of the venue behind that path, for what is relayed.
     stamps : numpy array or None
         (venues, frames) of int64 that takes the stamps of paced runs.
+    chain : Path or None
+        Certificate chain and key: TLS.
     """
 
-    def __init__(self, upstream: dict[str, tuple[str, int]], stamps: Any = None) -> None:
+    def __init__(
+        self, upstream: dict[str, tuple[str, int]], stamps: Any = None, chain: Path | None = None
+    ) -> None:
         self._library = load("load_wire")
         self._library.load_paced.restype = ctypes.c_int64
         self._library.load_batched.restype = ctypes.c_int64
         self._upstream = upstream
         self._stamps = stamps
         self._selector = selectors.DefaultSelector()
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.listen_to(self._server, self._accept)
-        self._feeds: dict[tuple[str, int], socket.socket] = {}
+        self._context = server_context(chain) if chain is not None else None
+        self._server = self._listen(self._accept)
+        self._feeds: dict[tuple[str, int], Plug] = {}
         self._pools: dict[str, tuple[Any, ...]] = {}
-        self._relays: list[tuple[str, socket.socket, socket.socket | None]] = []
+        self._relays: list[tuple[str, Plug, socket.socket | None]] = []
+        self._answers: dict[int, list[bytes]] = {}  # by file, those that leave next
+        self._answers_laid: dict[int, Any] = {}
         self._arrivals = np.zeros(ARRIVALS, ARRIVAL)
         self._seqs = {"trader": [SEQ_FIRST[venue] for venue in VENUES]}
         self.port: int = self._server.getsockname()[1]
+        self.relay_ports = {
+            path: self._listen_for(path).getsockname()[1]
+            for path in (upstream if chain is not None else ())
+        }
 
     # ---- connections ----------------------------------------------------------------------------
 
@@ -160,10 +116,30 @@ class Generator:
         for key, _ in self._selector.select(wait_s):
             key.data()
 
+    def _listen(self, act: Callable[[], None]) -> socket.socket:
+        server = socket.create_server(("127.0.0.1", 0))
+        self.listen_to(server, act)
+        return server
+
+    def _listen_for(self, path: str) -> socket.socket:
+        def accept() -> None:
+            plug, _ = server.accept()
+            plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            plug.setblocking(False)
+            self._begin_relay(path, plug, b"")
+
+        server = self._listen(accept)
+        return server
+
     def _accept(self) -> None:
-        plug, _ = self._server.accept()
-        plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plug.settimeout(10.0)
+        raw, _ = self._server.accept()
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        raw.settimeout(10.0)
+        try:
+            plug = raw if self._context is None else TlsPlug(raw, self._context)
+        except OSError:
+            raw.close()
+            return
         request = b""
         while b"\r\n\r\n" not in request and len(request) < HEADER_BYTES_MAX:
             came = plug.recv(4096)
@@ -173,7 +149,7 @@ class Generator:
             request += came
         path = request.split(b" ", 2)[1].decode()
         if path in FEEDS or path.startswith("/floor/"):
-            self._shake_hands(plug, request)
+            plug.sendall(switched(request))
         plug.setblocking(False)
         if path in FEEDS:
             self._take_feed(plug, FEEDS[path])
@@ -182,24 +158,16 @@ class Generator:
         else:
             self._begin_relay(path, plug, request)
 
-    @staticmethod
-    def _shake_hands(plug: socket.socket, request: bytes) -> None:
-        lines = [line.partition(b":") for line in request.split(b"\r\n")]
-        key = next(text.strip() for name, _, text in lines if name.lower() == b"sec-websocket-key")
-        accept = base64.b64encode(hashlib.sha1(key + MAGIC).digest())
-        plug.sendall(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-        )
-
-    def _take_feed(self, plug: socket.socket, what: tuple[str, int]) -> None:
+    def _take_feed(self, plug: Plug, what: tuple[str, int]) -> None:
         self._feeds[what] = plug
         held = bytearray()
 
         def read() -> None:
             try:
                 came = plug.recv(65536)
-            except ConnectionError:
+            except BlockingIOError:
+                return  # of a record the beginning
+            except OSError:
                 came = b""
             held.extend(came)
             if not came:
@@ -217,7 +185,7 @@ class Generator:
 
         self.listen_to(plug, read)
 
-    def _begin_relay(self, path: str, plug: socket.socket, request: bytes) -> None:
+    def _begin_relay(self, path: str, plug: Plug, request: bytes) -> None:
         if path not in self._upstream:
             plug.close()
             return
@@ -227,17 +195,19 @@ class Generator:
         venue.setblocking(False)
         self._add_relay(path, plug, venue)
 
-    def _add_relay(self, path: str, plug: socket.socket, venue: socket.socket | None) -> None:
+    def _add_relay(self, path: str, plug: Plug, venue: socket.socket | None) -> None:
         relay = (path, plug, venue)
         self._relays.append(relay)
 
-        def pass_on(source: socket.socket, sink: socket.socket | None) -> None:
+        def pass_on(source: Plug, sink: Plug | None) -> None:
             try:
                 came = source.recv(65536)
                 if came and sink is not None:
                     sink.setblocking(True)
                     sink.sendall(came)
                     sink.setblocking(False)
+            except BlockingIOError:
+                return
             except OSError:
                 came = b""
             if not came:
@@ -251,7 +221,7 @@ class Generator:
         if venue is not None:
             self.listen_to(venue, lambda: pass_on(venue, plug))
 
-    def _leave(self, plug: socket.socket) -> None:
+    def _leave(self, plug: Plug) -> None:
         with suppress(KeyError, ValueError):
             self._selector.unregister(plug)
         plug.close()
@@ -278,6 +248,35 @@ class Generator:
         assert pool.frames.dtype == FRAME
         return pool, (ctypes.c_char * len(pool.data)).from_buffer(pool.data)
 
+    def _encrypt(self, who: str, kind: str, index: int, line: Line, rate: int) -> Any:
+        """Let a line send records, one a frame, instead of the frames; return what holds them.
+
+        Without TLS nothing is to be done.
+        """
+        plug = self._feeds[who, index]
+        if isinstance(plug, socket.socket):
+            return None
+        pool, _ = self._pools[f"{kind}/{line.count}"][index]
+        texts = filled(pool, line.seq + 1, time.time_ns(), 1_000_000_000 // rate)
+        held = self._held(records_of(pool.venue, map(plug.record, texts)))
+        line.pool, line.frames = ctypes.addressof(held[1]), held[0].frames.ctypes.data
+        return held
+
+    def _stock(self, relay: Relay, plug: Plug) -> None:
+        """Lay answers ready for a line that no venue answers: an order costs a trader those, too.
+
+        A record that was made has to be the next that leaves: what is left serves the next run.
+        """
+        held = self._answers.setdefault(plug.fileno(), [])
+        while len(held) < ANSWERS:
+            held.append(ANSWER if isinstance(plug, socket.socket) else plug.record(ANSWER))
+        self._answers_laid[plug.fileno()] = laid = ctypes.create_string_buffer(b"".join(held))
+        relay.answers, relay.answer_bytes = ctypes.addressof(laid), len(held[0])
+        relay.answers_left = len(held)
+
+    def _use_up(self, relay: Relay, plug: Plug) -> None:
+        del self._answers[plug.fileno()][: ANSWERS - relay.answers_left]
+
     def _done(self, who: str, lines: Any, sent: int) -> dict[str, Any]:
         if sent < 0:
             raise ConnectionError("a connection ended while frames were sent on it")
@@ -291,16 +290,21 @@ class Generator:
     def paced(self, who: str, kind: str, rate: int, frames: int) -> dict[str, Any]:
         """Send `frames` frames on each line at `rate` a second; stamps go to the shared table."""
         lines = self._lines(who, kind, frames)
+        records = [self._encrypt(who, kind, index, lines[index], rate) for index in range(2)]
         assert self._stamps is not None
         for index in range(len(VENUES)):
             lines[index].stamps = self._stamps[index].ctypes.data
         is_floor = who != "trader"
         taken = [relay for relay in self._relays if relay[0].startswith("/floor/") == is_floor]
+        taken.sort(key=lambda relay: relay[0] not in ORDERS)
         assert len(taken) <= RELAYS_MAX
         relays = (Relay * max(1, len(taken)))()
         for index, (_, plug, venue) in enumerate(taken):
             relays[index].client = plug.fileno()
             relays[index].venue = -1 if venue is None else venue.fileno()
+            relays[index].has_orders = taken[index][0] in ORDERS
+            if venue is None:
+                self._stock(relays[index], plug)
         every = Relays(
             ctypes.addressof(relays), len(taken), ARRIVALS, self._arrivals.ctypes.data, 0, 0
         )
@@ -309,6 +313,10 @@ class Generator:
             ctypes.byref(every) if taken else None,
         )  # fmt: skip
         found = self._done(who, lines, sent)
+        del records  # they lay there for the run
+        for index, (_, plug, venue) in enumerate(taken):
+            if venue is None:
+                self._use_up(relays[index], plug)
         kept = self._arrivals[: min(every.arrival_count, ARRIVALS)]
         return found | {
             "arrivals": [kept[name].tolist() for name in ("stamp_ns", "relay", "bytes")],
@@ -319,6 +327,7 @@ class Generator:
         self, who: str, kind: str, count: int, size: int, rate: float, seconds: float
     ) -> dict[str, Any]:
         """Send batches of `size` frames; rate 0: as many as the sockets take."""
+        assert self._context is None, "batches are sent without TLS"
         lines = self._lines(who, kind, count)
         widest = max(pool.frame_bytes_max for pool, _ in self._pools[f"{kind}/{count}"])
         begin_ns = self._library.load_mono_ns
@@ -350,16 +359,17 @@ def main() -> None:
     parser.add_argument("--core", type=int, required=True)
     parser.add_argument("--stamps", type=Path, help="file of int64, (venues, frames)")
     parser.add_argument("--upstream", default="{}", help="JSON: path -> [host, port]")
+    parser.add_argument("--chain", type=Path, help="certificate chain and key: TLS")
     options = parser.parse_args()
     pin(options.core)
     stamps = None
     if options.stamps is not None:
         stamps = np.memmap(options.stamps, np.int64, "r+").reshape(len(VENUES), -1)
     upstream = {path: tuple(place) for path, place in json.loads(options.upstream).items()}
-    generator = Generator(upstream, stamps)
+    generator = Generator(upstream, stamps, options.chain)
     asked: list[str] = []
     generator.listen_to(sys.stdin.fileno(), lambda: asked.append(sys.stdin.readline()))
-    print(json.dumps({"port": generator.port}), flush=True)
+    print(json.dumps({"port": generator.port, "relays": generator.relay_ports}), flush=True)
     while True:
         generator.turn(1.0)
         while asked:

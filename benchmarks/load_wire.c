@@ -24,7 +24,8 @@ enum {
     RELAY_BYTES = 65536,
     RELAYS_MAX = 16,
     SLOW_TURN = 32, /* of so many looks at the clients one is at the venues, too */
-    HOLD_NS = 60000
+    HOLD_NS = 60000,
+    LOOK_NS = 1500 /* a look at the order sockets is over by then */
 };
 
 typedef struct {
@@ -51,8 +52,11 @@ typedef struct {
 
 typedef struct {
     int32_t client;
-    int32_t venue; /* -1: nobody behind: what comes is only logged */
+    int32_t venue; /* -1: nobody behind: what comes is logged, and answered from here */
     uint32_t client_gone, venue_gone;
+    uint32_t has_orders; /* looked at all the time; others as often as the venues */
+    uint32_t answer_bytes, answers_left;
+    const char *answers; /* of that many bytes each, used in turn */
 } load_relay_t;
 
 typedef struct {
@@ -152,6 +156,11 @@ static held_t held[RELAYS_MAX];
 static void hand_on(load_relay_t *relay, held_t *kept)
 {
     static char data[RELAY_BYTES];
+    if (relay->venue < 0 && kept->bytes > 0 && relay->answers_left > 0) {
+        send_all(relay->client, relay->answers, relay->answer_bytes);
+        relay->answers += relay->answer_bytes;
+        relay->answers_left--;
+    }
     if (relay->venue < 0 || relay->venue_gone)
         kept->bytes = 0;
     if (kept->bytes > 0) {
@@ -172,6 +181,8 @@ static void look_at_relays(load_relays_t *all)
     for (uint32_t index = 0; index < all->relay_count; index++) {
         load_relay_t *relay = &all->relays[index];
         held_t *kept = &held[index];
+        if (!relay->has_orders && !is_slow_turn)
+            continue;
         ssize_t came = relay->client_gone ? -1
                                           : recv(relay->client, kept->data + kept->bytes,
                                                  RELAY_BYTES - kept->bytes, MSG_DONTWAIT);
@@ -236,7 +247,7 @@ ARB_BENCH_API int64_t load_paced(load_line_t *lines, uint32_t line_count, int64_
         wall_look(&wall, now_ns);
         fill(data, frame, seq[index], &wall);
         while ((now_ns = arb_mono_ns()) < due_ns)
-            if (relays != NULL && due_ns - now_ns > 5000)
+            if (relays != NULL && due_ns - now_ns > LOOK_NS)
                 look_at_relays(relays);
         if (now_ns - due_ns > line->late_max_ns)
             line->late_max_ns = now_ns - due_ns;

@@ -12,6 +12,7 @@ from benchmarks.native import load
 __all__ = ["LOST_MAX_PCT", "STEAL_MAX_PCT", "Noise", "Weather", "cpu_times", "pin"]
 
 STEAL_MAX_PCT = 2.0
+LOOK_NS = 50_000_000  # the meter's moment, where a question calls it in its pauses
 LOST_MAX_PCT = 2.0
 SWITCHES_MAX_PER_S = 1000.0  # of all our threads, where no core was free for the meter
 
@@ -86,7 +87,10 @@ class Weather:
 
 
 class Noise:
-    """Watch the machine while a question is measured; the meter needs a core of its own."""
+    """Watch the machine while a question is measured.
+
+    The meter has a core of its own, or None, and then only looks when it is called.
+    """
 
     def __init__(self, meter_core: int | None) -> None:
         self._core = meter_core
@@ -97,6 +101,8 @@ class Noise:
         for name in ("hiccup_value", "hiccup_wait"):
             getattr(self._library, name).argtypes = [ctypes.c_void_p, ctypes.c_double]
         self._library.hiccup_new.restype = ctypes.c_void_p
+        self._library.hiccup_look.argtypes = [ctypes.c_void_p, ctypes.c_int64]
+        self._looks = 0
         for name in ("hiccup_run", "hiccup_stop", "hiccup_free", "hiccup_lost_share"):
             getattr(self._library, name).argtypes = [ctypes.c_void_p]
         self.weather: Weather | None = None
@@ -111,6 +117,12 @@ class Noise:
         self._switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
         return self
 
+    def look(self) -> None:
+        """Run the meter here for a moment; only where it has no core of its own."""
+        if self._core is None:
+            self._looks += 1
+            self._library.hiccup_look(self._meter, LOOK_NS)
+
     def _run(self) -> None:
         pin(self._core or 0)
         self._library.hiccup_run(self._meter)
@@ -124,14 +136,15 @@ class Noise:
         stolen, total = (now - was for now, was in zip(cpu_times(), self._before, strict=True))
         switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw - self._switches
         self._library.hiccup_stop(self._meter)
-        metered = self._thread is not None
+        metered = self._thread is not None or self._looks > 0
+        where = f"core {self._core}" if self._looks == 0 else "the first core, between windows"
         if self._thread is not None:
             self._thread.join()
         value, meter = self._library.hiccup_value, self._meter
         self.weather = Weather(
             100.0 * stolen / total if total else None,
             switches,
-            f"core {self._core}" if metered else "no core was free for the hiccup meter",
+            where if metered else "no core was free for the hiccup meter",
             value(meter, 0.9999) if metered else None,
             value(meter, 1.0) if metered else None,
             100.0 * self._library.hiccup_lost_share(meter) if metered else None,

@@ -42,7 +42,7 @@ def measure(setup: Setup, **settings: str) -> Row:
         generator = Generator(folder, places.generator, path)
         stack.callback(generator.end)
         venues = Venues(folder, stack)
-        environment = venues.environment(generator.url)
+        environment = venues.environment(generator)
         trader = Trader(folder, environment, places, ARB_MODE="demo", **settings)
         stack.callback(trader.end)
         generator.wait_for("trader")

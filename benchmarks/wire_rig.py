@@ -25,6 +25,7 @@ import arbitrage
 from arbitrage.control import ControlClient
 from arbitrage.core.segment import Segment
 from arbitrage.errors import ArbitrageError, SegmentError
+from arbitrage.sim.certs import SERVER_NAME
 from benchmarks.cold_programs import wait_until
 
 __all__ = [
@@ -163,15 +164,25 @@ class Generator(Program):
 
     def __init__(
         self, folder: Path, core: int, stamps: Path | None = None,
-        upstream: Mapping[str, tuple[str, int]] = {},
+        upstream: Mapping[str, tuple[str, int]] = {}, chain: Path | None = None,
     ) -> None:  # fmt: skip
         args = ["-m", "benchmarks.load_generator", "--core", str(core)]
         args += ["--upstream", json.dumps(upstream)]
+        args += ["--chain", str(chain)] if chain is not None else []
         if stamps is not None:
             args += ["--stamps", str(stamps)]
         super().__init__("the load generator", args, folder, is_spoken_to=True)
-        self.port = int(self.hear()["port"])
-        self.url = f"ws://127.0.0.1:{self.port}"
+        said = self.hear()
+        self.port = int(said["port"])
+        self.url = f"{'wss' if chain else 'ws'}://127.0.0.1:{self.port}"
+        self._relays: dict[str, int] = said["relays"]
+
+    def relayed(self, url: str) -> str:
+        """Return where a socket of the venues behind is to be had here."""
+        path = urlsplit(url).path
+        if path in self._relays:
+            return f"wss://127.0.0.1:{self._relays[path]}{path}"
+        return self.url + path
 
     def wait_for(self, who: str) -> None:
         """Wait until both feeds of somebody are connected and have been answered."""
@@ -190,11 +201,11 @@ class Floor(Program):
 
     def __init__(
         self, folder: Path, core: int, loop_mode: str, url: str, stamps: Path, *,
-        answers: bool = False,
+        answers: bool = False, environment: Mapping[str, str] = {},
     ) -> None:  # fmt: skip
         args = ["-m", "benchmarks.floor_process", "--core", str(core), "--loop-mode", loop_mode]
         args += ["--url", url, "--stamps", str(stamps)] + (["--answers"] if answers else [])
-        super().__init__("the floor", args, folder, is_spoken_to=True)
+        super().__init__("the floor", args, folder, environment, is_spoken_to=True)
         self.hear()
 
     def begin(self) -> None:
@@ -213,13 +224,14 @@ class Floor(Program):
 class Venues:
     """The simulated venues behind the generator: REST, and sockets of orders and accounts."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, *, tls: bool = False) -> None:
         self.ready: dict[str, dict[str, Any]] = {}
         self.programs: list[Program] = []
         for venue in VENUES:
             path = folder / f"{venue}.ready"
             args = ["-m", "benchmarks.wire_venue", "--venue", venue, "--folder", str(folder)]
             args += ["--ready-file", str(path)]
+            args += ["--tls-dir", str(folder / "tls")] if tls else []
             program = Program(f"the simulated {venue}", args, folder, KEYS)
             stack.callback(program.end)
             self.programs.append(program)
@@ -241,22 +253,34 @@ class Venues:
         urls = [urlsplit(self.ready[venue][name]) for venue, name in names]
         return {url.path: (url.hostname or "", url.port or 0) for url in urls}
 
-    def environment(self, generator_url: str, *, relayed: bool = False) -> dict[str, str]:
+    def trusted(self) -> dict[str, str]:
+        """Return the environment of those who trust the venues' certificate; nothing without."""
+        ready = self.ready["bybit"]  # one authority for both
+        return {"SSL_CERT_FILE": ready["ca_file"]} if "ca_file" in ready else {}
+
+    @property
+    def chain(self) -> Path | None:
+        """The certificate chain and key of the venues; None without TLS."""
+        trusted = self.trusted().values()
+        return next((Path(file).with_name(SERVER_NAME) for file in trusted), None)
+
+    def environment(self, generator: Generator, *, relayed: bool = False) -> dict[str, str]:
         """Return hosts and keys of a trader whose public sockets, or all, are the generator's."""
         bybit, okx = (self.ready[venue] for venue in VENUES)
 
         def there(url: str) -> str:
-            return generator_url + urlsplit(url).path if relayed else url
+            return generator.relayed(url) if relayed else url
 
-        return KEYS | {
+        hosts = {
             "BYBIT_REST_URL": bybit["rest_url"],
-            "BYBIT_PUBLIC_WS_URL": f"{generator_url}/v5/public/linear",
+            "BYBIT_PUBLIC_WS_URL": f"{generator.url}/v5/public/linear",
             "BYBIT_PRIVATE_WS_URL": there(bybit["private_ws_url"]),
             "BYBIT_TRADE_WS_URL": there(bybit["trade_ws_url"]),
             "OKX_REST_URL": okx["rest_url"],
-            "OKX_PUBLIC_WS_URL": f"{generator_url}/ws/v5/public",
+            "OKX_PUBLIC_WS_URL": f"{generator.url}/ws/v5/public",
             "OKX_PRIVATE_WS_URL": there(okx["private_ws_url"]),
         }
+        return KEYS | self.trusted() | hosts
 
 
 class Trader(Program):

@@ -74,7 +74,7 @@ class Firehose:
         self.generator.wait_for("floor")
         self.floor.hold()
         venues = Venues(folder, stack)
-        environment = venues.environment(self.generator.url)
+        environment = venues.environment(self.generator)
         self.trader = Trader(folder, environment, places, **settings)
         stack.callback(self.trader.end)
         self.generator.wait_for("trader")
@@ -130,6 +130,7 @@ def find_rate(hose: Firehose, seconds: float, setup: Setup) -> float:
     rate, run = 0.0, hose.run(0.0, seconds)
     for _ in range(TRIES):
         setup.say(f"{run.rate:,.0f}/s, {run.lost:,} dropped")
+        setup.meter()
         if run.lost == 0:
             break
         rate = STEP * (rate or run.rate)
@@ -146,6 +147,7 @@ def measure(setup: Setup, **settings: str) -> Row:
         hose.run(BAR / 4, min(0.2, short_s))
         rate = find_rate(hose, short_s, setup)
         floors.append(hose.floor_rate(short_s))
+        setup.meter()
         run = hose.run(rate, long_s)
         for share in LOWER:  # what held for a moment may not hold for long
             if run.lost:

@@ -53,7 +53,7 @@ class Race:
         self.floor.hold()
         venues = Venues(folder, stack)
         self.trader = Trader(
-            folder, venues.environment(self.generator.url), places,
+            folder, venues.environment(self.generator), places,
             **{"ARB_MODE": "demo", "ARB_SYMBOLS": "BTCUSDT", "ARB_LOOP_MODE": loop_mode,
                "ARB_WAIT": WAITS[loop_mode]} | settings,
         )  # fmt: skip
@@ -132,7 +132,7 @@ def measure(loop_mode: str, setup: Setup, **settings: str) -> Row:
             seen.append(race.seen)
             return whole, recv, whole - recv
 
-        floor, parts = take_turns(windows, race.floor_window, ours, setup.say)
+        floor, parts = take_turns(windows, race.floor_window, ours, setup)
         found, callback, after = parts
         placement = _placement(race.trader)
     ratios = {percent: found.ratio(floor, percent) for percent in (50, 90, 99)}

@@ -71,26 +71,28 @@ class Race:
     """Generator, floor, venues and trader."""
 
     def __init__(
-        self, stack: ExitStack, setup: Setup, placement: str, frames: int, **settings: str
-    ) -> None:
+        self, stack: ExitStack, setup: Setup, placement: str, frames: int, *, tls: bool = False,
+        **settings: str,
+    ) -> None:  # fmt: skip
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="arb-wire-")))
         places = Places(setup.cores)
         path, self.stamps = stack.enter_context(stamps_file(folder, "sent", frames))
         heard, _ = stack.enter_context(stamps_file(folder, "floor", frames))
         self.frames = frames
-        venues = Venues(folder, stack)
+        venues = Venues(folder, stack, tls=tls)
         for program in venues.programs:
             program.keep_to(places.rest)
-        self.generator = Generator(folder, places.generator, path, venues.upstream())
+        self.generator = Generator(folder, places.generator, path, venues.upstream(), venues.chain)
         stack.callback(self.generator.end)
         self.floor = Floor(
-            folder, places.feed, LOOP_MODE, self.generator.url, heard, answers=True
-        )
+            folder, places.feed, LOOP_MODE, self.generator.url, heard, answers=True,
+            environment=venues.trusted(),
+        )  # fmt: skip
         stack.callback(self.floor.end)
         self.generator.wait_for("floor")
         self.floor.hold()
         self.trader = Trader(
-            folder, venues.environment(self.generator.url, relayed=True), places,
+            folder, venues.environment(self.generator, relayed=True), places,
             **SETTINGS | {"ARB_STAGES": placement} | settings,
         )  # fmt: skip
         stack.callback(self.trader.end)
@@ -112,13 +114,13 @@ class Race:
         return latencies(self.stamps, found, self.frames)
 
 
-def measure(placement: str, setup: Setup, **settings: str) -> Row:
+def measure(placement: str, tls: bool, setup: Setup, **settings: str) -> Row:
     """Let floor and trader take turns until the time is up."""
     windows = max(2, round(setup.seconds / WINDOW_S))
     frames = max(int(RATE * min(WINDOW_S, setup.seconds)), 10 * PAIR_EVERY)
     shares: list[float] = []
     with ExitStack() as stack:
-        race = Race(stack, setup, placement, frames, **settings)
+        race = Race(stack, setup, placement, frames, tls=tls, **settings)
         race.window("trader")  # the venues tell their limits with the first answers
 
         def ours() -> tuple[Any, ...]:
@@ -126,17 +128,17 @@ def measure(placement: str, setup: Setup, **settings: str) -> Row:
             shares.append(share)
             return (latencies_ns,)
 
-        floor, (found,) = take_turns(windows, lambda: race.window("floor")[0], ours, setup.say)
+        floor, (found,) = take_turns(windows, lambda: race.window("floor")[0], ours, setup)
     share = float(np.median(shares))
     ratio = found.ratio(floor, 50)
     return Row(
-        name=f"wire_to_wire_{placement}",
+        name=name_of(placement, tls),
         unit="ns",
         p50=found.at(50),
         p99=found.at(99),
         p999=found.at(99.9),
         floor="a picows Cython listener that answers with one frame on each of two connections, "
-        f"the same core, loop {LOOP_MODE}",
+        f"the same core, loop {LOOP_MODE}{', all over TLS' if tls else ''}",
         floor_p50=floor.at(50),
         floor_p99=floor.at(99),
         ratio_to_floor=ratio,
@@ -158,15 +160,20 @@ def measure(placement: str, setup: Setup, **settings: str) -> Row:
     )
 
 
-def question(placement: str) -> Question:
+def name_of(placement: str, tls: bool) -> str:
+    return f"wire_to_wire_{placement}{'_tls' if tls else ''}"
+
+
+def question(placement: str, tls: bool) -> Question:
     return Question(
-        f"wire_to_wire_{placement}",
+        name_of(placement, tls),
         CORES[placement],
-        partial(measure, placement),
-        f"frame on a loopback socket to both order frames on theirs, stages {placement}",
+        partial(measure, placement, tls),
+        f"frame on a loopback socket to both order frames on theirs, stages {placement}"
+        f"{', over TLS' if tls else ''}",
         least_s=22.0,
         quick=False,
     )
 
 
-QUESTIONS = tuple(question(placement) for placement in BARS)
+QUESTIONS = tuple(question(placement, tls) for placement in BARS for tls in (False, True))

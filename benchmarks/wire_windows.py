@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from arbitrage.errors import ArbitrageError
+from benchmarks.harness import Setup
 
 __all__ = ["Windows", "holds_tail", "take_turns"]
 
@@ -56,9 +57,11 @@ def take_turns(
     windows: int,
     floor_window: Callable[[], Latencies],
     our_window: Callable[[], tuple[Latencies, ...]],
-    say: Callable[[str], None],
+    setup: Setup,
 ) -> tuple[Windows, tuple[Windows, ...]]:
     """Take so many windows of the floor and of ours in turn; return both, ours in its parts.
+
+    In the pauses, while nobody uses it, the hiccup meter reads the clock on the first core.
 
     Raises
     ------
@@ -68,12 +71,13 @@ def take_turns(
     floor, ours = Windows(), None
     for _ in range(AGAIN * windows):
         theirs, parts = floor_window(), our_window()
+        setup.meter()
         if len(theirs) and all(len(part) for part in parts):
             ours = ours or tuple(Windows() for _ in parts)
             floor.add(theirs)
             for kept, part in zip(ours, parts, strict=True):
                 kept.add(part)
-            say(f"window {len(floor.taken)} of {windows}")
+            setup.say(f"window {len(floor.taken)} of {windows}")
         if len(floor.taken) == windows:
             break
     if ours is None:

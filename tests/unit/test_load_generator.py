@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from arbitrage.sim.certs import make_certs
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
@@ -27,6 +29,7 @@ pytestmark = [
 load_frames = pytest.importorskip("benchmarks.load_frames")
 rig = pytest.importorskip("benchmarks.wire_rig")
 windows = pytest.importorskip("benchmarks.wire_windows")
+harness = pytest.importorskip("benchmarks.harness")
 generator_process = pytest.importorskip("benchmarks.load_generator")
 floor_process = pytest.importorskip("benchmarks.floor_process")
 
@@ -160,6 +163,34 @@ def test_paced_frames_come_in_order_after_their_stamps_on_schedule(heard: Any) -
         assert size[relay == line].sum() == answers * (300 + 8)  # header, mask
 
 
+def test_the_same_goes_over_tls(tmp_path: Path) -> None:
+    """Records are made before a run; a run may leave answers over, and the next goes on."""
+    pytest.importorskip("trustme")
+    core, chain = min(os.sched_getaffinity(0)), make_certs(tmp_path)
+    with ExitStack() as opened:
+        path, sent = opened.enter_context(rig.stamps_file(tmp_path, "test-tls", FRAMES))
+        heard_path, came = opened.enter_context(rig.stamps_file(tmp_path, "test-tls-f", FRAMES))
+        generator = rig.Generator(tmp_path, core, path, chain=chain)
+        opened.callback(generator.end)
+        assert generator.url.startswith("wss://")
+        floor = rig.Floor(
+            tmp_path, core, "block", generator.url, heard_path, answers=True,
+            environment={"SSL_CERT_FILE": str(tmp_path / "ca.pem")},
+        )  # fmt: skip
+        opened.callback(floor.end)
+        generator.wait_for("floor")
+        for _ in range(2):
+            floor.begin()
+            found = generator.say(verb="paced", who="floor", kind="pairs", rate=2000, frames=FRAMES)
+            floor.wait_for(FRAMES, FRAMES)
+            for venue in range(2):
+                assert (came[venue] > sent[venue]).all()
+            _, relay, size = (np.array(column) for column in found["arrivals"])
+            for line in range(2):
+                answers = len(load_frames.pair_places(FRAMES))
+                assert size[relay == line].sum() > answers * (300 + 8)
+
+
 def test_each_frame_bears_the_next_number_and_the_time(tmp_path: Path) -> None:
     core = min(os.sched_getaffinity(0))
     with ExitStack() as opened:
@@ -283,12 +314,15 @@ def test_ratios_are_of_neighbours_and_the_band_is_of_ones_own() -> None:
 
 def test_empty_windows_are_taken_again_and_nothing_at_all_is_an_error() -> None:
     taken = iter([[], [5.0], [], [7.0]])
+    looks: list[int] = []
+    setup = harness.Setup((0,), 1.0, meter=lambda: looks.append(0))
     floor, (ours,) = windows.take_turns(
-        2, lambda: np.array([1.0]), lambda: (np.array(next(taken)),), lambda text: None
+        2, lambda: np.array([1.0]), lambda: (np.array(next(taken)),), setup
     )
     assert [list(one) for one in ours.taken] == [[5.0], [7.0]]
     assert len(floor.taken) == 2
+    assert len(looks) == 4, "the hiccup meter looks in every pause"
     with pytest.raises(Exception, match="not one cause was seen"):
         windows.take_turns(
-            1, lambda: np.array([1.0]), lambda: (np.array([]),), lambda text: None
+            1, lambda: np.array([1.0]), lambda: (np.array([]),), harness.Setup((0,), 1.0)
         )
