@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from arbitrage.core.spread import spread_bps
     from arbitrage.core.store import MarketStore
     from arbitrage.core.symbols import SymbolMap
+    from arbitrage.research.backtest import backtest
     from arbitrage.research.market import MarketData, open_data
     from arbitrage.research.recording import Recording
     from arbitrage.research.replay import Replay, replay
@@ -52,6 +53,7 @@ _HOMES = {
     "SymbolMap": "arbitrage.core.symbols",
     "VENUES": "arbitrage.core.segment",
     "attach": "arbitrage.runtime.live",
+    "backtest": "arbitrage.research.backtest",
     "open_data": "arbitrage.research.market",
     "parity": "arbitrage.runtime.parity",
     "parse_frame": "arbitrage.core.frames",
@@ -79,6 +81,7 @@ __all__ = [
     "Strategy",
     "SymbolMap",
     "attach",
+    "backtest",
     "open_data",
     "parity",
     "parse_frame",

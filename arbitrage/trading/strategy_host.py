@@ -182,6 +182,11 @@ class StrategyHost:
         return self._clock() + self._wall_offset_ns()
 
     @property
+    def timer_due_ns(self) -> int | None:
+        """When `on_timer` is called next, trader's clock; None: never, or before the first poll."""
+        return self._timer_due_ns if self.strategy.timer_s > 0 else None
+
+    @property
     def opportunities_lost(self) -> int:
         """Opportunity events that were lapped before they were read."""
         return int(self._opportunities.lost)

@@ -23,7 +23,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "venues": {"core", "venues"} | BASE,
     "trading": {"core", "trading"} | BASE,
     "sim": {"core", "sim"} | BASE,
-    "research": {"core", "research", "sim"} | BASE,  # the built-in contracts
+    # the built-in contracts; looking back runs the trader's own settings and strategy host
+    "research": {"core", "research", "sim", "trading"} | BASE,
     "cold": {"core", "cold"} | BASE,
     "runtime": {"core", "venues", "trading", "research", "cold", "runtime"} | BASE,
 } | dict.fromkeys(PROGRAMS, ROOMS | PROGRAMS | BASE | {"__init__", "entry"})

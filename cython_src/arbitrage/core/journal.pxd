@@ -80,4 +80,5 @@ cdef class Journal:
     cdef readonly str path
     cdef str spare_path
     cdef readonly bint read_only
+    cdef object memory         # of a private one: both parts, one behind the other
     cdef arb_journal_header_t header(self) noexcept

@@ -10,6 +10,7 @@ from posix.unistd cimport _SC_PAGESIZE, sysconf
 
 from arbitrage.core.clock cimport arb_mono_ns, arb_wall_ns
 from arbitrage.core.journal_parts cimport keep_writable, make_part, map_part, part_t, unmap_part
+from arbitrage.core.memory cimport AlignedMemory
 
 TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT", "FILL", "FUNDING",
               "POSITION", "ADOPTED", "TAKEN")
@@ -126,6 +127,22 @@ cdef class Journal:
         started.pid = os.getpid()
         arb_journal_append(&self.handle, ARB_JOURNAL_RUN, &started, sizeof(started),
                            started.started_mono_ns)
+        return self
+
+    @staticmethod
+    def private(capacity_records: int, run: int) -> Journal:
+        """Make a journal in this process's own memory, without a file (backtests).
+
+        It has two parts of `capacity_records`; who drives it offers them again in turn.
+        """
+        cdef Journal self = Journal.__new__(Journal)
+        cdef uint64_t capacity = capacity_records
+        cdef AlignedMemory memory = AlignedMemory(2 * capacity * ARB_JOURNAL_RECORD_BYTES)
+        self.memory, self.path = memory, "private"
+        self.handle.records = <arb_journal_record_t *>memory.ptr
+        self.handle.capacity = capacity
+        self.handle.run = run
+        arb_journal_offer(&self.handle, self.handle.records + capacity, capacity)
         return self
 
     @staticmethod
