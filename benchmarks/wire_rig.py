@@ -287,8 +287,9 @@ class Trader(Program):
     """The real trader, as a program, fed by the generator."""
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], places: Places, **settings: str
-    ) -> None:
+        self, folder: Path, environment: Mapping[str, str], places: Places, *,
+        names_stages: bool = True, **settings: str,
+    ) -> None:  # fmt: skip
         self.name = f"wire-{os.getpid()}-{time.monotonic_ns() % 1_000_000}"
         self._state = folder / f"state-{self.name}"
         self._places = places
@@ -300,10 +301,12 @@ class Trader(Program):
             "ARB_DEPTH": "off",
             "ARB_OPPORTUNITY_QUEUE_SIZE": str(1 << 18),
             "WEBSOCKET_CORES": str(places.feed),
-            "DETECTOR_CORE": str(places.stages),
-            "STRATEGY_CORE": str(places.strategy),
             "REDIS_URL": "",
         }
+        if names_stages:  # else they run where the default puts them
+            wanted |= {
+                "DETECTOR_CORE": str(places.stages), "STRATEGY_CORE": str(places.strategy),
+            }  # fmt: skip
         super().__init__(
             "the trader", ["-m", "arbitrage.trader"], folder,
             dict(environment) | wanted | settings, cwd=folder,

@@ -53,7 +53,7 @@ class Race:
         self.floor.hold()
         venues = Venues(folder, stack)
         self.trader = Trader(
-            folder, venues.environment(self.generator), places,
+            folder, venues.environment(self.generator), places, names_stages=False,
             **{"ARB_MODE": "demo", "ARB_SYMBOLS": "BTCUSDT", "ARB_LOOP_MODE": loop_mode,
                "ARB_WAIT": WAITS[loop_mode]} | settings,
         )  # fmt: skip
@@ -66,9 +66,7 @@ class Race:
         self.trader.hold()
 
     def send(self, who: str) -> None:
-        self.generator.say(
-            verb="paced", who=who, kind="crossings", rate=RATE, frames=self.frames
-        )
+        self.generator.say(verb="paced", who=who, kind="crossings", rate=RATE, frames=self.frames)
 
     def counted(self) -> tuple[Any, Any]:
         """Return the (venue, place) of the openings that count."""

@@ -171,7 +171,7 @@ def question(placement: str, tls: bool) -> Question:
         partial(measure, placement, tls),
         f"frame on a loopback socket to both order frames on theirs, stages {placement}"
         f"{', over TLS' if tls else ''}",
-        least_s=22.0,
+        least_s=25.0 if tls else 22.0,
         quick=False,
     )
 
