@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -16,6 +17,10 @@ from arbitrage.core.threads import (
 )
 
 __all__ = ["HotThread", "LoopThread", "new_event_loop", "run_together", "spread_cores"]
+
+# How long a loop's thread asks for the interpreter lock before whoever holds it has to give it up:
+# Python's own 5 ms would be the tail of a frame that comes while the main thread beats.
+SWITCH_S = 20e-6
 
 _log = logging.getLogger(__name__)
 
@@ -137,6 +142,7 @@ class LoopThread(HotThread):
         self.call(lambda: self._task.cancel() if self._task is not None else None)
 
     def _run_loop(self) -> None:
+        sys.setswitchinterval(SWITCH_S)  # the process's
         asyncio.set_event_loop(self.loop)
         try:
             self.loop.run_until_complete(self._supervise())
