@@ -56,7 +56,7 @@ class BoardWriter:
         self._has_failed = False
         store = trader.segment.store
         self._columns: dict[str, Any] = {
-            name: store.column(name).reshape(-1)
+            name: store.by_row(name)
             for name in ("bid_px", "ask_px", "px_mult", "qty_mult", "qty_lot", "state")
         }
         self._rows = {

@@ -3,12 +3,14 @@
 Its threads are in `arbitrage.runtime.crew`, one whole run in `arbitrage.runtime.run`.
 """
 
+import gc
 import logging
 import time
 from contextlib import AsyncExitStack
 from itertools import chain
 
 from arbitrage.config import Settings
+from arbitrage.core.memory import give_back_heap
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.board_writer import BoardWriter
 from arbitrage.runtime.commands import Commands
@@ -50,6 +52,17 @@ KILLED_STOP_S = 1.0  # for what was under way to be heard of
 LATE_FILLS_S = 0.3
 SETTLE_S = 1.5  # longer than the strategy waits for late fills of a flat pair
 _log = logging.getLogger(__name__)
+
+
+def settle_memory() -> None:
+    """Give back what the start alone needed, and let no collection look at what stays.
+
+    What stands now stands until the end: to look through its objects again and again would hold the
+    interpreter lock, and with it every frame, for tens of milliseconds each time.
+    """
+    gc.collect()
+    gc.freeze()
+    give_back_heap()
 
 
 class Trader:
@@ -130,6 +143,7 @@ class Trader:
         self.crew.start()
         self.gateways.wait_ready(READY_S, self._check_start)
         self._release()
+        settle_memory()
         self.segment.steer(opening_off=False)
         self.segment.mark_ready()
         self.refused_at_start = refusals(self.segment.counters()["strategy"])

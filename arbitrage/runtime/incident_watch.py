@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
 from arbitrage.core.histogram import Histogram
 from arbitrage.core.messages import PairEvent
 from arbitrage.core.records import RowState
 from arbitrage.core.segment import Segment
+from arbitrage.core.store import ROW_LIVE
 from arbitrage.core.strategy import EVENTS, EXIT_REASONS
 from arbitrage.instruments import VENUES
 from arbitrage.runtime.incidents import IncidentLog, Incidents
@@ -114,8 +113,10 @@ class IncidentWatch:
         self._mono_to_wall_ns = mono_to_wall_ns
         self._log = IncidentLog(incidents)
         self._events = segment.pair_events.reader(from_oldest=True)
-        self._states: Any = segment.store.column("state")
-        self._served = np.zeros(self._states.shape, dtype=bool)  # has been LIVE
+        store = segment.store
+        self._states = store.by_row("state")
+        self._symbol_capacity = store.symbol_capacity
+        self._served: list[set[int]] = [set() for _ in VENUES]  # symbols that have been LIVE
         self._outages: dict[str, tuple[str, set[int]]] = {}
         self._seen: dict[str, int] = {}
         self._words: dict[str, bool] = {}
@@ -183,14 +184,14 @@ class IncidentWatch:
     # ---- rows --------------------------------------------------------------------------------
 
     def _look_at_rows(self) -> None:
-        states = np.array(self._states)
-        is_live = states == RowState.LIVE
-        self._served |= is_live
         for number, venue in enumerate(VENUES):
-            out = np.flatnonzero(self._served[number] & ~is_live[number])
-            self._note_rows(venue, {int(index) for index in out}, states[number])
+            first = number * self._symbol_capacity
+            states: list[int] = self._states[first : first + self._symbol_capacity].tolist()
+            live = {index for index, state in enumerate(states) if state == ROW_LIVE}
+            self._served[number] |= live
+            self._note_rows(venue, self._served[number] - live, states)
 
-    def _note_rows(self, venue: str, out: set[int], states: Any) -> None:
+    def _note_rows(self, venue: str, out: set[int], states: Sequence[int]) -> None:
         for key, (name, rows) in list(self._outages.items()):
             if name == venue and not rows & out:
                 symbol = self._symbol(next(iter(rows))) if len(rows) == 1 else ""
@@ -200,7 +201,7 @@ class IncidentWatch:
         fresh = out - known
         if not fresh or self._stopping:
             return
-        states_told = sorted({RowState(int(states[row])).name.lower() for row in fresh})
+        states_told = sorted({RowState(states[row]).name.lower() for row in fresh})
         names = sorted(self._symbol(row) for row in fresh)
         shown = ", ".join(names[:NAMES_TOLD])
         if len(names) > NAMES_TOLD:

@@ -158,9 +158,13 @@ def pair_counts(trader: "Trader") -> dict[str, list[str]]:
 
 def _rows(trader: "Trader") -> dict[str, dict[str, int]]:
     """Return how many of each venue's rows are LIVE, of how many."""
-    states, count = trader.segment.store.column("state"), len(trader.market.symbols)
+    store, count = trader.segment.store, len(trader.market.symbols)
+    states = store.by_row("state")
     return {
-        venue: {"live": int((states[number, :count] == ROW_LIVE).sum()), "all": count}
+        venue: {
+            "live": [states[store.row(number, index)] for index in range(count)].count(ROW_LIVE),
+            "all": count,
+        }
         for number, venue in enumerate(VENUES)
     }
 

@@ -91,7 +91,7 @@ class PaperGateway:
         if len(orders) != len(publishers) or len(orders) > len(VENUES):
             raise ValueError(f"{len(orders)} order rings came with {len(publishers)} publishers")
         self._store = store
-        self._taker_bps = store.column("taker_bps").reshape(-1)
+        self._taker_bps = store.by_row("taker_bps")
         self._publishers = list(publishers)
         self._consumers = [ring.consumer() for ring in orders]
         self._instruments = dict(instruments)
@@ -152,9 +152,7 @@ class PaperGateway:
             )
         self._tell(order, _DONE, now, cum_lots=filled)
 
-    def _take(
-        self, order: Order, instrument: Instrument, wanted: int
-    ) -> list[tuple[Decimal, int]]:
+    def _take(self, order: Order, instrument: Instrument, wanted: int) -> list[tuple[Decimal, int]]:
         """Return the prices and lots that the present levels give this order, best first."""
         update_count, levels = self._levels(order)
         tick, lot = float(instrument.tick), float(instrument.lot)

@@ -20,6 +20,7 @@ from arbitrage.venues.loop_clock import loop_s
 from arbitrage.venues.metered_protocol import WARM, meter_protocol
 from arbitrage.venues.reconnect import Backoff, ReconnectPolicy
 from arbitrage.venues.socket_listener import MessageHandler, SocketListener
+from arbitrage.venues.tls import context_for
 
 __all__ = ["Connection", "Connector", "MessageHandler", "SocketListener"]
 
@@ -93,7 +94,7 @@ class Connection(ABC):
         self._ping_s = ping_s
         self._open_timeout_s = open_timeout_s
         self._backoff = Backoff(policy or ReconnectPolicy())
-        self._ssl_context = ssl_context
+        self._ssl_context = ssl_context or context_for(url)
         self._connector = connector
         self._transport: WSTransport | None = None
         self._ready = asyncio.Event()
@@ -192,8 +193,13 @@ class Connection(ABC):
         delay_s = self._backoff.next_delay_s(now_s, is_patient=is_patient)
         self._log.warning(
             "%s: %s connection to %s lost (%s); trying again in %s%.2f s",
-            self.venue, self.label, self.url, self._reason(),
-            "at most " if is_patient else "", delay_s, extra={"incident": self.label},
+            self.venue,
+            self.label,
+            self.url,
+            self._reason(),
+            "at most " if is_patient else "",
+            delay_s,
+            extra={"incident": self.label},
         )
         await gate.wait(delay_s, self._stopping)
 

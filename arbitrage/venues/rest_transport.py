@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 import aiohttp
 from yarl import URL
 
+from arbitrage.venues.tls import context_for
+
 __all__ = ["Answer", "HttpTransport", "RestTransport"]
 
 Answer = tuple[int, Mapping[str, str], bytes]
@@ -24,7 +26,7 @@ class HttpTransport:
     def __init__(self, base_url: str, *, timeout_s: float, ssl_context: ssl.SSLContext | None):
         self.base_url = base_url
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._ssl: ssl.SSLContext | bool = ssl_context if ssl_context is not None else True
+        self._ssl: ssl.SSLContext | bool = ssl_context or context_for(base_url) or True
         self._session: aiohttp.ClientSession | None = None
 
     @property

@@ -89,6 +89,7 @@ def test_every_placement_trades_and_ends_flat(
             running.wait_closed_pairs(segment, 2)
             levels = {venue: len(segment.store.depth(venue, 0).asks) for venue in VENUES}
             lines = {venue: len(segment.counters()["feed"][venue]["lines"]) for venue in VENUES}
+            loaded = Path(f"/proc/{running.child.pid}/maps").read_text()
             assert running.stop() == 0
             report = running.report()
         accounts = sims.accounts()
@@ -108,7 +109,8 @@ def test_every_placement_trades_and_ends_flat(
     assert (report["depth"]["updates"] > 0) == (depth != "off")
     assert report["depth"]["gaps"] == 0
     assert lines == dict.fromkeys(VENUES, connections)
-    assert report["rss_mb"] < 100
+    assert report["rss_mb"] < 75
+    assert "numpy" not in loaded, "nothing in a trader needs it, and it takes 13 MB"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -282,3 +282,27 @@ def test_readers_may_look_on_while_it_is_written(tmp_path: Path) -> None:
     reader.join(20)
     assert not reader.is_alive()
     assert seen == sorted(seen)
+
+
+def resident_kb(path: Path) -> int:
+    """Return how much of a mapped file this process holds in memory."""
+    blocks = Path("/proc/self/smaps").read_text().split(f" {path}\n")[1:]
+    return sum(int(block.split("Rss:")[1].split()[0]) for block in blocks)
+
+
+def test_only_the_pages_around_the_present_record_are_resident(tmp_path: Path) -> None:
+    name, capacity, window_kb = naming(tmp_path), 1 << 16, 512
+    with_margin_kb = 3 * window_kb  # ahead, behind, and what the kernel maps around a fault
+    journal = Journal.create(name(0), capacity, run=3)
+    assert window_kb <= resident_kb(name(0)) <= with_margin_kb, "of 8 MB"
+    faults = 0
+    for number in range(capacity // 2 - 2):
+        before = resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+        assert journal.append(INTENT, intent(number))
+        faults += resource.getrusage(resource.RUSAGE_THREAD).ru_minflt - before
+        if number % 512 == 0:
+            journal.tend(name)
+            assert window_kb <= resident_kb(name(0)) <= with_margin_kb
+    assert faults <= 8, "the cold thread was ahead"
+    assert journal.verify().valid == capacity // 2 - 1
+    journal.close()

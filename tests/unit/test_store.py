@@ -49,6 +49,18 @@ def test_columns_are_live_views_that_keep_the_store_alive():
     assert bid_px[1, 4] == 1.5
 
 
+def test_a_column_is_seen_by_row_without_numpy():
+    store = MarketStore(2, 4)
+    bid_px, state, seq = (store.by_row(name) for name in ("bid_px", "state", "seq"))
+    assert (len(bid_px), bid_px.format, state.format, seq.format) == (8, "d", "Q", "q")
+    store.apply_quote("okx", 1, 61800.2, 61800.3, seq=7)
+    row = store.row("okx", 1)
+    del store
+    assert (bid_px[row], state[row], seq[row]) == (61800.2, module.ROW_LIVE, 7)
+    with pytest.raises(ValueError, match="column was 'bid'; accepted names are"):
+        MarketStore(2, 4).by_row("bid")
+
+
 def test_columns_do_not_share_one_cache_set():
     for symbols in (64, 256, 2048):
         store = MarketStore(2, symbols)

@@ -9,7 +9,9 @@ from posix.mman cimport MS_SYNC, msync
 from posix.unistd cimport _SC_PAGESIZE, sysconf
 
 from arbitrage.core.clock cimport arb_mono_ns, arb_wall_ns
-from arbitrage.core.journal_parts cimport keep_writable, make_part, map_part, part_t, unmap_part
+from arbitrage.core.journal_parts cimport (
+    keep_writable, make_part, map_part, part_t, ready_part, unmap_part,
+)
 from arbitrage.core.memory cimport AlignedMemory
 
 TYPE_NAMES = ("EMPTY", "RUN", "INTENT", "EXEC", "PAIR", "KILL", "CONTRACT", "FILL", "FUNDING",
@@ -63,7 +65,7 @@ def whole_records(block: bytes, run: int, sequence: int) -> list[JournalRecord]:
 
 
 cdef class Journal:
-    """Append fixed records to memory-mapped, pre-faulted files; read one back after a crash.
+    """Append fixed records to memory-mapped files, pages touched ahead; read one after a crash.
 
     A run's journal is a chain of parts, each a file. Where :meth:`tend` is called now and then the
     chain grows as it fills; else it ends with its first part.
@@ -255,7 +257,8 @@ cdef class Journal:
     def tend(self, path_of_part) -> bool:
         """Let go of a part that is full; have the next one ready when the present is half full.
 
-        What will be appended next is kept writable, so that an append is no page fault.
+        Of the present part the pages that come next are made ready, and full ones given back; what
+        will be appended next is kept writable, so that an append is no page fault.
         Cold thread only. Call it often enough that half a part cannot fill in between.
 
         Parameters
@@ -283,7 +286,10 @@ cdef class Journal:
             self.spare.mapping = NULL
         appended = self.handle.count - self.handle.base
         with nogil:
+            # else the appender has just gone on to the next part
             if self.filling.mapping != NULL and appended <= self.handle.capacity:
+                ready_part(&self.filling,
+                           ARB_JOURNAL_HEADER_BYTES + appended * ARB_JOURNAL_RECORD_BYTES)
                 keep_writable(&self.filling, appended)
             if self.spare.mapping != NULL:
                 keep_writable(&self.spare, 0)
