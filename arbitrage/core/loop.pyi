@@ -2,7 +2,18 @@ from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from typing import final
 
+from typing_extensions import disjoint_base
+
 LOOP_MODES: tuple[str, ...]
+
+@disjoint_base
+class SpinBudget:
+    def __init__(self, limit_us: int) -> None: ...
+    def waited(self, wait_ns: int) -> None: ...
+    @property
+    def spin_ns(self) -> int: ...
+    @property
+    def expected_ns(self) -> int: ...
 
 @final
 class LoopPoller:

@@ -354,7 +354,7 @@ cdef class FeedListener(WSListener):
                                             recv_mono_ns)
         lane.decide()
         if lane.poller is not None:
-            lane.poller.touch()
+            lane.poller.touch(recv_mono_ns)
         if status == ARB_FRAME_CONTROL or status == ARB_FRAME_OTHER_TOPIC:
             self.on_slow(payload[:size])
 

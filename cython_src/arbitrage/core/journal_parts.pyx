@@ -3,7 +3,6 @@
 import errno
 import os
 
-from libc.stdint cimport uint8_t
 from libc.string cimport memcpy, memset
 from posix.mman cimport (
     MADV_DONTNEED, MAP_FAILED, MAP_SHARED, PROT_READ, PROT_WRITE, madvise, mmap, munmap,
@@ -53,13 +52,6 @@ cdef void keep_writable(part_t *part, uint64_t index) noexcept nogil:
         place += page
 
 
-cdef extern from *:
-    """
-    /* Makes a page present and writable and changes nothing, whoever writes to it meanwhile. */
-    static void arb_touch_page(uint8_t *page) { __atomic_fetch_or(page, 0, __ATOMIC_RELAXED); }
-    """
-    void arb_touch_page(uint8_t *page) noexcept nogil
-
 cdef enum:
     # Of a part so much is resident: some 4,000 records, the present one among them. Who appends
     # more between two looks of the cold thread meets page faults, and loses nothing.
@@ -76,7 +68,7 @@ cdef void ready_part(part_t *part, size_t written_bytes) noexcept nogil:
     cdef size_t end = min(written_bytes + READY_BYTES, part.mapping_bytes)
     cdef size_t begin = written_bytes & ~(page_bytes - 1)
     while part.ready_end < end:
-        arb_touch_page(<uint8_t *>part.mapping + part.ready_end)
+        arb_rewrite_word(part.mapping + part.ready_end)
         part.ready_end += page_bytes
     if begin >= part.ready_begin + READY_BYTES:
         # what they hold is the file's: nothing is lost, and who reads it finds it

@@ -1,7 +1,9 @@
-"""How an event loop waits: spin, block, or spin for a while after the last activity.
+"""How an event loop waits: spin, block, or spin while what comes next is expected soon.
 
 A spinning loop re-schedules one callback for ever, so that ``select`` returns at once and the order
 rings are looked at each turn. A blocking loop sleeps in ``select`` and a bell wakes it for orders.
+An adaptive one is the one or the other, by the time between the last arrivals (spin_budget.h); while
+it sleeps between two frames, a frame costs no turn: only a bell does.
 """
 
 import os
@@ -19,6 +21,41 @@ cdef enum:
     MODE_ADAPTIVE = 2
 
 
+cdef class SpinBudget:
+    """How long to spin before sleeping: all of the limit while arrivals are near, else nothing.
+
+    Stage threads and loops that wait adaptively keep one each; see spin_budget.h.
+
+    Parameters
+    ----------
+    limit_us : int
+        Longest spin, microseconds.
+
+    Examples
+    --------
+    >>> budget = SpinBudget(50)
+    >>> budget.spin_ns
+    0
+    """
+
+    def __init__(self, limit_us: int) -> None:
+        arb_spin_init(&self.budget, limit_us * <int64_t>1000)
+
+    def waited(self, wait_ns: int) -> None:
+        """Take into account that something came after so long a wait."""
+        arb_spin_waited(&self.budget, wait_ns)
+
+    @property
+    def spin_ns(self) -> int:
+        """How long to spin now."""
+        return arb_spin_ns(&self.budget)
+
+    @property
+    def expected_ns(self) -> int:
+        """How long the next wait is expected to be."""
+        return self.budget.expected_ns
+
+
 cdef class LoopPoller:
     """Poll hooks (order senders, inline stages) on an event loop's thread, the way `mode` says.
 
@@ -30,7 +67,8 @@ cdef class LoopPoller:
     mode : str
         ``spin``, ``block`` or ``adaptive``.
     spin_us : int
-        adaptive: how long to spin after the last activity, microseconds.
+        adaptive: longest spin after the last activity, microseconds; what comes less often than
+        that on the average finds the loop asleep.
     """
 
     def __cinit__(self):
@@ -50,7 +88,7 @@ cdef class LoopPoller:
         self.first_hook = None
         self.hooks = []
         self.mode = LOOP_MODES.index(mode)
-        self.spin_ns = spin_us * 1000
+        arb_spin_init(&self.budget, spin_us * <int64_t>1000)
         self.asleep = False
         self.stopped = True
 
@@ -79,7 +117,8 @@ cdef class LoopPoller:
         self.bell.fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self.loop.add_reader(self.bell.fd, self.on_bell)
         self.stopped = False
-        self.active = True
+        self.waiting = False
+        self.active_mono_ns = arb_mono_ns()
         self.call_soon(self.turn_bound)
 
     def stop(self) -> None:
@@ -99,15 +138,24 @@ cdef class LoopPoller:
         """Poll again soon if the loop had gone to sleep. Loop thread."""
         if self.asleep and not self.stopped:
             self.asleep = False
-            self.active = True
             self.turn()
 
-    cdef void touch(self):
-        # a listener saw a frame: in adaptive mode the loop stays awake for a while
-        self.active = True
-        if self.asleep and self.mode == MODE_ADAPTIVE:
+    cdef void touch(self, int64_t recv_mono_ns):
+        # a listener took a frame
+        if self.mode != MODE_ADAPTIVE:
+            return
+        self.note_activity(recv_mono_ns)
+        if self.asleep and arb_spin_ns(&self.budget) > 0:
+            arb_bell_disarm(self.bell)
             self.asleep = False
             self.call_soon(self.turn_bound)
+
+    cdef void note_activity(self, int64_t now):
+        # frames that are read together are one arrival
+        if self.waiting:
+            self.waiting = False
+            arb_spin_waited(&self.budget, now - self.active_mono_ns)
+        self.active_mono_ns = now
 
     cdef void send_now(self) noexcept:
         # a frame was decided on in its own callback: its orders leave here, not a turn later
@@ -134,10 +182,10 @@ cdef class LoopPoller:
             return
         if self.mode == MODE_ADAPTIVE:
             now = arb_mono_ns()
-            if worked or self.active:
-                self.active = False
-                self.active_mono_ns = now
-            if now - self.active_mono_ns < self.spin_ns:
+            if worked:
+                self.note_activity(now)
+            if worked or now - self.active_mono_ns < arb_spin_ns(&self.budget):
+                self.waiting = not worked
                 self.call_soon(self.turn_bound)
                 return
         elif worked:
@@ -149,6 +197,7 @@ cdef class LoopPoller:
             self.call_soon(self.turn_bound)
         else:
             self.asleep = True
+            self.waiting = True
 
     cdef bint run_all(self) except -1:
         cdef bint worked = self.first_hook is not None and self.first_hook()

@@ -5,8 +5,8 @@
  *   inline   both inside the feed callback, on the feed loop's thread
  *
  * The turn functions are the same in all placements. A turn never blocks; between turns an idle
- * thread spins, yields, or spins for a while and then parks until a producer wakes it or time is
- * up.
+ * thread spins, yields, or parks until a producer wakes it or time is up; what it expects soon it
+ * waits for awake (spin_budget.h).
  */
 #ifndef ARB_STAGES_H
 #define ARB_STAGES_H
@@ -19,6 +19,7 @@
 #include "detector.h"
 #include "keep_warm.h"
 #include "segment.h"
+#include "spin_budget.h"
 #include "strategy_turn.h"
 
 enum {
@@ -41,7 +42,7 @@ typedef struct arb_stages {
     const arb_detector_counters_t *detector_counters;
     const arb_strategy_counters_t *strategy_counters;
     arb_warm_t *warm;                  /* NULL: the order path is not kept warm */
-    int64_t spin_ns;
+    int64_t spin_ns;                   /* adaptive: longest spin before a sleep */
     uint32_t wait;                     /* arb_wait_t */
 } arb_stages_t;
 
@@ -144,30 +145,39 @@ static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_par
                                   arb_warm_t *warm, arb_thread_entry_t *entry)
 {
     int64_t last_work_ns = arb_clock_now(stages->clock);
+    bool waiting = false;
+    arb_spin_budget_t budget;
+    arb_spin_init(&budget, stages->spin_ns);
     /* relaxed: a switch; a turn later is soon enough */
     while (!arb_load_relaxed(&stages->control->stop)) {
         int64_t now_ns = arb_clock_now(stages->clock);
         uint32_t handled = turn(stages, now_ns);
         arb_count(&entry->turns, 1);
-        if (handled != 0) {
-            arb_count(&entry->work, 1);
-            last_work_ns = now_ns;
-            continue;
-        }
-        /* no work: the time to park comes as if it had not been */
-        arb_warm_when_due(warm, stages->clock, now_ns);
-        if (stages->wait == ARB_WAIT_SPIN) {
-            arb_cpu_relax();
-        } else if (stages->wait == ARB_WAIT_YIELD) {
-            sched_yield();
-        } else if (now_ns - last_work_ns < stages->spin_ns) {
-            arb_cpu_relax();
-        } else if (arb_parker_prepare(parker)) {
-            if (turn(stages, now_ns) != 0)
+        if (handled == 0)
+            /* no work: the time to park comes as if it had not been */
+            arb_warm_when_due(warm, stages->clock, now_ns);
+        if (handled == 0 && stages->wait == ARB_WAIT_ADAPTIVE &&
+            now_ns - last_work_ns >= arb_spin_ns(&budget) && arb_parker_prepare(parker)) {
+            waiting = true;
+            handled = turn(stages, now_ns);
+            if (handled != 0)
                 arb_parker_cancel(parker);
             else
                 arb_parker_wait(parker, arb_stages_park_ns(stages));
         }
+        if (handled != 0) {
+            arb_count(&entry->work, 1);
+            if (waiting)
+                arb_spin_waited(&budget, now_ns - last_work_ns);
+            waiting = false;
+            last_work_ns = now_ns;
+            continue;
+        }
+        waiting = true;
+        if (stages->wait == ARB_WAIT_YIELD)
+            sched_yield();
+        else
+            arb_cpu_relax();
     }
 }
 
