@@ -10,8 +10,6 @@ from types import TracebackType
 from typing import Self, TypeVar
 from urllib.parse import urlencode
 
-import aiohttp
-
 from arbitrage.core.kill import REJECT_KILLED
 from arbitrage.errors import ConnectorError
 from arbitrage.hosts import is_loopback
@@ -30,6 +28,7 @@ from arbitrage.venues.base import (
     Wallet,
 )
 from arbitrage.venues.codes import Action, CodeTable
+from arbitrage.venues.http_line import NoLineError
 from arbitrage.venues.limits import EndpointLimits, Limit
 from arbitrage.venues.loop_clock import loop_ns
 from arbitrage.venues.rate_limit import TokenBucket
@@ -408,13 +407,13 @@ class RestClient(ABC):
                 venue=self.venue,
                 is_unanswered=True,
             ) from None
-        except (aiohttp.ClientError, OSError) as error:
+        except OSError as error:
             said = self.hide(str(error)) or type(error).__name__
             hint = "; is `arb sim` running?" if is_loopback(self.base_url) else ""
             raise ConnectorError(
                 f"{path} failed at {self.base_url}: {said}{hint}",
                 venue=self.venue,
-                is_unanswered=not isinstance(error, aiohttp.ClientConnectorError),
+                is_unanswered=not isinstance(error, NoLineError),
             ) from None
 
     async def _token(self, method: str, path: str, is_urgent: bool) -> None:

@@ -1,16 +1,14 @@
 """How a REST request travels: over HTTP, or by whatever stands in for it.
 
 A transport takes the exact path and body that were signed and gives back the status, the headers
-and the body. It raises `TimeoutError` for no answer and `OSError` or `aiohttp.ClientError` for a
-line that failed.
+and the body. It raises `TimeoutError` for no answer and `OSError` for a line that failed.
 """
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 
-import aiohttp
-from yarl import URL
-
+from arbitrage.venues.http_line import HttpLines
 from arbitrage.venues.tls import context_for
 
 __all__ = ["Answer", "HttpTransport", "RestTransport"]
@@ -21,42 +19,34 @@ RestTransport = Callable[[str, str, Mapping[str, str], bytes], Awaitable[Answer]
 
 
 class HttpTransport:
-    """One host over a session of aiohttp. Opened and closed on the loop that uses it."""
+    """One host over HTTP. Opened and closed on the loop that uses it."""
 
     def __init__(self, base_url: str, *, timeout_s: float, ssl_context: ssl.SSLContext | None):
         self.base_url = base_url
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
-        self._ssl: ssl.SSLContext | bool = ssl_context or context_for(base_url) or True
-        self._session: aiohttp.ClientSession | None = None
+        self._timeout_s = timeout_s
+        self._ssl = ssl_context or context_for(base_url)
+        self._lines: HttpLines | None = None
 
     @property
     def is_open(self) -> bool:
-        """Whether there is a session."""
-        return self._session is not None
+        """Whether requests can be made."""
+        return self._lines is not None
 
     def open(self) -> None:
-        """Open the session; must be called on the loop that uses it."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
+        """Begin; lines are opened when they are needed."""
+        if self._lines is None:
+            self._lines = HttpLines(self.base_url, self._ssl)
 
     async def close(self) -> None:
-        """Close the session."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        """Close every line."""
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
 
     async def __call__(
         self, method: str, path_with_query: str, headers: Mapping[str, str], body: bytes
     ) -> Answer:
         """Send one request and read the whole answer."""
-        assert self._session is not None
-        async with self._session.request(
-            method,
-            # encoded: the signature covers exactly these bytes
-            URL(self.base_url + path_with_query, encoded=True),
-            data=body or None,
-            headers=headers,
-            ssl=self._ssl,
-            allow_redirects=False,
-        ) as response:
-            return response.status, response.headers, await response.read()
+        assert self._lines is not None
+        async with asyncio.timeout(self._timeout_s):
+            return await self._lines.ask(method, path_with_query, headers, body)

@@ -7,7 +7,6 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-import aiohttp
 import pytest
 
 from arbitrage.config import load_settings
@@ -18,6 +17,7 @@ from arbitrage.runtime.start_questions import TRIES, ask_at_start
 from arbitrage.runtime.startup import _load_venue
 from arbitrage.venues.base import AccountCheck, FeeRate, KeyRights
 from arbitrage.venues.bybit.rest import BybitRest
+from arbitrage.venues.http_line import BrokenAnswerError
 from arbitrage.venues.okx.rest import OkxRest
 
 Said = tuple[int, Mapping[str, str], bytes]
@@ -26,7 +26,7 @@ REFUSED: Said = (200, {}, b'{"code":"50110","msg":"banned","data":[]}')
 BUSY: Said = (200, {}, b'{"code":"50011","msg":"too many","data":[]}')
 SILENCE = TimeoutError()
 FAILED: Said = (503, {}, b"oops")
-BROKEN = aiohttp.ServerDisconnectedError()
+BROKEN = BrokenAnswerError("the answer broke off")
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def ask(line: Line) -> int:
     [
         (SILENCE, "was not answered within 5 s; check the host https://venue.invalid"),
         (FAILED, "answered HTTP 503; the outcome is unknown until asked for (code 503)"),
-        (BROKEN, "failed at https://venue.invalid: Server disconnected"),
+        (BROKEN, "failed at https://venue.invalid: the answer broke off"),
     ],
 )
 def test_what_is_not_answered_once_is_asked_again(
