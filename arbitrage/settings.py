@@ -364,7 +364,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = 0
     loop_mode: Annotated[LoopMode, _env("ARB_LOOP_MODE", "how a feed loop waits")] = "adaptive"
     stages: Annotated[
-        StagesChoice, _env("ARB_STAGES", "threads of detector and strategy; auto: by cores")
+        StagesChoice,
+        _env(
+            "ARB_STAGES",
+            "threads of detector and strategy; auto: inline, unless cores are named for them",
+        ),
     ] = "auto"
     wait: Annotated[Wait, _env("ARB_WAIT", "how detector and strategy wait")] = "adaptive"
     spin_us: Annotated[
@@ -434,9 +438,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Stage placement with ``auto`` resolved by the cores this process may use."""
         if self.stages != "auto":
             return self.stages
-        if len(self.cores) < FUSED_CORES_MIN and self.feed_mode == "loop":
+        count = len(self.cores)
+        if self.feed_mode == "loop" and (count < FUSED_CORES_MIN or not self.wants_stage_threads):
             return "inline"
-        return "fused" if len(self.cores) < SPLIT_CORES_MIN else "split"
+        return "fused" if count < SPLIT_CORES_MIN and self.strategy_core is None else "split"
+
+    @property
+    def wants_stage_threads(self) -> bool:
+        """Whether detector and strategy are better off away from the feeds' thread.
+
+        A core was named for them, or each intent waits for the disk, which no frame should.
+        """
+        named = self.detector_core is not None or self.strategy_core is not None
+        return named or self.journal_durability == "every"
 
     @property
     def has_keys(self) -> bool:

@@ -26,7 +26,7 @@ from arbitrage.errors import ArbitrageError, SegmentError, run_guarded
 __all__ = ["Audit", "HotThread", "attach_to", "audit", "futex_calls", "why_no_strace"]
 
 HOT_ROLES = ("detector", "strategy", "fused")
-RSS_MAX_MB = 100.0
+RSS_MAX_MB = 60.0
 START_S = 60.0
 SETTLE_S = 2.0  # after the start, before the threads are watched
 STRACE_EXIT_S = 10.0

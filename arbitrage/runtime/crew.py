@@ -33,7 +33,7 @@ from arbitrage.runtime.wiring import Core
 
 __all__ = ["Crew", "run_feeds"]
 
-INLINE_TIMER_S = 0.005  # inline stages also look at their timers when no frame comes
+INLINE_SLEEP_MIN_S = 0.001  # of an event loop's timer
 JOIN_S = 5.0
 Work = Callable[[], Coroutine[Any, Any, None]]
 _log = logging.getLogger(__name__)
@@ -129,8 +129,7 @@ class Crew:
             else:
                 self._feed_processes = FeedProcesses(self._core.segment.name, cores)
                 self._feed_processes.start()
-        if self._core.stages.placement != "inline":  # that decides on the loop's own thread
-            self._core.stages.ring_bell_of(gateway_loop.poller)
+        self._core.stages.ring_bell_of(gateway_loop.poller)
 
     def _loop(
         self,
@@ -177,11 +176,11 @@ class Crew:
         except Exception as error:
             self._failure = error
 
-    @staticmethod
-    async def _inline_timer(poller: LoopPoller) -> None:
+    async def _inline_timer(self, poller: LoopPoller) -> None:
+        # timers are due when nothing comes, too
         while True:
             poller.look()
-            await asyncio.sleep(INLINE_TIMER_S)
+            await asyncio.sleep(max(INLINE_SLEEP_MIN_S, self._core.stages.sleep_s))
 
     # ---- watch and stop ----------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""While the demo runs: no futex call and no allocation of a hot thread, no drop, under 100 MB."""
+"""While the demo runs: no futex call and no allocation of a hot thread, no drop, under 60 MB."""
 
 import os
 import sys
@@ -38,7 +38,7 @@ def test_faults_name_what_is_wrong_and_what_is_not_known() -> None:
         "detector: 3 futex calls",
         "detector: Python allocations could not be counted",
         "2 ticks dropped",
-        "the trader held 120.0 MB, 100 or more",
+        "the trader held 120.0 MB, 60 or more",
     ]
 
 

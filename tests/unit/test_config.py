@@ -27,8 +27,9 @@ KEYS = {
     "OKX_API_SECRET": CANARY,
     "OKX_API_PASSPHRASE": CANARY,
 }
-OKX_DEMO_KEYS = {f"OKX_DEMO_{name[4:]}": f"demo-{text}" for name, text in KEYS.items()
-                 if name.startswith("OKX")}
+OKX_DEMO_KEYS = {
+    f"OKX_DEMO_{name[4:]}": f"demo-{text}" for name, text in KEYS.items() if name.startswith("OKX")
+}
 TESTNET_KEYS = OKX_DEMO_KEYS | {
     "BYBIT_TESTNET_API_KEY": "bybit-testnet-key",
     "BYBIT_TESTNET_API_SECRET": CANARY,
@@ -151,10 +152,23 @@ def test_missing_cores_warn_once_and_share(caplog: pytest.LogCaptureFixture) -> 
 
 
 @pytest.mark.parametrize(
-    ("count", "stages"), [(1, "inline"), (2, "inline"), (4, "fused"), (8, "split")]
+    ("count", "given", "stages"),
+    [
+        (1, {}, "inline"),
+        (4, {}, "inline"),
+        (8, {}, "inline"),
+        (8, {"ARB_FEED_MODE": "threads"}, "split"),
+        (4, {"ARB_FEED_MODE": "processes"}, "fused"),
+        (4, {"DETECTOR_CORE": "2"}, "fused"),
+        (4, {"STRATEGY_CORE": "3"}, "split"),
+        (8, {"DETECTOR_CORE": "2"}, "split"),
+        (2, {"DETECTOR_CORE": "1"}, "inline"),
+        (4, {"ARB_JOURNAL_DURABILITY": "every"}, "fused"),
+        (8, {"DETECTOR_CORE": "2", "ARB_STAGES": "inline"}, "inline"),
+    ],
 )
-def test_stages_follow_the_cores(count: int, stages: str) -> None:
-    assert load_settings({}, dotenv=None, cores=range(count)).placed_stages == stages
+def test_stages_follow_the_cores(count: int, given: dict[str, str], stages: str) -> None:
+    assert load_settings(given, dotenv=None, cores=range(count)).placed_stages == stages
 
 
 # ---- modes, hosts and keys -----------------------------------------------------------------------
@@ -308,9 +322,7 @@ def test_the_example_file_lists_every_variable_with_its_default() -> None:
         (f"# fine\nexport A=1\n={CANARY}\n", 3),
     ],
 )
-def test_a_malformed_line_is_named_by_file_and_number(
-    tmp_path: Path, text: str, line: int
-) -> None:
+def test_a_malformed_line_is_named_by_file_and_number(tmp_path: Path, text: str, line: int) -> None:
     path = tmp_path / ".env"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:

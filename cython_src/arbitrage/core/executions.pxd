@@ -3,6 +3,7 @@
 from libc.stdint cimport uint64_t
 
 from arbitrage.core.records cimport arb_exec_t
+from arbitrage.core.loop cimport LoopPoller
 from arbitrage.core.ring cimport arb_mpsc_ring_t, arb_parker_t
 
 
@@ -44,6 +45,7 @@ cdef class ExecPublisher:
     cdef readonly dict reject_codes   # code -> how often; written by the gateway's loop alone
     cdef arb_parker_t *parker         # the strategy thread's; NULL: it never parks
     cdef object parker_owner
+    cdef LoopPoller poller            # inline: of the loop that runs the strategy
 
     cdef void set_parker(self, arb_parker_t *parker, object owner) noexcept
     cdef bint publish_c(self, arb_exec_t *execution) noexcept

@@ -106,6 +106,8 @@ cdef class ExecPublisher:
         if arb_mpsc_try_push(self.ring, execution):
             if self.parker != NULL:
                 arb_parker_notify(self.parker)
+            elif self.poller is not None:
+                self.poller.nudge()
             return True
         arb_count(&counters.executions_dropped, 1)
         return False

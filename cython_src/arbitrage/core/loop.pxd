@@ -38,6 +38,7 @@ cdef class LoopPoller:
     cdef bint waiting               # a turn has found nothing since
     cdef bint asleep
     cdef bint stopped
+    cdef void nudge(self) noexcept
     cdef void touch(self, int64_t recv_mono_ns)
     cdef void note_activity(self, int64_t now)
     cdef void send_now(self) noexcept

@@ -2,8 +2,8 @@
 
 A spinning loop re-schedules one callback for ever, so that ``select`` returns at once and the order
 rings are looked at each turn. A blocking loop sleeps in ``select`` and a bell wakes it for orders.
-An adaptive one is the one or the other, by the time between the last arrivals (spin_budget.h); while
-it sleeps between two frames, a frame costs no turn: only a bell does.
+An adaptive one is the one or the other, by the time between the last arrivals (spin_budget.h);
+while it sleeps between two frames, a frame costs no turn: only a bell does.
 """
 
 import os
@@ -139,6 +139,16 @@ cdef class LoopPoller:
         if self.asleep and not self.stopped:
             self.asleep = False
             self.turn()
+
+    cdef void nudge(self) noexcept:
+        # work has come on the loop's own thread: no bell is needed
+        if self.asleep and not self.stopped:
+            arb_bell_disarm(self.bell)
+            self.asleep = False
+            try:
+                self.call_soon(self.turn_bound)
+            except RuntimeError:
+                self.stopped = True  # the loop is closed
 
     cdef void touch(self, int64_t recv_mono_ns):
         # a listener took a frame

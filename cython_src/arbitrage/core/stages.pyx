@@ -128,6 +128,7 @@ cdef extern from *:
     void arb_stages_run_strategy(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
     void arb_stages_run_fused(arb_stages_t *stages, arb_thread_entry_t *entry) nogil
     void arb_stages_wake(arb_stages_t *stages) nogil
+    int64_t arb_stages_park_ns(const arb_stages_t *stages) nogil
     void arb_stages_close_lives(arb_stages_t *stages) nogil
     void arb_thread_meter(arb_thread_entry_t *entry, uint64_t c, uint64_t python) nogil
 
@@ -231,9 +232,13 @@ cdef class Stages:
         return 0
 
     def ring_bell_of(self, LoopPoller poller) -> None:
-        """Name the loop that sends orders; the strategy wakes it when it sleeps. None: it polls."""
+        """Name the loop that sends orders; the strategy wakes it when it sleeps. None: it polls.
+
+        Inline it decides on that loop's own thread and rings nothing: an execution wakes the loop.
+        """
         self.poller = poller
-        arb_stages_wire_bell(&self.stages, NULL if poller is None else <void *>poller.bell)
+        silent = poller is None or self.placement == "inline"
+        arb_stages_wire_bell(&self.stages, NULL if silent else <void *>poller.bell)
 
     cdef bint turn_inline(self) noexcept:
         # whether there are orders to send
@@ -242,7 +247,11 @@ cdef class Stages:
         return arb_stages_orders(&self.stages) != before
 
     def publisher(self, venue: int) -> ExecPublisher:
-        """Make what a venue's gateway publishes executions with; it counts, wakes the strategy."""
+        """Make what a venue's gateway publishes executions with; it counts, wakes the strategy.
+
+        Inline: on the thread of the loop that :meth:`ring_bell_of` was told of, whose hooks run the
+        stages then.
+        """
         cdef GatewayCounters counters = GatewayCounters_wrap(
             <arb_gateway_counters_t *>self.segment.block(ARB_SECTION_GATEWAY_COUNTERS, venue),
             self.segment)
@@ -250,7 +259,14 @@ cdef class Stages:
         if self.placement != "inline":
             publisher.set_parker(<arb_parker_t *>self.segment.block(
                 ARB_SECTION_PARKERS, 1 if self.placement == "split" else 0), self.segment)
+        else:
+            publisher.poller = self.poller
         return publisher
+
+    @property
+    def sleep_s(self) -> float:
+        """How long the stages may be left alone when nothing comes: their timers are due then."""
+        return arb_stages_park_ns(&self.stages) / 1e9
 
     def turn(self, now_mono_ns: int = 0) -> int:
         """Run detector and strategy once, on this thread (inline); return what they handled.
