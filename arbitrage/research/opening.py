@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -16,6 +16,9 @@ from arbitrage.record_files import DECISIONS, OPPORTUNITIES, SUMMARY, RecordFile
 from arbitrage.research.contracts import ContractsChoice, Instruments
 from arbitrage.research.frames_data import FramesData, FrameSource, Progress, speaks_of
 from arbitrage.research.market import MarketData
+
+if TYPE_CHECKING:
+    from arbitrage.research.parquet_files import Partition
 
 __all__ = ["open_any", "recorded_sources"]
 
@@ -39,6 +42,10 @@ def open_any(
 ) -> MarketData:
     """Tell what the path is, and open it; see `arbitrage.research.market.open_data`."""
     local = Path(path)
+    if columns is None and okx is None and (found := _partitions(str(path))):
+        from arbitrage.research.parquet_data import ParquetData
+
+        return ParquetData(str(path), found, instruments, symbols)
     if stream is not None and not local.is_dir():
         raise ConfigError(f"stream belongs to the folder of a recording, which {path} is not")
     if columns is None and (okx is not None or _FRAMES.fullmatch(local.name) is not None):
@@ -51,6 +58,21 @@ def open_any(
         f"{path} is no market data: expected is the folder of a recording, a file of raw frames, "
         "a Parquet data set, or with columns a CSV or Parquet file of quotes"
     )
+
+
+def _partitions(address: str) -> "list[Partition]":
+    """Return the files of a Parquet data set; none: it is something else."""
+    is_far = "://" in address
+    if not is_far and not any(Path(address).glob("venue=*")):
+        return []
+    from arbitrage.research.parquet_data import find_partitions
+
+    found = find_partitions(address)
+    if is_far and not found:
+        raise ConfigError(
+            f"{address} holds no Parquet data set; `arb convert SOURCE {address}` writes one"
+        )
+    return found
 
 
 def _is_table(path: Path) -> bool:

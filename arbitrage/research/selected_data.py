@@ -1,8 +1,10 @@
 """A part of a stream of market records: some symbols, some venues, some time."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from arbitrage.core.market_carry import MarketCarry
 from arbitrage.core.market_records import ALL_SYMBOLS
 from arbitrage.instruments import VENUES
 from arbitrage.research.market import BLOCK_ROWS, FOREVER_NS, Gap, MarketData, Selection
@@ -54,26 +56,59 @@ class SelectedData(MarketData):
     def blocks(self, rows: int = BLOCK_ROWS) -> "Iterator[NDArray[np.void]]":
         import numpy as np
 
+        carry: MarketCarry | None = None
+        if self._wanted.start_ns is not None:
+            carry = MarketCarry(len(self.symbols))
+        for block in self._whole.blocks(rows):
+            times = block["recv_ns"]
+            first = int(np.searchsorted(times, self._start_ns, "left"))
+            end = int(np.searchsorted(times, self._end_ns, "left"))
+            if carry is not None:
+                carry.take(np.ascontiguousarray(self._kept(block[:first])))
+                if first < len(block):
+                    stands = carry.state(self._start_ns)
+                    carry = None
+                    yield from _cut(stands, rows)
+            part = self._kept(block[first:end])
+            if len(part):
+                yield part
+            if end < len(block):
+                return
+        if carry is not None:  # all of it lies before the start
+            yield from _cut(carry.state(self._start_ns), rows)
+
+    def _kept(self, block: "NDArray[np.void]") -> "NDArray[np.void]":
+        """Leave out what is not wanted, and number the symbols anew."""
+        import numpy as np
+
+        keep = np.isin(block["venue"], self._venues)
+        if not self._moves:
+            return block if keep.all() else block[keep]
+        places = self._places[block["symbol"]]
+        block = block[keep & (places >= 0)].copy()
+        block["symbol"] = self._places[block["symbol"]]
+        return block
+
+    @cached_property
+    def _moves(self) -> bool:
+        return self.symbols != self._whole.symbols
+
+    @cached_property
+    def _venues(self) -> list[int]:
+        return [VENUES.index(name) for name in self._wanted.venues or VENUES]
+
+    @cached_property
+    def _places(self) -> "NDArray[np.int32]":
+        """Where each symbol of the whole is now; -1: left out."""
+        import numpy as np
+
         places = np.full(1 << 16, -1, np.int32)
         places[ALL_SYMBOLS] = ALL_SYMBOLS
         for place, symbol in enumerate(self.symbols):
             places[self._whole.symbols.index(symbol)] = place
-        moves = self.symbols != self._whole.symbols
-        venues = [VENUES.index(name) for name in self._wanted.venues or VENUES]
-        for block in self._whole.blocks(rows):
-            times = block["recv_ns"]
-            if times[0] >= self._end_ns:
-                return
-            first = int(np.searchsorted(times, self._start_ns, "left"))
-            end = int(np.searchsorted(times, self._end_ns, "left"))
-            part = block[first:end]
-            keep = np.isin(part["venue"], venues)
-            if moves:
-                keep &= places[part["symbol"]] >= 0
-            if not keep.all():
-                part = part[keep]
-            if moves and len(part):
-                part = part.copy()
-                part["symbol"] = places[part["symbol"]]
-            if len(part):
-                yield part
+        return places
+
+
+def _cut(records: "NDArray[np.void]", rows: int) -> "Iterator[NDArray[np.void]]":
+    for first in range(0, len(records), rows):
+        yield records[first : first + rows]

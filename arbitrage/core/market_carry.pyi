@@ -1,0 +1,9 @@
+import numpy as np
+from numpy.typing import NDArray
+
+class MarketCarry:
+    """Follow a stream of market records; state what stands, as records, at any moment."""
+
+    def __init__(self, symbol_count: int) -> None: ...
+    def take(self, records: NDArray[np.void]) -> None: ...
+    def state(self, at_ns: int) -> NDArray[np.void]: ...
