@@ -62,6 +62,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "notify": ("arbitrage.cli.notify", "notify", "Tell people when a trader needs one."),
     "record": ("arbitrage.cli.record", "record", "Record a trader's raw market frames."),
+    "convert": (
+        "arbitrage.cli.convert",
+        "convert",
+        "Convert market data: recordings, raw frames, Parquet, CSV.",
+    ),
     "mirror": ("arbitrage.cli.mirror", "mirror", "Mirror a trader's events into Redis."),
 }
 

@@ -78,4 +78,7 @@ def merged(runs: Sequence[Iterator[Streamed]]) -> Iterator["NDArray[np.void]"]:
             continue
         records = np.concatenate([piece[0] for piece in taken])
         places = np.concatenate([piece[1] for piece in taken])
-        yield records[np.lexsort((places, records["venue"], records["recv_ns"]))]
+        del taken
+        records = records[np.lexsort((places, records["venue"], records["recv_ns"]))]
+        yield records
+        del records, places

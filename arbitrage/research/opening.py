@@ -15,6 +15,7 @@ from arbitrage.instruments import VENUES
 from arbitrage.record_files import DECISIONS, OPPORTUNITIES, SUMMARY, RecordFile, pieces_of
 from arbitrage.research.contracts import ContractsChoice, Instruments
 from arbitrage.research.frames_data import FramesData, FrameSource, Progress, speaks_of
+from arbitrage.research.frames_writer import CONTRACTS_FILE
 from arbitrage.research.market import MarketData
 
 if TYPE_CHECKING:
@@ -48,16 +49,37 @@ def open_any(
         return ParquetData(str(path), found, instruments, symbols)
     if stream is not None and not local.is_dir():
         raise ConfigError(f"stream belongs to the folder of a recording, which {path} is not")
-    if columns is None and (okx is not None or _FRAMES.fullmatch(local.name) is not None):
+    if columns is not None:
+        return _open_tables(local, okx, columns, instruments, symbols)
+    if okx is not None or _FRAMES.fullmatch(local.name) is not None:
         return _open_frames(local, okx, instruments, symbols, progress)
-    if columns is None and local.is_dir() and (recorded_sources(local) or _has_records(local)):
+    if local.is_dir() and (recorded_sources(local) or _has_records(local)):
         return _open_folder(local, instruments, symbols, stream, progress)
-    if columns is None and local.is_file() and not _is_table(local):
+    if local.is_file() and not _is_table(local):
         return _open_frames(local, None, instruments, symbols, progress)
     raise ConfigError(
         f"{path} is no market data: expected is the folder of a recording, a file of raw frames, "
         "a Parquet data set, or with columns a CSV or Parquet file of quotes"
     )
+
+
+def _open_tables(
+    path: Path,
+    okx: str | Path | None,
+    columns: Mapping[str, Any],
+    instruments: Instruments,
+    symbols: Sequence[str] | None,
+) -> MarketData:
+    """Open a table of quotes, or one a venue."""
+    from arbitrage.research.columns import Columns
+    from arbitrage.research.quote_tables import TableData
+
+    known = Columns.of(columns)
+    paths: list[tuple[Path, str | None]] = [(path, None if okx is None else VENUES[0])]
+    if okx is not None:
+        paths.append((Path(okx), VENUES[1]))
+    source = _source(path=path, okx=okx, instruments=instruments, symbols=symbols)
+    return TableData(paths, known, source | {"columns": known.plain()}, instruments, symbols)
 
 
 def _partitions(address: str) -> "list[Partition]":
@@ -133,6 +155,9 @@ def _open_folder(
         return found if symbols is None else found.select(symbols=symbols)
     if not sources:
         raise ConfigError(f"{folder} holds no frames; `arb record --out {folder}` writes them")
+    beside = folder / CONTRACTS_FILE
+    if instruments is None and beside.is_file():
+        instruments = beside  # what was converted says it itself
     return FramesData(
         sources,
         _source(path=folder, stream=stream, instruments=instruments, symbols=symbols),

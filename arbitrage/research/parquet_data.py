@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ParquetData", "find_partitions"]
 
 DAY_NS = 86_400 * 10**9
-HELD_ROWS = 1 << 20  # read ahead, of all files of a day together
+HELD_ROWS = 1 << 18  # read ahead, of all files of a day together: 16 MB
 ROWS_MIN = 1 << 10  # of one file at once
 
 

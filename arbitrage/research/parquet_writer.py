@@ -31,7 +31,7 @@ __all__ = ["DAY_NS", "write_parquet"]
 
 DAY_NS = 86_400 * 10**9
 GROUP_ROWS = 1 << 16  # of a row group
-HELD_ROWS = 1 << 20  # records that wait for their row group, of all files together: 64 MB
+HELD_ROWS = 1 << 18  # records that wait for their row group, of all files together: 16 MB
 PART = ".part"
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from market_frames import made_day, write
 
 from arbitrage.core.market_carry import MarketCarry
 from arbitrage.core.market_records import ALL_SYMBOLS, MARKET_DTYPE, MarketFlag, MarketKind
@@ -179,6 +178,54 @@ def test_carry_refuses_what_is_no_record() -> None:
     assert len(carry.state(5)) == 0
 
 
+BOUNDED = """
+import resource, sys
+import numpy as np
+from arbitrage.core.market_records import MARKET_DTYPE
+from arbitrage.research.market import MarketData, open_data
+from arbitrage.research.parquet_writer import write_parquet
+
+ROWS, TIMES = 50_000, 60  # 3,000,000 records: 192 MB
+one = np.zeros(ROWS, MARKET_DTYPE)
+one["bid_px"] = np.random.default_rng(1).integers(10**4, 10**4 + 99, ROWS) / 10
+one["kind"], one["venue"], one["symbol"] = 1, np.arange(ROWS) % 2, np.arange(ROWS) % 3
+small = MarketData.from_records(one[:100], ["AUSDT", "BUSDT", "CUSDT"])
+
+class Long(type(small)):
+    def blocks(self, rows=0):
+        for turn in range(TIMES):
+            block = one.copy()
+            block["recv_ns"] = np.arange(ROWS) * 1000 + turn * ROWS * 1000
+            yield block
+
+def used():
+    lines = open("/proc/self/status").read().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmData"))
+
+write_parquet(small, sys.argv[1] + "/small")
+open_data(sys.argv[1] + "/small").records()
+resource.setrlimit(resource.RLIMIT_DATA, (used() + 144 * 2**20,) * 2)
+long = Long(one[:100], small.symbols, {})
+assert write_parquet(long, sys.argv[1] + "/long")["records"] == ROWS * TIMES
+data = open_data(sys.argv[1] + "/long")
+assert sum(len(block) for block in data.blocks()) == ROWS * TIMES
+assert data.end_ns == (ROWS * TIMES - 1) * 1000
+try:
+    data.records()
+except MemoryError:
+    print("bounded")
+"""
+
+
+def test_days_larger_than_memory_are_streamed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BOUNDED, str(tmp_path)],
+        capture_output=True, text=True, timeout=110, check=False,
+        env={"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system", "PATH": "/usr/bin"},
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("bounded\n", "")
+
+
 # ---- bad files -----------------------------------------------------------------------------------
 
 
@@ -197,7 +244,7 @@ def change_table(path: Path, change) -> None:  # type: ignore[no-untyped-def]
 
 
 def unsorted(table):  # type: ignore[no-untyped-def]
-    return table.take(list(range(9)) + [0, *range(9, table.num_rows)])
+    return table.take([*range(9), 0, *range(9, table.num_rows)])
 
 
 BAD = {

@@ -1,0 +1,74 @@
+"""Market data from one form into another: recordings, raw frames, Parquet, tables of quotes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from arbitrage.errors import ConfigError
+from arbitrage.research.market import MarketData
+
+__all__ = ["FORMS", "convert"]
+
+FORMS = ("parquet", "frames", "csv")
+
+
+def convert(
+    data: MarketData,
+    target: str | Path,
+    form: str | None = None,
+    *,
+    compress: str = "gzip",
+    progress: Callable[[float], None] | None = None,
+) -> dict[str, Any]:
+    """Write market data in another form.
+
+    Parameters
+    ----------
+    data : MarketData
+        As `arbitrage.open_data` gives it.
+    target : str or Path
+        A folder, or for Parquet an address that fsspec knows, or a file for CSV.
+    form : str, optional
+        ``parquet``, ``frames`` or ``csv``; default: by the target's name, else ``parquet``.
+    compress : str
+        Of frames: ``gzip``, ``zstd`` or ``none``.
+    progress : callable, optional
+        Told the fraction done, 0 to 1.
+
+    Returns
+    -------
+    dict
+        ``form``, ``target``, ``records``, ``wall_s`` and how many files or frames were written.
+
+    Raises
+    ------
+    ConfigError
+        The target is no such thing, cannot be written, or is there already.
+    """
+    begun, address = time.monotonic(), str(target)
+    if form is None:
+        form = "csv" if address.endswith(".csv") else "parquet"
+    if form not in FORMS:
+        raise ConfigError(f"form was {form!r}; accepted values are {', '.join(FORMS)}")
+    if "://" in address and form != "parquet":
+        raise ConfigError(f"{form} is written to this machine's disk alone, not to {address}")
+    total = data.count if progress is not None else None
+
+    def tell(count: int) -> None:
+        if progress is not None and total:
+            progress(count / total)
+
+    if form == "parquet":
+        from arbitrage.research.parquet_writer import write_parquet
+
+        found = write_parquet(data, address, tell)
+    elif form == "frames":
+        from arbitrage.research.frames_writer import write_frames
+
+        found = write_frames(data, Path(address), compress=compress, progress=tell)
+    else:
+        from arbitrage.research.quote_tables import write_csv
+
+        found = write_csv(data, Path(address), tell)
+    return {"form": form, "target": address, **found, "wall_s": time.monotonic() - begun}
