@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ParquetData", "find_partitions"]
 
 DAY_NS = 86_400 * 10**9
-HELD_ROWS = 1 << 18  # read ahead, of all files of a day together: 16 MB
+HELD_ROWS = 1 << 17  # read ahead, of all files of a day together: 8 MB
 ROWS_MIN = 1 << 10  # of one file at once
 
 
@@ -256,7 +256,7 @@ class ParquetData(MarketData):
         symbol = ALL_SYMBOLS if each.symbol == ALL else self.symbols.index(each.symbol)
         done = latest_ns = 0
         with self._opened(each) as (file, about):
-            for batch in file.iter_batches(batch_size=rows):
+            for batch in file.iter_batches(batch_size=rows, use_threads=False):
                 records, positions = records_of(batch, each.venue, symbol)
                 self._check(each, records, done, latest_ns)
                 latest_ns = int(records["recv_ns"][-1])

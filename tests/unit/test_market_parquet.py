@@ -185,7 +185,7 @@ from arbitrage.core.market_records import MARKET_DTYPE
 from arbitrage.research.market import MarketData, open_data
 from arbitrage.research.parquet_writer import write_parquet
 
-ROWS, TIMES = 50_000, 60  # 3,000,000 records: 192 MB
+ROWS, TIMES = 50_000, 64  # 3,200,000 records: 205 MB
 one = np.zeros(ROWS, MARKET_DTYPE)
 one["bid_px"] = np.random.default_rng(1).integers(10**4, 10**4 + 99, ROWS) / 10
 one["kind"], one["venue"], one["symbol"] = 1, np.arange(ROWS) % 2, np.arange(ROWS) % 3
@@ -204,7 +204,7 @@ def used():
 
 write_parquet(small, sys.argv[1] + "/small")
 open_data(sys.argv[1] + "/small").records()
-resource.setrlimit(resource.RLIMIT_DATA, (used() + 144 * 2**20,) * 2)
+resource.setrlimit(resource.RLIMIT_DATA, (used() + 160 * 2**20,) * 2)
 long = Long(one[:100], small.symbols, {})
 assert write_parquet(long, sys.argv[1] + "/long")["records"] == ROWS * TIMES
 data = open_data(sys.argv[1] + "/long")
