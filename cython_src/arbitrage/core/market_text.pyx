@@ -327,7 +327,7 @@ cdef class MarketText:
     cdef int put_quote(self, const arb_market_t *record, Row *row) except -1:
         if record.bid_px > record.ask_px:
             raise self.refuse(
-                f"has the bid {record.bid_px} above the ask {record.ask_px}, which no frame can say")
+                f"has the bid {record.bid_px} above the ask {record.ask_px}; no frame can say that")
         self.clear_sides(LEVEL_BYTES_MAX)
         if not isnan(record.bid_px):
             self.put_side(&self.sides[0], record, record.bid_px, record.bid_qty, False)
