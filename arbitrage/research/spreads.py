@@ -154,7 +154,8 @@ def _parts(source: Any, index: int) -> Iterator[Any]:
     if hasattr(source, "quotes"):  # a replay: both venues' prices as they came
         quotes = source.quotes
         times = quotes["recv_ns"]
-        yield int(times.min(initial=0)), int(times.max(initial=0)), _px_mults(source, index)
+        ends = (int(times.min()), int(times.max())) if len(times) else (0, 0)
+        yield *ends, _px_mults(source, index)
         mine = quotes[quotes["symbol_index"] == index]
         if len(mine):
             yield mine

@@ -5,8 +5,11 @@ slow or change the trader.
 """
 
 import sys
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from copy import deepcopy
 from html import escape
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["LiveTrader", "attach"]
 
 LOOK_S = 0.02  # between two looks at the quotes while a plot runs
+EVENTS_KEPT = 200_000  # 24 MB
 SHOWN = 10  # opportunities of an overview
 
 
@@ -83,7 +87,9 @@ class LiveTrader:
     def __init__(self, segment: Segment) -> None:
         self.segment = segment
         self._deck = DeckReader(segment.name, lambda _: segment)
-        self._events: Any = None
+        self._cursor: Any = None
+        self._kept: deque[NDArray[np.void]] = deque()
+        self._kept_count = self._given_count = 0  # events taken from the ring; told as new
 
     def __getattr__(self, name: str) -> Any:
         if name == "segment":  # half made: there is nothing to ask
@@ -110,8 +116,9 @@ class LiveTrader:
         store = self.segment.store
         count = len(self.segment.symbols)
         live = store.column("state")[:, :count] == ROW_LIVE
-        columns = [store.column(name)[:, :count] for name in ("bid_px", "ask_px", "px_mult")]
-        bids, asks, mult = (np.asarray(each, np.float64) for each in columns)
+        columns = [store.column(name)[:, :count] for name in ("bid_px", "ask_px")]
+        bids, asks = (np.asarray(each, np.float64) for each in columns)
+        mult = self.px_mult
         bid, ask = np.where(live, bids * mult, np.nan), np.where(live, asks * mult, np.nan)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.stack([(bid[1 - buy] - ask[buy]) / ask[buy] * 1e4 for buy in range(2)])
@@ -167,15 +174,38 @@ class LiveTrader:
         lines = [line for line in self._alive().latency if line.count]
         return _table("Latency, ns", columns, lines)
 
-    def new_events(self) -> "NDArray[np.void]":
-        """Return the opportunity events since the call before, at first all that is kept.
+    @property
+    def events(self) -> "NDArray[np.void]":
+        """The opportunity events since it was first asked, and what was kept then: the newest.
 
-        An array of OPPORTUNITY_DTYPE; its times are the machine's monotonic clock.
+        An array of OPPORTUNITY_DTYPE; its times are the machine's monotonic clock. The plots of
+        opportunities and latency take a trader for it: ``plots.latency(trader)``.
         """
-        if self._events is None:
-            self._events = self.segment.opportunities.reader(from_oldest=True)
-        found: NDArray[np.void] = self._events.drain()
-        return found if len(found) else np.zeros(0, OPPORTUNITY_DTYPE)
+        self._take()
+        return np.concatenate([np.zeros(0, OPPORTUNITY_DTYPE), *self._kept])
+
+    def new_events(self) -> "NDArray[np.void]":
+        """Return the opportunity events since the call before, at first all that is kept."""
+        events = self.events
+        fresh = min(self._kept_count - self._given_count, len(events))
+        self._given_count = self._kept_count
+        return events[len(events) - fresh :]
+
+    @property
+    def px_mult(self) -> "NDArray[np.float64]":
+        """(venues, symbols): a venue's price times this is the price of a coin."""
+        mult = self.segment.store.column("px_mult")[:, : len(self.segment.symbols)]
+        return np.asarray(mult, np.float64)
+
+    def _take(self) -> None:
+        if self._cursor is None:
+            self._cursor = self.segment.opportunities.reader(from_oldest=True)
+        found: NDArray[np.void] = self._cursor.drain()
+        if len(found):
+            self._kept.append(found)
+            self._kept_count += len(found)
+        while sum(map(len, self._kept)) > EVENTS_KEPT and len(self._kept) > 1:
+            self._kept.popleft()
 
     def _alive(self) -> Deck:
         deck = self.look()
@@ -223,40 +253,23 @@ class LiveTrader:
         name = symbol if symbol is not None else names[0] if names else ""
         if name not in names:
             raise ConfigError(f"symbol was {name!r}; this trader has {', '.join(names) or 'none'}")
-        index, series = names.index(name), LiveSeries(name, window_s)
-        put = show if show is not None else _notebook_output()
-        follow = self.segment.opportunities.reader()
+        series, put = LiveSeries(name, window_s), show or _notebook_output()
         title = f"{name}: trader {self.segment.name!r}, {self.segment.mode}"
-        end_s = time.monotonic() + seconds
-        figure = None
-        try:
-            while figure is None or (time.monotonic() < end_s and self.segment.alive):
-                next_s = min(time.monotonic() + every_s, end_s)
-                while (now_s := time.monotonic()) < next_s:
-                    self._note(series, index, follow, now_s)
-                    time.sleep(LOOK_S)
-                series.forget(now_s)
-                self._note_result(series, now_s)
-                figure = draw_live(series, now_s, title)
-                put(figure)
-        except KeyboardInterrupt:
-            pass  # the reader has seen enough
+        end_s, figure = time.monotonic() + seconds, None
+        with _Looking(self, series, names.index(name)) as looking:
+            try:
+                while figure is None or (time.monotonic() < end_s and self.segment.alive):
+                    time.sleep(max(0.0, min(every_s, end_s - time.monotonic())))
+                    now_s = time.monotonic()
+                    with looking.lock:
+                        self._note_result(series, now_s)
+                        series.forget(now_s)
+                        seen = deepcopy(series)
+                    figure = draw_live(seen, now_s, title)
+                    put(figure)
+            except KeyboardInterrupt:
+                pass  # the reader has seen enough
         return figure
-
-    def _note(self, series: "LiveSeries", index: int, follow: Any, now_s: float) -> None:
-        edges = self.edges()[:, index]
-        if np.isfinite(edges).any():
-            series.edges.append((now_s, float(edges[0]), float(edges[1])))
-        events = follow.drain()
-        for event in events:
-            if event["symbol_index"] != index or event["event"] == OppEvent.CLOSE:
-                continue
-            costs = event["gross_bps"] - event["net_bps"]
-            series.opens_at_bps = float(costs)
-            if event["event"] == OppEvent.OPEN:
-                buys_at = int(event["buy_row"] > event["sell_row"])
-                at_s = event["recv_mono_ns"] / 1e9
-                series.marks.append((float(at_s), float(event["gross_bps"]), buys_at))
 
     def _note_result(self, series: "LiveSeries", now_s: float) -> None:
         pnl = self.look().pnl
@@ -287,6 +300,44 @@ class LiveTrader:
             f'<div style="font-size:13px">{head}: {escape(about)}'
             f'<div style="display:flex;flex-wrap:wrap">{parts}</div></div>'
         )
+
+
+class _Looking:
+    """Look at the quotes of one symbol fifty times a second, also while a plot is being drawn."""
+
+    def __init__(self, trader: LiveTrader, series: "LiveSeries", index: int) -> None:
+        self.lock = threading.Lock()
+        self._trader, self._series, self._index = trader, series, index
+        self._follow = trader.segment.opportunities.reader()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="arb-look", daemon=True)
+
+    def __enter__(self) -> "_Looking":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(LOOK_S):
+            with self.lock:
+                self._note()
+
+    def _note(self) -> None:
+        series = self._series
+        edges = self._trader.edges()[:, self._index]
+        if np.isfinite(edges).any():
+            series.edges.append((time.monotonic(), float(edges[0]), float(edges[1])))
+        for event in self._follow.drain():
+            if event["symbol_index"] != self._index or event["event"] == OppEvent.CLOSE:
+                continue
+            series.opens_at_bps = float(event["gross_bps"] - event["net_bps"])
+            if event["event"] == OppEvent.OPEN:
+                buys_at = int(event["buy_row"] > event["sell_row"])
+                at_s = float(event["recv_mono_ns"] / 1e9)
+                series.marks.append((at_s, float(event["gross_bps"]), buys_at))
 
 
 def _table(title: str, columns: dict[str, str], lines: Any, rows_max: int | None = None) -> Table:

@@ -12,6 +12,7 @@ import arbitrage
 from arbitrage.core.records import OPPORTUNITY_DTYPE
 from arbitrage.demo.sandbox import Sandbox
 from arbitrage.errors import ConfigError, SegmentGoneError
+from arbitrage.research import plots
 from arbitrage.runtime.live import LiveTrader
 
 pytest.importorskip("matplotlib")
@@ -50,6 +51,10 @@ def test_tables_say_what_the_segment_says(trader: LiveTrader) -> None:
     assert first.dtype == again.dtype == OPPORTUNITY_DTYPE
     assert len(first) > 0
     assert not set(first["id"][first["event"] == 1]) & set(again["id"][again["event"] == 1])
+    kept = trader.events
+    assert kept[: len(first) + len(again)].tobytes() == first.tobytes() + again.tobytes()
+    figure = plots.opportunities(trader)
+    assert figure.axes[1].get_xlabel() == "size at the touch, USD"
 
 
 def test_it_is_the_segment_too(trader: LiveTrader) -> None:

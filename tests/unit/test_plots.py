@@ -64,6 +64,20 @@ def test_spreads_hold_every_extreme_and_what_stood_before() -> None:
         spreads_of(data, "XRPUSDT")
 
 
+def test_spreads_of_a_replay_are_those_of_its_quotes() -> None:
+    from types import SimpleNamespace
+
+    from arbitrage.core.replay import QUOTE_FIELDS
+
+    quotes = np.zeros(3, QUOTE_FIELDS)
+    quotes["recv_ns"] = [START_NS, START_NS + 5, START_NS + 19]
+    quotes["venue"] = [0, 1, 1]
+    quotes["bid_px"], quotes["ask_px"] = [9.9, 0.0101, 0.0102], [10.0, 0.0102, 0.0103]
+    found = spreads_of(SimpleNamespace(quotes=quotes, symbols=("PEPEUSDT",)), bins=2)
+    assert found.ns.tolist() == [START_NS, START_NS + 10]
+    np.testing.assert_allclose(found.last[0], [100.0, 200.0])  # Bybit quotes a thousand coins
+
+
 def test_spreads_do_not_depend_on_blocks() -> None:
     data = simulated_data(seconds=5, rate=400)
     blocks = data.blocks
