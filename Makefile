@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench bench-keep bench-compare flamegraph cachegrind check build clean
+.PHONY: help demo notebooks docs test test-long bench bench-keep bench-compare flamegraph cachegrind check build clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -18,6 +18,12 @@ help: ## show this list
 
 demo: $(STAMP) ## two simulated venues and the trader, 20 seconds, with a report (ARGS="--seconds 60")
 	$(BIN)/arb demo $(ARGS)
+
+notebooks: $(STAMP) ## execute the notebooks from clean to the end, into build/notebooks, four minutes
+	$(BIN)/python bin/run-notebooks $(ARGS)
+
+docs: $(STAMP) ## write docs/api.md from the docstrings
+	$(BIN)/python bin/render-api
 
 test: $(STAMP) ## everything that is fast, under ten minutes on two cores
 	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) $(ARGS)

@@ -74,7 +74,7 @@ found
 # opportunity.
 
 # %%
-found.quotes[:3]
+found.quotes[["recv_ns", "venue", "symbol_index", "bid_px", "ask_px"]][:3]
 
 # %%
 found.events[["id", "event", "gross_bps", "fees_bps", "net_bps", "update_count"]][:5]

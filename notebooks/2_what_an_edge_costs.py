@@ -111,12 +111,12 @@ runs = [
 
 # %%
 figure = plots.costs(runs[0])
-figure.axes[0].set_title("From gross to net at 0.1 ms")
+figure.axes[0].set_title("From gross to net at 0.1 ms", loc="left")
 figure
 
 # %%
 figure = plots.costs(runs[-1])
-figure.axes[0].set_title(f"From gross to net at {ways_ms[-1]} ms")
+figure.axes[0].set_title(f"From gross to net at {ways_ms[-1]} ms", loc="left")
 figure
 
 # %% [markdown]

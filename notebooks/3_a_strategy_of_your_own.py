@@ -51,7 +51,7 @@ class WideOnly(Strategy):
     def on_opportunity(self, opportunity):
         if opportunity.event == "open" and opportunity.net_bps >= self.enter_bps:
             self.open(
-                opportunity.symbol, buy=opportunity.buy, sell=opportunity.sell, max_usd=2_000
+                opportunity.symbol, buy=opportunity.buy, sell=opportunity.sell, max_usd=1_000
             )
 
     def on_timer(self):
@@ -78,8 +78,7 @@ mine = arbitrage.backtest(data, name, {"max_hold_s": 20}, latency=latency)
 mine
 
 # %%
-theirs = arbitrage.backtest(data, "spread", {"max_hold_s": 20, "max_order_usd": 2000},
-                            latency=latency)  # fmt: skip
+theirs = arbitrage.backtest(data, "spread", {"max_hold_s": 20}, latency=latency)
 theirs
 
 # %% [markdown]
@@ -129,10 +128,8 @@ arbitrage.backtest(unseen, name, {"max_hold_s": 20}, latency=latency)
 # %%
 with Sandbox("BTCUSDT,ETHUSDT", ARB_STRATEGY=name, ARB_MAX_HOLD_S="20") as box:
     trader = box.trader()
-    figure = trader.watch("BTCUSDT", seconds=12, every_s=1)
+    trader.watch("BTCUSDT", seconds=12, every_s=1)
     money, pairs = trader.money(), trader.counters()["strategy"]
-
-figure
 
 # %%
 money

@@ -99,9 +99,6 @@ plots.opportunities(trader)
 # %%
 figure = trader.watch("BTCUSDT", seconds=12, every_s=0.5, window_s=15)
 
-# %%
-figure
-
 # %% [markdown]
 # ## And it is gone
 #

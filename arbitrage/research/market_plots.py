@@ -277,12 +277,14 @@ def latency(source: Any, latencies_us: Any = None) -> Chart:
     seconds = rows["latency_us"] / 1e6
     above.plot(seconds, rows["share"], color=BUY_BYBIT, label="of the opportunities")
     start = measures.caught(found.events, [0.0], found.px_mult, found.end_ns)["edge_usd"][0]
+    most = 0.0
     if np.isfinite(start) and start > 0:
         left = rows["edge_usd"] / start
+        most = float(left.max())
         label = f"of the edge, {rough_usd(float(start))} USD at once"
         above.plot(seconds, left, color=BUY_OKX, ls=(0, (6, 2)), label=label)
     above.yaxis.set_major_formatter(lambda value, _: share(value))
-    above.set_ylim(0, 1.06)
+    above.set_ylim(0, max(1.06, 1.05 * float(rows["share"].max()), 1.05 * most))
     above.set_ylabel("still there")
     below.plot(seconds, rows["net_bps"], color=GOOD)
     below.set_ylabel("mean net edge\nof those, bps")
@@ -307,7 +309,7 @@ def _mark_own(above: Any, below: Any, found: Backtest) -> None:
     for ax in (above, below):
         ax.axvline(middle, color=MUTED, lw=1, ls=(0, (2, 2)))
     above.annotate(
-        f"this run: {duration(middle)}", (middle, 1.0), (5, 0), va="top", fontsize=8.5,
+        f"this run: {duration(middle)}", (middle, 0.5), (5, 0), va="center", fontsize=8.5,
         xycoords=above.get_xaxis_transform(), textcoords="offset points",
     )  # fmt: skip
 
