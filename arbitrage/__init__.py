@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from arbitrage.research.recording import Recording
     from arbitrage.research.replay import Replay, replay
     from arbitrage.research.results import Backtest
+    from arbitrage.research.sweep import sweep
     from arbitrage.runtime.live import attach
     from arbitrage.runtime.parity import parity
     from arbitrage.trading.strategy import Strategy
@@ -59,6 +60,7 @@ _HOMES = {
     "parse_frame": "arbitrage.core.frames",
     "replay": "arbitrage.research.replay",
     "spread_bps": "arbitrage.core.spread",
+    "sweep": "arbitrage.research.sweep",
 }
 
 __all__ = [
@@ -87,6 +89,7 @@ __all__ = [
     "parse_frame",
     "replay",
     "spread_bps",
+    "sweep",
 ]
 
 

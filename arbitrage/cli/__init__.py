@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "parity",
         "Hold a recorded session's orders against the same, decided again.",
     ),
+    "sweep": ("arbitrage.cli.sweep", "sweep", "Backtest every set of parameters, day and symbol."),
     "instruments": (
         "arbitrage.cli.instruments",
         "instruments",

@@ -1,0 +1,85 @@
+"""The default executor of a sweep: processes of this machine, one thread each."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
+
+from arbitrage.errors import ConfigError
+from arbitrage.research.extras import needed
+from arbitrage.research.sweeps.worker import begin_worker
+
+__all__ = ["ProcessPools", "dask_executor", "usable_cores"]
+
+WORKERS_MAX = 512
+
+
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class _Watched(SpawnContext):
+    """Starts processes that import afresh, and keeps them, so that they can be ended.
+
+    Not forked: a fork of a process with threads, such as a notebook's or Arrow's, may hang.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *args: Any, **more: Any) -> SpawnProcess:  # type: ignore[override]
+        process = SpawnProcess(*args, **more)
+        self.started.append(process)
+        return process
+
+
+class ProcessPools:
+    """One pool after the other, the next when one is broken; all are ended at the end."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        count = usable_cores() if workers is None else workers
+        if not 1 <= count <= WORKERS_MAX:
+            raise ConfigError(f"workers was {count}; accepted is a number from 1 to {WORKERS_MAX}")
+        self.workers = count
+        self._context = _Watched()
+        self._pools: list[Executor] = []
+
+    def make(self) -> Executor:
+        """Return a new pool; its processes start with its first runs."""
+        pool = ProcessPoolExecutor(self.workers, mp_context=self._context, initializer=begin_worker)
+        self._pools.append(pool)
+        return pool
+
+    def end(self) -> None:
+        """End all processes at once, whatever they do."""
+        for pool in self._pools:
+            pool.shutdown(wait=False, cancel_futures=True)
+        for process in self._context.started:
+            process.kill()
+        for process in self._context.started:
+            process.join()
+
+
+@contextmanager
+def dask_executor(address: str) -> Iterator[Executor]:
+    """Connect to a Dask scheduler, such as ``tcp://10.0.0.5:8786``.
+
+    Raises
+    ------
+    ConfigError
+        Dask is not installed, or nobody answers there.
+    """
+    distributed = needed("distributed", "dask", "sweeps on a cluster")
+    try:
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(f"no Dask scheduler answered at {address!r}: {reason}") from None
+    with client:
+        yield client.get_executor()
