@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from arbitrage.config import load_settings
 from arbitrage.core.segment import Segment
 from arbitrage.demo.processes import Child
 from arbitrage.errors import ArbitrageError, ConfigError
@@ -50,7 +51,8 @@ class DemoRecorder:
         found = {}
         if environ.get("ARB_TAP_MB", "").strip() in ("", "0"):
             found["ARB_TAP_MB"] = TAP_MB
-        if not environ.get("ARB_STAGES", "").strip():
+        stages = environ.get("ARB_STAGES", "").strip()
+        if not stages and load_settings(needs_keys=False).placed_stages == "split":
             found["ARB_STAGES"] = "fused"  # a strategy on a thread of its own tells no turns
         return found
 
