@@ -17,6 +17,7 @@ SHOWN = {
     "2": (6, ["MarketData(191,", "slippage", "paid_usd"]),
     "3": (3, ["WideOnly", "Money (2)", "pairs_closed"]),
     "4": (2, ["Quotes (3)", "Latency, ns", "has ended"]),
+    "5": (1, ["Sweep(96 runs of 24", "True", "96 of them done before"]),
 }
 QUICK = {"1", "2"}  # `make notebooks` and `make test-long` execute all
 
@@ -62,6 +63,6 @@ def test_a_cell_that_fails_is_told(tmp_path: Path) -> None:
 
 
 def test_all_are_there_and_paired() -> None:
-    assert [path.name[0] for path in NOTEBOOKS] == ["1", "2", "3", "4"]
+    assert [path.name[0] for path in NOTEBOOKS] == ["1", "2", "3", "4", "5"]
     for path in NOTEBOOKS:
         assert "formats: ipynb,py:percent" in path.read_text()
