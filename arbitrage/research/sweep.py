@@ -92,19 +92,29 @@ def sweep(
     >>> found.best(3)["min_net_bps"]  # doctest: +SKIP
     """
     wanted = read_grid(grid, fixed=fixed, days=days, symbols=symbols)
-    tasks = list(make_tasks(wanted, _opened(data, wanted)))
-    if not tasks:
-        raise ConfigError("the grid has no runs: the data has no symbol of both venues")
+    opened = _opened(data, wanted)
     folder = None if out is None else Path(out)
+    return _swept(wanted, opened, folder, retry_failed, (executor, workers, progress))
+
+
+def _swept(
+    grid: Grid,
+    data: Any,
+    folder: Path | None,
+    retry_failed: bool,
+    how: tuple[Executors, int | None, Progress],
+) -> Sweep:
+    tasks = list(make_tasks(grid, data))
+    if not tasks:
+        raise ConfigError("the grid has no runs: the data has no symbol")
     with nullcontext() if folder is None else RowStore(folder) as store:
         there = {} if store is None else store.load({task.key for task in tasks})
         rows = {key: row for key, row in there.items() if row["status"] == DONE or not retry_failed}
         reused = len(rows)
-        left = [task for task in tasks if task.key not in rows]
-        _run(left, rows, store, executor, workers, progress)
+        _run([task for task in tasks if task.key not in rows], rows, store, *how)
         # labels are of this grid, figures of whenever they were found
         ordered = [{**rows[task.key], **task.labels} for task in tasks]
-        found = Sweep(wanted.axes, ordered, reused=reused, folder=folder)
+        found = Sweep(grid.axes, ordered, reused=reused, folder=folder)
         if store is not None:
             store.flush()
             write_table(store.folder / TABLE, found.to_arrow())

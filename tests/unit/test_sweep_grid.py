@@ -9,6 +9,7 @@ import pytest
 from arbitrage.errors import ConfigError
 from arbitrage.research.sweeps.axes import axis_values
 from arbitrage.research.sweeps.grid import DAY_NS, Slice, read_grid
+from arbitrage.research.sweeps.tasks import make_tasks
 
 WHOLE = """
 days = {from = 2026-11-20, to = 2026-11-22}
@@ -116,13 +117,56 @@ def test_slices_are_days_by_groups_within_the_data() -> None:
         ("2024-10-05", ("BTCUSDT",)),
         ("2024-10-05", ("ETHUSDT",)),
     ]
-    # the last record of the data is in the last slice
-    assert each[0].start_ns == start
+    # whole days: data that goes on later leaves them the same
+    assert each[0].start_ns == 20_000 * DAY_NS
     assert each[0].end_ns == each[2].start_ns == 20_001 * DAY_NS
-    assert each[2].end_ns == end + 1
+    assert each[2].end_ns == 20_002 * DAY_NS
     together = read_grid({}, days="all", symbols="together").slices(data)
     assert together == [Slice("all", ("BTCUSDT", "ETHUSDT"))]
     with pytest.raises(ConfigError, match="days names 2024-10-06; the data goes from 2024-10-04"):
         read_grid({}, days=["2024-10-06"]).slices(data)
     with pytest.raises(ConfigError, match="symbols names XRPUSDT; the data has BTCUSDT, ETHUSDT"):
         read_grid({}, symbols=["XRPUSDT"]).slices(data)
+
+
+class Stored:
+    """Data of a partitioned folder, as far as a sweep looks at it before it runs."""
+
+    symbols, start_ns, end_ns = ("BTCUSDT",), 20_000 * DAY_NS, 20_001 * DAY_NS + 9
+
+    def __init__(self, folder: Path, **more: object) -> None:
+        self.folder, self.more = folder, more
+
+    def select(self, **more: object) -> "Stored":
+        return Stored(self.folder, **more)
+
+    @property
+    def source(self) -> dict[str, object]:
+        return {"path": str(self.folder)} | self.more
+
+
+def test_a_run_is_known_by_all_that_decides_it(tmp_path: Path) -> None:
+    days = [tmp_path / f"symbol=BTCUSDT/day=2024-10-0{number}/x.parquet" for number in (4, 5)]
+    for path in days:
+        path.parent.mkdir(parents=True)
+        path.write_text("records")
+    mine = tmp_path.parent / f"{tmp_path.name}-mine.py"
+    mine.write_text("class Mine: pass")
+
+    def keys(grid: dict[str, object]) -> dict[str, str]:
+        tasks = make_tasks(read_grid(grid), Stored(tmp_path))
+        return {str(task.labels["day"]): task.key for task in tasks}
+
+    plain, own = {"min_net_bps": [1]}, {"strategy": [f"{mine}:Mine"]}
+    before, before_own = keys(plain), keys(own)
+    assert len({*before.values(), *before_own.values()}) == 4
+    assert keys({"ARB_MIN_NET_BPS": 1.0}) == before
+    assert keys({"min_net_bps": [2]}).keys() == before.keys()
+    assert not set(keys({"min_net_bps": [2]}).values()) & set(before.values())
+    mine.write_text("class Mine: x = 1")
+    assert not set(keys(own).values()) & set(before_own.values())
+    # one day's file is written anew: the other day's runs stay
+    days[1].write_text("more records")
+    after = keys(plain)
+    assert after["2024-10-04"] == before["2024-10-04"]
+    assert after["2024-10-05"] != before["2024-10-05"]

@@ -32,7 +32,7 @@ class Slice:
     symbols : tuple of str
         Canonical symbols that trade together.
     start_ns, end_ns : int or None
-        Of ``recv_ns``, the end not included; None: the data's own.
+        Of ``recv_ns``, the end not included; None: all of the data.
     """
 
     day: str
@@ -104,8 +104,9 @@ class Grid:
             Slice(
                 day.isoformat(),
                 group,
-                max(data.start_ns, _number_of(day) * DAY_NS),
-                min(data.end_ns + 1, (_number_of(day) + 1) * DAY_NS),
+                # the whole day, so that data that goes on later is the same day
+                _number_of(day) * DAY_NS,
+                (_number_of(day) + 1) * DAY_NS,
             )
             for day in days
             for group in groups

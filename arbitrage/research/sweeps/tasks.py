@@ -20,6 +20,8 @@ from arbitrage.research.sweeps.grid import Grid, Slice
 
 __all__ = ["Task", "code_version", "make_tasks", "source_version"]
 
+Entry = tuple[str, int, str]  # name, bytes, time
+
 _ROOT = Path(__file__).parents[2]
 # What a backtest is made of: the headers and declarations beside the built modules, and Python.
 _TEXTS = ("core/*.h", "core/*.pxd", "trading/*.py", "research/*.py", "*.py")
@@ -72,9 +74,11 @@ def code_version() -> str:
 
 def make_tasks(grid: Grid, data: Any) -> Iterator[Task]:
     """Yield the runs of a grid over `data`, slice by slice, so that a slice's files stay warm."""
+    files: dict[str, list[Entry]] = {}  # looked at once a sweep: the next may find others
+    strategies: dict[str, str] = {}
     for one in grid.slices(data):
         source = _source(data, one)
-        fingerprint = _fingerprint(source, one)
+        fingerprint = _fingerprint(source, one, files)
         for changed in grid.sets():
             settings = {**grid.fixed, **changed}
             key = hashlib.sha256(
@@ -83,7 +87,7 @@ def make_tasks(grid: Grid, data: Any) -> Iterator[Task]:
                         "settings": settings,
                         "source": source,
                         "data": fingerprint,
-                        "strategy": _strategy_text(settings),
+                        "strategy": _strategy_text(settings, strategies),
                         "code": code_version(),
                     }
                 )
@@ -106,19 +110,22 @@ def _source(data: Any, one: Slice) -> dict[str, Any]:
     return source
 
 
-def _strategy_text(settings: Mapping[str, Value]) -> dict[str, str]:
+def _strategy_text(settings: Mapping[str, Value], known: dict[str, str]) -> dict[str, str]:
     """Hash the files of strategies of one's own: ``file.py:Class`` and ``package.module:Class``."""
     found: dict[str, str] = {}
     for name in str(settings.get("strategy", "")).split(","):
         where = name.rpartition(":")[0]
         if not where:
             continue
+        if name in known:
+            found[name] = known[name]
+            continue
         path = Path(where).expanduser()
         if path.suffix != ".py":
             spec = find_spec(where)
             path = Path(spec.origin) if spec is not None and spec.origin else path
         try:
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            found[name] = known[name] = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError as error:
             raise ConfigError(f"strategy {name} cannot be read: {error.strerror}") from None
     return found
@@ -127,35 +134,34 @@ def _strategy_text(settings: Mapping[str, Value]) -> dict[str, str]:
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def _fingerprint(source: Mapping[str, Any], one: Slice) -> str:
+def _fingerprint(source: Mapping[str, Any], one: Slice, known: dict[str, list[Entry]]) -> str:
     digest = hashlib.sha256()
     for name in ("path", "okx", "instruments"):
         where = source.get(name)
         if isinstance(where, str):
-            for entry in sorted(_files(where)):
+            if where not in known:
+                known[where] = sorted(_files(where))
+            for entry in known[where]:
                 if _concerns(entry[0], one):
                     digest.update(repr((name, *entry)).encode())
     return digest.hexdigest()
 
 
-@cache
-def _files(where: str) -> tuple[tuple[str, int, str], ...]:
-    """Return (name, bytes, time) of a file, or of all files in a folder; also behind a URL."""
+def _files(where: str) -> Iterator[Entry]:
+    """Yield (name, bytes, time) of a file, or of all files in a folder; also behind a URL."""
     if "://" in where:
         import fsspec
 
         system, path = fsspec.core.url_to_fs(where)
         there = system.find(path, detail=True)
-        return tuple(
-            (name, int(info.get("size") or 0), str(info.get("ETag") or info.get("mtime") or ""))
-            for name, info in there.items()
-        )
+        for name, info in there.items():
+            told = info.get("ETag") or info.get("mtime") or ""
+            yield name, int(info.get("size") or 0), str(told)
+        return
     root = Path(where)
     files = [root] if root.is_file() else [path for path in root.rglob("*") if path.is_file()]
-    return tuple(
-        (str(path.relative_to(root)), path.stat().st_size, str(path.stat().st_mtime_ns))
-        for path in files
-    )
+    for path in files:
+        yield str(path.relative_to(root)), path.stat().st_size, str(path.stat().st_mtime_ns)
 
 
 def _concerns(name: str, one: Slice) -> bool:
