@@ -16,7 +16,7 @@ from arbitrage.research.sweep import Sweep, sweep
 
 CORES = 4
 SECONDS, RATE = 240.0, 2500  # of the data: 1.2 million records
-GRID = {"min_net_bps": tuple(range(12)), "take_profit_bps": (0.5, 1.0, 2.0, 4.0)}
+GRID = {"min_net_bps": tuple(range(10)), "take_profit_bps": (0.5, 1.0, 2.0, 4.0)}
 
 
 @contextmanager
