@@ -6,6 +6,7 @@ from types import ModuleType
 
 from arbitrage.errors import ConfigError
 from benchmarks import (
+    backtest,
     book,
     depth_frames,
     feed_lane,
@@ -53,6 +54,7 @@ MODULES: tuple[ModuleType, ...] = (
     frame_to_order,
     replay_frames,
     replay_records,
+    backtest,
     polling_redis,
     wire_to_opportunity,
     wire_to_wire,

@@ -38,6 +38,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "parity",
         "Hold a recorded session's orders against the same, decided again.",
     ),
+    "backtest": (
+        "arbitrage.cli.backtest",
+        "backtest",
+        "Run strategies over recorded markets, in virtual time.",
+    ),
     "sweep": ("arbitrage.cli.sweep", "sweep", "Backtest every set of parameters, day and symbol."),
     "instruments": (
         "arbitrage.cli.instruments",

@@ -293,6 +293,7 @@ cdef class BacktestCore:
         if not self.begun and bt.record_count:
             self.begun = True
             bt.now_ns = bt.sample_due_ns = bt.records[0].recv_ns
+            bt.turn_due = True  # the strategy looks around before anything has come
 
     def _ask_feed(self, uint64_t kept) -> None:
         # where a callable says how old records are: each is asked for once
