@@ -290,7 +290,11 @@ class FramesData(MarketData):
             )
         for venue in {source.venue for source in self._sources}:
             name = VENUES[venue]
-            if not found.counts[f"quotes_{name}"] + found.counts[f"updates_{name}"]:
+            if (
+                not found.counts[f"waiting_{name}"]
+                + found.counts[f"quotes_{name}"]
+                + found.counts[f"updates_{name}"]
+            ):
                 self._complain_of_nothing(venue)
         if not self._has_warned:
             self._warn(core)
@@ -322,6 +326,14 @@ class FramesData(MarketData):
 
     def _warn(self, core: MarketFrames) -> None:
         self._has_warned = True
+        for venue in sorted({source.venue for source in self._sources}):
+            if waiting := core.counts[f"waiting_{VENUES[venue]}"]:
+                log.warning(
+                    "%s: %d book updates came before any snapshot of their book and were left out; "
+                    'of a recording, stream="decisions" has the levels that the trader read',
+                    self._sources[0].paths[0].parent,
+                    waiting,
+                )
         for place, source in enumerate(self._sources):
             counts, path = core.source_counts(place), source.paths[0]
             if counts["refused"]:

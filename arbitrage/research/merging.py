@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Streamed", "merged"]
 
-# records, and the place of each in its venue's stream: the order of those of one time
+# records, and the place of each in the whole stream: the order of those of one time
 Streamed = tuple["NDArray[np.void]", "NDArray[np.int64]"]
 
 
@@ -56,7 +56,7 @@ class _Run:
 
 
 def merged(runs: Sequence[Iterator[Streamed]]) -> Iterator["NDArray[np.void]"]:
-    """Yield the records of all runs by time; of one time by venue, then by their places.
+    """Yield the records of all runs by time; of one time by their places, then by venue.
 
     At any moment about one piece of each run is in memory.
     """
@@ -79,6 +79,6 @@ def merged(runs: Sequence[Iterator[Streamed]]) -> Iterator["NDArray[np.void]"]:
         records = np.concatenate([piece[0] for piece in taken])
         places = np.concatenate([piece[1] for piece in taken])
         del taken
-        records = records[np.lexsort((places, records["venue"], records["recv_ns"]))]
+        records = records[np.lexsort((records["venue"], places, records["recv_ns"]))]
         yield records
         del records, places

@@ -5,7 +5,7 @@
     ROOT/venue=bybit/symbol=BTCUSDT/day=2026-03-01/records.parquet
 
 A file holds what one venue said of one symbol on one UTC day, in order. `position` numbers the
-records of a venue's whole stream, so that several files become one stream again exactly as it was;
+records of the whole stream, so that several files become one stream again exactly as it was;
 records that state what stood when the day began have numbers below 0. A gap of a whole venue lies
 under the symbol ``_all``. The key ``arbitrage`` of a file's metadata is JSON: the format's version,
 contract, gaps, and whether the day before belongs to the same stream.

@@ -121,7 +121,10 @@ class TableData(MarketData):
             table.check(records, done)
             for side in ("bid", "ask"):
                 records[f"{side}_qty"][np.isnan(records[f"{side}_px"])] = np.nan
-            places = np.arange(done, done + len(records))
+            # of one time Bybit comes first, and then as the file has them
+            places = (records["venue"].astype(np.int64) << 48) + np.arange(
+                done, done + len(records)
+            )
             yield records[kept], places[kept]
 
     def _place(

@@ -18,10 +18,12 @@ from trader_kit import trader, venues
 
 import arbitrage
 from arbitrage.core.decisions import DecisionKind
+from arbitrage.core.market_records import MarketKind
 from arbitrage.core.records import RowState, TickKind
 from arbitrage.core.segment import Segment, remove_stale
 from arbitrage.errors import SegmentError
 from arbitrage.record_files import DECISIONS, RecordFile, pieces_of
+from arbitrage.research.parquet_writer import write_parquet
 from arbitrage.research.recording import Recording
 
 SETTINGS = {
@@ -309,6 +311,29 @@ def test_a_notebook_reads_ticks_as_one_array(recorded: Path) -> None:
     assert bool((quotes["ask_px"] >= quotes["bid_px"]).all())
     assert day.config()["min_net_bps"] == 0.3
     assert repr(day).startswith("Recording(test-")
+
+
+def test_research_reads_frames_and_decisions_and_keeps_both(recorded: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pytest.importorskip("fsspec")
+    frames = arbitrage.open_data(recorded)
+    told = arbitrage.open_data(recorded, stream="decisions")
+    assert frames.contracts_from == told.contracts_from == "the recording's session"
+    assert dict(told.contracts) == dict(frames.contracts) != {}
+    replayed = arbitrage.replay(recorded / "bybit.frames", recorded / "okx.frames").quotes
+    quotes = frames.records()[frames.records()["kind"] == MarketKind.QUOTE]
+    assert quotes["bid_px"].tobytes() == replayed["bid_px"].tobytes()
+    day = arbitrage.Recording(recorded)
+    ticks = day.ticks()[day.ticks()["seq_row_kind"] & 7 == 0]
+    applied = told.records()[told.records()["kind"] == MarketKind.QUOTE]
+    assert applied["ask_qty"].tobytes() == ticks["ask_qty"].tobytes()
+    assert (applied["recv_ns"] >= ticks["mono_ns"] + day.session["wall_offset_ns"]).all()
+    assert (np.abs(applied["recv_ns"] - applied["exch_ns"]) < 60 * 10**9).all()
+    for place, data in enumerate((frames, told)):
+        write_parquet(data, str(tmp_path / str(place)))
+        kept = arbitrage.open_data(tmp_path / str(place))
+        assert kept.records().tobytes() == data.records().tobytes()
+        assert dict(kept.contracts) == dict(data.contracts)
 
 
 @pytest.mark.parametrize(

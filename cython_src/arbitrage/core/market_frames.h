@@ -86,6 +86,7 @@ typedef struct arb_frames {
     uint32_t asked, channel;
     arb_span_t name;
     uint64_t quote_count[ARB_VENUE_COUNT], update_count[ARB_VENUE_COUNT], other_count;
+    uint64_t waiting_count[ARB_VENUE_COUNT]; /* updates of a book before its snapshot */
 } arb_frames_t;
 
 static inline arb_market_t *arb_frames_put(arb_frames_t *frames, uint32_t venue, uint32_t symbol,
@@ -201,6 +202,7 @@ static inline void arb_frames_update(arb_frames_t *frames, const arb_frames_sour
     bool was_held = book->held != 0;
     arb_book_result_t result =
         arb_feed_row_take_depth(&row->deep, depth, source->line, recv_ns, &news);
+    frames->waiting_count[source->venue] += result == ARB_BOOK_WAITING;
     if (ARB_UNLIKELY(news.lost)) {
         arb_frames_lose_book(frames, source->venue, row, was_held, recv_ns);
         return;

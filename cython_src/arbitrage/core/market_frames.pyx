@@ -101,6 +101,7 @@ cdef extern from "market_frames.h" nogil:
         arb_span_t name
         uint64_t *quote_count
         uint64_t *update_count
+        uint64_t *waiting_count
         uint64_t other_count
 
     enum:
@@ -345,6 +346,8 @@ cdef class MarketFrames:
             "quotes_okx": self.ptr.quote_count[1],
             "updates_bybit": self.ptr.update_count[0],
             "updates_okx": self.ptr.update_count[1],
+            "waiting_bybit": self.ptr.waiting_count[0],
+            "waiting_okx": self.ptr.waiting_count[1],
             "other": self.ptr.other_count,
         }
 
