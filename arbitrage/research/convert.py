@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from arbitrage.errors import ConfigError
+from arbitrage.research.frames_data import FramesData
 from arbitrage.research.market import MarketData
 
 __all__ = ["FORMS", "convert"]
@@ -53,11 +54,7 @@ def convert(
         raise ConfigError(f"form was {form!r}; accepted values are {', '.join(FORMS)}")
     if "://" in address and form != "parquet":
         raise ConfigError(f"{form} is written to this machine's disk alone, not to {address}")
-    total = data.count if progress is not None else None
-
-    def tell(count: int) -> None:
-        if progress is not None and total:
-            progress(count / total)
+    tell = None if progress is None else _by_time(data, progress)
 
     if form == "parquet":
         from arbitrage.research.parquet_writer import write_parquet
@@ -72,3 +69,20 @@ def convert(
 
         found = write_csv(data, Path(address), tell)
     return {"form": form, "target": address, **found, "wall_s": time.monotonic() - begun}
+
+
+def _by_time(data: MarketData, progress: Callable[[float], None]) -> Callable[[int], None]:
+    """Return what is told the time of what was written; raw frames are read through first."""
+    begun = 0.0
+    if isinstance(data, FramesData):
+        begun = 0.5
+        data.progress = lambda fraction: progress(fraction * begun)
+        data.survey()
+        data.progress = None
+    start_ns, span_ns = data.start_ns, data.end_ns - data.start_ns
+
+    def tell(recv_ns: int) -> None:
+        done = (recv_ns - start_ns) / span_ns if span_ns > 0 else 1.0
+        progress(begun + (1.0 - begun) * min(1.0, max(0.0, done)))
+
+    return tell

@@ -77,7 +77,7 @@ def write_frames(
     compress : str
         ``gzip``, ``zstd`` or ``none``.
     progress : callable, optional
-        Told how many records are written.
+        Told the time up to which records are written, `recv_ns`.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def write_frames(
                     file.write(text.text(venue))
                 count += len(block)
                 if progress is not None:
-                    progress(count)
+                    progress(int(block["recv_ns"][-1]))
             for file in files:
                 file.finish()
         _write_manifest(folder, text, paths)

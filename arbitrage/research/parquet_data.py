@@ -103,9 +103,10 @@ class ParquetData(MarketData):
         venues: Collection[str] | None = None,
     ) -> MarketData:
         wanted = Selection.of(self.symbols, symbols, start, end, venues)
-        days = [_day_of(ns) for ns in (wanted.start_ns, wanted.end_ns) if ns is not None]
-        first = days[0] if wanted.start_ns is not None else ""
-        last = days[-1] if wanted.end_ns is not None else "9999"
+        # from the last day that is there before the start: what stood may be older than it
+        first = "" if wanted.start_ns is None else _day_of(wanted.start_ns)
+        first = max((each.day for each in self._partitions if each.day <= first), default="")
+        last = "9999" if wanted.end_ns is None else _day_of(wanted.end_ns)
         kept = [
             each
             for each in self._partitions

@@ -214,7 +214,7 @@ def write_parquet(
     target : str
         A folder, or an address that fsspec knows.
     progress : callable, optional
-        Told how many records are written.
+        Told the time up to which records are written, `recv_ns`.
 
     Returns
     -------
@@ -232,7 +232,7 @@ def write_parquet(
             for block in data.blocks():
                 writer.add(block)
                 if progress is not None:
-                    progress(writer.records)
+                    progress(int(block["recv_ns"][-1]))
             writer.finish_day()
         except BaseException:
             writer.abandon()

@@ -232,8 +232,8 @@ def write_csv(
                 schema = schema or table.schema
                 csv.write_csv(table, raw, options)
                 written += len(quotes)
-                if progress is not None:
-                    progress(seen)
+                if progress is not None and len(block):
+                    progress(int(block["recv_ns"][-1]))
         part.rename(path)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None

@@ -170,6 +170,7 @@ def test_progress_reaches_the_end(tmp_path: Path) -> None:
     told: list[float] = []
     data = open_data(write(tmp_path / "given", **made_day(1, 60)))
     found = convert(data, tmp_path / "days", progress=told.append)
+    assert told == sorted(told)
     assert told[-1] == 1.0
     assert found["records"] == data.count
     assert found["form"] == "parquet"

@@ -149,6 +149,16 @@ def test_a_day_of_a_data_set_begins_with_what_stood(tmp_path: Path) -> None:
     assert both.tobytes() == data.select(end=20_000 * DAY_NS).records().tobytes()
 
 
+def test_a_part_that_begins_on_a_day_without_records(tmp_path: Path) -> None:
+    data = stream(6, 200, step_ns=3 * DAY_NS)
+    write_parquet(data, str(tmp_path / "days"))
+    start_ns = data.start_ns + int(4.5 * DAY_NS)
+    part = open_data(tmp_path / "days").select(start=start_ns)
+    wanted = data.select(start=start_ns)
+    assert part.records().tobytes() == wanted.records().tobytes()
+    assert part.records()["recv_ns"][0] == start_ns
+
+
 def test_days_of_two_recordings_have_a_gap_between_them(tmp_path: Path) -> None:
     data = stream(3, 400)
     midnight_ns = 20_000 * DAY_NS
