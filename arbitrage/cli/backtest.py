@@ -124,6 +124,12 @@ def _progress_bar() -> "Iterator[Progress | None]":
     "--save", "folder", type=click.Path(path_type=Path), help="Write the result's arrays here."
 )
 @click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the tear sheet, one page of HTML that needs nothing else.",
+)
+@click.option(
     "--json",
     "json_path",
     type=OutputFile(),
@@ -143,6 +149,7 @@ def backtest(
     seed: int,
     reject_rate: float,
     folder: Path | None,
+    report: Path | None,
     json_path: str | None,
 ) -> int:
     """Run strategies over recorded markets, with the trader's own code.
@@ -152,6 +159,7 @@ def backtest(
     (with --okx), or a Parquet data set.
       arb backtest recordings/monday --set min_net_bps=2 --latency order=3,reply=3
       arb backtest bybit.frames.gz --okx okx.frames.gz --strategy spread,funding
+      arb backtest recordings/monday --report monday.html
 
 
     ARB_* variables and .env say the thresholds and limits, as for the trader;
@@ -172,6 +180,8 @@ def backtest(
         )  # fmt: skip
     if folder is not None:
         found.save(folder)
+    if report is not None:
+        found.report(report)
     if json_path is not None:
         text = msgspec.json.encode({**found.summary(), "sha256": found.sha256}).decode()
         write_text(json_path, text + "\n")

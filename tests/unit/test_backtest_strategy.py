@@ -251,8 +251,12 @@ def test_the_command_backtests_frames(
         bbo.format("60500.0", "60500.1") % (START + n * 10 * MS, n + 2) for n in range(9)
     ))  # fmt: skip
     words = ["--okx", str(okx), "--set", "stop_bps=500", "--latency", "order=1,reply=1"]
+    words += ["--report", "page.html"]
     command.main([str(bybit), *words, "--json", "found.json"], standalone_mode=False)
     assert "orders" in capsys.readouterr().out
     found = json.loads((tmp_path / "found.json").read_text())
     assert found["orders"] >= 4
     assert len(found["sha256"]) == 64
+    page = (tmp_path / "page.html").read_text()
+    assert found["sha256"] in page
+    assert "Spread of BTCUSDT" in page  # the data was there to draw it
