@@ -88,6 +88,14 @@ class Empirical:
             tuple((low, 1 << max(0, low.bit_length() - 8), n) for low, n in histogram.buckets())
         )
 
+    def part(self, share: float) -> "Empirical":
+        """Return the distribution of a share of each time: 0.5 of a round trip is one way."""
+        if not 0 < share <= 1:
+            raise ConfigError(f"share was {share}; accepted values are above 0 and up to 1")
+        return Empirical(
+            tuple((int(low * share), max(1, int(w * share)), n) for low, w, n in self.buckets)
+        )
+
     def mean_ns(self) -> float:
         """Return its mean."""
         total = sum(count for _, _, count in self.buckets)

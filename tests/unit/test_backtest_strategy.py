@@ -164,6 +164,8 @@ def test_a_histogram_of_the_live_system_is_a_latency() -> None:
     assert all(
         any(low <= value < low + width for low, width, _ in model.buckets) for value in drawn
     )
+    half = model.part(0.5)
+    assert half.mean_ns() == pytest.approx(model.mean_ns() / 2, rel=0.01)
     with pytest.raises(ConfigError, match="at least one sample"):
         Empirical.of_histogram(Histogram())
 
