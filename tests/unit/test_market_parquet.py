@@ -80,6 +80,10 @@ def test_small_pieces_and_many_files_make_one_stream(
     assert back.records().tobytes() == data.records().tobytes()
     assert max(len(block) for block in back.blocks(7)) <= 7
     assert not list(tmp_path.rglob("*.part"))
+    again = f"file://{tmp_path}/again"
+    write_parquet(back, again)
+    assert open_data(again).records().tobytes() == data.records().tobytes()
+    assert open_data(tmp_path / "again").source == {"path": str(tmp_path / "again")}
     plain = pq.read_table(tmp_path / "days")  # any tool reads it, places as columns
     assert plain.num_rows >= 3000
     assert {"venue", "symbol", "day", "recv_ns"} <= set(plain.column_names)
