@@ -41,7 +41,9 @@ def stream(seed: int, count: int, step_ns: int = 10**9) -> MarketData:
     for name in ("bid_px", "bid_qty", "ask_px", "ask_qty"):
         bits = rng.choice([0.1, 1e-300, -0.0, np.nan, 63040.8, 1 / 3], count)
         made[name] = np.where(made["kind"] == LEVEL, np.round(rng.random(count) * 20), bits)
-    made["symbol"][(made["kind"] == GAP) & (rng.random(count) < 0.5)] = ALL_SYMBOLS
+    is_gap = made["kind"] == GAP
+    made["symbol"][is_gap & (rng.random(count) < 0.3)] = ALL_SYMBOLS
+    made["flags"][is_gap & (rng.random(count) < 0.5)] = MarketFlag.LAST | MarketFlag.BOOK
     gaps = [Gap(int(made["recv_ns"][0]), int(made["recv_ns"][-1]), "okx", None, 7)] if count else []
     return MarketData.from_records(made, SYMBOLS, simulated_contracts(SYMBOLS), gaps=gaps)
 
