@@ -168,8 +168,9 @@ def _mark_trades(ax: Any, found: Backtest, where: Spreads) -> None:
                 continue
             place = np.clip((at - where.ns[0]) // max(1, where.step_ns), 0, len(where.ns) - 1)
             ax.plot(
-                times(at), edge[place], marker, color=colour, ms=5,
-                mec=theme("text"), mew=0.6, ls="none", label=f"{name}" if buy == 0 else None,
+                times(at), edge[place], marker, color=colour, ms=5 if len(pairs) < 150 else 2.5,
+                mec=theme("text"), mew=0.6 if len(pairs) < 150 else 0.2, ls="none",
+                label=f"{name}" if buy == 0 else None,
             )  # fmt: skip
 
 
