@@ -8,21 +8,23 @@ a pair and every frame that comes back closes it.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
-from types import SimpleNamespace
-from typing import Any
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from arbitrage.core.executions import EXEC_ACK, EXEC_DONE, EXEC_FILL, ExecPublisher
-from arbitrage.core.feed import FeedLane
+from arbitrage.core.feed import FeedLane, FeedListener
 from arbitrage.core.gateway import OrderSender
+from arbitrage.core.kill import KillGate
 from arbitrage.core.segment import Segment
 from arbitrage.settings import FUSED_CORES_MIN, SPLIT_CORES_MIN
 from benchmarks.frame_to_opportunity import HOPS, crossing_frames, running, trader_core
 from benchmarks.harness import Question, Row, Samples, Setup
+from benchmarks.native import load_cython
 from benchmarks.order_frames import GRIDS, encode_ns, orders_in_python, texts
 from benchmarks.parse_frames import by_msgspec
 from benchmarks.spsc_ring import bare_one_way_ns
@@ -44,22 +46,25 @@ SETTINGS = {
 class Desk:
     """One venue: its sender, and a line in memory that fills whatever comes."""
 
-    def __init__(self, venue: int, segment: Segment, publisher: ExecPublisher) -> None:
+    def __init__(
+        self, venue: int, segment: Segment, publisher: ExecPublisher, kit: ModuleType
+    ) -> None:
         name = ("bybit", "okx")[venue]
         self.venue, self.name = venue, name
         self.sender = OrderSender(
-            venue, segment.orders(venue), publisher, clock=segment.clock, pending_capacity=1024
-        )
+            venue, segment.orders(venue), publisher, clock=segment.clock, pending_capacity=1024,
+            kill_gate=KillGate(segment),
+        )  # fmt: skip
         self.publisher, self.row = publisher, segment.store.row(venue, 0)
         held = texts(name)
         self.sender.add_instrument(self.row, *GRIDS[name], (*held, held[0]), 1000)
-        # a send is one store into a dictionary: nothing that a socket would not do too
-        self.sent: dict[Any, bytes] = {}
-        self.sender.attach(SimpleNamespace(is_disconnected=False, send=self.sent.__setitem__))
+        self.line: Any = kit.StampLine(segment.clock)
+        self.sender.attach(self.line)
+        self.sender.keep_warm(True)
 
     def fill(self, now_ns: int) -> bool:
         """Fill the last order; return whether it opened rather than reduced."""
-        order = json.loads(self.sent.popitem()[1])["args"][0]
+        order = json.loads(self.line.frame)["args"][0]
         if self.name == "bybit":
             client_id, qty, px = order["orderLinkId"], order["qty"], order["price"]
             side, reduces = order["side"] == "Sell", order["reduceOnly"]
@@ -76,6 +81,16 @@ class Desk:
         return not reduces
 
 
+class Rig(NamedTuple):
+    """The core with both desks on the calling thread."""
+
+    segment: Segment
+    lane: FeedLane
+    desks: tuple[Desk, Desk]
+    react: Callable[[int, bytes, int], int]  # venue, frame, limit ns; ns to both orders, or -1
+    turn: Callable[[], object]  # between two frames, as the loop's poller does
+
+
 def default_placement(cores: int) -> str:
     """Return where the trader puts its stages on so many cores."""
     if cores < FUSED_CORES_MIN:
@@ -84,30 +99,28 @@ def default_placement(cores: int) -> str:
 
 
 @contextmanager
-def trading(
-    placement: str, cores: tuple[int, ...]
-) -> Iterator[tuple[Segment, FeedLane, list[Desk]]]:
+def trading(placement: str, cores: tuple[int, ...]) -> Iterator[Rig]:
     """Run the core with both desks on the calling thread."""
+    kit = load_cython("order_desk")
     with trader_core(placement, 1, **SETTINGS) as (segment, stages):
-        desks = [Desk(venue, segment, stages.publisher(venue)) for venue in (0, 1)]
+        desks = tuple(Desk(venue, segment, stages.publisher(venue), kit) for venue in (0, 1))
+        ends = tuple(desk.sender for desk in desks) + tuple(desk.line for desk in desks)
         with running(segment, stages, placement, cores) as lane:
-            yield segment, lane, desks
+            listeners = [FeedListener(lane, venue, None) for venue in (0, 1)]
+
+            def react(venue: int, frame: bytes, limit_ns: int) -> int:
+                return int(kit.react(listeners[venue], frame, *ends, limit_ns))
+
+            turn = stages.turn if placement == "inline" else (lambda: None)
+            yield Rig(segment, lane, (desks[0], desks[1]), react, turn)
 
 
-def _await_orders(desks: list[Desk], end_ns: int) -> bool:
-    first, second = (desk.sender.poll for desk in desks)
-    sent = 0
-    while (sent := sent + first() + second()) < 2:
-        if time.perf_counter_ns() > end_ns:
-            return False
-    return True
-
-
-def _settled(segment: Segment, closed: int, opened: int) -> bool:
+def _settled(rig: Rig, closed: int, opened: int) -> bool:
     """Wait until the strategy has booked the fills."""
     end_s = time.monotonic() + ORDERS_S
     while time.monotonic() < end_s:
-        counted = segment.counters()["strategy"]
+        rig.turn()
+        counted = rig.segment.counters()["strategy"]
         if counted["pairs_opened"] >= opened and counted["pairs_closed"] >= closed:
             return True
     return False
@@ -115,36 +128,36 @@ def _settled(segment: Segment, closed: int, opened: int) -> bool:
 
 def run_once(
     placement: str, cores: tuple[int, ...], seconds: float
-) -> tuple[Samples, Samples, float]:
-    """Return ns to open, ns to close, and the p50 of parsing a frame."""
+) -> tuple[Samples, Samples, dict[str, float]]:
+    """Return ns to open, ns to close, and the p50 of each hop by the trader's own histograms."""
     frames = crossing_frames(8 + int(RATE * seconds))
     clock, period_ns = time.perf_counter_ns, 1_000_000_000 // RATE
-    cost_ns = min(-(clock() - clock()) for _ in range(200))
     found: tuple[list[int], list[int]] = [], []
-    with trading(placement, cores) as (segment, lane, desks):
+    with trading(placement, cores) as rig:
         # neither venue has a second leg before both have spoken
         for venue, frame in (frames[1], frames[3]):
-            lane.on_frame(venue, frame)
+            rig.lane.on_frame(venue, frame)
         due_ns, end_ns = clock(), clock() + int((seconds + 1) * 1e9)
         for number, (venue, frame) in enumerate(frames[4:]):
             while (begin_ns := clock()) < due_ns:
-                pass
-            lane.on_frame(venue, frame)
-            both = _await_orders(desks, begin_ns + int(ORDERS_S * 1e9))
-            took_ns = clock() - begin_ns - cost_ns
-            counted = segment.counters()["strategy"] if not both else {}
-            assert both, f"frame {number} brought no two orders: {counted}"
-            opens = {desk.fill(clock()) for desk in desks}
+                rig.turn()
+            took_ns = rig.react(venue, frame, int(ORDERS_S * 1e9))
+            counted = rig.segment.counters()["strategy"] if took_ns < 0 else {}
+            assert took_ns > 0, f"frame {number} brought no two orders: {counted}"
+            opens = {desk.fill(clock()) for desk in rig.desks}
             assert opens == {number % 2 == 0}, f"frame {number} brought other orders"
             found[number % 2].append(took_ns)
             done = divmod(number + 1, 2)
-            assert _settled(segment, done[0], sum(done)), f"fills of frame {number} not booked"
+            assert _settled(rig, done[0], sum(done)), f"fills of frame {number} not booked"
             due_ns = max(due_ns + period_ns, clock() + period_ns // 4)
             if begin_ns > end_ns:
                 break
-        parsed = segment.latency.histogram("parsed").percentiles(0.5)[0]
+        hops = {
+            hop: float(rig.segment.latency.histogram(hop).percentiles(0.5)[0])
+            for hop in ("parsed", "detected", "seen", "decided")
+        }
     opening, closing = (np.array(samples, dtype=np.float64) for samples in found)
-    return opening, closing, float(parsed)
+    return opening, closing, hops
 
 
 def python_orders(count: int) -> float:
@@ -168,13 +181,14 @@ def measure(setup: Setup) -> Row:
     hops = HOPS[placement] + 1 if HOPS[placement] else 0
     cores = setup.cores[: HOPS[placement] + 1]
     runs = RUNS if setup.seconds >= 1 else 1
-    opening, closing, floors, peers = [], [], [], []
+    opening, closing, hops_by_run, floors, peers = [], [], [], [], []
     for number in range(runs):
-        opened, closed, parsed = run_once(placement, cores, setup.seconds / runs)
+        opened, closed, stages = run_once(placement, cores, setup.seconds / runs)
         opening.append(opened)
         closing.append(closed)
+        hops_by_run.append(stages)
         way = hops * bare_one_way_ns(cores[1]) if hops else 0.0
-        floors.append(parsed + way + encode_ns("bybit") + encode_ns("okx"))
+        floors.append(stages["parsed"] + way + encode_ns("bybit") + encode_ns("okx"))
         peers.append(python_orders(400))
         setup.say(f"run {number + 1} of {runs}")
 
@@ -206,6 +220,11 @@ def measure(setup: Setup) -> Row:
             "closing_p50": at(closing, 50),
             "closing_p90": at(closing, 90),
             "p50_by_run": middles,
+            # from the frame on, the trader's own histograms
+            **{
+                f"{hop}_p50": float(np.median([run[hop] for run in hops_by_run]))
+                for hop in hops_by_run[0]
+            },
         },
     )
 

@@ -90,15 +90,18 @@ def _cache_row(name: str, one: Misses) -> Row:
         name=name, unit="%", p50=one.percent, n=one.accesses,
         bar=f"< {L1_MISS_MAX_PCT:g} %", judge=lambda row: row.p50 < L1_MISS_MAX_PCT,
         note=f"of {one.accesses / one.frames:.0f} data accesses a frame, 32 KiB of first level "
-        f"simulated by cachegrind, frames {source()}; quotes and ticks asserted",
-        more={"missed_lines_a_frame": one.missed / one.frames},
+        f"simulated by callgrind, frames {source()}; quotes and ticks asserted",
+        more={
+            "missed_lines_a_frame": one.missed / one.frames,
+            "instructions_a_frame": one.instructions / one.frames,
+        },
     )  # fmt: skip
 
 
 def measure_cache(setup: Setup) -> list[Row]:
     os.sched_setaffinity(0, setup.cores)  # what valgrind runs is counted, not timed: anywhere
     CACHE.mkdir(parents=True, exist_ok=True)
-    found = {one.part: one for one in misses(CACHE / "cachegrind.out")}
+    found = {one.part: one for one in misses(CACHE / "callgrind.out")}
     return [_cache_row(name, found[name.rpartition("_")[2]]) for name in CACHE_ROWS]
 
 

@@ -278,14 +278,16 @@ def test_requirements_name_tests_that_exist() -> None:
         assert sorted(name for name in named if not (ROOT / name).is_file()) == [], path.name
 
 
-def test_misses_are_read_from_cachegrinds_file() -> None:
+def test_misses_are_read_from_callgrinds_file() -> None:
     cachegrind = pytest.importorskip("benchmarks.cachegrind")
     text = (
-        "desc: D1 cache: 32768 B\nevents: Ir I1mr ILmr Dr D1mr DLmr Dw D1mw DLmw\n"
-        "fl=a.h\nfn=run_parser\n10 5 0 0 4 1 0 2 0 0\n11 5 0 0 3 0 0 1 1 0\n"
-        "fl=b.h\nfn=run_parser\n10 5 0 0 10 0 0 0 0 0\nfn=main\n7 1 0 0 1 1 0 1 1 0\n"
+        "positions: line\nevents: Ir Dr Dw I1mr D1mr D1mw ILmr DLmr DLmw\n\nfl=a.c\nfn=main\n"
+        "7 1 1 1 0 1 1\ncfi=a.h\ncfn=run_parser\ncalls=2 30\n8 90 14 3 5 1 1 5\n9 1 1\n"
+        "cfn=run_parser'2\ncalls=1 30\n11 10 3\nfn=run_parser\n30 40 9 3\n"
+        "cfn=of_both\ncalls=3 50\n31 60 8\n"
     )
-    assert cachegrind.counts(text) == {"run_parser": (20, 2), "main": (2, 2)}
+    # with what it called; what is missing at a line's end is none
+    assert cachegrind.counts(text) == {"run_parser": (100, 20, 2), "of_both": (60, 8, 0)}
 
 
 def test_rounds_compare_only_within_a_round() -> None:

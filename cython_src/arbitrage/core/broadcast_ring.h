@@ -191,6 +191,14 @@ static inline bool arb_broadcast_try_read(const arb_broadcast_ring_t *ring,
     return false;
 }
 
+/* Whether a record waits for this reader; one that was published just now may not be seen yet. */
+static inline bool arb_broadcast_is_behind(const arb_broadcast_ring_t *ring,
+                                           const arb_broadcast_reader_t *reader)
+{
+    /* relaxed: a hint, the slot proves itself; pairs with arb_broadcast_publish */
+    return (int64_t)(arb_load_relaxed(&ring->published) - reader->cursor) > 0;
+}
+
 /* Records that wait for this reader (more than the capacity: some are lost already). */
 static inline uint64_t arb_broadcast_depth(const arb_broadcast_ring_t *ring,
                                            const arb_broadcast_reader_t *reader)

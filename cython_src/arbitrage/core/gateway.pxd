@@ -84,7 +84,7 @@ cdef class OrderSender(SentOrders):
     cpdef int poll(self) except -1
 
     @cython.final
-    cdef uint32_t send_c(self, arb_order_t *order) except? 0xFFFFFFFF
+    cdef uint32_t send_c(self, arb_order_t *order, char *payload) except? 0xFFFFFFFF
 
     @cython.final
     cdef uint32_t _send_by_fallback(self, arb_order_t *order, int64_t now_ns) except? 0xFFFFFFFF

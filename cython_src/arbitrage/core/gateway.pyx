@@ -16,11 +16,13 @@ from arbitrage.core.rate cimport (
     RateBucket, arb_rate_bucket_t, arb_rate_may, arb_rate_take,
 )
 from arbitrage.core.records cimport ARB_EXEC_REJECT, ARB_EXEC_SENT, ARB_ORDER_REDUCE_ONLY
-from arbitrage.core.ring cimport SpscRing, arb_spsc_try_pop
+from arbitrage.core.ring cimport SpscRing, arb_spsc_peek, arb_spsc_try_pop
 from arbitrage.core.send_buffers cimport (
     BufferPool, arb_buffer_pool_give, arb_buffer_pool_take,
 )
-from arbitrage.core.sent_orders cimport SentOrders, arb_pending_add, arb_pending_t
+from arbitrage.core.sent_orders cimport (
+    SentOrders, arb_pending_add, arb_pending_expect, arb_pending_t,
+)
 
 # Why an order never left: venue_code of a REJECT that no venue wrote. Venues' own codes are larger.
 REJECT_NOT_CONNECTED, REJECT_NO_TEMPLATE, REJECT_NOT_ENCODABLE = 1, 2, 3
@@ -257,11 +259,20 @@ cdef class OrderSender(SentOrders):
         cdef arb_order_t order
         cdef int taken = 0
         cdef uint32_t refused
+        cdef char *payload
         arb_kill_look(&self.kill_gate.gate)
-        while taken < POLL_MAX and arb_spsc_try_pop(self.ring, &order):
+        while taken < POLL_MAX and arb_spsc_peek(self.ring) != NULL:
+            # before the order's slot goes back: a locked instruction waits until all stores before
+            # it are done, this one for the strategy's core to hand over the slot's line
+            payload = arb_buffer_pool_take(self.pool.ptr)
+            arb_spsc_try_pop(self.ring, &order)
             taken += 1
             arb_count(&self.publisher.counters.ptr.orders_taken, 1)
-            refused = self.send_c(&order)
+            try:
+                refused = self.send_c(&order, payload)
+            finally:
+                if payload != NULL:
+                    arb_buffer_pool_give(self.pool.ptr, payload)
             if refused != 0:
                 arb_count(&self.publisher.counters.ptr.orders_unsendable, 1)
                 if refused == ARB_KILLED_HERE:
@@ -279,9 +290,9 @@ cdef class OrderSender(SentOrders):
             arb_warm_rest(&self.rehearsal.pace, begin_ns, self.now())
 
     @cython.final
-    cdef uint32_t send_c(self, arb_order_t *order) except? 0xFFFFFFFF:
-        # 0: the order left (or may have left); else the REJECT_* code of why it did not
-        cdef char *payload
+    cdef uint32_t send_c(self, arb_order_t *order, char *payload) except? 0xFFFFFFFF:
+        # 0: the order left (or may have left); else the REJECT_* code of why it did not. payload:
+        # a buffer for its frame, the caller's; NULL: there was none
         cdef uint32_t frame_bytes
         cdef arb_pending_t *entry = NULL
         cdef arb_order_t told
@@ -301,9 +312,9 @@ cdef class OrderSender(SentOrders):
         elif self.transport is None or self.transport.is_disconnected or \
                 self.transport.is_close_frame_sent:
             return self._send_by_fallback(order, now_ns)
-        payload = arb_buffer_pool_take(self.pool.ptr)
         if payload == NULL:
             return NO_BUFFER
+        arb_pending_expect(self.pending, order.client_id)
         told = order[0]
         self._on_grid(&told)
         frame_bytes = arb_order_encode(
@@ -314,27 +325,20 @@ cdef class OrderSender(SentOrders):
             arb_wall_ns() // 1_000_000 + self.wall_offset_ms,
         )
         if frame_bytes == 0:
-            arb_buffer_pool_give(self.pool.ptr, payload)
             return NOT_ENCODABLE
         # again, now that the order is stamped: none that leaves is stamped later than a trip
         if not self._may_leave(order):
-            arb_buffer_pool_give(self.pool.ptr, payload)
             return ARB_KILLED_HERE
         if order.action == 0:
             entry = arb_pending_add(self.pending, order, now_ns)
             if entry == NULL:
-                arb_buffer_pool_give(self.pool.ptr, payload)
                 return TOO_MANY_PENDING
         self._take_tokens(order, now_ns)
-        try:
-            if self.line is not None:
-                self.line.send(WSMsgType.TEXT, payload[:frame_bytes])
-            else:
-                # masks the payload and writes the header in front of it; copies what it cannot
-                # send now
-                self.transport.send_reuse_external_buffer(WSMsgType.TEXT, payload, frame_bytes)
-        finally:
-            arb_buffer_pool_give(self.pool.ptr, payload)
+        if self.line is not None:
+            self.line.send(WSMsgType.TEXT, payload[:frame_bytes])
+        else:
+            # masks the payload and writes the header in front of it; copies what it cannot send now
+            self.transport.send_reuse_external_buffer(WSMsgType.TEXT, payload, frame_bytes)
         now_ns = self.now()
         arb_count(&self.publisher.counters.ptr.frames_sent, 1)
         if entry != NULL:

@@ -69,6 +69,42 @@ static inline void arb_histogram_record(arb_histogram_t *histogram, int64_t sign
     arb_store_relaxed(&histogram->count, count + 1);
 }
 
+/* ---- notes: counted when there is time ------------------------------------------------------- */
+
+enum { ARB_HISTOGRAM_NOTES_MAX = 8 };
+
+/* Values on their way into histograms. A bucket is one of hundreds of lines, and cold: noting asks
+ * for its line and goes on, settling counts when it has come. Threads: the histograms' writer. */
+typedef struct arb_histogram_notes {
+    uint32_t count;
+    struct {
+        arb_histogram_t *histogram;
+        int64_t value;
+    } notes[ARB_HISTOGRAM_NOTES_MAX];
+} arb_histogram_notes_t;
+
+/* Count what was noted. */
+static inline void arb_histogram_settle(arb_histogram_notes_t *notes)
+{
+    for (uint32_t index = 0; index < notes->count; index++)
+        arb_histogram_record(notes->notes[index].histogram, notes->notes[index].value);
+    notes->count = 0;
+}
+
+/* Note a value; NULL: nobody wants to know it. */
+static inline void arb_histogram_note(arb_histogram_notes_t *notes, arb_histogram_t *histogram,
+                                      int64_t value)
+{
+    if (histogram == NULL)
+        return;
+    if (ARB_UNLIKELY(notes->count == ARB_HISTOGRAM_NOTES_MAX))
+        arb_histogram_settle(notes);
+    __builtin_prefetch(
+        &histogram->buckets[arb_histogram_index(value < 0 ? 0 : (uint64_t)value)], 1);
+    notes->notes[notes->count].histogram = histogram;
+    notes->notes[notes->count++].value = value;
+}
+
 /* Values at fractions[0..count) (0..1, ascending) into values; returns how many records were read.
  * Any thread; never above the exact maximum. With no record every value is 0. */
 static inline uint64_t arb_histogram_percentiles(const arb_histogram_t *histogram,

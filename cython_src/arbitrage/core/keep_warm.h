@@ -220,6 +220,7 @@ static inline void arb_warm_strike(arb_warm_t *warm, arb_pair_t *pair, const uin
     pair->active = false;
     memset(pair->reserves, 0, sizeof pair->reserves);
     warm->understudy->active_count = 0;
+    arb_histogram_settle(&warm->understudy->notes);
     warm->understudy->next_pair = 1;
     warm->journal.count = 0;
 }

@@ -228,6 +228,7 @@ typedef struct arb_strategy {
     double wanted_usd;         /* of the entry being sized; at most config.position_usd */
     uint8_t refused_by;        /* arb_risk_reason_t of the last entry that the gate refused */
     uint32_t door_count;
+    arb_histogram_notes_t notes; /* of this turn, counted at its end */
     arb_intent_door_t *doors[ARB_DOORS_MAX];
     uint64_t doors_taken[ARB_DOORS_MAX];
     uint64_t orphans_close;    /* bit a tag: close its pairs now;

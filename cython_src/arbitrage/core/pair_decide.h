@@ -146,7 +146,7 @@ static inline bool arb_pair_gate_completion(arb_strategy_t *strat, const arb_pai
     other.venue = large->venue;
     other.row_state = (uint8_t)top.state;
     arb_risk_reason_t reason = arb_risk_check_book(risk, &other, strat->now_mono_ns);
-    if (reason == ARB_RISK_OK && (ring == NULL || arb_spsc_depth(ring) >= ring->capacity))
+    if (reason == ARB_RISK_OK && (ring == NULL || !arb_spsc_has_room(ring)))
         reason = ARB_RISK_RING_ROOM;
     if (reason == ARB_RISK_OK &&
         arb_journal_room(strat->wire.journal) < strat->config.journal_room_min + 1)

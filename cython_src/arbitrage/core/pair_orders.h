@@ -143,10 +143,11 @@ static inline bool arb_pair_send(arb_strategy_t *strat, arb_pair_t *pair, uint32
     arb_count(&counters->orders, 1);
     pair->order_count++;
     strat->venues_pushed |= 1u << leg->venue;
-    if (signal->opportunity_id != 0 && wire->decided != NULL)
-        arb_histogram_record(wire->decided, order->decided_ns);
-    if (signal->opportunity_id != 0 && wire->to_order != NULL)
-        arb_histogram_record(wire->to_order, (int64_t)order->decided_ns - order->detected_ns);
+    if (signal->opportunity_id != 0) {
+        arb_histogram_note(&strat->notes, wire->decided, order->decided_ns);
+        arb_histogram_note(&strat->notes, wire->to_order,
+                           (int64_t)order->decided_ns - order->detected_ns);
+    }
     return true;
 }
 

@@ -85,6 +85,16 @@ static inline arb_pending_t *arb_pending_find(arb_pending_orders_t *orders, uint
     return NULL;
 }
 
+/* Ask for the lines that remembering an order needs: their misses and the encoding overlap. Always
+ * inline: compilers leave out a call of what only prefetches. */
+static inline __attribute__((always_inline)) void
+arb_pending_expect(arb_pending_orders_t *orders, uint64_t client_id)
+{
+    const uint32_t mask = 2 * orders->capacity - 1;
+    __builtin_prefetch(&arb_pending_index(orders)[arb_pending_hash(client_id) & mask], 1);
+    __builtin_prefetch(&arb_pending_entries(orders)[orders->tail & (orders->capacity - 1)], 1);
+}
+
 /* Remember an order; NULL when the ring is full or the id is already unsettled. */
 static inline arb_pending_t *arb_pending_add(arb_pending_orders_t *orders, const arb_order_t *order,
                                              int64_t sent_mono_ns)

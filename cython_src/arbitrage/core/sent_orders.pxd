@@ -31,6 +31,7 @@ cdef extern from "pending_orders.h" nogil:
     void arb_pending_orders_init(arb_pending_orders_t *orders, uint32_t capacity) noexcept
     arb_pending_t *arb_pending_entries(arb_pending_orders_t *orders) noexcept
     arb_pending_t *arb_pending_find(arb_pending_orders_t *orders, uint64_t client_id) noexcept
+    void arb_pending_expect(arb_pending_orders_t *orders, uint64_t client_id) noexcept
     arb_pending_t *arb_pending_add(arb_pending_orders_t *orders, const arb_order_t *order,
                                    int64_t sent_mono_ns) noexcept
     bint arb_pending_settle(arb_pending_orders_t *orders, uint64_t client_id) noexcept

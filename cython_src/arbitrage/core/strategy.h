@@ -120,7 +120,7 @@ static inline arb_risk_reason_t arb_strategy_gate(arb_strategy_t *strat,
             .wall_ns = arb_strategy_wall_ns(strat, strat->now_mono_ns),
         };
         const arb_spsc_ring_t *ring = strat->wire.orders[venue];
-        if (ring == NULL || arb_spsc_depth(ring) >= ring->capacity)
+        if (ring == NULL || !arb_spsc_has_room(ring))
             return ARB_RISK_RING_ROOM;
     }
     if (arb_journal_room(strat->wire.journal) < strat->config.journal_room_min + 2)
@@ -264,8 +264,8 @@ static inline void arb_strategy_on_opportunity(arb_strategy_t *strat, const arb_
 {
     arb_count(&strat->wire.counters->opportunities, 1);
     if (strat->wire.seen != NULL && strat->wire.clock != NULL)
-        arb_histogram_record(strat->wire.seen,
-                             arb_clock_now(strat->wire.clock) - opp->recv_mono_ns);
+        arb_histogram_note(&strat->notes, strat->wire.seen,
+                           arb_clock_now(strat->wire.clock) - opp->recv_mono_ns);
     uint32_t row_count = strat->wire.store->row_count;
     if (opp->event == ARB_OPP_CLOSE || opp->symbol_index >= strat->config.symbol_capacity ||
         opp->buy_row >= row_count || opp->sell_row >= row_count)

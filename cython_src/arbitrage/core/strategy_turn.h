@@ -35,6 +35,9 @@ static inline uint32_t arb_strategy_poll(arb_strategy_t *strat, int64_t now_mono
     }
     handled += arb_strategy_take_intents(strat);
     for (uint32_t count = 0; count < ARB_STRATEGY_BATCH; count++, handled++) {
+        /* the slot behind the newest is cold: not looked at while an order is on its way */
+        if (count != 0 && !arb_broadcast_is_behind(strat->wire.opportunities, &strat->reader))
+            break;
         if (!arb_broadcast_try_read(strat->wire.opportunities, &strat->reader, &opp))
             break;
         arb_strategy_on_opportunity(strat, &opp);
@@ -42,6 +45,7 @@ static inline uint32_t arb_strategy_poll(arb_strategy_t *strat, int64_t now_mono
     /* relaxed: one writer */
     arb_store_relaxed(&strat->wire.counters->opportunities_lost, strat->reader.lost);
     arb_strategy_step_active(strat);
+    arb_histogram_settle(&strat->notes);
     return handled;
 }
 
