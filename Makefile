@@ -46,7 +46,7 @@ bench-compare: $(STAMP) ## the same beside those kept last (ARGS="--benchmark-co
 flamegraph: $(STAMP) ## where a running trader spends its time, as an SVG
 	$(BIN)/python -m benchmarks.flamegraph $(ARGS)
 
-cachegrind: $(STAMP) ## first-level cache misses of parser and detector (needs valgrind)
+cachegrind: $(STAMP) ## instructions and first-level cache misses of each part of the hot path (needs valgrind)
 	$(BIN)/python -m benchmarks.cachegrind $(ARGS)
 
 # cython-lint calls pycodestyle by its bare name: .venv/bin has to be on PATH.

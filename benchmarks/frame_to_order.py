@@ -181,12 +181,13 @@ def measure(setup: Setup) -> Row:
     hops = HOPS[placement] + 1 if HOPS[placement] else 0
     cores = setup.cores[: HOPS[placement] + 1]
     runs = RUNS if setup.seconds >= 1 else 1
-    opening, closing, hops_by_run, floors, peers = [], [], [], [], []
+    opening, closing, inline, hops_by_run, floors, peers = [], [], [], [], [], []
     for number in range(runs):
         opened, closed, stages = run_once(placement, cores, setup.seconds / runs)
         opening.append(opened)
         closing.append(closed)
         hops_by_run.append(stages)
+        inline.append(run_once("inline", cores[:1], setup.seconds / runs)[0] if hops else opened)
         way = hops * bare_one_way_ns(cores[1]) if hops else 0.0
         floors.append(stages["parsed"] + way + encode_ns("bybit") + encode_ns("okx"))
         peers.append(python_orders(400))
@@ -220,6 +221,8 @@ def measure(setup: Setup) -> Row:
             "closing_p50": at(closing, 50),
             "closing_p90": at(closing, 90),
             "p50_by_run": middles,
+            "inline_p50": at(inline, 50),
+            "inline_p90": at(inline, 90),
             # from the frame on, the trader's own histograms
             **{
                 f"{hop}_p50": float(np.median([run[hop] for run in hops_by_run]))

@@ -60,7 +60,7 @@ class Rig:
     """The real strategy, driven by hand."""
 
     def __init__(
-        self, order_capacity: int = 64, journal_records: int = 16_384, **settings: float
+        self, order_capacity: int = 64, journal_records: int = 16_384, **settings: Any
     ) -> None:
         self.folder = TemporaryDirectory()
         self.now = 1_000_000_000

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from strategy_rig import GRID, REJECT, Rig, enter, fill, stand
 
+from arbitrage.core.clock import Clock
+from arbitrage.core.histogram import Histogram
 from arbitrage.core.messages import Opportunity, PairEvent, pair_event_dtype
 from arbitrage.core.records import Leg, split_client_id
 from arbitrage.core.risk import KILLS
@@ -119,6 +121,17 @@ def test_close_events_and_foreign_rows_are_ignored(rig: Rig) -> None:
     push_opportunity(rig, symbol_index=999)
     rig.poll()
     assert rig.strategy.counters["considered"] == before
+
+
+def test_every_latency_of_a_turn_is_counted_by_its_end() -> None:
+    found = {name: Histogram() for name in ("seen", "decided", "to_order")}
+    rig = Rig(clock=Clock(), **found)
+    for _ in range(12):  # more than one turn may leave uncounted on its way
+        rig.opportunity(0, 0)
+    rig.poll()
+    counted = {name: histogram.count for name, histogram in found.items()}
+    assert counted == {"seen": 12, "decided": 2, "to_order": 2}
+    rig.close()
 
 
 @pytest.mark.parametrize(
