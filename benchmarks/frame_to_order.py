@@ -104,6 +104,8 @@ def trading(placement: str, cores: tuple[int, ...]) -> Iterator[Rig]:
     kit = load_cython("order_desk")
     with trader_core(placement, 1, **SETTINGS) as (segment, stages):
         desks = tuple(Desk(venue, segment, stages.publisher(venue), kit) for venue in (0, 1))
+        desks[0].sender.stand_beside(desks[1].sender)
+        desks[1].sender.stand_beside(desks[0].sender)
         ends = tuple(desk.sender for desk in desks) + tuple(desk.line for desk in desks)
         with running(segment, stages, placement, cores) as lane:
             listeners = [FeedListener(lane, venue, None) for venue in (0, 1)]

@@ -118,6 +118,8 @@ class Gateways:
     async def _run_venues(self, poller: LoopPoller) -> None:
         gateways = [self._make(index, venue) for index, venue in enumerate(VENUES)]
         self._gateways = {gateway.venue: gateway for gateway in gateways}
+        for gateway, following in zip(gateways, gateways[1:] + gateways[:1], strict=True):
+            gateway.sender.stand_beside(following.sender)
         self._begin_to_look(
             [gateway.sender.kill_gate for gateway in gateways],
             [gateway.sender.poll for gateway in gateways],

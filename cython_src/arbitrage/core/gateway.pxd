@@ -59,6 +59,8 @@ cdef extern from "order_rehearsal.h" nogil:
 cdef class OrderSender(SentOrders):
     cdef arb_spsc_ring_t *ring
     cdef object ring_owner
+    cdef arb_spsc_ring_t *beside            # of the sender polled next; NULL: none is named
+    cdef object beside_owner
     cdef readonly BufferPool pool
     cdef arb_order_template_t **templates   # by row; NULL: no such instrument here
     cdef arb_grid_t *grids                  # two a row: price, quantity

@@ -16,7 +16,7 @@ from arbitrage.core.rate cimport (
     RateBucket, arb_rate_bucket_t, arb_rate_may, arb_rate_take,
 )
 from arbitrage.core.records cimport ARB_EXEC_REJECT, ARB_EXEC_SENT, ARB_ORDER_REDUCE_ONLY
-from arbitrage.core.ring cimport SpscRing, arb_spsc_peek, arb_spsc_try_pop
+from arbitrage.core.ring cimport SpscRing, arb_spsc_expect, arb_spsc_peek, arb_spsc_try_pop
 from arbitrage.core.send_buffers cimport (
     BufferPool, arb_buffer_pool_give, arb_buffer_pool_take,
 )
@@ -30,6 +30,8 @@ REJECT_NO_BUFFER, REJECT_TOO_MANY_PENDING, REJECT_NOT_FOUND, REJECT_BLIND = 4, 5
 REJECT_RATE = 8
 ROWS_MAX = 8192
 POLL_ORDERS_MAX = 64
+# as an object once: made anew for each frame it costs more than the frame
+cdef object TEXT_FRAME = WSMsgType.TEXT
 
 cdef enum:
     NOT_CONNECTED = 1
@@ -68,6 +70,7 @@ cdef class OrderSender(SentOrders):
 
     def __cinit__(self):
         self.ring = NULL
+        self.beside = NULL
         self.templates = NULL
         self.grids = NULL
         self.regrids = NULL
@@ -214,6 +217,12 @@ cdef class OrderSender(SentOrders):
         """Whether to rehearse orders while there is none, see order_rehearsal.h. Off at first."""
         self.keeps_warm = on
 
+    def stand_beside(self, other: OrderSender) -> None:
+        """Name the sender that is polled next, on the same thread: the orders of a pair are pushed
+        at the same time, so its order is asked for while ours is written."""
+        self.beside = other.ring
+        self.beside_owner = other.ring_owner[0]
+
     def hold_entries(self, held: bool) -> None:
         """Refuse orders that do not reduce, while their executions could not be seen."""
         self.entries_held = held
@@ -266,6 +275,8 @@ cdef class OrderSender(SentOrders):
             # it are done, this one for the strategy's core to hand over the slot's line
             payload = arb_buffer_pool_take(self.pool.ptr)
             arb_spsc_try_pop(self.ring, &order)
+            if self.beside != NULL:
+                arb_spsc_expect(self.beside)
             taken += 1
             arb_count(&self.publisher.counters.ptr.orders_taken, 1)
             try:
@@ -335,7 +346,7 @@ cdef class OrderSender(SentOrders):
                 return TOO_MANY_PENDING
         self._take_tokens(order, now_ns)
         if self.line is not None:
-            self.line.send(WSMsgType.TEXT, payload[:frame_bytes])
+            self.line.send(TEXT_FRAME, payload[:frame_bytes])
         else:
             # masks the payload and writes the header in front of it; copies what it cannot send now
             self.transport.send_reuse_external_buffer(WSMsgType.TEXT, payload, frame_bytes)

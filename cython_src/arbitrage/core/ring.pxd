@@ -26,6 +26,7 @@ cdef extern from "spsc_ring.h" nogil:
         arb_spsc_ring_t *ring, const void *payloads, uint32_t count) noexcept
     void arb_spsc_producer_recover(arb_spsc_ring_t *ring) noexcept
     const void *arb_spsc_peek(arb_spsc_ring_t *ring) noexcept
+    void arb_spsc_expect(const arb_spsc_ring_t *ring) noexcept
     void arb_spsc_advance(arb_spsc_ring_t *ring) noexcept
     bint arb_spsc_try_pop(arb_spsc_ring_t *ring, void *payload56) noexcept
     uint32_t arb_spsc_drain(arb_spsc_ring_t *ring, void *out, uint32_t records_max) noexcept
