@@ -33,7 +33,7 @@ __all__ = ["QUESTIONS"]
 
 RATE = 4000  # frames a second: the fills and their bookkeeping lie between two of them
 RUNS = 5
-ORDERS_S = 1.0
+ORDERS_S = 10.0
 TAKER_BPS = {"bybit": 5.5, "okx": 5.0}
 SETTINGS = {
     "cooldown_ms": 0.0, "cooldown_ms_max": 0.0, "max_orders_per_s": 100_000,

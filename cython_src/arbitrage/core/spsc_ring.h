@@ -104,8 +104,8 @@ static inline bool arb_spsc_has_room(const arb_spsc_ring_t *ring)
 {
     /* relaxed: our own position, no other thread writes it */
     uint64_t position = arb_load_relaxed(&ring->pushed);
-    /* acquire: as in arb_spsc_fill; pairs with spsc_ring.h:arb_spsc_vacate */
-    return arb_load_acquire(&arb_spsc_slot(ring, position)->sequence) == arb_slot_free(position);
+    /* relaxed: only an answer, the push itself acquires; pairs with spsc_ring.h:arb_spsc_vacate */
+    return arb_load_relaxed(&arb_spsc_slot(ring, position)->sequence) == arb_slot_free(position);
 }
 
 /* Push one record. false: the ring is full, nothing was written, `dropped` counts it. */
