@@ -318,6 +318,8 @@ def test_a_noisy_run_is_repeated_and_marked(monkeypatch: pytest.MonkeyPatch) -> 
 
         def __exit__(self, *what: object) -> None: ...
 
+        def look(self) -> None: ...
+
     monkeypatch.setattr(harness, "Noise", Stormy)
     monkeypatch.setattr(harness, "pin", lambda core: None)
     setup = harness.Setup((0,), 0.1)
