@@ -83,6 +83,17 @@ static inline void arb_broadcast_ring_init(arb_broadcast_ring_t *ring, uint32_t 
 
 /* ---- writer --------------------------------------------------------------------------------- */
 
+/* A record will be published soon: fetch both lines of its slot, which readers hold copies of,
+ * while there is time. */
+static inline void arb_broadcast_expect(const arb_broadcast_ring_t *ring)
+{
+    /* relaxed: our own position, no other thread writes it */
+    const arb_broadcast_slot_t *slot =
+        arb_broadcast_slot(ring, arb_load_relaxed(&ring->published));
+    arb_prefetch_to_write(slot);
+    arb_prefetch_to_write((const char *)slot + ARB_CACHE_LINE_BYTES);
+}
+
 /* Publish one record; wait-free, never refused. Returns its position. */
 static inline uint64_t arb_broadcast_publish(arb_broadcast_ring_t *ring, const void *payload120)
 {
@@ -132,28 +143,33 @@ static inline void arb_broadcast_reader_init(const arb_broadcast_ring_t *ring,
     reader->lost = 0;
 }
 
-/* How far the slot of `cursor` is past "whole": 0 and the record is in payload120; below 0 it is
- * not yet published; above 0 it is gone, overwritten by the record this/2 (rounded up) positions
- * later. */
+/* How far the slot of `cursor` is past "whole": 0 and the record is in payload120, which else holds
+ * nothing of use; below 0 it is not yet published; above 0 it is gone, overwritten by the record
+ * this/2 (rounded up) positions later. */
 static inline int64_t arb_broadcast_copy(const arb_broadcast_ring_t *ring, uint64_t cursor,
                                          void *payload120)
 {
     const arb_broadcast_slot_t *slot = arb_broadcast_slot(ring, cursor);
-    uint64_t copy[ARB_BROADCAST_PAYLOAD_BYTES / 8];
     /* acquire: the payload words are at least as new; pairs with
      * broadcast_ring.h:arb_broadcast_publish */
     int64_t past = arb_slot_past(arb_load_acquire(&slot->sequence), 2 * cursor + 2);
     if (past != 0)
         return past;
-    arb_copy_words_out(copy, slot->payload, ARB_BROADCAST_PAYLOAD_BYTES);
+    arb_copy_words_out(payload120, slot->payload, ARB_BROADCAST_PAYLOAD_BYTES);
     /* acquire fence: the payload loads stay before the second look at the sequence;
      * pairs with the release fence in broadcast_ring.h:arb_broadcast_publish */
     arb_fence_acquire();
     /* relaxed: ordered by the fence; pairs with broadcast_ring.h:arb_broadcast_publish */
-    past = arb_slot_past(arb_load_relaxed(&slot->sequence), 2 * cursor + 2);
-    if (past == 0)
-        memcpy(payload120, copy, ARB_BROADCAST_PAYLOAD_BYTES);
-    return past;
+    return arb_slot_past(arb_load_relaxed(&slot->sequence), 2 * cursor + 2);
+}
+
+/* Is there a record that the reader has not read? */
+static inline bool arb_broadcast_has_next(const arb_broadcast_ring_t *ring,
+                                          const arb_broadcast_reader_t *reader)
+{
+    /* relaxed: a look, the read proves itself; pairs with broadcast_ring.h:arb_broadcast_publish */
+    uint64_t sequence = arb_load_relaxed(&arb_broadcast_slot(ring, reader->cursor)->sequence);
+    return arb_slot_past(sequence, 2 * reader->cursor + 2) >= 0;
 }
 
 /* Move a lapped reader to the newest three quarters of the ring and count what it never saw. */
@@ -174,7 +190,7 @@ static inline void arb_broadcast_forward(const arb_broadcast_ring_t *ring,
 }
 
 /* Read the next record. false: there is none yet (or the writer laps us faster than we look, then
- * reader->lost has grown); payload120 is untouched. */
+ * reader->lost has grown); payload120 then holds nothing of use. */
 static inline bool arb_broadcast_try_read(const arb_broadcast_ring_t *ring,
                                           arb_broadcast_reader_t *reader, void *payload120)
 {

@@ -20,6 +20,19 @@
 #define ARB_ONE_COPY __attribute__((noinline, unused))
 #define ARB_UNLIKELY(condition) __builtin_expect(!!(condition), 0)
 
+/* Ask early for a line that is going to be read, or written: then no other core keeps a copy. Only
+ * a hint, for any address. */
+static inline void arb_prefetch(const void *line) { __builtin_prefetch(line, 0, 3); }
+static inline void arb_prefetch_to_write(const void *line)
+{
+#if defined(__x86_64__)
+    /* by hand: without -mprfchw the built-in asks for a copy to read */
+    __asm__ __volatile__("prefetchw %0" : : "m"(*(const char *)line));
+#else
+    __builtin_prefetch(line, 1, 3);
+#endif
+}
+
 /* Smallest power of two >= count (count 0 gives 1); 0 when it does not fit 32 bits. */
 static inline uint32_t arb_round_up_pow2(uint64_t count)
 {

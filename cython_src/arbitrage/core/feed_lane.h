@@ -235,6 +235,35 @@ static inline void arb_feed_hear(arb_feed_t *feed, uint32_t venue, int64_t recv_
         arb_feed_row_bear(&feed->rows[row], silent_ns - ARB_QUIET_NS);
 }
 
+/* Where the frame's symbol leads if the frame is what nearly all are. */
+typedef struct arb_foreseen {
+    const char *name;
+    size_t bytes;
+    uint32_t row; /* ARB_ROW_NONE: not known */
+} arb_foreseen_t;
+
+/* Look the symbol up where a top-of-book frame has it, before the frame is read: its row, and the
+ * slot that the tick goes to, travel to this core meanwhile. */
+static inline arb_foreseen_t arb_feed_foresee(const arb_feed_t *feed, uint32_t venue,
+                                              const char *frame, size_t bytes)
+{
+    size_t at = venue == ARB_VENUE_BYBIT
+                    ? sizeof "{\"topic\":\"orderbook.1." - 1
+                    : sizeof "{\"arg\":{\"channel\":\"bbo-tbt\",\"instId\":\"" - 1;
+    arb_foreseen_t foreseen = {frame + at, 0, ARB_ROW_NONE};
+    arb_lane_expect(feed->lane);
+    if (ARB_UNLIKELY(bytes < at + ARB_NAME_BYTES_MAX + 4))
+        return foreseen;
+    foreseen.bytes = arb_quoted_bytes(foreseen.name);
+    foreseen.row = arb_symbol_map_find(feed->symbols, venue, foreseen.name, foreseen.bytes);
+    if (ARB_LIKELY(foreseen.row < feed->row_count)) {
+        const char *row = (const char *)(feed->rows + foreseen.row);
+        arb_prefetch_to_write(row);
+        arb_prefetch_to_write(row + ARB_CACHE_LINE_BYTES);
+    }
+    return foreseen;
+}
+
 /* Take one frame of a line. Returns what it was; CONTROL and OTHER_TOPIC ones are the caller's slow
  * path. */
 static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t venue, uint32_t line,
@@ -244,6 +273,7 @@ static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t ve
     arb_feed_counters_t *counters = feed->counters[venue];
     arb_quote_t quote;
     arb_frame_status_t status;
+    arb_foreseen_t foreseen = arb_feed_foresee(feed, venue, frame, bytes);
     arb_count(&counters->frames, 1);
     arb_count(&counters->bytes, bytes);
     arb_feed_hear(feed, venue, recv_mono_ns);
@@ -256,8 +286,10 @@ static inline arb_frame_status_t arb_feed_on_frame(arb_feed_t *feed, uint32_t ve
     } else {
         status = arb_parse_frame(venue, frame, bytes, &quote);
         if (ARB_LIKELY(status == ARB_FRAME_QUOTE)) {
-            uint32_t row =
-                arb_symbol_map_find(feed->symbols, venue, quote.symbol, quote.symbol_bytes);
+            uint32_t row = foreseen.row;
+            if (ARB_UNLIKELY(quote.symbol != foreseen.name ||
+                             quote.symbol_bytes != foreseen.bytes))
+                row = arb_symbol_map_find(feed->symbols, venue, quote.symbol, quote.symbol_bytes);
             if (ARB_LIKELY(row < feed->row_count))
                 arb_feed_take_quote(feed, venue, line, row, &quote, recv_mono_ns);
             else

@@ -77,6 +77,13 @@ static inline void arb_ladder_clear(arb_ladder_t *ladder, int64_t now_mono_ns)
     arb_ladder_write(ladder, &view);
 }
 
+/* Was the ladder never written? Then its row has no depth, which is all there is to know. */
+static inline bool arb_ladder_is_blank(const arb_ladder_t *ladder)
+{
+    /* relaxed: nothing else is read; pairs with arb_ladder_write */
+    return arb_load_relaxed(&ladder->version) == 0;
+}
+
 /* Copy a ladder whole and say which version it was: 0 never written, odd its writer kept writing.
  * false, and no levels: it has none, or its writer kept writing. */
 static inline bool arb_ladder_read_version(const arb_ladder_t *ladder, arb_ladder_view_t *view,

@@ -156,6 +156,13 @@ typedef struct arb_row_view {
                           arb_put_word);                                                   \
     } while (0)
 
+/* A quote of a row will be applied soon: fetch what that writes. Each column is another line. */
+static inline void arb_store_expect_quote(const arb_market_store_t *store, uint32_t row)
+{
+    for (uint32_t column = ARB_COLUMN_version; column <= ARB_COLUMN_update_count; column++)
+        arb_prefetch_to_write((const uint64_t *)arb_store_column(store, column) + row);
+}
+
 /* Apply a quote. Writer thread only, tick->row inside the store. */
 static inline void arb_store_apply_quote(arb_market_store_t *store, const arb_tick_t *tick,
                                          int64_t exch_wall_ns)

@@ -139,7 +139,9 @@ static inline const arb_ladder_view_t *arb_detector_ladder(arb_detector_t *det, 
     arb_ladder_view_t *view = &det->ladders[venue];
     if ((det->ladders_read & bit) == 0) {
         uint64_t version = 0;
-        bool found = arb_ladder_read_version(arb_store_ladder(det->store, row), view, &version);
+        const arb_ladder_t *ladder = arb_store_ladder(det->store, row);
+        bool found = (det->decisions != NULL || !arb_ladder_is_blank(ladder)) &&
+                     arb_ladder_read_version(ladder, view, &version);
         det->ladders_found = (det->ladders_found & ~bit) | (found ? bit : 0);
         det->ladders_read |= bit;
         if (ARB_UNLIKELY(det->decisions != NULL))
@@ -155,13 +157,13 @@ static inline void arb_life_walk(arb_detector_t *det, const arb_life_slot_t *slo
     arb_walk_side_t buy, sell;
     arb_walk_t walk;
     double position = det->config.position_notional / quote->ask;
-    arb_walk_touch(&buy, det->store, quote->buy_row, quote->ask_px, det->ask_qty[quote->buy_row]);
-    arb_walk_touch(&sell, det->store, quote->sell_row, quote->bid_px,
-                   det->bid_qty[quote->sell_row]);
     const arb_ladder_view_t *buy_ladder = arb_detector_ladder(det, quote->buy_row);
     const arb_ladder_view_t *sell_ladder = arb_detector_ladder(det, quote->sell_row);
     if (buy_ladder == NULL && sell_ladder == NULL)
         return;
+    arb_walk_touch(&buy, det->store, quote->buy_row, quote->ask_px, det->ask_qty[quote->buy_row]);
+    arb_walk_touch(&sell, det->store, quote->sell_row, quote->bid_px,
+                   det->bid_qty[quote->sell_row]);
     if (buy_ladder != NULL)
         arb_walk_add(&buy, det->store, quote->buy_row, ARB_DEPTH_ASK, buy_ladder);
     if (sell_ladder != NULL)

@@ -71,6 +71,14 @@ static inline void arb_spsc_ring_init(arb_spsc_ring_t *ring, uint32_t capacity)
 
 /* ---- producer ------------------------------------------------------------------------------- */
 
+/* A record will be pushed soon: fetch its slot, which the consumer wrote last, while there is
+ * time. */
+static inline void arb_spsc_expect(const arb_spsc_ring_t *ring)
+{
+    /* relaxed: our own position, no other thread writes it */
+    arb_prefetch_to_write(arb_spsc_slot(ring, arb_load_relaxed(&ring->pushed)));
+}
+
 /* Write one record at `position` unless its slot is still full; the caller moves its position. */
 static inline bool arb_spsc_fill(arb_spsc_ring_t *ring, uint64_t position, const void *payload)
 {

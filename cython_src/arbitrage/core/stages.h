@@ -24,6 +24,7 @@
 
 enum {
     ARB_TICKS_A_TURN = 256,
+    ARB_LOOKS_A_TURN = 8, /* for work, between two turns that found none; under a microsecond */
     /* longest sleep: then staleness and timers are looked at */
     ARB_PARK_IDLE_NS = 20 * 1000 * 1000,
     ARB_PARK_BUSY_NS = 500 * 1000,       /* the same while a pair is open, or intents may come */
@@ -139,6 +140,32 @@ static inline int64_t arb_stages_park_ns(const arb_stages_t *stages)
     return busy ? ARB_PARK_BUSY_NS : ARB_PARK_IDLE_NS;
 }
 
+/* Is there anything for this stage to take? A few loads; what is due by time the turn finds. */
+static inline bool arb_stages_have_work(const arb_stages_t *stages, arb_turn_t turn)
+{
+    const arb_detector_t *det = stages->detector;
+    const arb_strategy_t *strat = turn == arb_turn_detector ? NULL : stages->strategy;
+    if (turn == arb_turn_strategy) {
+        if (arb_broadcast_has_next(strat->wire.opportunities, &strat->reader))
+            return true;
+    } else {
+        for (uint32_t index = 0; index < det->lane_count; index++)
+            if (arb_lane_peek(det->lanes[index]) != NULL)
+                return true;
+    }
+    return strat != NULL && arb_mpsc_peek(strat->wire.executions) != NULL;
+}
+
+/* Between two idle turns: look several times whether work came, which is quicker than a turn. */
+static inline void arb_stages_linger(const arb_stages_t *stages, arb_turn_t turn)
+{
+    for (uint32_t look = 0; look < ARB_LOOKS_A_TURN; look++) {
+        arb_cpu_relax();
+        if (arb_stages_have_work(stages, turn))
+            return;
+    }
+}
+
 /* Turn until control->stop, on the stage's own thread. parker: what producers of its work notify;
  * warm: NULL on a thread that is not the strategy's. */
 static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_parker_t *parker,
@@ -176,6 +203,8 @@ static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_par
         waiting = true;
         if (stages->wait == ARB_WAIT_YIELD)
             sched_yield();
+        else if (stages->wait == ARB_WAIT_SPIN)
+            arb_stages_linger(stages, turn);
         else
             arb_cpu_relax();
     }

@@ -19,6 +19,10 @@
 #include <stdbool.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "cacheline.h"
 #include "records.h"
 
@@ -163,6 +167,22 @@ static inline uint32_t arb_symbol_map_find(const arb_symbol_map_t *map, uint32_t
             break;
     }
     return ARB_ROW_NONE;
+}
+
+/* Bytes up to the next quotation mark, 32 when there is none; 32 bytes must be readable. */
+static inline uint32_t arb_quoted_bytes(const char *text)
+{
+#if defined(__SSE2__)
+    const __m128i mark = _mm_set1_epi8('"');
+    const __m128i low = _mm_loadu_si128((const __m128i *)text);
+    const __m128i high = _mm_loadu_si128((const __m128i *)(text + 16));
+    uint64_t found = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(low, mark)) |
+                     (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(high, mark)) << 16;
+    return (uint32_t)__builtin_ctzll(found | (uint64_t)1 << 32);
+#else
+    const char *mark = (const char *)memchr(text, '"', 32);
+    return mark == NULL ? 32 : (uint32_t)(mark - text);
+#endif
 }
 
 static inline bool arb_symbol_name_valid(const char *name, size_t bytes)
