@@ -1,7 +1,6 @@
 """All questions, in the order in which they are asked, and which of them a name means."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from types import ModuleType
 
 from arbitrage.errors import ConfigError
@@ -32,7 +31,7 @@ from benchmarks import (
     wire_to_opportunity,
     wire_to_wire,
 )
-from benchmarks.harness import Question, Row, Setup
+from benchmarks.harness import Question
 
 __all__ = ["MODULES", "QUESTIONS", "chosen"]
 
@@ -63,25 +62,7 @@ MODULES: tuple[ModuleType, ...] = (
     order_flow,
     memory,
 )
-NAMES = {"parse_bybit": "parse_bybit_l1", "parse_okx": "parse_okx_bbo"}
-
-
-def _renamed(question: Question) -> Question:
-    if question.name not in NAMES:
-        return question
-    name, answer = NAMES[question.name], question.ask
-
-    def ask(setup: Setup) -> Row:
-        row = answer(setup)
-        assert isinstance(row, Row)
-        return replace(row, name=name)
-
-    return replace(question, name=name, ask=ask)
-
-
-QUESTIONS: tuple[Question, ...] = tuple(
-    _renamed(question) for part in MODULES for question in part.QUESTIONS
-)
+QUESTIONS: tuple[Question, ...] = tuple(question for part in MODULES for question in part.QUESTIONS)
 
 
 def chosen(only: Sequence[str]) -> list[tuple[Question, frozenset[str] | None]]:

@@ -17,6 +17,7 @@ __all__ = ["QUESTIONS"]
 
 BATCHES_A_ROUND = 40  # ten thousand frames, another stretch of the day each round
 QUICK_FRAMES = 10_000  # looked at when time is short
+ROWS = {"bybit": "parse_bybit_l1", "okx": "parse_okx_bbo"}
 BARS = {"bybit": (60, 25), "okx": (80, 20)}  # ns a frame, times the peer
 Fields = tuple[float, float, float, float, int, int]
 
@@ -182,7 +183,7 @@ def measure(venue: str, setup: Setup) -> Row:
     mean_ns = float(np.median([samples.mean() for samples in mine.rounds]))
     bar_ns, bar_ratio = BARS[venue]
     return Row(
-        name=f"parse_{venue}",
+        name=ROWS[venue],
         unit="ns/frame",
         p50=mine.at(50),
         p99=mine.at(99),
@@ -208,6 +209,6 @@ def measure(venue: str, setup: Setup) -> Row:
 
 
 QUESTIONS = (
-    Question("parse_bybit", 1, lambda setup: measure("bybit", setup), "Bybit orderbook.1 frame"),
-    Question("parse_okx", 1, lambda setup: measure("okx", setup), "OKX bbo-tbt frame"),
+    Question(ROWS["bybit"], 1, lambda setup: measure("bybit", setup), "Bybit orderbook.1 frame"),
+    Question(ROWS["okx"], 1, lambda setup: measure("okx", setup), "OKX bbo-tbt frame"),
 )
