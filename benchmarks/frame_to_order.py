@@ -21,7 +21,7 @@ from arbitrage.core.feed import FeedLane, FeedListener
 from arbitrage.core.gateway import OrderSender
 from arbitrage.core.kill import KillGate
 from arbitrage.core.segment import Segment
-from arbitrage.settings import FUSED_CORES_MIN, SPLIT_CORES_MIN
+from arbitrage.config import load_settings
 from benchmarks.frame_to_opportunity import HOPS, crossing_frames, running, trader_core
 from benchmarks.harness import Question, Row, Samples, Setup
 from benchmarks.native import load_cython
@@ -91,11 +91,9 @@ class Rig(NamedTuple):
     turn: Callable[[], object]  # between two frames, as the loop's poller does
 
 
-def default_placement(cores: int) -> str:
-    """Return where the trader puts its stages on so many cores."""
-    if cores < FUSED_CORES_MIN:
-        return "inline"
-    return "fused" if cores < SPLIT_CORES_MIN else "split"
+def default_placement(cores: tuple[int, ...]) -> str:
+    """Return where the trader puts its stages on these cores."""
+    return load_settings({}, dotenv=None, cores=cores, needs_keys=False).placed_stages
 
 
 @contextmanager
@@ -178,18 +176,19 @@ def python_orders(count: int) -> float:
 
 
 def measure(setup: Setup) -> Row:
-    placement = default_placement(len(setup.cores))
+    placement = default_placement(setup.cores)
     # there and back: the senders are the feed thread's
     hops = HOPS[placement] + 1 if HOPS[placement] else 0
     cores = setup.cores[: HOPS[placement] + 1]
+    other = "inline" if hops else "fused"
     runs = RUNS if setup.seconds >= 1 else 1
-    opening, closing, inline, hops_by_run, floors, peers = [], [], [], [], [], []
+    opening, closing, beside, hops_by_run, floors, peers = [], [], [], [], [], []
     for number in range(runs):
         opened, closed, stages = run_once(placement, cores, setup.seconds / runs)
         opening.append(opened)
         closing.append(closed)
         hops_by_run.append(stages)
-        inline.append(run_once("inline", cores[:1], setup.seconds / runs)[0] if hops else opened)
+        beside.append(run_once(other, setup.cores[: HOPS[other] + 1], setup.seconds / runs)[0])
         way = hops * bare_one_way_ns(cores[1]) if hops else 0.0
         floors.append(stages["parsed"] + way + encode_ns("bybit") + encode_ns("okx"))
         peers.append(python_orders(400))
@@ -223,8 +222,8 @@ def measure(setup: Setup) -> Row:
             "closing_p50": at(closing, 50),
             "closing_p90": at(closing, 90),
             "p50_by_run": middles,
-            "inline_p50": at(inline, 50),
-            "inline_p90": at(inline, 90),
+            f"{other}_p50": at(beside, 50),
+            f"{other}_p90": at(beside, 90),
             # from the frame on, the trader's own histograms
             **{
                 f"{hop}_p50": float(np.median([run[hop] for run in hops_by_run]))

@@ -52,6 +52,7 @@ def test_a_start_ends_when_orders_can_leave() -> None:
     def nothing(*_: object, **__: object) -> None: ...
 
     trader: Any = Trader.__new__(Trader)
+    trader.settings = SimpleNamespace(tap_mb=0)
     trader.refused_at_start = None
     trader.segment = SimpleNamespace(
         steer=nothing, mark_ready=ready, counters=lambda: {"strategy": counters()}

@@ -135,7 +135,10 @@ static inline bool arb_lane_overflow(arb_lane_t *lane, const arb_tick_t *tick)
 }
 
 /* A tick will be pushed soon: fetch the line that it is written to. */
-static inline void arb_lane_expect(const arb_lane_t *lane) { arb_spsc_expect(arb_lane_ring(lane)); }
+static inline void arb_lane_expect(const arb_lane_t *lane)
+{
+    arb_spsc_expect_room(arb_lane_ring(lane));
+}
 
 /* Hand a tick to the detector; never waits. true: in the ring; false: in its overflow cell. */
 static inline bool arb_lane_push(arb_lane_t *lane, const arb_tick_t *tick)

@@ -73,7 +73,7 @@ static inline void arb_spsc_ring_init(arb_spsc_ring_t *ring, uint32_t capacity)
 
 /* A record will be pushed soon: fetch its slot, which the consumer wrote last, while there is
  * time. */
-static inline void arb_spsc_expect(const arb_spsc_ring_t *ring)
+static inline void arb_spsc_expect_room(const arb_spsc_ring_t *ring)
 {
     /* relaxed: our own position, no other thread writes it */
     arb_prefetch_to_write(arb_spsc_slot(ring, arb_load_relaxed(&ring->pushed)));
