@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from arbitrage.config import load_settings
 from arbitrage.core.executions import EXEC_ACK, EXEC_DONE, EXEC_FILL, ExecPublisher
 from arbitrage.core.feed import FeedLane, FeedListener
 from arbitrage.core.gateway import OrderSender
 from arbitrage.core.kill import KillGate
 from arbitrage.core.segment import Segment
-from arbitrage.config import load_settings
 from benchmarks.frame_to_opportunity import HOPS, crossing_frames, running, trader_core
 from benchmarks.harness import Question, Row, Samples, Setup
 from benchmarks.native import load_cython
