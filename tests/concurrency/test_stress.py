@@ -97,8 +97,8 @@ MUTANTS = [
         "broadcast_ring.h",
         (
             (
-                "past = arb_slot_past(arb_load_relaxed(&slot->sequence), 2 * cursor + 2);",
-                "past = 0;",
+                "return arb_slot_past(arb_load_relaxed(&slot->sequence), 2 * cursor + 2);",
+                "return 0;",
             ),
         ),
     ),
