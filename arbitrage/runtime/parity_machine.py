@@ -127,13 +127,17 @@ class Machine(Closing):
 
     def turns(self) -> Iterator[Turn]:
         """Yield every turn that can be decided again, in order; `stop` says what ended it."""
-        following = None
+        following, behind_ns = None, 0  # behind_ns: after all that was decided again
         for block in self._recording.decision_blocks():
             if following is not None and block.first != following:
-                self.stop = Stop(block.first_mono_ns, "the recorder lost decisions here")
+                # what the session did with the last recorded ticks may be lost already
+                begun_ns = max(behind_ns, self._replay.latest_mono_ns)
+                self.stop = Stop(begun_ns, "the recorder lost decisions here")
                 return
             following = block.first + block.count
-            yield from self._of_block(block)
+            for turn in self._of_block(block):
+                behind_ns = max(behind_ns, *(one.mono_ns + 1 for one in turn.live), 0)
+                yield turn
             if self.stop is not None:
                 return
 

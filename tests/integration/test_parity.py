@@ -137,7 +137,8 @@ def test_a_recording_that_began_later_judges_what_it_covers(session: Path, tmp_p
     assert "lie outside of the recording" in to_text(found)
 
 
-def test_a_gap_ends_it_there(session: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tenths", [4, 5, 6, 7])
+def test_a_gap_ends_it_there(session: Path, tmp_path: Path, tenths: int) -> None:
     torn = copied(session, tmp_path / "torn")
     (piece,) = pieces_of(torn, DECISIONS)
     with RecordFile(piece) as file:
@@ -145,7 +146,7 @@ def test_a_gap_ends_it_there(session: Path, tmp_path: Path) -> None:
         blocks = list(file.blocks())
     text = b"".join(block.records for block in blocks)
     count = len(text) // DECISION_BYTES
-    half, gap = count // 2, 100
+    half, gap = count * tenths // 10, 100
     piece.unlink()
     parts = b""
     for first, end in ((0, half), (half + gap, count)):
