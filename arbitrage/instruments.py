@@ -18,9 +18,11 @@ OKX   PEPE-USDT-SWAP        10000000             1          10000000
 ==========================  ===================  =========  ==========
 """
 
+from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from fractions import Fraction
 from math import gcd
+from typing import Any
 
 import msgspec
 
@@ -36,6 +38,7 @@ __all__ = [
     "common_lot",
     "default_px_mult",
     "format_steps",
+    "listed_instrument",
     "steps_ceil",
     "steps_exact",
     "steps_floor",
@@ -320,6 +323,28 @@ def format_steps(count: int, step: Decimal) -> str:
     exponent = step.normalize(_EXACT).as_tuple().exponent
     decimals = max(0, -exponent) if isinstance(exponent, int) else 0
     return f"{_EXACT.multiply(Decimal(count), step):.{decimals}f}"
+
+
+def listed_instrument(row: Mapping[str, Any]) -> Instrument:
+    """Return the contract that a line of ``arb instruments --json`` tells."""
+
+    def number(name: str, default: str | None = None) -> Decimal:
+        return Decimal(str(row[name] if default is None else row.get(name, default)))
+
+    return Instrument(
+        venue=row["venue"],
+        venue_symbol=row["venue_symbol"],
+        symbol=row["symbol"],
+        base=row["symbol"].removesuffix("USDT"),
+        settle="USDT",
+        contract_base_qty=number("contract_base_qty"),
+        tick=number("tick"),
+        lot=number("lot"),
+        min_qty=number("min_qty", "0"),
+        max_qty=number("max_qty", "0"),
+        min_notional=number("min_notional", "0"),
+        px_mult=number("px_mult", "1"),
+    )
 
 
 def common_lot(a: Instrument, b: Instrument) -> CommonLot:

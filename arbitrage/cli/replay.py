@@ -14,7 +14,7 @@ import msgspec
 from arbitrage.cli import OutputFile, fees_option, symbols_option, write_text
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule
-from arbitrage.instruments import VENUES, Instrument
+from arbitrage.instruments import VENUES, Instrument, listed_instrument
 
 __all__ = ["progress_bar", "replay"]
 
@@ -93,31 +93,11 @@ def _contracts(path: Path | None, symbols: tuple[str, ...]) -> list[Instrument]:
         return [_simulated(venue, item) for venue in VENUES for item in listed(venue, known)]
     try:
         rows = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
-        return [_contract(row) for row in rows if row["symbol"] in symbols]
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        return [listed_instrument(row) for row in rows if row["symbol"] in symbols]
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise ConfigError(
             f"--instruments {path} is not what `arb instruments --json` writes: {error}"
         ) from None
-
-
-def _contract(row: dict[str, Any]) -> Instrument:
-    def number(name: str) -> Decimal:
-        return Decimal(str(row[name]))
-
-    return Instrument(
-        venue=row["venue"],
-        venue_symbol=row["venue_symbol"],
-        symbol=row["symbol"],
-        base=row["symbol"].removesuffix("USDT"),
-        settle="USDT",
-        contract_base_qty=number("contract_base_qty"),
-        tick=number("tick"),
-        lot=number("lot"),
-        min_qty=number("min_qty"),
-        max_qty=number("max_qty"),
-        min_notional=number("min_notional"),
-        px_mult=number("px_mult"),
-    )
 
 
 def _simulated(venue: str, item: Any) -> Instrument:

@@ -9,7 +9,13 @@ from typing import Any, Self
 import msgspec
 
 from arbitrage.errors import ConfigError
-from arbitrage.instruments import VENUES, Instrument, canonical_base, venue_symbol
+from arbitrage.instruments import (
+    VENUES,
+    Instrument,
+    canonical_base,
+    listed_instrument,
+    venue_symbol,
+)
 
 __all__ = [
     "Contract",
@@ -164,7 +170,7 @@ def read_contracts(path: str | Path) -> dict[tuple[str, str], Contract]:
         found = []
         for number, line in enumerate(lines, 1):  # noqa: B007  the error names it
             row = msgspec.json.decode(line, type=dict[str, Any])
-            found.append(Contract.of(_listed(row), row.get("taker_bps")))
+            found.append(Contract.of(listed_instrument(row), row.get("taker_bps")))
     except OSError as error:
         raise ConfigError(f"contracts file {path} cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, KeyError, TypeError, ValueError, ArithmeticError) as error:
@@ -177,26 +183,6 @@ def read_contracts(path: str | Path) -> dict[tuple[str, str], Contract]:
             f"contracts file {path} is empty; `arb instruments --json {path}` writes it"
         )
     return _by_key(found)
-
-
-def _listed(row: dict[str, Any]) -> Instrument:
-    def number(name: str, default: str | None = None) -> Decimal:
-        return Decimal(str(row[name] if default is None else row.get(name, default)))
-
-    return Instrument(
-        venue=row["venue"],
-        venue_symbol=row["venue_symbol"],
-        symbol=row["symbol"],
-        base=row["symbol"].removesuffix("USDT"),
-        settle="USDT",
-        contract_base_qty=number("contract_base_qty"),
-        tick=number("tick"),
-        lot=number("lot"),
-        min_qty=number("min_qty", "0"),
-        max_qty=number("max_qty", "0"),
-        min_notional=number("min_notional", "0"),
-        px_mult=number("px_mult", "1"),
-    )
 
 
 def simulated_contracts(symbols: Iterable[str]) -> dict[tuple[str, str], Contract]:
