@@ -2,11 +2,13 @@
 
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from arbitrage.cli.replay import _contracts
 from arbitrage.errors import ConfigError, OrderError
 from arbitrage.instruments import (
     MULTIPLIED_BASES,
@@ -201,3 +203,11 @@ def test_order_limits_in_lots() -> None:
 def test_a_contract_without_a_grid_is_refused(field: str) -> None:
     with pytest.raises(ConfigError, match=f"BTCUSDT: {field} was 0"):
         make(**{field: D(0)})
+
+
+def test_a_line_that_is_no_contract_is_refused_by_the_command_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "contracts.json"
+    path.write_text('{"symbol": "BTCUSDT", "venue": "okx", "venue_symbol": "BTC-USDT-SWAP", '
+                    '"contract_base_qty": "much"}\n')  # fmt: skip
+    with pytest.raises(ConfigError, match="is not what `arb instruments --json` writes"):
+        _contracts(path, ("BTCUSDT",))
