@@ -30,6 +30,7 @@ test: $(STAMP) ## everything that is fast, under ten minutes on two cores
 
 test-long: $(STAMP) ## stress, fuzz and model checking, resumable (BUDGET=seconds)
 	$(BIN)/python -m pytest -m long -o timeout=0 --budget $(BUDGET) $(ARGS)
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) --hypothesis-profile search $$(grep -rl "from hypothesis" tests --include="test_*.py")
 
 bench: $(STAMP) ## the measurements of the documentation, beside their floors
 	$(BIN)/arb bench $(ARGS)

@@ -2,6 +2,9 @@
 
 A long test that passed is remembered in pytest's cache by its name and a digest of the sources,
 so that the next run begins with what is left. When all have passed, the memory is cleared.
+
+Property tests draw the same examples in every run; ``--hypothesis-profile=search`` looks at new
+ones, as ``make test-long`` does.
 """
 
 import hashlib
@@ -11,11 +14,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from stalls import Stalls
 
 from arbitrage import secret
 
 ROOT = Path(__file__).parent.parent
+settings.register_profile(
+    "search", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+)
+settings.register_profile("repeatable", settings.get_profile("search"), derandomize=True)
+settings.load_profile("repeatable")
 CACHE_KEY = "arbitrage/long_passed"
 
 

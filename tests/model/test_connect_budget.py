@@ -49,7 +49,8 @@ def test_no_window_sees_more_attempts_than_the_cap(
         delay_s = budget.reserve(now_s)
         assert delay_s >= 0
         starts.append(now_s + delay_s)
-    assert starts == sorted(starts), "who asks first goes first"
+    # a time told as a wait from now comes back but for the last bit
+    assert starts == pytest.approx(sorted(starts)), "who asks first goes first"
     assert most_in(starts, window_s) <= count
     assert budget.attempt_count == len(steps)
 
