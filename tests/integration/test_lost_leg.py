@@ -13,9 +13,10 @@ from stalls import Stalls
 from trader_kit import VENUES, Venues, trader, venues
 
 MAX_NAKED_MS = 1000
+# An entry that misses is tried again after the cooldown; what is looked at here takes less.
 HOLD = {
     "ARB_SYMBOLS": "BTCUSDT", "ARB_MAX_HOLD_S": "600", "ARB_TAKE_PROFIT_BPS": "1000",
-    "ARB_STOP_BPS": "1000", "ARB_MAX_NAKED_MS": str(MAX_NAKED_MS), "ARB_COOLDOWN_MS": "600000",
+    "ARB_STOP_BPS": "1000", "ARB_MAX_NAKED_MS": str(MAX_NAKED_MS), "ARB_COOLDOWN_MS": "20000",
 }  # fmt: skip
 LOT = {"bybit": Decimal("0.001"), "okx": Decimal("0.1")}
 
