@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AMOUNTS",
+    "DAY_NS",
+    "HOUR_NS",
     "caught",
+    "changes",
     "drawdown",
     "lives_of",
     "percentiles",
+    "sharpe",
     "sums_by",
     "time_mean",
 ]
 
 # the amounts of a pair, in the order in which they make its net result
 AMOUNTS = ("gross_usd", "slippage_usd", "fees_usd", "funding_usd", "net_usd")
+HOUR_NS = 3_600_000_000_000
+DAY_NS = 24 * HOUR_NS
 _BITS = 40  # of a time within a life, ns: 18 minutes; more counts as that
 
 
@@ -166,6 +172,39 @@ def drawdown(equity_usd: "ArrayLike") -> "NDArray[np.float64]":
     values = np.asarray(equity_usd, np.float64)
     under: NDArray[np.float64] = values - np.maximum(np.maximum.accumulate(values), 0.0)
     return under
+
+
+def changes(
+    equity: "NDArray[np.void]", start_ns: int, end_ns: int, step_ns: int
+) -> "NDArray[np.float64]":
+    """Return how much the equity changed in each UTC hour or day that the data touches, USD.
+
+    Parameters
+    ----------
+    equity : structured array of EQUITY_DTYPE
+    start_ns, end_ns : int
+        Of the data. What changed after its end, while pairs were closed, counts to the last step.
+    step_ns : int
+        HOUR_NS or DAY_NS.
+    """
+    steps = np.arange(start_ns // step_ns, end_ns // step_ns + 1)
+    if len(steps) == 0:
+        return np.zeros(0)
+    ends = np.searchsorted(equity["ns"], (steps + 1) * step_ns, side="left")
+    ends[-1] = len(equity)
+    levels = np.r_[0.0, equity["equity_usd"]][ends]
+    found: NDArray[np.float64] = np.diff(np.r_[0.0, levels])
+    return found
+
+
+def sharpe(changes_usd: "ArrayLike", steps_a_year: int, least: int) -> float | None:
+    """Return mean over deviation of the changes, a year's; None: fewer than `least`, or no change.
+
+    Of money, not of returns: a backtest begins without capital. The riskless rate counts as 0.
+    """
+    values = np.asarray(changes_usd, np.float64)
+    deviation = float(values.std(ddof=1)) if len(values) >= max(2, least) else 0.0
+    return float(values.mean()) / deviation * steps_a_year**0.5 if deviation else None
 
 
 def time_mean(ns: "ArrayLike", values: "ArrayLike", end_ns: int) -> float:

@@ -120,8 +120,10 @@ def summary_rows(found: "Backtest") -> list[tuple[str, str, str]]:
         ("naked", f"{of['naked_pairs']:,}", naked),
         ("opportunities", f"{of['opportunities']:,}", _opportunities(of)),
     ]
-    if of["sharpe_daily"] is not None:
-        rows.insert(6, ("sharpe", f"{of['sharpe_daily']:.2f}", "of the days' results, a year"))
+    for step in ("hourly", "daily"):
+        if of[f"sharpe_{step}"] is not None:
+            about = f"a year's, of {step} results"
+            rows.insert(6, ("sharpe", f"{of[f'sharpe_{step}']:.2f}", about))
     if of["opportunities"]:
         rows.append(("  widest", f"{bps(of['opportunity_net_bps_max'])} bps", "net when it opened"))
         caught = found.caught(LATENCIES_US)

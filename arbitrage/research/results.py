@@ -12,9 +12,8 @@ import numpy as np
 
 from arbitrage.core.records import OPPORTUNITY_DTYPE
 from arbitrage.instruments import VENUES
-from arbitrage.research import measures, result_files, result_text
-from arbitrage.research.figures import utc
-from arbitrage.research.result_types import RESULT_DTYPES, OrderOutcome
+from arbitrage.research import measures, result_files, result_summary, result_text
+from arbitrage.research.result_types import RESULT_DTYPES
 
 if TYPE_CHECKING:
     import pandas
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Backtest", "by_latency_us"]
 
 NS_PER_S = 1_000_000_000
-SHARPE_DAYS = 10  # fewer say nothing
 ARRAYS = (*RESULT_DTYPES, "opportunities")
 
 
@@ -189,13 +187,11 @@ class Backtest:
     @cached_property
     def daily(self) -> "NDArray[np.void]":
         """One row a UTC day of the data: ``day`` (datetime64), ``net_usd`` (change of equity)."""
-        day_ns = 86_400 * NS_PER_S
-        days = np.arange(self.start_ns // day_ns, self.end_ns // day_ns + 1)
-        ends = np.searchsorted(self.equity["ns"], (days + 1) * day_ns, side="left")
-        levels = np.r_[0.0, self.equity["equity_usd"]][ends]
-        found = np.zeros(len(days), [("day", "M8[D]"), ("net_usd", "f8")])
-        found["day"] = days.astype("M8[D]")
-        found["net_usd"] = np.diff(np.r_[0.0, levels])
+        first = self.start_ns // measures.DAY_NS
+        found_usd = measures.changes(self.equity, self.start_ns, self.end_ns, measures.DAY_NS)
+        found = np.zeros(len(found_usd), [("day", "M8[D]"), ("net_usd", "f8")])
+        found["day"] = (first + np.arange(len(found))).astype("M8[D]")
+        found["net_usd"] = found_usd
         return found
 
     def summary(self) -> dict[str, Any]:
@@ -203,61 +199,7 @@ class Backtest:
 
         A figure that nothing was there to measure is None, never 0.
         """
-        outcomes = np.bincount(self.orders["outcome"], minlength=len(OrderOutcome))
-        lives = self.lives
-        life = measures.percentiles((lives["close_ns"] - lives["open_ns"]) / 1e6, 0.5, 0.9)
-        edge = measures.percentiles(lives["open_net_bps"], 0.5, 1.0)
-        size = measures.percentiles(lives["size_usd"], 0.5)
-        naked = measures.percentiles(self.naked_ms, 0.5, 0.99, 1.0)
-        money = self._money()
-        volume = self.volume_usd
-        return {
-            "strategy": self.strategy,
-            "symbols": list(self.symbols),
-            "start": utc(self.start_ns),
-            "end": utc(self.end_ns),
-            "span_s": (self.end_ns - self.start_ns) / NS_PER_S,
-            "seed": self.seed,
-            "records": self.counts.get("records"),
-            "wall_s": self.wall_s,
-            "opportunities": len(lives),
-            "opportunity_life_ms_p50": life[0],
-            "opportunity_life_ms_p90": life[1],
-            "opportunity_net_bps_p50": edge[0],
-            "opportunity_net_bps_max": edge[1],
-            "opportunity_size_usd_p50": size[0],
-            "orders": len(self.orders),
-            **{f"orders_{each.name.lower()}": int(outcomes[each]) for each in OrderOutcome},
-            "fills": len(self.fills),
-            "volume_usd": volume,
-            "pairs": len(self.pairs),
-            "pairs_open": int((self.pairs["closed_ns"] == 0).sum()),
-            "won_share": float((self.closed["net_usd"] > 0).mean()) if len(self.closed) else None,
-            "hold_s_p50": measures.percentiles(self.hold_s, 0.5)[0],
-            **money,
-            "net_bps_of_volume": money["net_usd"] / volume * 1e4 if volume else None,
-            "naked_pairs": len(self.naked_ms),
-            "naked_ms_p50": naked[0],
-            "naked_ms_p99": naked[1],
-            "naked_ms_max": naked[2],
-        }
-
-    def _money(self) -> dict[str, Any]:
-        equity = self.equity
-        total = {name: float(self.pairs[name].sum()) for name in measures.AMOUNTS[:-1]}
-        under, daily = self.drawdown, self.daily["net_usd"]
-        spread = daily.std(ddof=1) if len(daily) >= SHARPE_DAYS else 0.0
-        return {
-            **total,
-            "net_usd": float(equity["equity_usd"][-1]) if len(equity) else 0.0,
-            "unrealised_usd": float(equity["unrealised_usd"][-1]) if len(equity) else 0.0,
-            "max_drawdown_usd": float(under.min()) if len(under) else 0.0,
-            "exposure_usd_max": float(equity["exposure_usd"].max()) if len(equity) else 0.0,
-            "exposure_usd_mean": _number(
-                measures.time_mean(equity["ns"], equity["exposure_usd"], self.end_ns)
-            ),
-            "sharpe_daily": float(daily.mean() / spread * np.sqrt(365)) if spread else None,
-        }
+        return result_summary.summary_of(self)
 
     # ---- how it shows itself --------------------------------------------------------------------
 
@@ -390,7 +332,3 @@ def _plain(contract: Any) -> dict[str, Any]:
     values = asdict(contract) if is_dataclass(contract) and not isinstance(contract, type) else None
     found: dict[str, Any] = msgspec.to_builtins(contract if values is None else values)
     return found
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else value

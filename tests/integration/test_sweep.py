@@ -221,7 +221,9 @@ def test_best_totals_and_map(whole: Sweep) -> None:
         & (whole.table["latency.order_us"] == totals["latency.order_us"][7])
     ]
     assert totals["net_usd"][7] == pytest.approx(one["net_usd"].sum())
-    assert totals["drawdown_usd"][7] == one["drawdown_usd"].min()
+    assert totals["max_drawdown_usd"][7] == one["max_drawdown_usd"].min()
+    sums = float(one["net_usd"].sum()), float(one["volume_usd"].sum())
+    assert totals["net_bps_of_volume"][7] == pytest.approx(sums[0] / sums[1] * 1e4)
     best = whole.best(3)
     assert best["net_usd"].tolist() == sorted(totals["net_usd"], reverse=True)[:3]
     assert "net_usd" in whole.text(3)

@@ -160,7 +160,23 @@ def test_days_add_up_and_a_sharpe_needs_ten() -> None:
     assert daily["net_usd"][0] == pytest.approx(1.0)
     by_hand = daily["net_usd"].mean() / daily["net_usd"].std(ddof=1) * 365**0.5
     assert found.summary()["sharpe_daily"] == pytest.approx(by_hand)
-    assert make_backtest().summary()["sharpe_daily"] is None
+    hours = np.zeros(12 * 24)
+    hours[::12] = np.diff(np.r_[0.0, np.arange(24) ** 1.5])
+    by_hand = hours.mean() / hours.std(ddof=1) * (365 * 24) ** 0.5
+    assert found.summary()["sharpe_hourly"] == pytest.approx(by_hand)
+    assert "of daily results" in str(found)
+    short = make_backtest().summary()
+    assert short["sharpe_daily"] is short["sharpe_hourly"] is None
+
+
+def test_what_changes_after_the_last_record_counts_to_the_last_day() -> None:
+    day_ns = 86_400_000_000_000
+    equity = np.zeros(2, RESULT_DTYPES["equity"])
+    equity["ns"] = 20_000 * day_ns + np.array([5, day_ns + 3])
+    equity["equity_usd"] = [1.0, 4.0]
+    first = 20_000 * day_ns
+    found = make_backtest(arrays={"equity": equity}, start_ns=first, end_ns=first + day_ns - 1)
+    assert found.daily["net_usd"].tolist() == [4.0]
 
 
 def test_text_and_page_say_the_same() -> None:

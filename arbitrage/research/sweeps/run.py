@@ -1,7 +1,6 @@
 """One run of a sweep: the one place that calls the backtest, and the figures kept of it."""
 
 import math
-from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,30 +13,33 @@ if TYPE_CHECKING:
 
 __all__ = ["ADDITIVE", "FIGURES", "backtest_figures"]
 
-# What is kept of a run. Amounts stand as they changed the equity: costs are negative.
+# What is kept of a run, by the names of `Backtest.summary`. Amounts stand as they changed the
+# equity: costs are negative.
 ADDITIVE = (
     "net_usd",  # gross + slippage + fees + funding
     "gross_usd",
     "slippage_usd",
     "fees_usd",
     "funding_usd",
-    "traded_usd",  # notional of all fills
+    "volume_usd",  # of all fills
     "pairs",
-    "wins",  # pairs with net_usd above 0
+    "pairs_won",  # with net_usd above 0
     "orders",
-    "misses",  # orders that found nothing to take
-    "rejects",
+    "orders_missed",  # that found nothing to take
+    "orders_rejected",
     "fills",
     "considered",  # opportunities that came while their symbol was free
     "records",  # of the data
 )
 FIGURES = (
     *ADDITIVE,
+    "net_bps_of_volume",
+    "sharpe_hourly",  # of a year, from 24 hours of data on
     "worst_pair_usd",
-    "drawdown_usd",  # deepest fall of the equity below its peak, negative
-    "exposure_max_usd",
+    "max_drawdown_usd",  # deepest fall of the equity below its peak, negative
+    "exposure_usd_max",
     "naked_ms_max",  # longest time that one leg stood alone
-    "hold_s",  # mean time from both legs filled to the end
+    "hold_s_mean",  # from both legs filled to the end
 )
 EQUITY_ROWS = 20_000  # of a run at the most, beside those of its trades
 EQUITY_STEP_S = 1.0
@@ -100,29 +102,5 @@ def _latency(delays: Mapping[str, float]) -> Any:
 
 
 def _figures(found: "Backtest") -> dict[str, float]:
-    import numpy as np
-
-    from arbitrage.research.measures import AMOUNTS
-    from arbitrage.research.result_types import OrderOutcome
-
-    pairs, orders = found.pairs, found.orders
-    outcomes = Counter(orders["outcome"].tolist())
-    exposure, below = found.equity["exposure_usd"], found.drawdown
-    held = found.hold_s
-    return {
-        **{name: float(pairs[name].sum()) for name in AMOUNTS},
-        "traded_usd": found.volume_usd,
-        "pairs": float(len(pairs)),
-        "wins": float((pairs["net_usd"] > 0).sum()),
-        "orders": float(len(orders)),
-        "misses": float(outcomes[OrderOutcome.MISSED]),
-        "rejects": float(outcomes[OrderOutcome.REJECTED]),
-        "fills": float(len(found.fills)),
-        "considered": float(found.counts["strategy_considered"]),
-        "records": float(found.counts["records"]),
-        "worst_pair_usd": float(pairs["net_usd"].min()) if len(pairs) else math.nan,
-        "drawdown_usd": float(below.min()) if len(below) else 0.0,
-        "exposure_max_usd": float(exposure.max()) if len(exposure) else 0.0,
-        "naked_ms_max": float(np.max(pairs["naked_ns"], initial=0) / 1e6),
-        "hold_s": float(held.mean()) if len(held) else math.nan,
-    }
+    told = found.summary()
+    return {name: math.nan if told[name] is None else float(told[name]) for name in FIGURES}

@@ -96,9 +96,10 @@ class Sweep:
         -------
         structured array
             The axes; ``runs`` and ``failed``; sums of amounts and counts; the worst or largest of
-            ``worst_pair_usd``, ``drawdown_usd``, ``exposure_max_usd`` and ``naked_ms_max`` of one
-            run, ``hold_s`` as the mean of its runs; ``worst_run_usd``, the lowest ``net_usd`` of a
-            run. Failed runs are counted, and in no sum.
+            ``worst_pair_usd``, ``max_drawdown_usd``, ``exposure_usd_max`` and ``naked_ms_max`` of
+            one run, ``hold_s_mean`` and ``sharpe_hourly`` as the mean of its runs,
+            ``net_bps_of_volume`` of the sums; ``worst_run_usd``, the lowest ``net_usd`` of a run.
+            Failed runs are counted, and in no sum.
         """
         import numpy as np
 
@@ -115,6 +116,9 @@ class Sweep:
             one |= {"runs": float(len(rows)), "failed": float(len(rows) - len(done))}
             for name in known:
                 one[name] = _joined(name, done[name])
+            if "net_bps_of_volume" in known:
+                volume = float(one["volume_usd"])
+                one["net_bps_of_volume"] = one["net_usd"] / volume * 1e4 if volume else math.nan
             if "net_usd" in known:
                 one["worst_run_usd"] = float(done["net_usd"].min()) if len(done) else np.nan
             found.append(one)
@@ -220,8 +224,16 @@ class Sweep:
         return "\n".join(lines) + "\n"
 
 
-_SHOWN = ("net_usd", "fees_usd", "slippage_usd", "pairs", "wins", "worst_run_usd", "drawdown_usd")
-_WORST = {"worst_pair_usd": min, "drawdown_usd": min, "exposure_max_usd": max, "naked_ms_max": max}
+_SHOWN = (
+    "net_usd", "net_bps_of_volume", "fees_usd", "slippage_usd", "pairs", "pairs_won",
+    "worst_run_usd", "max_drawdown_usd",
+)  # fmt: skip
+_WORST = {
+    "worst_pair_usd": min,
+    "max_drawdown_usd": min,
+    "exposure_usd_max": max,
+    "naked_ms_max": max,
+}
 
 
 def _joined(name: str, values: "NDArray[np.float64]") -> float:
