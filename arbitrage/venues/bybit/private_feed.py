@@ -8,15 +8,13 @@ import msgspec
 from arbitrage.errors import ConnectorError
 from arbitrage.venues.base import Wallet, decimal_of
 from arbitrage.venues.bybit import wire
-from arbitrage.venues.bybit.rest import (
-    CATEGORY,
-    SETTLE,
-    BybitRest,
+from arbitrage.venues.bybit.reports import (
     execution_report,
     funding_report,
     order_report,
     position_of,
 )
+from arbitrage.venues.bybit.rest import CATEGORY, SETTLE, BybitRest
 from arbitrage.venues.bybit.session import BybitSession
 from arbitrage.venues.loop_clock import loop_ns
 from arbitrage.venues.private_stream import PrivateStream
@@ -42,7 +40,8 @@ class BybitPrivateFeed(PrivateStream, BybitSession):
         except ConnectorError as error:
             self._log.warning(
                 "bybit: ARB_DCP_S has no effect, what rests is not cancelled when the line is "
-                "lost (the venue gives that to institutional accounts): %s", error,
+                "lost (the venue gives that to institutional accounts): %s",
+                error,
             )
 
     def subscribe_frame(self) -> bytes:

@@ -11,7 +11,7 @@ from urllib.parse import unquote  # cursors come encoded, and requests encode wh
 import msgspec
 
 from arbitrage.errors import ConfigError, ConnectorError, WireError
-from arbitrage.instruments import Instrument, canonical_base, default_px_mult
+from arbitrage.instruments import Instrument
 from arbitrage.venues.base import (
     AccountCheck,
     ExecutionReport,
@@ -22,14 +22,18 @@ from arbitrage.venues.base import (
     Position,
     TopOfBook,
     Wallet,
-    client_id_of,
     decimal_of,
-    side_of,
     top_of,
-    wall_ms_of,
 )
 from arbitrage.venues.bybit import auth, limits, wire
 from arbitrage.venues.bybit.codes import CODES
+from arbitrage.venues.bybit.reports import (
+    execution_report,
+    funding_report,
+    instrument_of,
+    order_report,
+    position_of,
+)
 from arbitrage.venues.rest_client import ORDER_VALID_MS, RestClient
 
 CATEGORY = "linear"
@@ -40,44 +44,6 @@ BAD_PARAMETER = "10001"
 HTTP_BAN_S = 600.0  # 403 "access too frequent": no HTTP for ten minutes
 
 T = TypeVar("T")
-
-
-def execution_report(row: wire.Execution) -> ExecutionReport:
-    """Make an execution exact; Bybit's fee is already positive when paid."""
-    return ExecutionReport(
-        venue_symbol=row.symbol,
-        client_id=client_id_of(row.orderLinkId),
-        trade_id=row.execId,
-        side=side_of(row.side),
-        px=decimal_of(row.execPrice),
-        qty_venue=decimal_of(row.execQty),
-        fee=decimal_of(row.execFee),
-        wall_ms=wall_ms_of(row.execTime),
-        by_venue=row.execType in wire.VENUE_EXEC_TYPES,
-    )
-
-
-def funding_report(row: wire.Execution) -> FundingReport:
-    """Make a settlement exact; it comes as an execution whose fee is what was paid."""
-    return FundingReport(
-        venue_symbol=row.symbol,
-        payment_id=row.execId,
-        amount=decimal_of(row.execFee),
-        wall_ms=wall_ms_of(row.execTime),
-    )
-
-
-def order_report(row: wire.Order) -> OrderReport:
-    """Make an order's state exact."""
-    return OrderReport(
-        venue_symbol=row.symbol,
-        client_id=client_id_of(row.orderLinkId),
-        order_id=row.orderId,
-        side=side_of(row.side),
-        cum_qty_venue=decimal_of(row.cumExecQty),
-        is_terminal=row.orderStatus in wire.TERMINAL_STATES,
-        state=row.orderStatus,
-    )
 
 
 class BybitRest(RestClient):
@@ -135,7 +101,7 @@ class BybitRest(RestClient):
             for row in rows:
                 if row.contractType == "LinearPerpetual" and row.settleCoin == SETTLE:
                     try:
-                        found.append(_instrument(row))
+                        found.append(instrument_of(row))
                     except (ConfigError, WireError) as error:
                         self._log.warning("bybit: instrument skipped: %s", error)
             # a page may be shorter than asked for, and the last one may have a cursor too
@@ -153,7 +119,7 @@ class BybitRest(RestClient):
                 return None
             raise
         rows = wire.decode(wire.instruments, page.list, "instrument list")
-        return next((_instrument(row) for row in rows if row.symbol == venue_symbol), None)
+        return next((instrument_of(row) for row in rows if row.symbol == venue_symbol), None)
 
     async def top_of_book(self, venue_symbol: str) -> TopOfBook:
         """Return where a contract stands now."""
@@ -452,36 +418,3 @@ def _is_left_out(error: ConnectorError) -> bool:
     """Whether demo trading refuses a question because it does not take it at all."""
     is_refused = error.code == BAD_PARAMETER and "demo trading" in str(error).lower()
     return error.code == "404" or is_refused
-
-
-def position_of(row: wire.PositionRow) -> Position:
-    """Sign a position by its side."""
-    size = decimal_of(row.size)
-    return Position(
-        venue="bybit",
-        venue_symbol=row.symbol,
-        qty_venue=-size if row.side == "Sell" else size,
-        entry_px=decimal_of(row.avgPrice or row.entryPrice),
-        unrealised_pnl=decimal_of(row.unrealisedPnl),
-        version=max(0, row.seq),
-    )
-
-
-def _instrument(row: wire.InstrumentRow) -> Instrument:
-    coin, _ = canonical_base(row.baseCoin)
-    return Instrument(
-        venue="bybit",
-        venue_symbol=row.symbol,
-        symbol=coin + row.settleCoin,
-        base=coin,
-        settle=row.settleCoin,
-        contract_base_qty=Decimal(1),
-        tick=decimal_of(row.priceFilter.tickSize),
-        lot=decimal_of(row.lotSizeFilter.qtyStep),
-        min_qty=decimal_of(row.lotSizeFilter.minOrderQty),
-        max_qty=decimal_of(row.lotSizeFilter.maxOrderQty),
-        min_notional=decimal_of(row.lotSizeFilter.minNotionalValue),
-        px_mult=default_px_mult(row.baseCoin),
-        state="live" if row.status == "Trading" else row.status.lower(),
-        funding_interval_h=row.fundingInterval / 60,
-    )

@@ -21,7 +21,8 @@ from arbitrage.venues.base import (
 )
 from arbitrage.venues.loop_clock import loop_ns
 from arbitrage.venues.okx import wire
-from arbitrage.venues.okx.rest import INST_TYPE, SETTLE, OkxRest, order_report, position_of
+from arbitrage.venues.okx.reports import order_report, position_of
+from arbitrage.venues.okx.rest import INST_TYPE, SETTLE, OkxRest
 from arbitrage.venues.okx.session import PONG, OkxSession
 from arbitrage.venues.private_stream import PrivateStream
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from arbitrage.errors import ConfigError, ConnectorError, WireError
-from arbitrage.instruments import Instrument, canonical_base, default_px_mult
+from arbitrage.instruments import Instrument
 from arbitrage.venues.base import (
     AccountCheck,
     ExecutionReport,
@@ -21,14 +21,19 @@ from arbitrage.venues.base import (
     Position,
     TopOfBook,
     Wallet,
-    client_id_of,
     decimal_of,
-    side_of,
     top_of,
     wall_ms_of,
 )
 from arbitrage.venues.okx import auth, limits, wire
 from arbitrage.venues.okx.codes import CODES, ORDER_NOT_FOUND
+from arbitrage.venues.okx.reports import (
+    fill_report,
+    funding_report,
+    instrument_of,
+    order_report,
+    position_of,
+)
 from arbitrage.venues.rest_client import ORDER_VALID_MS, RestClient
 
 INST_TYPE = "SWAP"
@@ -42,44 +47,6 @@ FUNDING_BILL = 8  # a bill's type
 NO_INSTRUMENT = "51001"
 
 T = TypeVar("T")
-
-
-def fill_report(row: wire.FillRow) -> ExecutionReport:
-    """Make a fill exact; OKX writes a charge as a negative fee, we as a positive one."""
-    return ExecutionReport(
-        venue_symbol=row.instId,
-        client_id=client_id_of(row.clOrdId),
-        trade_id=row.tradeId,
-        side=side_of(row.side),
-        px=decimal_of(row.fillPx),
-        qty_venue=decimal_of(row.fillSz),
-        fee=-decimal_of(row.fee),
-        wall_ms=wall_ms_of(row.fillTime or row.ts),
-        by_venue=row.subType in wire.VENUE_SUB_TYPES,
-    )
-
-
-def funding_report(row: wire.Bill) -> FundingReport:
-    """Make a settlement exact; OKX writes what we paid negative."""
-    return FundingReport(
-        venue_symbol=row.instId,
-        payment_id=row.billId,
-        amount=-decimal_of(row.pnl or row.balChg),
-        wall_ms=wall_ms_of(row.ts),
-    )
-
-
-def order_report(row: wire.Order) -> OrderReport:
-    """Make an order's state exact."""
-    return OrderReport(
-        venue_symbol=row.instId,
-        client_id=client_id_of(row.clOrdId),
-        order_id=row.ordId,
-        side=side_of(row.side),
-        cum_qty_venue=decimal_of(row.accFillSz),
-        is_terminal=row.state in wire.TERMINAL_STATES,
-        state=row.state,
-    )
 
 
 class OkxRest(RestClient):
@@ -135,7 +102,7 @@ class OkxRest(RestClient):
         for row in rows:
             if row.ctType == "linear" and row.settleCcy == SETTLE:
                 try:
-                    found.append(_instrument(row))
+                    found.append(instrument_of(row))
                 except (ConfigError, WireError) as error:
                     self._log.warning("okx: instrument skipped: %s", error)
         return found
@@ -149,7 +116,7 @@ class OkxRest(RestClient):
             if error.code == NO_INSTRUMENT:
                 return None
             raise
-        return next((_instrument(row) for row in rows if row.instId == venue_symbol), None)
+        return next((instrument_of(row) for row in rows if row.instId == venue_symbol), None)
 
     async def top_of_book(self, venue_symbol: str) -> TopOfBook:
         """Return where a contract stands now."""
@@ -160,9 +127,7 @@ class OkxRest(RestClient):
 
     async def funding_intervals(self) -> dict[str, float]:
         """Return the hours between settlements by venue symbol: OKX's list does not say."""
-        rows = await self._get(
-            "/api/v5/public/funding-rate", wire.funding_rates, {"instId": "ANY"}
-        )
+        rows = await self._get("/api/v5/public/funding-rate", wire.funding_rates, {"instId": "ANY"})
         return {row.instId: row.interval_h for row in rows if row.interval_h > 0}
 
     async def fee_rate(self, venue_symbol: str) -> FeeRate | None:
@@ -210,9 +175,7 @@ class OkxRest(RestClient):
             "/api/v5/account/positions", wire.positions, {"instType": INST_TYPE}, is_signed=True
         )
         return [
-            position_of(row)
-            for row in rows
-            if row.instType == INST_TYPE and decimal_of(row.pos)
+            position_of(row) for row in rows if row.instType == INST_TYPE and decimal_of(row.pos)
         ]
 
     async def check_account(self, venue_symbol: str) -> AccountCheck:
@@ -360,9 +323,7 @@ class OkxRest(RestClient):
         }
         if reduce_only:
             fields["reduceOnly"] = True
-        placed = await self._act(
-            "/api/v5/trade/order", fields, ORDER_VALID_MS, reduces=reduce_only
-        )
+        placed = await self._act("/api/v5/trade/order", fields, ORDER_VALID_MS, reduces=reduce_only)
         return placed.ordId
 
     async def cancel_order(self, venue_symbol: str, client_id: int, order_id: str = "") -> None:
@@ -437,35 +398,3 @@ class OkxRest(RestClient):
             return wire.decode(decoder, reply.data, path)
 
         return await self.ask_again_once(ask, is_signed=is_signed)
-
-
-def position_of(row: wire.PositionRow) -> Position:
-    """Read a net-mode position; its sign is already in `pos`."""
-    return Position(
-        venue="okx",
-        venue_symbol=row.instId,
-        qty_venue=decimal_of(row.pos),
-        entry_px=decimal_of(row.avgPx),
-        unrealised_pnl=decimal_of(row.upl),
-        version=wall_ms_of(row.uTime),
-    )
-
-
-def _instrument(row: wire.InstrumentRow) -> Instrument:
-    listed = (row.instFamily or row.uly or row.instId).partition("-")[0]
-    coin, _ = canonical_base(listed)
-    return Instrument(
-        venue="okx",
-        venue_symbol=row.instId,
-        symbol=coin + row.settleCcy,
-        base=coin,
-        settle=row.settleCcy,
-        contract_base_qty=decimal_of(row.ctVal) * decimal_of(row.ctMult, "1"),
-        tick=decimal_of(row.tickSz),
-        lot=decimal_of(row.lotSz),
-        min_qty=decimal_of(row.minSz),
-        max_qty=decimal_of(row.maxLmtSz),
-        px_mult=default_px_mult(listed),
-        inst_id_code=row.instIdCode,
-        state=row.state,
-    )
