@@ -1,12 +1,16 @@
 """How much faster a sweep is on four cores than on one: the same runs, the same results.
 
-    python -m benchmarks.sweep
+    python -m benchmarks.sweep            # 400 runs on one core, then on up to four
+    python -m benchmarks.sweep --dask     # and on a Dask cluster of two workers
+    python -m benchmarks.sweep --data DIR # keep the data there, or take it from there
 """
 
+import argparse
 import os
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,8 +19,14 @@ from arbitrage.research.simulated import simulated_data
 from arbitrage.research.sweep import Sweep, sweep
 
 CORES = 4
-SECONDS, RATE = 240.0, 2500  # of the data: 1.2 million records
-GRID = {"min_net_bps": tuple(range(10)), "take_profit_bps": (0.5, 1.0, 2.0, 4.0)}
+DASK_WORKERS = 2
+SYMBOLS = ("BTCUSDT", "ETHUSDT")
+SECONDS, RATE = 240.0, 5000  # of the data: 2.4 million records, half of them of each symbol
+GRID = {
+    "min_net_bps": tuple(range(10)),
+    "take_profit_bps": (0.5, 1.0, 2.0, 4.0),
+    "latency.order_us": (100, 1000, 5000, 20_000, 100_000),
+}  # x 2 symbols: 400 runs
 
 
 @contextmanager
@@ -30,30 +40,69 @@ def _on(cores: tuple[int, ...]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def _timed(folder: Path, cores: tuple[int, ...]) -> tuple[float, Sweep]:
+@contextmanager
+def _cluster() -> Iterator[Executor]:
+    from dask.distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=DASK_WORKERS, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client.get_executor()
+
+
+def _timed(
+    folder: Path, cores: tuple[int, ...], executor: Executor | None = None
+) -> tuple[float, Sweep]:
     with _on(cores):
         begin = time.perf_counter()
-        found = sweep(folder, GRID, workers=len(cores), progress=False)
-        return time.perf_counter() - begin, found
+        workers = len(cores) if executor is None else DASK_WORKERS
+        found = sweep(folder, GRID, executor, workers=workers, progress=False)
+        took_s = time.perf_counter() - begin
+    assert not len(found.failed), found.failed["error"][0]
+    return took_s, found
 
 
-def measure(cores: tuple[int, ...]) -> str:
+def _make(folder: Path) -> None:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        write_parquet(simulated_data(SYMBOLS, SECONDS, rate=RATE), folder)
+
+
+def measure(folder: Path, cores: tuple[int, ...], *, with_dask: bool) -> str:
     """Return how often as fast a sweep is on these cores as on the first of them, in words."""
-    with tempfile.TemporaryDirectory(prefix="bench-sweep-") as folder:
-        data = simulated_data(("BTCUSDT",), SECONDS, rate=RATE)
-        records = len(data.records())
-        write_parquet(data, folder)
-        del data
-        one_s, alone = _timed(Path(folder), cores[:1])
-        all_s, together = _timed(Path(folder), cores)
-    assert not len(alone.failed), alone.failed["error"][0]
+    _make(folder)
+    one_s, alone = _timed(folder, cores[:1])
+    all_s, together = _timed(folder, cores)
     assert alone.results.tobytes() == together.results.tobytes(), "the results differ"
-    return (
-        f"{len(alone)} runs over {records:,} records of Parquet: {one_s:.1f} s on one core, "
+    records = int(alone.table["records"].sum())
+    said = (
+        f"{len(alone)} runs, {records / 1e6:,.0f} million records: {one_s:.1f} s on one core, "
         f"{all_s:.1f} s on {len(cores)}, {one_s / all_s:.2f} times as fast; the start of the "
         "processes is counted in both, the results are equal"
     )
+    if with_dask:
+        with _cluster() as executor:
+            dask_s, there = _timed(folder, cores, executor)
+        assert alone.results.tobytes() == there.results.tobytes(), "those of Dask differ"
+        said += (
+            f"; {dask_s:.1f} s on {DASK_WORKERS} workers of Dask, {one_s / dask_s:.2f} times as "
+            "fast without their start, equal too"
+        )
+    return said
+
+
+def main() -> None:
+    """Measure, and say it."""
+    parser = argparse.ArgumentParser(description="Time a sweep on one core and on four.")
+    parser.add_argument("--data", type=Path, help="folder of the data; default: a new one")
+    parser.add_argument("--dask", action="store_true", help="on a Dask cluster of two, too")
+    given = parser.parse_args()
+    cores = tuple(sorted(os.sched_getaffinity(0)))[:CORES]
+    with tempfile.TemporaryDirectory(prefix="bench-sweep-") as own:
+        print(measure(given.data or Path(own) / "data", cores, with_dask=given.dask))
 
 
 if __name__ == "__main__":
-    print(measure(tuple(sorted(os.sched_getaffinity(0)))[:CORES]))
+    main()

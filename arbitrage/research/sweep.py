@@ -4,13 +4,15 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from arbitrage.errors import ConfigError
 from arbitrage.research.sweeps.drive import Drive
 from arbitrage.research.sweeps.grid import Grid, read_grid
-from arbitrage.research.sweeps.pool import ProcessPools
+from arbitrage.research.sweeps.kept_data import forget_slice
+from arbitrage.research.sweeps.pool import KEEP_BYTES, ProcessPools, keep_bytes, usable_cores
 from arbitrage.research.sweeps.progress import Progress, shown
 from arbitrage.research.sweeps.rows import RowStore, write_table
 from arbitrage.research.sweeps.table import Sweep
@@ -21,7 +23,7 @@ __all__ = ["Sweep", "sweep"]
 
 log = logging.getLogger(__name__)
 
-WINDOW = 64  # runs handed to an executor that is not ours
+WINDOW = 64  # batches of runs handed to an executor that is not ours
 WINDOW_PER_WORKER = 4
 TABLE = "table.parquet"
 
@@ -38,6 +40,7 @@ def sweep(
     days: object = None,
     symbols: object = None,
     workers: int | None = None,
+    keep_mb: float | None = None,
     retry_failed: bool = False,
     progress: Progress = None,
 ) -> Sweep:
@@ -68,7 +71,11 @@ def sweep(
     symbols : str or list, optional
         ``each`` (the default), ``together``, or groups of them.
     workers : int, optional
-        Processes of the default pool; of another executor, a quarter of the runs it holds.
+        Processes of the default pool; of another executor, a quarter of the batches it holds.
+    keep_mb : float, optional
+        Records of a day and symbols that a worker keeps in memory for its next run over them, MB
+        of 2^20 bytes; more than that is read again by each run, in blocks. Default: a quarter of
+        this machine's memory over all workers, at most 1024 each; 256 of another executor.
     retry_failed : bool
         Do those again that failed before.
     progress : bool or callable, optional
@@ -91,27 +98,42 @@ def sweep(
     >>> found = sweep("day", {"min_net_bps": [0, 2, 4]}, out="runs")  # doctest: +SKIP
     >>> found.best(3)["min_net_bps"]  # doctest: +SKIP
     """
+    how = _How(executor, workers, keep_mb, retry_failed, progress)
     wanted = read_grid(grid, fixed=fixed, days=days, symbols=symbols)
     opened = _opened(data, wanted)
-    folder = None if out is None else Path(out)
-    return _swept(wanted, opened, folder, retry_failed, (executor, workers, progress))
+    return _swept(wanted, opened, None if out is None else Path(out), how)
 
 
-def _swept(
-    grid: Grid,
-    data: Any,
-    folder: Path | None,
-    retry_failed: bool,
-    how: tuple[Executors, int | None, Progress],
-) -> Sweep:
-    tasks = list(make_tasks(grid, data))
+@dataclass(frozen=True)
+class _How:
+    """How runs are done, whatever they are."""
+
+    executor: Executors
+    workers: int | None
+    keep_mb: float | None
+    retry_failed: bool
+    progress: Progress
+
+    @property
+    def keep_bytes(self) -> int:
+        """How much each worker may keep."""
+        if self.keep_mb is not None:
+            return int(self.keep_mb * (1 << 20))
+        if self.executor is not None:
+            return KEEP_BYTES
+        return keep_bytes(self.workers or usable_cores())
+
+
+def _swept(grid: Grid, data: Any, folder: Path | None, how: _How) -> Sweep:
+    tasks = list(make_tasks(grid, data, how.keep_bytes))
     if not tasks:
         raise ConfigError("the grid has no runs: the data has no symbol")
     with nullcontext() if folder is None else RowStore(folder) as store:
         there = {} if store is None else store.load({task.key for task in tasks})
-        rows = {key: row for key, row in there.items() if row["status"] == DONE or not retry_failed}
+        again = how.retry_failed
+        rows = {key: row for key, row in there.items() if row["status"] == DONE or not again}
         reused = len(rows)
-        _run([task for task in tasks if task.key not in rows], rows, store, *how)
+        _run([task for task in tasks if task.key not in rows], rows, store, how)
         # labels are of this grid, figures of whenever they were found
         ordered = [{**rows[task.key], **task.labels} for task in tasks]
         found = Sweep(grid.axes, ordered, reused=reused, folder=folder)
@@ -134,18 +156,11 @@ def _opened(data: Any, grid: Grid) -> Any:
     return open_data(**grid.data)
 
 
-def _run(
-    tasks: list[Task],
-    rows: dict[str, Row],
-    store: RowStore | None,
-    executor: Executors,
-    workers: int | None,
-    progress: Progress,
-) -> None:
+def _run(tasks: list[Task], rows: dict[str, Row], store: RowStore | None, how: _How) -> None:
     """Run what is left; each row is kept as it comes, whatever happens after it."""
     total = len(rows) + len(tasks)
     idle = store.flush_if_due if store is not None else _nothing
-    with shown(progress, total, len(rows)) as tell, _drive(executor, workers, idle) as drive:
+    with shown(how.progress, total, len(rows)) as tell, _drive(how, idle) as drive:
         found = drive.rows(tasks)
         try:
             for row in found:
@@ -155,6 +170,7 @@ def _run(
                 tell(len(rows), total, row)
         finally:
             found.close()
+            forget_slice()  # where the runs were done in this process
 
 
 def _nothing() -> None:
@@ -162,25 +178,22 @@ def _nothing() -> None:
 
 
 @contextmanager
-def _drive(executor: Executors, workers: int | None, idle: Callable[[], None]) -> Iterator[Drive]:
+def _drive(how: _How, idle: Callable[[], None]) -> Iterator[Drive]:
+    executor = how.executor
     if executor is None:
-        pools = ProcessPools(workers)
+        pools = ProcessPools(how.workers)
         try:
-            window = pools.workers * WINDOW_PER_WORKER
-            yield Drive(pools.make, can_replace=True, window=window, idle=idle)
+            yield Drive(
+                pools.make, can_replace=True, window=pools.workers, spreads=True, idle=idle
+            )
         finally:
             pools.end()
         return
-    window = WINDOW if workers is None else workers * WINDOW_PER_WORKER
+    window = WINDOW if how.workers is None else how.workers * WINDOW_PER_WORKER
     if isinstance(executor, Executor):
         given = executor
         yield Drive(lambda: given, can_replace=False, window=window, idle=idle)
         return
-    if not callable(executor):
-        raise ConfigError(
-            f"executor was {executor!r}; accepted is an executor of concurrent.futures, or a "
-            "function that makes one"
-        )
     drive = Drive(executor, can_replace=True, window=window, idle=idle)
     try:
         yield drive

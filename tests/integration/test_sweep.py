@@ -245,8 +245,9 @@ def hold_little() -> None:
     parquet_data.HELD_ROWS //= 64
 
 
-def test_memory_stays_bounded_whatever_the_size_of_the_data(tmp_path: Path) -> None:
-    """Ten times the data, and the worker holds hardly more."""
+@pytest.mark.parametrize("keep_mb", [0, 4])
+def test_memory_stays_bounded_whatever_the_size_of_the_data(tmp_path: Path, keep_mb: int) -> None:
+    """Ten times the data, more than a worker may keep, and it holds hardly more."""
     from arbitrage.research.parquet_writer import write_parquet
     from arbitrage.research.simulated import simulated_data
 
@@ -259,11 +260,22 @@ def test_memory_stays_bounded_whatever_the_size_of_the_data(tmp_path: Path) -> N
             data = simulated_data(("BTCUSDT",), seconds, rate=5000)
             sizes.append(data.records().nbytes / 1e6)
             write_parquet(data, str(folder))
-            found = arbitrage.sweep(folder, {"min_net_bps": [500, 600]}, one_process)
+            grid = {"min_net_bps": [500, 600]}
+            found = arbitrage.sweep(folder, grid, one_process, keep_mb=keep_mb)
             assert set(found.table["status"]) == {"done"}, found.table["error"]
             peaks.append(found.table["peak_mb"].max())
     assert sizes[1] > 9 * sizes[0] > 40
     assert peaks[1] - peaks[0] < (sizes[1] - sizes[0]) / 2
+
+
+def test_what_a_worker_keeps_changes_nothing(day: Path, whole: Sweep) -> None:
+    grid = {**GRID, "latency.order_us": [100]}
+    found = [
+        arbitrage.sweep(day, grid, ThreadPoolExecutor(1), fixed=FIXED, keep_mb=mb) for mb in (0, 64)
+    ]
+    assert same(*found)
+    there = whole.results[whole.table["latency.order_us"] == 100]
+    assert found[0].results.tobytes() == there.tobytes()
 
 
 def test_the_command_shows_the_best_and_draws(day: Path, whole: Sweep, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Driving runs over an executor: results as they finish, whatever becomes of the workers.
 
-Only so many runs are handed over at a time, so that few have to be asked for again when a worker
-dies. A process pool that lost a worker is broken as a whole: it is replaced, and the runs that were
-under way are done again. Who killed it is not told, so a run that was there twice is done alone the
-next time: when that breaks the pool too, it is the one, and it gets a row that says so.
+Runs are handed over in batches over one slice of the data, which a worker reads once. Only so many
+batches are handed over at a time, so that few runs have to be asked for again when a worker dies. A
+process pool that lost a worker is broken as a whole: it is replaced, and the runs that were under
+way are done again, one by one. Who killed it is not told, so a run that was there twice is done
+alone the next time: when that breaks the pool too, it is the one, and it gets a row that says so.
 """
 
 import logging
@@ -15,8 +16,9 @@ from concurrent.futures import wait as wait_for
 from typing import Any
 
 from arbitrage.errors import ArbitrageError, ConfigError
+from arbitrage.research.sweeps.slices import Batch, SliceQueues
 from arbitrage.research.sweeps.tasks import Task
-from arbitrage.research.sweeps.worker import FAILED, REFUSED, Row, run_task
+from arbitrage.research.sweeps.worker import FAILED, REFUSED, Row, run_batch, run_task
 from arbitrage.wording import counted
 
 __all__ = ["Drive"]
@@ -26,6 +28,8 @@ log = logging.getLogger(__name__)
 WAIT_S = 0.5  # the caller is called back at least so often
 DEATHS_MAX = 2  # of its worker under a run, then it is done alone
 FRUITLESS_MAX = 3  # broken pools before a single run was done
+
+Lost = list[tuple[Task, BaseException]]
 
 
 class Drive:
@@ -38,7 +42,10 @@ class Drive:
     can_replace : bool
         Whether it may be called again: a caller's own executor cannot be replaced.
     window : int
-        Runs handed over at a time.
+        Batches handed over at a time.
+    spreads : bool
+        Whether each worker has a slice to itself while there are enough of them: where a batch goes
+        to the worker that has just come free, which is so when `window` is the count of workers.
     idle : callable
         Called while nothing has finished for a moment.
     run : callable
@@ -51,6 +58,7 @@ class Drive:
         *,
         can_replace: bool,
         window: int,
+        spreads: bool = False,
         idle: Callable[[], None] = lambda: None,
         run: Callable[[Task], Row] = run_task,
     ) -> None:
@@ -58,11 +66,13 @@ class Drive:
         self._make = make
         self._can_replace = can_replace
         self._window = window
+        self._spreads = spreads
         self._idle = idle
         self._executor = make()
-        self._waiting: deque[Task] = deque()
+        self._queues = SliceQueues(())
+        self._again: deque[Task] = deque()  # their worker died under them once
         self._suspects: deque[Task] = deque()
-        self._under_way: dict[Future[Row], Task] = {}
+        self._under_way: dict[Future[list[Row]], Batch] = {}
         self._deaths: Counter[str] = Counter()
         self._breaks = 0
         self._done = 0
@@ -75,20 +85,17 @@ class Drive:
         ArbitrageError
             The executor is gone for good, or its workers run another version.
         """
-        source = iter(tasks)
+        self._queues = SliceQueues(tasks, spreads=self._spreads)
         try:
-            while self._fill(source):
+            while self._fill():
                 finished, _ = wait_for(self._under_way, WAIT_S, FIRST_COMPLETED)
                 if not finished:
                     self._idle()
-                lost: list[tuple[Task, BaseException]] = []
-                for future in finished:
-                    task = self._under_way.pop(future)
-                    error = future.exception() if not future.cancelled() else CancelledError()
-                    if error is None:
-                        yield self._checked(future.result())
-                    else:
-                        lost.append((task, error))
+                    continue
+                rows, lost = self._taken(finished)
+                if not lost:
+                    self._fill()  # a worker does not wait for what is done with the rows
+                yield from rows
                 if lost:
                     yield from self._recover(lost)
         finally:
@@ -98,6 +105,22 @@ class Drive:
     def end(self) -> None:
         """Let the executor go, without waiting for what it still does."""
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _taken(self, finished: Iterable[Future[list[Row]]]) -> tuple[list[Row], Lost]:
+        """Take batches that came back; return their rows, and the runs that came to none."""
+        rows: list[Row] = []
+        lost: Lost = []
+        for future in finished:
+            batch = self._under_way.pop(future)
+            error = future.exception() if not future.cancelled() else CancelledError()
+            if error is not None:
+                self._queues.end(batch, done=len(batch))
+                lost += [(task, error) for task in batch]
+                continue
+            found = future.result()
+            self._queues.end(batch, done=len(found))
+            rows += map(self._checked, found)
+        return rows, lost
 
     def _checked(self, row: Row) -> Row:
         if row["status"] == REFUSED:
@@ -109,34 +132,36 @@ class Drive:
 
     # ---- handing over ----------------------------------------------------------------------------
 
-    def _fill(self, source: Iterator[Task]) -> bool:
+    def _fill(self) -> bool:
         """Hand over what there is room for; whether anything is under way."""
         while len(self._under_way) < self._window:
-            task = self._next(source)
-            if task is None:
+            batch = self._next()
+            if not batch:
                 break
             try:
-                self._under_way[self._executor.submit(self._run, task)] = task
+                self._under_way[self._executor.submit(run_batch, batch, self._run)] = batch
             except (BrokenExecutor, RuntimeError) as error:
-                self._waiting.appendleft(task)
+                self._queues.end(batch, done=len(batch))
+                self._again.extendleft(reversed(batch))
                 if not self._under_way:
                     self._replace(error)
                 else:
                     break  # those under way tell of it
         return bool(self._under_way)
 
-    def _next(self, source: Iterator[Task]) -> Task | None:
+    def _next(self) -> Batch:
         if self._suspects:
-            return self._suspects.popleft() if not self._under_way else None
-        if any(self._deaths[task.key] >= DEATHS_MAX for task in self._under_way.values()):
-            return None  # it is alone
-        if self._waiting:
-            return self._waiting.popleft()
-        return next(source, None)
+            return () if self._under_way else self._queues.alone(self._suspects.popleft())
+        under_way = (task for batch in self._under_way.values() for task in batch)
+        if self._deaths and any(self._deaths[task.key] >= DEATHS_MAX for task in under_way):
+            return ()  # it is alone
+        if self._again:
+            return self._queues.alone(self._again.popleft())
+        return self._queues.batch(self._window)
 
     # ---- what can go wrong -----------------------------------------------------------------------
 
-    def _recover(self, lost: list[tuple[Task, BaseException]]) -> Iterator[Row]:
+    def _recover(self, lost: Lost) -> Iterator[Row]:
         """Sort out runs that came to no result of their own."""
         for _, error in lost:
             if not _is_death(error):
@@ -145,30 +170,25 @@ class Drive:
                     f"{' '.join(str(error).split())}"
                 ) from error
         if any(isinstance(error, BrokenExecutor) for _, error in lost):
-            yield from self._drain(lost)
+            # a broken pool gives everything back; what had a result before keeps it
+            wait_for(self._under_way)
+            rows, more = self._taken(list(self._under_way))
+            yield from rows
+            lost += more
         was_alone = len(lost) == 1 and not self._under_way
         for task, error in lost:
-            if _is_verdict(error) or (was_alone and self._deaths[task.key] >= DEATHS_MAX):
+            # of a batch that Dask gave up, each run is tried alone before it is blamed
+            is_found = _is_verdict(error) and (len(lost) == 1 or self._deaths[task.key] > 0)
+            if is_found or (was_alone and self._deaths[task.key] >= DEATHS_MAX):
                 yield _death_row(task, error)
                 continue
-            self._deaths[task.key] += 1
+            self._deaths[task.key] += DEATHS_MAX if _is_verdict(error) else 1
             is_suspect = self._deaths[task.key] >= DEATHS_MAX
-            (self._suspects if is_suspect else self._waiting).append(task)
+            (self._suspects if is_suspect else self._again).append(task)
         if isinstance(lost[0][1], BrokenExecutor):
             self._replace(lost[0][1])
         elif all(isinstance(error, CancelledError) for _, error in lost):
             self._count_break(lost[0][1])
-
-    def _drain(self, lost: list[tuple[Task, BaseException]]) -> Iterator[Row]:
-        """A broken pool gives everything back; what had a result before keeps it."""
-        wait_for(self._under_way)
-        while self._under_way:
-            future, task = self._under_way.popitem()
-            error = future.exception() if not future.cancelled() else CancelledError()
-            if error is None:
-                yield self._checked(future.result())
-            else:
-                lost.append((task, error))
 
     def _replace(self, error: BaseException) -> None:
         self._count_break(error)

@@ -3,17 +3,22 @@
 import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
+from pathlib import Path
 from typing import Any
 
 from arbitrage.errors import ConfigError
 from arbitrage.research.extras import needed
 from arbitrage.research.sweeps.worker import begin_worker
 
-__all__ = ["ProcessPools", "dask_executor", "usable_cores"]
+__all__ = ["KEEP_BYTES", "ProcessPools", "dask_executor", "keep_bytes", "usable_cores"]
 
 WORKERS_MAX = 512
+KEEP_BYTES = 256 << 20  # of records, in a worker whose machine is not known
+KEEP_BYTES_MAX = 1 << 30
+KEEP_SHARE = 0.25  # of this machine's memory, for all workers together
+_CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def usable_cores() -> int:
@@ -21,6 +26,14 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def keep_bytes(workers: int) -> int:
+    """Return how many bytes of records each of so many workers of this machine may keep."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # "max": no limit
+        memory = min(memory, int(_CGROUP_LIMIT.read_text()))
+    return min(KEEP_BYTES_MAX, int(KEEP_SHARE * memory / workers))
 
 
 class _Watched(SpawnContext):

@@ -48,9 +48,9 @@ EQUITY_STEP_S = 1.0
 def backtest_figures(task: Task) -> dict[str, float]:
     """Open the data by its path, run the backtest and return its figures."""
     from arbitrage.research.backtest import backtest
-    from arbitrage.research.market import open_data
+    from arbitrage.research.sweeps.kept_data import slice_data
 
-    data = open_data(**task.source)
+    data = slice_data(task)
     config, strategy, seed, latency = _arguments(task.settings)
     step_s = max(EQUITY_STEP_S, (data.end_ns - data.start_ns) / 1e9 / EQUITY_ROWS)
     found = backtest(

@@ -43,6 +43,10 @@ class Task:
         What ``arbitrage.open_data`` opens in the worker.
     version : str
         `source_version` of who asks: a worker with another code refuses.
+    slice_key : str
+        Hash of what of the data is looked at: runs with the same read the same records.
+    keep_bytes : int
+        So much of a slice's records a worker may keep for its next run.
     """
 
     key: str
@@ -50,6 +54,8 @@ class Task:
     settings: Mapping[str, Value]
     source: Mapping[str, Any]
     version: str
+    slice_key: str = ""
+    keep_bytes: int = 0
 
 
 @cache
@@ -72,13 +78,14 @@ def code_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def make_tasks(grid: Grid, data: Any) -> Iterator[Task]:
-    """Yield the runs of a grid over `data`, slice by slice, so that a slice's files stay warm."""
+def make_tasks(grid: Grid, data: Any, keep_bytes: int = 0) -> Iterator[Task]:
+    """Yield the runs of a grid over `data`, slice by slice."""
     files: dict[str, list[Entry]] = {}  # looked at once a sweep: the next may find others
     strategies: dict[str, str] = {}
     for one in grid.slices(data):
         source = _source(data, one)
         fingerprint = _fingerprint(source, one, files)
+        slice_key = hashlib.sha256(_canonical([source, fingerprint])).hexdigest()[:32]
         for changed in grid.sets():
             settings = {**grid.fixed, **changed}
             key = hashlib.sha256(
@@ -93,7 +100,7 @@ def make_tasks(grid: Grid, data: Any) -> Iterator[Task]:
                 )
             ).hexdigest()[:32]
             labels = {"day": one.day, "symbols": ",".join(one.symbols), **changed}
-            yield Task(key, labels, settings, source, source_version())
+            yield Task(key, labels, settings, source, source_version(), slice_key, keep_bytes)
 
 
 def _canonical(value: object) -> bytes:

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -13,13 +14,14 @@ from arbitrage.errors import ConfigError
 from arbitrage.research.sweeps.run import backtest_figures
 from arbitrage.research.sweeps.tasks import Task, source_version
 
-__all__ = ["DONE", "FAILED", "REFUSED", "Row", "begin_worker", "run_task"]
+__all__ = ["DONE", "FAILED", "REFUSED", "Row", "begin_worker", "run_batch", "run_task"]
 
 Row = dict[str, Any]
 
 DONE, FAILED = "done", "failed"
 REFUSED = "refused"  # by a worker whose code is another: never kept
 ERROR_CHARACTERS_MAX = 500
+BATCH_S = 1.0  # then what was done of a batch is told, and the rest is asked for again
 # A run is one thread's work; libraries that would start one a core are told so before they load.
 _THREADS = (
     "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -46,10 +48,25 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def run_batch(tasks: Sequence[Task], run: Callable[[Task], Row]) -> list[Row]:
+    """Do some runs, one after the other; return the rows of those that a second was enough for.
+
+    Threads: as `run`.
+    """
+    rows: list[Row] = []
+    begun = time.monotonic()
+    for task in tasks:
+        rows.append(run(task))
+        if time.monotonic() - begun >= BATCH_S:
+            break
+    return rows
+
+
 def run_task(task: Task) -> Row:
     """Do one run and return its row; a run that fails is a row too, with the error's text.
 
-    Threads: any, one run at a time in each. Memory: blocks of the data, and what the run traded.
+    Threads: any, one run at a time in each. Memory: the records of the slice that was read last, up
+    to the task's bound, else blocks of them; and what the run traded.
     """
     begun = time.monotonic()
     row: Row = {"key": task.key, **task.labels}
