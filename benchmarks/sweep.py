@@ -1,8 +1,8 @@
 """How much faster a sweep is on four cores than on one: the same runs, the same results.
 
-    python -m benchmarks.sweep            # 400 runs on one core, then on up to four
-    python -m benchmarks.sweep --dask     # and on a Dask cluster of two workers
-    python -m benchmarks.sweep --data DIR # keep the data there, or take it from there
+python -m benchmarks.sweep            # 400 runs on one core, then on up to four
+python -m benchmarks.sweep --dask     # and on a Dask cluster of two workers
+python -m benchmarks.sweep --data DIR # keep the data there, or take it from there
 """
 
 import argparse

@@ -43,6 +43,11 @@ class _PlotFile(OutputFile):
 @click.option(
     "--dask", "address", metavar="ADDRESS", help="Run on the cluster of this Dask scheduler."
 )
+@click.option(
+    "--keep-mb",
+    type=click.FloatRange(min=0),
+    help="Records of a day that a worker keeps for its next run, MB; default: docs/sweep.md.",
+)
 @click.option("--retry-failed", is_flag=True, help="Do those again that failed before.")
 @click.option(
     "--best", type=click.IntRange(min=1), default=10, show_default=True, help="Sets to show."
@@ -61,6 +66,7 @@ def sweep(
     out: Path | None,
     workers: int | None,
     address: str | None,
+    keep_mb: float | None,
     retry_failed: bool,
     best: int,
     plot: str | None,
@@ -94,6 +100,7 @@ def sweep(
                 executor,
                 out=folder,
                 workers=workers,
+                keep_mb=keep_mb,
                 retry_failed=retry_failed,
             )
     except KeyboardInterrupt:

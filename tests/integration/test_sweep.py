@@ -181,7 +181,8 @@ def test_a_changed_grid_runs_only_what_is_new(day: Path, whole: Sweep) -> None:
     assert (len(again), again.reused) == (50, 50)
     kept = [name for name in again.results.dtype.names or () if name != "latency.order_us"]
     there = whole.results[whole.table["latency.order_us"] == 100]
-    assert np.array_equal(again.results[kept], there[kept])
+    for name in kept:  # nan where the data is too short for a figure
+        assert again.results[name].tobytes() == there[name].tobytes()
 
 
 def test_a_run_that_fails_is_a_row_and_is_done_again_when_asked(day: Path, tmp_path: Path) -> None:
