@@ -93,6 +93,11 @@ def _progress_bar() -> "Iterator[Progress | None]":
 @click.option(
     "--instruments", type=_FILE, help="Contracts, as `arb instruments --json` wrote them."
 )
+@click.option(
+    "--stream",
+    type=click.Choice(["frames", "decisions"]),
+    help="Of a recording; default: frames, unless only its decisions hold depth.",
+)
 @click.option("--symbols", type=symbols_option, metavar="LIST", help="Of the data, these only.")
 @click.option("--start", metavar="TIME", help="From here on, UTC: 2026-03-01T08:30.")
 @click.option("--end", metavar="TIME", help="To before this time, UTC.")
@@ -140,6 +145,7 @@ def backtest(
     data: str,
     okx: Path | None,
     instruments: Path | None,
+    stream: str | None,
     symbols: tuple[str, ...] | None,
     start: str | None,
     end: str | None,
@@ -171,7 +177,19 @@ def backtest(
 
     config, ways = read_settings(settings), read_latency(latency)
     opened = open_data(
-        data, okx=okx, instruments=instruments, symbols=symbols, start=start, end=end
+        data,
+        okx=okx,
+        instruments=instruments,
+        symbols=symbols,
+        start=start,
+        end=end,
+        stream=stream,
+    )
+    taken = opened.source.get("stream")
+    click.echo(
+        f"{data}{f': its {taken}' if taken else ''}, "
+        f"{'with depth' if opened.has_depth else 'without depth: what stands at the touch is all'}",
+        err=True,
     )
     with _progress_bar() as progress:
         found = run(

@@ -1,4 +1,8 @@
-"""The raw frames of a trader's taps, merged by time, one file a connection of a venue."""
+"""The raw frames of a trader's taps, merged by time, one file a connection of a venue.
+
+Books that the lanes tell between the frames (told_book.h) are written once a file, and again where
+frames were lost: what comes behind them continues them, so every piece of a recording has books.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -6,8 +10,9 @@ from typing import Any
 
 from arbitrage.cold.part_file import FramesWriter, PartFile
 from arbitrage.cold.record_stream import GAPS_MAX, Place, Stream, not_recordable
+from arbitrage.cold.told_books import ToldBook
 from arbitrage.core.segment import VENUES, Segment
-from arbitrage.core.tap import TapReader
+from arbitrage.core.tap import ASIDE, TapReader
 
 __all__ = ["FrameStream"]
 
@@ -18,7 +23,7 @@ HOLD_NS = 20_000_000
 FOREVER_NS = 1 << 62
 _log = logging.getLogger("arbitrage.record")
 
-Frame = tuple[int, int, int, bytes]  # recv_mono_ns, venue, line, payload
+Frame = tuple[int, int, int, bytes | ToldBook]  # recv_mono_ns, venue, line, payload
 
 
 class _Lane:
@@ -29,6 +34,7 @@ class _Lane:
         self.before = reader.position  # frames that were written before we came
         self.lost_frames = self.lost_bytes = 0
         self.last_mono_ns = 0
+        self.gaps = 0
 
     def take(self, into: list[Frame]) -> tuple[bool, list[tuple[int, int, int, int]]]:
         """Read what waits; return whether that was all, and gaps: (at, from, frames, bytes)."""
@@ -37,15 +43,21 @@ class _Lane:
             found = self.reader.read()
             if found is None:
                 return True, gaps
-            mono_ns = found[0]
+            mono_ns, is_aside = found[0], found[2] == ASIDE
             if self.reader.lost_frames != self.lost_frames:
                 lost = self.reader.lost_frames - self.lost_frames
                 lost_bytes = self.reader.lost_bytes - self.lost_bytes
-                gaps.append((mono_ns, self.reader.position - 1 - lost, lost, lost_bytes))
+                first = self.reader.position - lost - (0 if is_aside else 1)
+                gaps.append((mono_ns, first, lost, lost_bytes))
                 self.lost_frames += lost
                 self.lost_bytes += lost_bytes
+                self.gaps += 1
             self.last_mono_ns = mono_ns
-            into.append(found)
+            if is_aside:
+                told = ToldBook.of(found[1], found[3], self.gaps)
+                into.append((mono_ns, told.venue, told.line, told))
+            else:
+                into.append(found)
         return False, gaps
 
 
@@ -68,6 +80,8 @@ class FrameStream(Stream):
         self._gap_count = 0
         self._untold_lost = 0
         self._piece = 0
+        self._stated: dict[int, tuple[int, int]] = {}  # by row: the piece, and gaps before it
+        self.books = dict.fromkeys(self._venues.values(), 0)
         self.reshaped = 0  # frames with a line end inside, which became a space
         self.unordered = 0  # lines older than the line before them
         self._refused_before = sum(tap.refused for tap in taps)
@@ -80,13 +94,13 @@ class FrameStream(Stream):
 
     @property
     def frames(self) -> dict[str, int]:
-        """Frames written, by venue."""
+        """Frames written that the venue sent, by venue."""
         counts = dict.fromkeys(self._venues.values(), 0)
         for row in self._whole:
             counts[row["venue"]] += row["frames"]
         for (venue, _), file in self._files.items():
             counts[self._venues[venue]] += file.frames
-        return counts
+        return {venue: count - self.books[venue] for venue, count in counts.items()}
 
     @property
     def whole_bytes(self) -> int:
@@ -133,6 +147,12 @@ class FrameStream(Stream):
         for recv_mono_ns, venue, line, payload in self._held[:count]:
             if venue not in self._venues:
                 continue
+            if isinstance(payload, ToldBook):
+                if self._stated.get(payload.row) == (self._piece, payload.gaps):
+                    continue
+                self._stated[payload.row] = self._piece, payload.gaps
+                self.books[self._venues[venue]] += 1
+                payload = payload.frame(self._segment)
             if b"\n" in payload or b"\r" in payload:
                 payload = payload.replace(b"\n", b" ").replace(b"\r", b" ")
                 self.reshaped += 1
@@ -198,6 +218,7 @@ class FrameStream(Stream):
             "tap_bytes": self._taps[0].capacity,
             "files": self._whole,
             "frames": self.frames,
+            "books": self.books,
             "frames_before": [lane.before for lane in self._lanes],
             "lost_frames": self.lost_frames,
             "lost_bytes": sum(lane.lost_bytes for lane in self._lanes),

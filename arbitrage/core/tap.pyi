@@ -1,5 +1,7 @@
 from typing_extensions import Buffer, disjoint_base
 
+ASIDE: int
+
 @disjoint_base
 class FrameTap:
     def __init__(self, capacity: int) -> None: ...

@@ -327,12 +327,15 @@ class FramesData(MarketData):
     def _warn(self, core: MarketFrames) -> None:
         self._has_warned = True
         for venue in sorted({source.venue for source in self._sources}):
-            if waiting := core.counts[f"waiting_{VENUES[venue]}"]:
+            name = VENUES[venue]
+            # before a recorder's first whole book there may be some; without one there is no depth
+            if (waiting := core.counts[f"waiting_{name}"]) and not core.counts[f"updates_{name}"]:
                 log.warning(
-                    "%s: %d book updates came before any snapshot of their book and were left out; "
-                    'of a recording, stream="decisions" has the levels that the trader read',
+                    "%s: %d book updates of %s, and no snapshot of any book: the quotes are read, "
+                    "the books are not",
                     self._sources[0].paths[0].parent,
                     waiting,
+                    name,
                 )
         for place, source in enumerate(self._sources):
             counts, path = core.source_counts(place), source.paths[0]

@@ -317,7 +317,8 @@ def open_data(
         As in `MarketData.select`.
     stream : str, optional
         Of a recording: ``frames`` as they came, or ``decisions``, the quotes as the trader's
-        detector applied them. Default: frames where there are any.
+        detector applied them and the levels it read. Default: the frames, unless they hold no
+        books and the decisions do, or there are none.
     progress : callable, optional
         Told the fraction read, 0 to 1, while it is being read.
 

@@ -143,29 +143,57 @@ def _open_folder(
     stream: str | None,
     progress: Progress | None,
 ) -> MarketData:
-    """Open the folder of a recording: its frames, else its decisions."""
+    """Open the folder of a recording: its frames, or its decisions."""
     if stream not in {None, "frames", "decisions"}:
         raise ConfigError(f"stream was {stream!r}; accepted are frames and decisions")
     sources = recorded_sources(folder)
+    has_decisions = bool(pieces_of(folder, DECISIONS))
+    if stream == "decisions" or not sources:
+        if stream == "frames":
+            raise ConfigError(f"{folder} holds no frames; `arb record --out {folder}` writes them")
+        return _open_decisions(folder, instruments, symbols)
     manifest = _manifest(folder)
-    if stream == "decisions" or (stream is None and not sources):
-        from arbitrage.research.decisions_data import DecisionsData
-
-        found: MarketData = DecisionsData(folder, ContractsChoice(instruments, _session(folder)))
-        return found if symbols is None else found.select(symbols=symbols)
-    if not sources:
-        raise ConfigError(f"{folder} holds no frames; `arb record --out {folder}` writes them")
     beside = folder / CONTRACTS_FILE
     if instruments is None and beside.is_file():
         instruments = beside  # what was converted says it itself
-    return FramesData(
+    found = FramesData(
         sources,
-        _source(path=folder, stream=stream, instruments=instruments, symbols=symbols),
+        _source(
+            path=folder,
+            stream="frames" if has_decisions else stream,
+            instruments=instruments,
+            symbols=symbols,
+        ),
         ContractsChoice(instruments, _session(folder)),
         _lost(manifest, {source.venue for source in sources}),
         symbols=symbols,
         progress=progress,
     )
+    if stream is not None or not has_decisions or _has_books(manifest) or found.has_depth:
+        return found
+    told = _open_decisions(folder, instruments, symbols)
+    if not told.has_depth:
+        return found
+    log.warning(
+        "%s: its frames hold no books, so its decisions are read: quotes as the trader's detector "
+        'applied them, and the levels it read; stream="frames" has the frames',
+        folder,
+    )
+    return told
+
+
+def _open_decisions(
+    folder: Path, instruments: Instruments, symbols: Sequence[str] | None
+) -> MarketData:
+    from arbitrage.research.decisions_data import DecisionsData
+
+    found = DecisionsData(folder, ContractsChoice(instruments, _session(folder)))
+    return found if symbols is None else found.select(symbols=symbols)
+
+
+def _has_books(manifest: Mapping[str, Any]) -> bool:
+    """Whether the recorder wrote whole books into the frames."""
+    return any(manifest.get("frames", {}).get("books", {}).values())
 
 
 def recorded_sources(folder: Path) -> list[FrameSource]:

@@ -24,6 +24,7 @@ from arbitrage.core.feed import FeedLane
 from arbitrage.core.loop import LoopPoller
 from arbitrage.errors import ArbitrageError
 from arbitrage.instruments import VENUES
+from arbitrage.runtime.book_teller import tell_books
 from arbitrage.runtime.connectors import make_public_feed, open_public_rest
 from arbitrage.runtime.feed_process import FeedProcesses
 from arbitrage.runtime.gateways import Gateways
@@ -53,6 +54,9 @@ async def run_feeds(
                 feed.run(),
                 RowWatch(feed, lane, lane.segment.store, rest.top_of_book).run(),
             ]
+        if settings.tap_mb > 0 and settings.depth != "off":
+            rows = [item.row for venue in venues for item in core_symbols[venue]]
+            works.append(tell_books(lane, rows))
         await run_together(*works)
 
 

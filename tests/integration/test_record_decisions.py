@@ -241,6 +241,12 @@ def test_a_killed_trader_is_replayed_to_its_last_turn(tmp_path: Path) -> None:
     assert found["not_recorded"] == 0
 
 
+def whole_books(out: Path) -> int:
+    """Return how many books the frames being written hold."""
+    return sum((out / f"{venue}.frames.part").read_bytes().count(b'"told":true')
+               for venue in ("bybit", "okx"))  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A short recording, plain, of a trader without faults."""
@@ -253,7 +259,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         program = started(
             "arbitrage.cli", "record", running.name, "--out", str(out), "--compress", "none"
         )
-        wait_for(lambda: exact_events(out) > 20, program)
+        wait_for(lambda: exact_events(out) > 20 and whole_books(out) == 6, program)
         assert running.stop() == 0
         assert program.wait(30) == 0
     return out
@@ -366,3 +372,37 @@ def test_something_is_left_to_record() -> None:
     assert program.wait(30) == 2
     assert program.stderr is not None
     assert "--without was" in program.stderr.read()
+
+
+def without_books(recorded: Path, folder: Path) -> Path:
+    """Copy a recording whose recorder came after the venues had stated their books."""
+    for name in ("decisions.ticks", "opportunities.events"):
+        (folder / name).symlink_to(recorded / name)
+    for venue in ("bybit", "okx"):
+        lines = (recorded / f"{venue}.frames").read_bytes().splitlines(keepends=True)
+        left = [line for line in lines if b'"told":true' not in line]
+        assert len(left) < len(lines)
+        (folder / f"{venue}.frames").write_bytes(b"".join(left))
+    return folder
+
+
+def test_a_backtest_takes_depth_from_where_it_is(recorded: Path, tmp_path: Path) -> None:
+    """The frames have it; where a recorder of old left it out, what the detector read does."""
+    frames = arbitrage.open_data(recorded)
+    assert (frames.source["stream"], frames.has_depth) == ("frames", True)
+    old = without_books(recorded, tmp_path)
+    told = arbitrage.open_data(old)
+    assert (told.source["stream"], told.has_depth) == ("decisions", True)
+    asked = arbitrage.open_data(old, stream="frames")
+    assert (asked.source["stream"], asked.has_depth) == ("frames", False)
+    for folder, options, said in (
+        (recorded, (), "its frames, with depth"),
+        (old, (), "its decisions, with depth"),
+        (old, ("--stream", "frames"), "its frames, without depth"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "arbitrage.cli", "backtest", str(folder), *options],
+            capture_output=True, text=True, timeout=100, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert f"{folder}: {said}" in done.stderr

@@ -48,6 +48,7 @@ cdef class FeedLane:
     cdef object end              # our claim of the lane: one feed thread a lane
     cdef AlignedMemory rows      # what feed.rows points to
     cdef list memory             # books and scratch
+    cdef AlignedMemory told      # where a book is laid out that is told; None: no row has one
     cdef Stages inline_stages    # run inside the callback; None in the other placements
     cdef LoopPoller poller       # told of activity; None: the loop only blocks
 

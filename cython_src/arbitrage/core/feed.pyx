@@ -45,7 +45,7 @@ from arbitrage.core.stages cimport Stages
 
 cdef extern from *:
     """
-    #include "feed_lane.h"
+    #include "told_book.h"
 
     static void arb_feed_wire(arb_feed_t *feed, void *lane, void *symbols, void *parsed,
                               void *clock, void *tap, void *parker, void *rows)
@@ -88,6 +88,13 @@ cdef extern from *:
     void arb_feed_count_connect(arb_feed_t *feed, uint32_t venue, uint32_t line) nogil
     void arb_feed_count_disconnect(arb_feed_t *feed, uint32_t venue, uint32_t line) nogil
     void arb_feed_enable_tap(arb_feed_t *feed, int enabled) nogil
+
+cdef extern from "told_book.h" nogil:
+    enum:
+        ARB_TOLD_BOOK_BYTES_MAX
+
+    bint arb_feed_tell_book(arb_feed_t *feed, uint32_t venue, uint32_t row, void *scratch,
+                            int64_t now_mono_ns) noexcept
 
 cdef enum:
     MESSAGE_BYTES_MAX = 1 << 20  # a fragmented message longer than any venue's is dropped
@@ -175,6 +182,9 @@ cdef class FeedLane:
         memory = AlignedMemory(arb_book_bytes(levels))
         self.memory.append(memory)
         arb_book_init(<arb_book_t *>memory.ptr, levels)
+        if self.told is None:
+            self.told = AlignedMemory(ARB_TOLD_BOOK_BYTES_MAX)
+            memset(self.told.ptr, 0, ARB_TOLD_BOOK_BYTES_MAX)  # as above
         held.channel = channel_id
         held.ladder = self.segment.block(ARB_SECTION_LADDERS, row)
         held.book = <arb_book_t *>memory.ptr
@@ -196,6 +206,17 @@ cdef class FeedLane:
             levels = arb_book_top(book, side, book.count[side], &found)
             sides.append([(levels[index].px, levels[index].qty) for index in range(found)])
         return sides[0], sides[1], book.seq
+
+    def tell_book(self, row: int) -> bool:
+        """Tell a row's whole book to the lane's tap, for recorders that have not seen it stated.
+
+        False: none is held, the tap is off, or too small for it.
+        """
+        self.check_row(row)
+        if self.told is None:
+            return False
+        return arb_feed_tell_book(&self.feed, self.venue_of(row), row, self.told.ptr,
+                                  arb_clock_now(self.feed.clock))
 
     def attach_loop(self, poller: LoopPoller | None, stages: Stages | None = None) -> None:
         """Name the poller of this lane's loop; inline: also the stages to run in the callback."""

@@ -11,6 +11,8 @@
  * buffer). All bytes move as relaxed words. Every header carries the number of frames and bytes
  * before it, so a lapped reader, which continues at the newest frame, knows exactly how many of
  * each it lost.
+ * What is written aside (connection ARB_TAP_ASIDE) is no frame: it lies between them in its order,
+ * and is counted nowhere.
  * Off by default: while `enabled` is 0 a write is one load.
  * Limits: capacity a power of two, 4 KiB .. 1 GiB; a frame takes at most half of it; one writer.
  */
@@ -20,7 +22,12 @@
 #include "claim.h"
 #include "cacheline.h"
 
-enum { ARB_TAP_BYTES_MIN = 1 << 12, ARB_TAP_BYTES_MAX = 1 << 30, ARB_TAP_TRIES_MAX = 16 };
+enum {
+    ARB_TAP_BYTES_MIN = 1 << 12,
+    ARB_TAP_BYTES_MAX = 1 << 30,
+    ARB_TAP_TRIES_MAX = 16,
+    ARB_TAP_ASIDE = 0xFFFF
+};
 
 typedef struct arb_tap_header {
     int64_t recv_mono_ns;  /*  0 when the frame reached the callback */
@@ -28,7 +35,7 @@ typedef struct arb_tap_header {
     uint64_t bytes_before; /* 16 payload bytes written before this frame */
     uint32_t bytes;        /* 24 of this frame */
     uint16_t venue;        /* 28 arb_venue_t */
-    uint16_t connection;   /* 30 numbered by the feed thread */
+    uint16_t connection;   /* 30 numbered by the feed thread; ARB_TAP_ASIDE */
 } arb_tap_header_t;
 
 typedef struct arb_frame_tap {
@@ -131,6 +138,12 @@ static inline void arb_tap_copy_out(void *local, const arb_frame_tap_t *tap, uin
 
 /* ---- writer --------------------------------------------------------------------------------- */
 
+/* Frames that a header stands for: one, or none where it was written aside. */
+static inline uint64_t arb_tap_counts(const arb_tap_header_t *header)
+{
+    return header->connection != ARB_TAP_ASIDE;
+}
+
 static inline bool arb_tap_enabled(const arb_frame_tap_t *tap)
 {
     /* relaxed: a switch, a few frames late is fine; pairs with frame_tap.h:arb_tap_enable */
@@ -173,8 +186,8 @@ static inline bool arb_tap_write(arb_frame_tap_t *tap, int64_t recv_mono_ns, uin
      * frame_tap.h:arb_tap_reader_init and arb_tap_forward */
     arb_store_release(&tap->newest, position);
     /* relaxed: counters for meters and for our own next frame (two stores) */
-    arb_store_relaxed(&tap->frames, frames + 1);
-    arb_store_relaxed(&tap->bytes, bytes_before + bytes);
+    arb_store_relaxed(&tap->frames, frames + arb_tap_counts(&header));
+    arb_store_relaxed(&tap->bytes, bytes_before + arb_tap_counts(&header) * bytes);
     /* release: the whole frame is visible before the tail; pairs with frame_tap.h:arb_tap_read */
     arb_store_release(&tap->tail, end);
     return true;
@@ -207,8 +220,8 @@ static inline void arb_tap_reader_init(const arb_frame_tap_t *tap, arb_tap_reade
         arb_tap_copy_out(&header, tap, newest, sizeof header);
         if (!arb_tap_intact(tap, newest))
             continue; /* overwritten meanwhile: there is a newer one */
-        reader->frame_index = header.frame_index + 1;
-        reader->bytes_before = header.bytes_before + header.bytes;
+        reader->frame_index = header.frame_index + arb_tap_counts(&header);
+        reader->bytes_before = header.bytes_before + arb_tap_counts(&header) * header.bytes;
         reader->cursor = newest + arb_tap_record_bytes(header.bytes);
         return;
     }
@@ -236,12 +249,12 @@ static inline void arb_tap_step(arb_tap_reader_t *reader, const arb_tap_header_t
 {
     reader->lost_frames += header->frame_index - reader->frame_index;
     reader->lost_bytes += header->bytes_before - reader->bytes_before;
-    reader->frame_index = header->frame_index + 1;
-    reader->bytes_before = header->bytes_before + header->bytes;
+    reader->frame_index = header->frame_index + arb_tap_counts(header);
+    reader->bytes_before = header->bytes_before + arb_tap_counts(header) * header->bytes;
     reader->cursor += arb_tap_record_bytes(header->bytes);
     if (!delivered) {
-        reader->lost_frames++;
-        reader->lost_bytes += header->bytes;
+        reader->lost_frames += arb_tap_counts(header);
+        reader->lost_bytes += arb_tap_counts(header) * header->bytes;
     }
 }
 

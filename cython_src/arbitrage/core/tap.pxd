@@ -30,6 +30,7 @@ cdef extern from "frame_tap.h" nogil:
     enum:
         ARB_TAP_BYTES_MIN
         ARB_TAP_BYTES_MAX
+        ARB_TAP_ASIDE
 
     uint64_t arb_frame_tap_bytes(uint64_t capacity) noexcept
     void arb_frame_tap_init(arb_frame_tap_t *tap, uint64_t capacity) noexcept

@@ -8,6 +8,8 @@ from libc.stdlib cimport free, malloc
 
 from arbitrage.core.memory cimport AlignedMemory, claim_drop, claim_take
 
+ASIDE = ARB_TAP_ASIDE  # the connection of what is no frame, and counted nowhere
+
 
 @cython.no_gc_clear  # the memory behind the claim must outlive __dealloc__
 cdef class FrameTap:
@@ -125,7 +127,10 @@ cdef class TapReader:
         free(self.scratch)
 
     def read(self) -> tuple[int, int, int, bytes] | None:
-        """Return (recv_mono_ns, venue, connection, frame) of the next frame, or None."""
+        """Return (recv_mono_ns, venue, connection, frame) of the next frame, or None.
+
+        Connection `ASIDE`: no frame but what was written aside, a book (told_book.h).
+        """
         cdef arb_tap_header_t header
         cdef arb_tap_status_t status = arb_tap_read(
             self.ptr, &self.reader, &header, self.scratch, <uint32_t>self.scratch_bytes)
