@@ -4,11 +4,11 @@
  *
  * Updates alone say nothing to who has not seen the snapshot before them, and the venues send that
  * once. So a lane whose tap is on tells its books one after the other, now and then: whoever reads
- * the tap from anywhere soon knows them all, and after a gap again. It lies between the frames where
- * the book stood so: the frames of its line behind it continue it.
+ * the tap from anywhere soon knows them all, and after a gap again. It lies between the frames
+ * where the book stood so: the frames of its line behind it continue it.
  *
- * Threads: the lane's feed thread, between two frames. Nothing blocks or allocates: two copies of at
- * most 13 KB.
+ * Threads: the lane's feed thread, between two frames. Nothing blocks or allocates: two copies of
+ * at most 13 KB.
  */
 #ifndef ARB_TOLD_BOOK_H
 #define ARB_TOLD_BOOK_H
@@ -32,8 +32,8 @@ enum {
         sizeof(arb_told_book_t) + ARB_DEPTH_SIDES * ARB_BOOK_CAPACITY_MAX * sizeof(arb_level_t)
 };
 
-/* Tell a row's book. scratch: ARB_TOLD_BOOK_BYTES_MAX. false: none is held, its channel states it with
- * every frame, the tap is off, or it is so small that a book would be a good part of it. */
+/* Tell a row's book. scratch: ARB_TOLD_BOOK_BYTES_MAX. false: none is held, its channel states it
+ * with every frame, the tap is off, or it is so small that a book would be a good part of it. */
 static inline bool arb_feed_tell_book(arb_feed_t *feed, uint32_t venue, uint32_t row, void *scratch,
                                       int64_t now_mono_ns)
 {
