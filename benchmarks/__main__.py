@@ -13,7 +13,8 @@ from arbitrage.core.threads import available_cores
 from arbitrage.errors import ArbitrageError, ConfigError, run_guarded
 from benchmarks.catalog import QUESTIONS, chosen
 from benchmarks.harness import Question, Row, Setup, ask, medians
-from benchmarks.report import Bar, keep, show, write_json, write_readme
+from benchmarks.kept import join, keep
+from benchmarks.report import Bar, show, write_json, write_readme
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -26,7 +27,7 @@ FEW_CORES = 2  # then the questions between threads compete with the system for 
 RUNS_MAX = 99
 
 
-def host() -> dict[str, Any]:
+def host(options: argparse.Namespace) -> dict[str, Any]:
     """Return what the figures depend on."""
     model = "unknown"
     with open("/proc/cpuinfo") as lines:
@@ -46,6 +47,7 @@ def host() -> dict[str, Any]:
         "python": platform.python_version(),
         "commit": commit.stdout.strip() or None,
         "load_1min": os.getloadavg()[0],
+        "asked": {name: getattr(options, name) for name in ("quick", "seconds", "cores")},
         "began": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
@@ -60,6 +62,10 @@ def arguments(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help=f"a question's time (default {SECONDS:g})")
     parser.add_argument("--no-repeat", action="store_true", help="ask noisy questions once, too")
     parser.add_argument("--runs", type=int, default=1, help="show medians of so many runs")
+    parser.add_argument(
+        "--join", action="store_true",
+        help="measure nothing: medians of all kept runs of this machine and commit",
+    )  # fmt: skip
     parser.add_argument("--cores", metavar="LIST", help="cores to use, the first choice first")
     parser.add_argument("--json", metavar="FILE", help="one array of rows, to a file or -")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that keeps the rows")
@@ -196,6 +202,25 @@ def one_run(
     return rows
 
 
+def measured(
+    asked: list[tuple[Question, frozenset[str] | None]], options: argparse.Namespace, *,
+    is_told: bool,
+) -> list[list[Row]]:  # fmt: skip
+    """Ask everything as often as is wanted, keep each run when it ends, and return them."""
+    cores = chosen_cores(options.cores)
+
+    def tell(bar: Bar, row: Row) -> None:
+        if is_told:
+            bar.print(show(row) + "\n")
+
+    runs = []
+    for _ in range(options.runs):
+        header = host(options)
+        runs.append(one_run(asked, cores, options, tell))
+        keep(header, runs[-1], options.results)
+    return runs
+
+
 def run(words: list[str] | None = None) -> int:
     """Ask what was asked for; return 0 also where a bar does not hold: that is no failure."""
     options = arguments(words)
@@ -203,18 +228,19 @@ def run(words: list[str] | None = None) -> int:
         for question in QUESTIONS:
             print(f"{question.name:<30} {question.about}")
         return 0
-    asked = chosen(options.only)
-    cores, header = chosen_cores(options.cores), host()
-    at_once = options.runs == 1 and options.json != "-"
-
-    def tell(bar: Bar, row: Row) -> None:
-        if at_once:
-            bar.print(show(row) + "\n")
-
-    runs = [one_run(asked, cores, options, tell) for _ in range(options.runs)]
-    names = dict.fromkeys(row.name for rows in runs for row in rows)
-    rows = [medians(row for rows in runs for row in rows if row.name == name) for name in names]
-    keep(header, rows, options.results)
+    asked, header = chosen(options.only), host(options)
+    at_once = options.runs == 1 and options.json != "-" and not options.join
+    if options.join:
+        runs = join(header, options.results)
+    else:
+        runs = measured(asked, options, is_told=at_once)
+    rows = [
+        medians(found)
+        for question, wanted in asked
+        for name in question.row_names
+        if (wanted is None or name in wanted)
+        and (found := [row for rows in runs for row in rows if row.name == name])
+    ]
     if options.json:
         write_json(rows, options.json)
     if not at_once and options.json != "-":

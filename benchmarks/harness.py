@@ -29,6 +29,7 @@ BATCH = 256  # what takes under 500 ns is timed in batches of so many distinct i
 ROUNDS_MIN, ROUNDS_MAX = 3, 2001
 REPEATS = 3  # of a noisy run
 NOISY = "NOISY"
+RUNS_KEY = "p50_of_runs"  # in `more` of a row of several runs
 
 Samples = NDArray[np.float64]
 
@@ -93,6 +94,11 @@ class Row:
     def is_noisy(self) -> bool:
         """Whether its figures are the machine's rather than ours."""
         return self.note.startswith(NOISY)
+
+    @property
+    def runs(self) -> int:
+        """How many runs its figures are the medians of."""
+        return len(self.more.get(RUNS_KEY, (self.p50,)))
 
     @property
     def what(self) -> str | None:
@@ -259,9 +265,11 @@ def ask(
 def medians(runs: Iterable[Row]) -> Row:
     """Return one row of several runs of the same: the median of each figure, all n, the last note.
 
-    Whether it holds is what most of the runs say; the weather is the worst run's.
+    Noisy runs are left out unless all are. Whether it holds is what most of the runs say; the
+    weather is the worst run's.
     """
-    rows = list(runs)
+    asked = list(runs)
+    rows = [row for row in asked if not row.is_noisy] or asked
     last = rows[-1]
     if len(rows) == 1:
         return last
@@ -274,14 +282,15 @@ def medians(runs: Iterable[Row]) -> Row:
     for name, value in last.more.items():
         if isinstance(value, int | float) and all(name in row.more for row in rows):
             more[name] = float(np.median([row.more[name] for row in rows]))
-    more["p50_of_runs"] = [row.p50 for row in rows]
+    more[RUNS_KEY] = [row.p50 for row in rows]
     if last.judge is None and last.holds is not None:
         found["holds"] = sum(bool(row.holds) for row in rows) * 2 > len(rows)
     weathers = [row.weather for row in rows if row.weather is not None]
     if weathers:
         found["weather"] = max(weathers, key=lambda one: one.badness)
     total = sum(row.n for row in rows)
-    note = f"{last.note}; median of {len(rows)} runs"
+    left_out = f", {len(asked) - len(rows)} noisy ones left out" if len(asked) > len(rows) else ""
+    note = f"{last.note}; median of {len(rows)} runs{left_out}"
     return _judged(replace(last, n=total, more=more, note=note, **found))
 
 

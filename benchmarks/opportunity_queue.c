@@ -2,9 +2,9 @@
  *
  * The writer of a broadcast never waits, so readers may be lapped; here it is held back to three
  * quarters of the ring ahead of the slowest of them, so that every record is read by everybody and
- * can be asserted. The floor hands over the same lines by the thousand, without a sequence.
+ * can be asserted.
  */
-#include "bench.h"
+#include "copied_lines.h"
 #include "broadcast_ring.h"
 
 enum { READERS = 3 };
@@ -92,66 +92,10 @@ ARB_BENCH_API uint64_t broadcast(const int *cores, uint32_t capacity, uint64_t s
     return faults;
 }
 
-/* ---- the floor: two lines a record, handed over by the thousand ------------------------------ */
-
-enum { PILE = 1024 };
-
-typedef struct {
-    ARB_SEPARATED uint64_t filled; /* piles so far */
-    ARB_SEPARATED uint64_t words[2][PILE][16];
-} pile_t;
-
-typedef struct {
-    ARB_SEPARATED uint64_t done;
-    ARB_SEPARATED pile_t *piles;
-    uint64_t count;
-    uint64_t sum;
-    int core;
-} taker_t;
-
-static void *take_piles(void *given)
+/* ns a record of as many lines moved by bulk copies, the floor; a sample a pile. */
+ARB_BENCH_API void bare_broadcast(const int *cores, uint32_t capacity, uint64_t samples_count,
+                                  double *samples)
 {
-    taker_t *taker = given;
-    arb_bench_pin(taker->core);
-    for (uint64_t pile = 0; pile < taker->count; pile++) {
-        while (arb_load_acquire(&taker->piles->filled) <= pile)
-            arb_cpu_relax();
-        for (uint32_t index = 0; index < PILE; index++)
-            taker->sum += taker->piles->words[pile % 2][index][0] ^
-                          taker->piles->words[pile % 2][index][14];
-        arb_store_release(&taker->done, pile + 1);
-    }
-    return NULL;
-}
-
-/* ns a record of the whole of `count` records. */
-ARB_BENCH_API double bare_broadcast(const int *cores, uint64_t count)
-{
-    taker_t *takers = arb_bench_zeroed(READERS * sizeof *takers);
-    pile_t *piles = arb_bench_zeroed(sizeof *piles);
-    pthread_t threads[READERS];
-    uint64_t pile_count = count / PILE;
-    for (int index = 0; index < READERS; index++) {
-        takers[index].piles = piles;
-        takers[index].count = pile_count;
-        takers[index].core = cores[index];
-        pthread_create(&threads[index], NULL, take_piles, &takers[index]);
-    }
-    arb_bench_ns_per_tick();
-    uint64_t begin = arb_bench_tick();
-    for (uint64_t pile = 0; pile < pile_count; pile++) {
-        for (int index = 0; index < READERS; index++)
-            while (arb_load_acquire(&takers[index].done) + 2 <= pile)
-                arb_cpu_relax();
-        for (uint32_t index = 0; index < PILE; index++)
-            for (uint32_t word = 0; word < 15; word++)
-                piles->words[pile % 2][index][word] = pile + index;
-        arb_store_release(&piles->filled, pile + 1);
-    }
-    for (int index = 0; index < READERS; index++)
-        pthread_join(threads[index], NULL);
-    double each = arb_bench_each(begin, arb_bench_tick(), 0, (double)(pile_count * PILE));
-    free(takers);
-    free(piles);
-    return each;
+    arb_bench_copied(cores, READERS, capacity * sizeof(arb_broadcast_slot_t),
+                     sizeof(arb_broadcast_slot_t), samples_count, samples);
 }

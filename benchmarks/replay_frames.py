@@ -1,6 +1,8 @@
 """How many recorded frames a second does a replay handle, from memory?"""
 
+import ctypes
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from arbitrage.core.replay import ReplayCore
 from benchmarks import parse_frames
 from benchmarks.frames_data import frames, source
 from benchmarks.harness import Question, Row, Samples, Setup, interleave
+from benchmarks.native import doubles, load
 
 __all__ = ["QUESTIONS"]
 
@@ -52,6 +55,26 @@ def by_msgspec_loop(streams: list[tuple[tuple[int, bytes], ...]]) -> Samples:
     return np.array([len(merged) / (time.perf_counter_ns() - begin) * 1e9])
 
 
+def touching(streams: list[tuple[tuple[int, bytes], ...]]) -> Callable[[], Samples]:
+    """Return the floor: frames a second when every byte is looked at once."""
+    packed = [b"".join(frame for _, frame in rows) for rows in streams]
+    starts = [
+        np.cumsum([0, *(len(frame) for _, frame in rows)]).astype(np.uint64) for rows in streams
+    ]
+    total = sum(len(rows) for rows in streams)
+    touch, out, one = load("parse_frames").pass_touch, doubles(1), ctypes.c_uint64(1)
+
+    def once() -> Samples:
+        took_ns = 0.0
+        for bytes_, where in zip(packed, starts, strict=True):
+            count = len(where) - 1
+            touch(bytes_, where.ctypes.data_as(ctypes.c_void_p), one, ctypes.c_uint64(count), out)
+            took_ns += out[0] * count
+        return np.array([total / took_ns * 1e9])
+
+    return once
+
+
 def measure(setup: Setup) -> Row:
     given = [frames(venue) for venue in ("bybit", "okx")]
     bybit, okx = (
@@ -68,8 +91,10 @@ def measure(setup: Setup) -> Row:
         assert core.event_count == events, "two replays gave different events"
         return np.array([total / core.elapsed_ns * 1e9])
 
-    found = interleave(setup, {"ours": ours, "python": lambda: by_msgspec_loop(given)})
-    mine, peer = found["ours"], found["python"]
+    found = interleave(
+        setup, {"ours": ours, "floor": touching(given), "python": lambda: by_msgspec_loop(given)}
+    )
+    mine, floor, peer = (found[name] for name in ("ours", "floor", "python"))
     passes = np.concatenate(mine.rounds)
     p50 = float(np.median(passes))
     return Row(
@@ -77,6 +102,10 @@ def measure(setup: Setup) -> Row:
         unit="frames/s",
         p50=p50,
         p99=float(np.percentile(passes, 1)),
+        floor="every byte looked at once",
+        floor_p50=floor.at(50),
+        floor_p99=floor.at(1),
+        ratio_to_floor=floor.ratio(mine),
         peer="msgspec typed, a dict and a comparison, merged before the clock starts",
         peer_p50=peer.at(50),
         ratio_to_peer=mine.ratio(peer),

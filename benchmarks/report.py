@@ -1,4 +1,4 @@
-"""What is shown of rows: lines for a person, the table of README, the files that keep them."""
+"""What is shown of rows: lines for a person, one array of JSON, the table of README."""
 
 import json
 import sys
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from arbitrage.errors import ArbitrageError, ConfigError
 from benchmarks.harness import Row
 
-__all__ = ["Bar", "keep", "show", "write_json", "write_readme"]
+__all__ = ["Bar", "show", "write_json", "write_readme"]
 
 BEGIN, END = "<!-- arb bench: begin -->", "<!-- arb bench: end -->"
 REFRESH_S = 0.25
@@ -113,17 +113,6 @@ def show(row: Row) -> str:
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def keep(header: dict[str, Any], rows: Sequence[Row], folder: Path) -> None:
-    """Append a run to the day's file: what host it was, then a row a line."""
-    lines = [header, *(row.as_json() for row in rows)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / f"{time.strftime('%Y-%m-%d')}.jsonl", "a") as out:
-            out.write("".join(json.dumps(line) + "\n" for line in lines))
-    except OSError as error:
-        raise ArbitrageError(f"results could not be written: {error}") from None
-
-
 def write_json(rows: Sequence[Row], target: str) -> None:
     """Write one array of all rows to a file or, for ``-``, to stdout."""
     text = json.dumps([row.as_json() for row in rows], indent=1, allow_nan=False) + "\n"
@@ -189,7 +178,15 @@ def table(header: dict[str, Any], rows: Sequence[Row]) -> str:
         f"{header['cpu']}, {len(header['usable_cores'])} cores, kernel {header['kernel']}, Python "
         f"{header['python']}, commit {header['commit']}, {header['began'][:10]}"
     )
-    return "\n".join([f"Measured on {where}.", "", *lines])
+    return "\n".join([f"Measured on {where}{_runs(rows)}.", "", *lines])
+
+
+def _runs(rows: Sequence[Row]) -> str:
+    """Say of how many runs the figures are the medians."""
+    counts = sorted({row.runs for row in rows})
+    if counts[-1] == 1:
+        return ""
+    return f"; medians of {' to '.join(str(count) for count in {counts[0]: 0, counts[-1]: 0})} runs"
 
 
 def write_readme(path: Path, header: dict[str, Any], rows: Sequence[Row]) -> None:

@@ -4,7 +4,7 @@
  * cache line that each side writes in turn: the least that two cores can do. `ring` is two rings.
  * Every answer carries the number that was sent. Samples: ticks from one answer to the next.
  */
-#include "bench.h"
+#include "copied_lines.h"
 #include "spsc_ring.h"
 
 enum { BARE = 0, RING = 1, BATCH = 64 };
@@ -27,12 +27,6 @@ static arb_spsc_ring_t *ring_new(uint32_t capacity)
     return ring;
 }
 
-static void await(const uint64_t *word, uint64_t value)
-{
-    while (arb_load_acquire(word) != value)
-        arb_cpu_relax();
-}
-
 static void *echo(void *given)
 {
     court_t *court = given;
@@ -40,7 +34,7 @@ static void *echo(void *given)
     arb_store_release(&court->ready, 1);
     for (uint64_t number = 0; number < court->count; number++) {
         if (court->kind == BARE) {
-            await(&court->line, 2 * number + 1);
+            arb_bench_await(&court->line, 2 * number + 1);
             arb_store_release(&court->line, 2 * number + 2);
         } else {
             const void *payload;
@@ -57,7 +51,7 @@ static void ask_once(court_t *court, uint64_t number)
 {
     if (court->kind == BARE) {
         arb_store_release(&court->line, 2 * number + 1);
-        await(&court->line, 2 * number + 2);
+        arb_bench_await(&court->line, 2 * number + 2);
     } else {
         const uint64_t *answer;
         court->payload[0] = court->payload[6] = number;
@@ -83,7 +77,7 @@ ARB_BENCH_API uint64_t round_trips(int kind, int core, uint32_t capacity, uint64
     double ns_per_tick = arb_bench_ns_per_tick();
     uint64_t cost = arb_bench_cost() / 2; /* one reading a round trip */
     pthread_create(&thread, NULL, echo, court);
-    await(&court->ready, 1);
+    arb_bench_await(&court->ready, 1);
     uint64_t last = arb_bench_tick();
     for (uint64_t number = 0; number < count; number++) {
         ask_once(court, number);
@@ -141,7 +135,7 @@ ARB_BENCH_API uint64_t throughput(int core, uint32_t capacity, uint64_t samples_
     payload_t payloads[BATCH];
     arb_bench_ns_per_tick();
     pthread_create(&thread, NULL, produce, stream);
-    await(&stream->ready, 1);
+    arb_bench_await(&stream->ready, 1);
     for (uint64_t sample = 0; sample < samples_count; sample++) {
         uint64_t begin = arb_bench_tick();
         uint64_t end = number + batches_a_sample * BATCH;
@@ -164,57 +158,9 @@ ARB_BENCH_API uint64_t throughput(int core, uint32_t capacity, uint64_t samples_
     return wrong;
 }
 
-/* ---- the floor of throughput: lines handed over by the thousand ----------------------------- */
-
-enum { PILE = 1024 }; /* lines; the word before a pile says whose turn it is */
-
-typedef struct {
-    ARB_SEPARATED uint64_t turn[2][16]; /* of each pile, on lines of their own */
-    uint64_t records;
-    uint64_t ready;
-    int core;
-    ARB_SEPARATED uint64_t lines[2][PILE][8];
-} piles_t;
-
-static void *pile_up(void *given)
+/* ns a record of as many lines moved by bulk copies, the floor of throughput; a sample a pile. */
+ARB_BENCH_API void bare_stream(int core, uint32_t capacity, uint64_t samples_count, double *samples)
 {
-    piles_t *piles = given;
-    arb_bench_pin(piles->core);
-    arb_store_release(&piles->ready, 1);
-    for (uint64_t number = 0; number < piles->records; number += PILE) {
-        uint32_t pile = number / PILE % 2;
-        await(&piles->turn[pile][0], 0);
-        for (uint32_t index = 0; index < PILE; index++)
-            for (uint32_t word = 0; word < 7; word++)
-                piles->lines[pile][index][word] = number + index;
-        arb_store_release(&piles->turn[pile][0], 1);
-    }
-    return NULL;
-}
-
-ARB_BENCH_API void bare_stream(int core, uint64_t samples_count, uint64_t batches_a_sample,
-                               double *samples)
-{
-    pthread_t thread;
-    piles_t *piles = arb_bench_zeroed(sizeof *piles);
-    uint64_t each = batches_a_sample * BATCH, number = 0, cost = arb_bench_cost();
-    piles->records = samples_count * each;
-    piles->core = core;
-    arb_bench_ns_per_tick();
-    pthread_create(&thread, NULL, pile_up, piles);
-    await(&piles->ready, 1);
-    for (uint64_t sample = 0; sample < samples_count; sample++) {
-        uint64_t begin = arb_bench_tick(), sum = 0;
-        for (uint64_t end = number + each; number < end; number += PILE) {
-            uint32_t pile = number / PILE % 2;
-            await(&piles->turn[pile][0], 1);
-            for (uint32_t index = 0; index < PILE; index++)
-                sum += piles->lines[pile][index][0] ^ piles->lines[pile][index][6];
-            arb_store_release(&piles->turn[pile][0], 0);
-        }
-        ARB_BENCH_USE(sum);
-        samples[sample] = arb_bench_each(begin, arb_bench_tick(), cost, (double)each);
-    }
-    pthread_join(thread, NULL);
-    free(piles);
+    arb_bench_copied(&core, 1, capacity * sizeof(arb_ring_slot_t), sizeof(arb_ring_slot_t),
+                     samples_count, samples);
 }

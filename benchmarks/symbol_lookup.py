@@ -4,7 +4,16 @@ import ctypes
 
 import numpy as np
 
-from benchmarks.harness import BATCH, Question, Row, Samples, Setup, interleave, python_batches
+from benchmarks.harness import (
+    BATCH,
+    Question,
+    Row,
+    Samples,
+    Setup,
+    interleave,
+    python_batches,
+    versus,
+)
 from benchmarks.native import doubles, load
 
 __all__ = ["QUESTIONS"]
@@ -55,24 +64,29 @@ def measure(setup: Setup) -> Row:
         library.find_pass(symbol_map, lookups, *sizes, given, out)
         return np.array(out)
 
+    def read() -> Samples:
+        sizes = ctypes.c_uint64(BATCHES), ctypes.c_uint64(BATCH)
+        library.read_pass(lookups, ctypes.c_void_p(wanted.ctypes.data), *sizes, given, out)
+        return np.array(out)
+
     def dictionary(number: int) -> None:
         for key in keys[number * BATCH : (number + 1) * BATCH]:
             table[key]
 
     ours()
     assert np.array_equal(rows, wanted), "a name gave another row"
-    found = interleave(setup, {"ours": ours, "dict": lambda: python_batches(BATCHES, dictionary)})
+    found = interleave(
+        setup,
+        {"ours": ours, "floor": read, "dict": lambda: python_batches(BATCHES, dictionary)},
+    )
     library.map_free(symbol_map)
-    mine, peer = found["ours"], found["dict"]
+    mine = found["ours"]
     return Row(
         name="symbol_map",
         unit="ns/lookup",
-        p50=mine.at(50),
-        p99=mine.at(99),
-        p999=mine.at(99.9),
+        **versus(mine, found["floor"], found["dict"]),
+        floor="the names' bytes looked at once",
         peer="dict of (venue, bytes)",
-        peer_p50=peer.at(50),
-        ratio_to_peer=1 / mine.ratio(peer),
         n=mine.n * BATCH,
         bar="< 100 ns",
         judge=lambda row: row.p50 < 100,

