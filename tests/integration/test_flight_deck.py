@@ -167,13 +167,14 @@ def test_the_deck_shows_all_of_it(running: Trader, segment: Segment) -> None:
     reader = DeckReader(running.name, arbitrage.attach)
 
     def whole(deck: Deck) -> bool:
-        return bool(deck.alive and deck.pairs and deck.opportunities and len(deck.pnl) > 2)
+        flows = all(line.frames_per_s > 0 for line in deck.venues)
+        is_live = all(line.rows_by_state.get("LIVE") for line in deck.venues)
+        filled = deck.pairs and deck.opportunities and len(deck.pnl) > 2
+        return bool(deck.alive and filled and flows and is_live)
 
     deck = until(reader.look, whole, running)
     assert (deck.mode, deck.pid) == ("testnet", segment.pid)
     assert {line.venue for line in deck.venues} == set(VENUES)
-    assert all(line.frames_per_s > 0 for line in deck.venues)
-    assert all(line.rows_by_state.get("LIVE") for line in deck.venues)
     assert deck.board_age_s is not None
     assert {line.kind for line in deck.queues} == {"market", "order"}
     assert next(line for line in deck.latency if line.stage == "seen").p50_ns is not None

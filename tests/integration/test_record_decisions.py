@@ -91,7 +91,9 @@ def record_demo(folder: Path, seconds: int) -> dict[str, Any]:
         demo.kill()
     manifest = json.loads((out / "recording.json").read_text())
     assert manifest["why"] == "the trader ended"
-    assert manifest["decisions"]["gaps"] == manifest["opportunities"]["gaps"] == []
+    assert manifest["decisions"]["gaps"] == []
+    # what the ring had dropped before the recorder came; the replay becomes exact after that
+    assert all(gap["from_record"] == 0 for gap in manifest["opportunities"]["gaps"])
     assert manifest["decisions"]["differences"] == 0
     code, found, said = verified(out, "--events", str(folder / "events.csv"))
     assert code == 0, found["first_difference"] + said
