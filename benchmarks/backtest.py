@@ -124,7 +124,7 @@ def books() -> MarketData:
 
 def run(data: MarketData, min_net_bps: float) -> Backtest:
     return backtest(data, config=CONFIG | {"min_net_bps": min_net_bps}, sample_s=0,
-                    latency=Latency.constant(order_ms=1, reply_ms=1))  # fmt: skip
+                    latency=Latency.constant(order_us=1000, reply_us=1000))  # fmt: skip
 
 
 def crossings(found: Backtest) -> int:

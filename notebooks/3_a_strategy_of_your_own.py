@@ -73,7 +73,7 @@ name = f"{file}:WideOnly"
 
 # %%
 data = simulated_data(("BTCUSDT", "ETHUSDT"), seconds=120, rate=200)
-latency = Latency.constant(order_ms=2, reply_ms=2)
+latency = Latency.constant(order_us=2000, reply_us=2000)
 mine = arbitrage.backtest(data, name, {"max_hold_s": 20}, latency=latency)
 mine
 

@@ -110,5 +110,5 @@ def run(rows: list[tuple[Any, ...]], strategy: Any = "spread", **words: Any) -> 
         for name in ("latency", "venues", "seed", "sample_s", "close_at_end", "keep_opportunities")
         if name in words
     }
-    given = {"latency": Latency.constant(order_ms=1, reply_ms=1), "sample_s": 0.0} | given
+    given = {"latency": Latency.constant(order_us=1000, reply_us=1000), "sample_s": 0.0} | given
     return backtest(market(rows), strategy, CONFIG | words, **given)

@@ -1,5 +1,6 @@
 """``arb backtest``: the trader's own strategies over recorded markets, in virtual time."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,37 +14,36 @@ from arbitrage.cli import OutputFile, symbols_option, write_text
 from arbitrage.errors import ConfigError
 
 if TYPE_CHECKING:
-    from arbitrage.research.backtest import Progress
+    from arbitrage.research.backtest_run import Progress
     from arbitrage.research.latency import Latency
 
 __all__ = ["backtest"]
 
 _FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 _WAYS = ("order", "reply", "feed")
+_TIME = re.compile(r"(\d+\.?\d*|\.\d+) ?(us|ms|s)")
+_UNITS_US = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
 
 def read_latency(words: tuple[str, ...]) -> "Latency":
-    """Read ``order=5``, ``okx.reply=20``: milliseconds of a way, of both venues or of one."""
+    """Read ``order=5ms``, ``okx.reply=250us``: what a way takes, of both venues or of one."""
     from arbitrage.instruments import VENUES
-    from arbitrage.research.latency import Latency
+    from arbitrage.research.latency import DEFAULT_NS, Latency
 
     found: dict[str, dict[str, float]] = {}
     for word in (part for text in words for part in text.split(",") if part.strip()):
-        name, equals, value = (piece.strip() for piece in word.partition("="))
+        name, _, value = (piece.strip() for piece in word.partition("="))
         venue, dot, way = name.rpartition(".")
-        try:
-            ms = float(value)
-        except ValueError:
-            equals, ms = "", 0.0
-        if not equals or way not in _WAYS or (dot and venue not in VENUES):
+        time = _TIME.fullmatch(value)
+        if time is None or way not in _WAYS or (dot and venue not in VENUES):
             raise ConfigError(
-                f"--latency was {word!r}; accepted are order=MS, reply=MS and feed=MS, of one "
-                "venue as okx.order=MS"
+                f"--latency was {word!r}; accepted are order=TIME, reply=TIME and feed=TIME, of "
+                "one venue as okx.order=TIME, a time as 250us, 3ms or 1s"
             )
         for each in [venue] if venue else VENUES:
-            found.setdefault(way, {})[each] = ms
+            found.setdefault(way, {})[each] = float(time[1]) * _UNITS_US[time[2]]
     given: dict[str, Any] = {
-        f"{way}_ms": dict.fromkeys(VENUES, 0.0 if way == "feed" else 5.0) | by_venue
+        f"{way}_us": dict.fromkeys(VENUES, 0.0 if way == "feed" else DEFAULT_NS / 1e3) | by_venue
         for way, by_venue in found.items()
     }
     return Latency.constant(**given)
@@ -119,7 +119,7 @@ def _progress_bar() -> "Iterator[Progress | None]":
     "--latency",
     multiple=True,
     metavar="LIST",
-    help="Milliseconds: order=5,reply=5, of one venue okx.order=20; feed counts where it is given.",
+    help="order=5ms,reply=800us, of one venue okx.order=20ms; feed counts where it is given.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all chance.")
 @click.option(
@@ -163,7 +163,7 @@ def backtest(
     \b
     DATA is the folder of a recording (`arb record`), a file of Bybit's raw frames
     (with --okx), or a Parquet data set.
-      arb backtest recordings/monday --set min_net_bps=2 --latency order=3,reply=3
+      arb backtest recordings/monday --set min_net_bps=2 --latency order=3ms,reply=3ms
       arb backtest bybit.frames.gz --okx okx.frames.gz --strategy spread,funding
       arb backtest recordings/monday --report monday.html
 

@@ -18,6 +18,7 @@ from arbitrage.instruments import (
 )
 
 __all__ = [
+    "SIMULATORS_LIST",
     "Contract",
     "Contracts",
     "ContractsChoice",
@@ -109,6 +110,9 @@ class Contract(msgspec.Struct, frozen=True, kw_only=True):
             px_mult=px_mult,
         )
 
+
+# who says what contracts are, where nobody who knows did
+SIMULATORS_LIST = "the built-in simulator's list"
 
 Contracts = Mapping[tuple[str, str], Contract]  # by venue and canonical symbol
 Instruments = str | Path | Contracts | None  # a file of `arb instruments --json`, or contracts
@@ -230,7 +234,7 @@ class ContractsChoice:
         """Return the contracts of these symbols, under the names that the venues used."""
         found, said_by = self._found, self._from
         if found is None:
-            said_by = "the built-in simulator's list"
+            said_by = SIMULATORS_LIST
             found = simulated_contracts(symbols)
             if not self._has_told and symbols:
                 self._has_told = True

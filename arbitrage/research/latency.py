@@ -4,6 +4,7 @@ Three ways a venue: ``feed`` (its market data to us), ``order`` (our order to it
 ``reply`` (what became of the order, back to us). A connection keeps its order: nothing overtakes.
 """
 
+import math
 import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -139,7 +140,7 @@ class Latency:
 
     Examples
     --------
-    >>> Latency.constant(order_ms=2, reply_ms={"bybit": 1.5, "okx": 20}).order
+    >>> Latency.constant(order_us=2000, reply_us={"bybit": 1500, "okx": 20_000}).order
     2000000
     """
 
@@ -166,16 +167,16 @@ class Latency:
     def constant(
         cls,
         *,
-        order_ms: float | Mapping[str, float] = 5.0,
-        reply_ms: float | Mapping[str, float] = 5.0,
-        feed_ms: float | Mapping[str, float] | None = None,
+        order_us: float | Mapping[str, float] = DEFAULT_NS / 1e3,
+        reply_us: float | Mapping[str, float] = DEFAULT_NS / 1e3,
+        feed_us: float | Mapping[str, float] | None = None,
     ) -> "Latency":
-        """Return constant latencies in ms; `feed_ms` counts for every record when it is given."""
+        """Return constant latencies in us; `feed_us` counts for every record when it is given."""
         return cls(
-            order=_ns(order_ms),
-            reply=_ns(reply_ms),
-            feed=0 if feed_ms is None else _ns(feed_ms),
-            feed_by_model=feed_ms is not None,
+            order=_ns("order_us", order_us),
+            reply=_ns("reply_us", reply_us),
+            feed=0 if feed_us is None else _ns("feed_us", feed_us),
+            feed_by_model=feed_us is not None,
         )
 
     def ways(self, seed: int) -> dict[tuple[int, str], Any]:
@@ -232,16 +233,22 @@ def _way(name: str, venue: str, ways: Ways) -> Way:
     return int(model)
 
 
-def _ns(ms: float | Mapping[str, float]) -> Ways:
-    if isinstance(ms, Mapping):
-        return {venue: int(value * 1e6) for venue, value in ms.items()}
-    return int(ms * 1e6)
+def _ns(name: str, us: float | Mapping[str, float]) -> Ways:
+    if isinstance(us, Mapping):
+        return {venue: _whole_ns(name, value) for venue, value in us.items()}
+    return _whole_ns(name, us)
+
+
+def _whole_ns(name: str, us: float) -> int:
+    if isinstance(us, bool) or not isinstance(us, int | float) or not math.isfinite(us):
+        raise ConfigError(f"{name} was {us!r}; accepted are microseconds, one number or by venue")
+    return round(us * 1e3)
 
 
 def _words(model: Way) -> Any:
     if isinstance(model, Empirical):
-        figures = {f"p{share:g}": model.percentile_ns(share / 100) for share in (50, 90, 99)}
-        return {"empirical_ns": {"mean": round(model.mean_ns()), **figures}}
+        figures = {f"p{share:g}": model.percentile_ns(share / 100) / 1e3 for share in (50, 90, 99)}
+        return {"empirical_us": {"mean": round(model.mean_ns() / 1e3, 3), **figures}}
     if callable(model):
         return {"callable": getattr(model, "__qualname__", type(model).__name__)}
-    return {"constant_ns": model}
+    return {"constant_us": model / 1e3}

@@ -13,7 +13,7 @@ from arbitrage.core.strategy import EVENTS, EXIT_REASONS, PAIR_KINDS
 from arbitrage.errors import ConfigError
 from arbitrage.instruments import VENUES
 from arbitrage.research.extras import needed
-from arbitrage.research.result_types import RESULT_DTYPES, OrderOutcome
+from arbitrage.research.result_types import RESULT_DTYPES, HaltReason, OrderOutcome
 
 if TYPE_CHECKING:
     import pyarrow
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["load", "named_table", "reopen", "save"]
 
 DESCRIPTION = "backtest.json"
-VERSION = 1
+VERSION = 2
 DTYPES = {**RESULT_DTYPES, "opportunities": OPPORTUNITY_DTYPE}
 
 
@@ -45,9 +45,9 @@ WORDS: dict[str, list[str]] = {
     "kind": list(PAIR_KINDS),
     "event": _named(OppEvent)[:4],
 }
-REASONS = {"pairs": list(EXIT_REASONS)}
+REASONS = {"pairs": list(EXIT_REASONS), "halts": _named(HaltReason)}
 TIMES = {"ns", "sent_ns", "arrived_ns", "answered_ns", "exch_ns", "seen_ns"}
-TIMES |= {"opening_ns", "opened_ns", "closed_ns", "open_ns", "close_ns"}
+TIMES |= {"until_ns", "opening_ns", "opened_ns", "closed_ns", "open_ns", "close_ns"}
 
 
 def named_table(found: "Backtest", name: str) -> "pyarrow.Table":
@@ -84,7 +84,10 @@ def _column(
     if field == "naked_ns":
         return pa.array(values, pa.duration("ns"))
     if field in ("symbol", "symbol_index"):
-        return _dictionary(pa, values, list(found.symbols))
+        names = list(found.symbols)
+        if name == "halts":  # also of all symbols together
+            values, names = np.minimum(values, len(names)), [*names, "all"]
+        return _dictionary(pa, values, names)
     if field == "side":
         return _dictionary(pa, (values < 0).astype(np.uint8), ["buy", "sell"])
     words = REASONS.get(name, _named(CloseReason)) if field == "reason" else WORDS.get(field)
@@ -109,6 +112,7 @@ def save(found: "Backtest", folder: Path, overwrite: bool) -> Path:
         **found.described(),
         "wall_s": found.wall_s,
         "source": found.source,
+        "contracts_from": found.contracts_from,
         "sha256": found.sha256,
     }
     try:

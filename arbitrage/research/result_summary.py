@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from arbitrage.research import measures
+from arbitrage.research import measures, result_words
 from arbitrage.research.figures import utc
-from arbitrage.research.result_types import OrderOutcome
+from arbitrage.research.result_types import HaltReason, OrderOutcome
 
 if TYPE_CHECKING:
     from arbitrage.research.results import Backtest
@@ -39,6 +39,24 @@ def summary_of(found: "Backtest") -> dict[str, Any]:
         **_pairs(found),
         **money,
         "net_bps_of_volume": money["net_usd"] / volume * 1e4 if volume else None,
+        **_how(found),
+    }
+
+
+def _how(found: "Backtest") -> dict[str, Any]:
+    """What stopped it, and how it was run; lists of words are one level, too."""
+    halts = found.halts
+    until_ns = np.where(halts["until_ns"] == 0, found.end_ns, halts["until_ns"])
+    is_all = halts["reason"] == HaltReason.DAY_LOSS
+    return {
+        "halts": len(halts),
+        "halted_s": float((until_ns - halts["ns"])[is_all].clip(0).sum()) / NS_PER_S,
+        "halted": result_words.halts_words(found),
+        "waited": found.counts.get("waited"),
+        "settings_changed": result_words.changed_words(found),
+        "fees": result_words.fees_words(found),
+        "latency": result_words.latency_words(found),
+        "contracts_from": found.contracts_from,
     }
 
 

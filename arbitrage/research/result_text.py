@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from arbitrage.core.strategy import EXIT_REASONS, PAIR_KINDS
 from arbitrage.errors import ConfigError
 from arbitrage.instruments import VENUES
 from arbitrage.research.figures import bps, duration, rough_usd, share, usd, utc
+from arbitrage.research.result_words import run_rows
 from arbitrage.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -152,6 +154,8 @@ def as_text(found: "Backtest") -> str:
     rows = summary_rows(found)
     width = max(len(figure) for _, figure, _ in rows)
     lines = [f"{name:<14} {figure:>{width}}  {about}".rstrip() for name, figure, about in rows]
+    for name, text in run_rows(found):
+        lines += wrap(f"{name:<14} {text}", 99, subsequent_indent=" " * 15, break_on_hyphens=False)
     return "\n".join([heading(found), "", *lines])
 
 
@@ -191,5 +195,10 @@ def as_html(found: "Backtest") -> str:
         '<div style="font-size:13px;line-height:1.45">'
         f'<div style="font-weight:600;margin-bottom:4px">Backtest: {escape(heading(found))}</div>'
         f"<div>{spark_line(found.equity['equity_usd'])}</div>"
-        f'<table style="border-collapse:collapse;border:0">{rows}</table></div>'
+        f'<table style="border-collapse:collapse;border:0">{rows}</table>'
+        + "".join(
+            f'<div><span style="font-weight:600">{escape(name)}</span> {escape(text)}</div>'
+            for name, text in run_rows(found)
+        )
+        + "</div>"
     )

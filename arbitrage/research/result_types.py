@@ -23,10 +23,12 @@ __all__ = [
     "EQUITY_DTYPE",
     "FILLS_DTYPE",
     "FUNDING_DTYPE",
+    "HALTS_DTYPE",
     "LIVES_DTYPE",
     "ORDERS_DTYPE",
     "PAIRS_DTYPE",
     "RESULT_DTYPES",
+    "HaltReason",
     "OrderOutcome",
 ]
 
@@ -39,6 +41,13 @@ class OrderOutcome(IntEnum):
     PARTIAL = 2
     MISSED = 3  # accepted; nothing to take within its limit
     REJECTED = 4
+
+
+class HaltReason(IntEnum):
+    """What stopped the trader until somebody looked."""
+
+    DAY_LOSS = 0  # the kill switch: nothing left any more
+    BREAKER = 1  # one symbol: no pair of it began
 
 
 def _struct(*fields: tuple[str, str]) -> "np.dtype[np.void]":
@@ -129,6 +138,14 @@ EQUITY_DTYPE = _struct(
     ("open_pairs", "u4"),
 )
 
+# One row a stop that lasts, live, until a person comes. In a backtest that is the next 00:00 UTC.
+HALTS_DTYPE = _struct(
+    ("ns", "i8"),
+    ("until_ns", "i8"),  # 0: not before the end
+    ("symbol", "u2"),  # index into Backtest.symbols; 0xFFFF: all of them
+    ("reason", "u1"),  # HaltReason
+)
+
 # One row an opportunity, from its events (`measures.lives_of`), in order of open_ns.
 LIVES_DTYPE = _struct(
     ("id", "u8"),
@@ -161,4 +178,5 @@ RESULT_DTYPES = {
     "pairs": PAIRS_DTYPE,
     "funding": FUNDING_DTYPE,
     "equity": EQUITY_DTYPE,
+    "halts": HALTS_DTYPE,
 }

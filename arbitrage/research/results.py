@@ -44,7 +44,7 @@ class Backtest:
 
     Attributes
     ----------
-    orders, fills, pairs, funding, equity : structured array
+    orders, fills, pairs, funding, equity, halts : structured array
         Rows of `arbitrage.research.result_types`, which says what each field means; read-only.
     opportunities : structured array
         The detector's events, ``OPPORTUNITY_DTYPE``, their times those of the data.
@@ -60,6 +60,8 @@ class Backtest:
         Records, refusals and other counts of the run.
     start_ns, end_ns : int
         First and last ``recv_ns`` of the data.
+    contracts_from : str
+        Who said what the contracts are.
     source : dict or None
         Opens the same data again: ``open_data(**source)``; None: it lay in memory only.
 
@@ -74,6 +76,7 @@ class Backtest:
     pairs: "NDArray[np.void]"
     funding: "NDArray[np.void]"
     equity: "NDArray[np.void]"
+    halts: "NDArray[np.void]"
     opportunities: "NDArray[np.void]"
 
     def __init__(
@@ -91,6 +94,7 @@ class Backtest:
         end_ns: int,
         wall_s: float = 0.0,
         source: Mapping[str, Any] | None = None,
+        contracts_from: str = "",
         data: Any = None,
     ) -> None:
         for name in ARRAYS:
@@ -105,6 +109,7 @@ class Backtest:
         self.start_ns, self.end_ns = start_ns, end_ns
         self.wall_s = wall_s
         self.source = None if source is None else dict(source)
+        self.contracts_from = contracts_from
         self._data = data
 
     # ---- what follows from the arrays -----------------------------------------------------------

@@ -17,7 +17,7 @@ import numpy as np
 from arbitrage.core.strategy import EXIT_REASONS
 from arbitrage.errors import ConfigError
 from arbitrage.instruments import VENUES
-from arbitrage.research import plots, result_text
+from arbitrage.research import plots, result_text, result_words
 from arbitrage.research.extras import needed
 from arbitrage.research.figures import bps, duration, rough_usd, share, usd, utc
 from arbitrage.research.plot_style import THEMES, themed
@@ -61,7 +61,7 @@ def tear_sheet(found: "Backtest", title: str | None = None) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(heading)}</title><style>\n{css}</style></head>\n<body><main>"
         f"<header><h1>{escape(heading)}</h1><p>{escape(about)}</p></header>\n"
-        + "\n".join([_cards(found), *body])
+        + "\n".join([_cards(found), _notes(found), *body])
         + f"\n<footer>arbitrage backtest, result sha256 {found.sha256}. Money stands as it changed "
         "the equity: costs are negative. Times are UTC.</footer></main></body></html>\n"
     )
@@ -100,6 +100,19 @@ def _cards(found: "Backtest") -> str:
         )
         + "</div>"
     )
+
+
+def _notes(found: "Backtest") -> str:
+    """Say how it was run and what to know, where nobody can miss it."""
+    rows = "".join(
+        f"<dt{_kind(name)}>{escape(name)}</dt><dd{_kind(name)}>{escape(text)}</dd>"
+        for name, text in result_words.run_rows(found)
+    )
+    return f'<dl class="panel run">{rows}</dl>'
+
+
+def _kind(name: str) -> str:
+    return ' class="note"' if name == "note" else ""
 
 
 def _seconds(ms: float | None) -> float | None:

@@ -152,7 +152,10 @@ class SymbolPrice:
 
     __slots__ = ("_base", "_basis", "_common", "_gap", "_lag", "_venue")
 
-    def __init__(self, seed: int, instrument: Instrument, venue: str) -> None:
+    def __init__(
+        self, seed: int, instrument: Instrument, venue: str,
+        gaps: type[GapSchedule] = GapSchedule,
+    ) -> None:
         symbol = instrument.canonical
         shared = Random(f"{seed}/{symbol}/shared")
         leader, lag = shared.choice(VENUES), shared.uniform(0.005, 0.020)
@@ -165,7 +168,7 @@ class SymbolPrice:
         self._base = instrument.base_px
         self._venue = venue
         self._common = CommonPath(seed, symbol)
-        self._gap = GapSchedule(seed, symbol)
+        self._gap = gaps(seed, symbol)
 
     def at(self, t: float) -> float:
         """Price in the venue's quotation at ``t`` seconds since t0."""
@@ -184,9 +187,9 @@ class SeededMarket:
 
     def __init__(
         self, instruments: Sequence[Instrument], venue: str, seed: int, rate: int, t0_ns: int,
-        size_share: float = 1.0,
+        size_share: float = 1.0, gaps: type[GapSchedule] = GapSchedule,
     ) -> None:
-        self._prices = [SymbolPrice(seed, item, venue) for item in instruments]
+        self._prices = [SymbolPrice(seed, item, venue, gaps) for item in instruments]
         self._tick = [0.0] * len(instruments)
         self._usd_lot = [0.0] * len(instruments)
         for item in instruments:

@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from arbitrage.instruments import VENUES
-from arbitrage.research.backtest import Venue, _Run, arrays_of, backtest, read_config
+from arbitrage.research.backtest import Venue, backtest, read_config
+from arbitrage.research.backtest_run import Run, arrays_of
 from arbitrage.research.latency import Empirical, Latency
 from arbitrage.research.market import MarketData
 from arbitrage.research.simulated import simulated_data
@@ -46,7 +47,7 @@ def arrays(rows: "NDArray[np.void]", how: dict[str, Any], poll_ns: int = 0) -> d
     data = MarketData.from_records(rows, ["TESTUSDT"], CONTRACTS)
     settings = read_config(CONFIG | {"max_position_usd": 1e4, "min_net_bps": -3.0} | words,
                            data.symbols)  # fmt: skip
-    run = _Run(
+    run = Run(
         data, strategy, settings, latency,
         dict.fromkeys(VENUES, Venue(reject_rate=0.1)),
         seed=3, sample_s=0.25, keep_opportunities=True, poll_ns=poll_ns,

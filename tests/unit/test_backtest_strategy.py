@@ -134,7 +134,7 @@ def test_venues_refuse(venue: Venue, count: str) -> None:
 
 
 def test_an_answer_that_takes_too_long_is_said_to_be_unknown() -> None:
-    slow = Latency.constant(order_ms=200, reply_ms=200)
+    slow = Latency.constant(order_us=200000, reply_us=200000)
     found = run(ROWS, latency=slow, order_timeout_ms=300)
     assert found.counts["timeouts"] > 0
     assert found.counts["strategy_timeouts"] == found.counts["timeouts"]
@@ -223,11 +223,11 @@ def test_settings_are_checked_as_the_traders_are(config: dict[str, Any], says: s
 
 
 def test_the_command_reads_latencies() -> None:
-    found = read_latency(("order=3,reply=4", "okx.order=20"))
+    found = read_latency(("order=3ms,reply=4000us", "okx.order=0.02s"))
     assert found.order == {"bybit": 3 * MS, "okx": 20 * MS}
     assert found.reply == {"bybit": 4 * MS, "okx": 4 * MS}
     assert found.feed_by_model is False
-    with pytest.raises(ConfigError, match="--latency was 'okx=3'"):
+    with pytest.raises(ConfigError, match=r"--latency was 'okx=3'.*250us"):
         read_latency(("okx=3",))
 
 
@@ -252,7 +252,7 @@ def test_the_command_backtests_frames(
     okx.write_text("".join(
         bbo.format("60500.0", "60500.1") % (START + n * 10 * MS, n + 2) for n in range(9)
     ))  # fmt: skip
-    words = ["--okx", str(okx), "--set", "stop_bps=500", "--latency", "order=1,reply=1"]
+    words = ["--okx", str(okx), "--set", "stop_bps=500", "--latency", "order=1ms,reply=1ms"]
     words += ["--report", "page.html"]
     command.main([str(bybit), *words, "--json", "found.json"], standalone_mode=False)
     assert "orders" in capsys.readouterr().out

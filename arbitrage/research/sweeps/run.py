@@ -30,6 +30,8 @@ ADDITIVE = (
     "fills",
     "considered",  # opportunities that came while their symbol was free
     "records",  # of the data
+    "halts",  # how often something stopped it until midnight: the day's loss, or the breaker
+    "waited",  # exits that waited for a market where the data is silent
 )
 FIGURES = (
     *ADDITIVE,

@@ -22,6 +22,7 @@
 #define ARB_BACKTEST_H
 
 #include "backtest_due.h"
+#include "backtest_halts.h"
 #include "backtest_orders.h"
 
 typedef enum arb_bt_need {
@@ -61,6 +62,7 @@ static inline void arb_bt_turn(arb_backtest_t *bt)
             }
         arb_bt_tend_journal(bt);
     } while (handled != 0);
+    arb_bt_watch_halts(bt);
     bt->strategy_due_ns = arb_strategy_due(bt->strategy);
 }
 
@@ -86,6 +88,8 @@ static inline void arb_bt_receive(arb_backtest_t *bt, uint32_t row_index,
     if (news == ARB_BT_NOTHING)
         return;
     if (ARB_LIKELY(news == ARB_BT_TOP)) {
+        if (ARB_UNLIKELY(bt->accounts[row_index].waiting != 0))
+            arb_bt_wake(bt, row_index);
         arb_bt_quote_t top = arb_bt_row_top(row);
         tick.bid_px = top.bid_px;
         tick.ask_px = top.ask_px;
@@ -137,6 +141,7 @@ static inline void arb_bt_take_record(arb_backtest_t *bt)
     } else if (ARB_UNLIKELY(record->kind == ARB_MARKET_FUNDING)) {
         arb_bt_receive_funding(bt, arb_bt_row_of(bt, record), record);
     } else {
+        bt->heard[record->venue] += !is_gap;
         arb_bt_receive(bt, arb_bt_row_of(bt, record), record);
     }
     bool found = arb_bt_hear_detector(bt);
@@ -178,6 +183,8 @@ static inline int64_t arb_bt_due_ns(const arb_backtest_t *bt)
         due_ns = bt->sample_due_ns;
     if (bt->host_due_ns < due_ns)
         due_ns = bt->host_due_ns;
+    if (bt->person_due_ns < due_ns)
+        due_ns = bt->person_due_ns;
     if (bt->poll_step_ns > 0 && bt->now_ns + bt->poll_step_ns < due_ns)
         due_ns = bt->now_ns + bt->poll_step_ns;
     return due_ns > bt->now_ns ? due_ns : bt->now_ns;
@@ -193,6 +200,10 @@ static inline void arb_bt_do_due(arb_backtest_t *bt)
             arb_detector_sweep(det, bt->now_ns);
         while (det->sweep_row < det->row_count);
         turn |= arb_bt_hear_detector(bt) || bt->strategy->active_count > 0;
+    }
+    if (ARB_UNLIKELY(bt->person_due_ns <= bt->now_ns)) {
+        arb_bt_end_halts(bt);
+        turn = true;
     }
     if (turn)
         arb_bt_turn(bt);

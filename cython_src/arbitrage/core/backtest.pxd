@@ -92,6 +92,7 @@ cdef extern from "backtest.h" nogil:
         double band_bps
         double balance_usd
         double leverage
+        int64_t silence_ns
 
     ctypedef struct arb_bt_hint_t:
         pass
@@ -152,13 +153,16 @@ cdef extern from "backtest.h" nogil:
         int64_t poll_step_ns
         bint closing
         int64_t end_ns
+        int64_t person_due_ns
+        uint8_t *paused
         bint hosted
         bint turn_due
         uint64_t host_seen
-        arb_bt_table_t tables[6]
+        arb_bt_table_t tables[7]
         bint keeps_opportunities
         bint broken
         bint appended
+        uint64_t heard[2]
         arb_bt_counts_t counts
 
     const char *arb_bt_count_names[]

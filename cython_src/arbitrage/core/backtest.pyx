@@ -5,7 +5,7 @@ from array import array
 from cpython.buffer cimport PyBUF_C_CONTIGUOUS, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.math cimport NAN
-from libc.stdint cimport INT64_MAX, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memset
 
@@ -28,7 +28,7 @@ cdef extern from *:
     #undef ARB_X
     """
 
-TABLES = ("orders", "fills", "pairs", "funding", "equity", "opportunities")
+TABLES = ("orders", "fills", "pairs", "funding", "equity", "halts", "opportunities")
 WAYS = ("feed", "order", "reply")
 NEEDS_RECORDS, NEEDS_HOST, RESTS = ARB_BT_NEEDS_RECORDS, ARB_BT_NEEDS_HOST, ARB_BT_RESTS
 AT_END, OVER = ARB_BT_AT_END, ARB_BT_OVER
@@ -85,7 +85,7 @@ cdef class BacktestCore:
     feed_by_model : sequence of bool
         A venue: believe `feed` also where a record says when it was made.
     rules : sequence of mapping
-        A venue: reject_rate, band_bps, balance_usd, leverage.
+        A venue: reject_rate, band_bps, balance_usd, leverage, silence_s.
     order_timeout_ns : int
         A gateway says "unknown" of an order that is not answered by then.
     sample_ns : int
@@ -136,7 +136,7 @@ cdef class BacktestCore:
         bt.order_timeout_ns, bt.lookahead_ns = order_timeout_ns, lookahead_ns
         bt.sample_step_ns, bt.poll_step_ns = sample_ns, poll_ns
         bt.keeps_opportunities = keep_opportunities
-        bt.strategy_due_ns = bt.host_due_ns = INT64_MAX
+        bt.strategy_due_ns = bt.host_due_ns = bt.person_due_ns = INT64_MAX
         self._make_rows(has_depth)
         for venue in range(2):
             bt.feed_by_model[venue] = feed_by_model[venue]
@@ -144,6 +144,7 @@ cdef class BacktestCore:
             bt.rules[venue].band_bps = rules[venue]["band_bps"]
             bt.rules[venue].balance_usd = rules[venue]["balance_usd"]
             bt.rules[venue].leverage = rules[venue]["leverage"]
+            bt.rules[venue].silence_ns = <int64_t>(rules[venue]["silence_s"] * 1e9)
             for way in range(ARB_BT_WAYS):
                 self.set_way(venue, way, ways[venue, WAYS[way]])
         for row in range(2 * capacity):
@@ -176,6 +177,7 @@ cdef class BacktestCore:
         bt.accounts = <arb_bt_account_t *>self.take(row_count, sizeof(arb_bt_account_t))
         bt.held = <uint32_t *>self.take(row_count, sizeof(uint32_t))
         bt.pair_rows = <uint64_t *>self.take(bt.symbol_capacity, sizeof(uint64_t))
+        bt.paused = <uint8_t *>self.take(bt.symbol_capacity, 1)
         memset(bt.pair_rows, 0xFF, bt.symbol_capacity * sizeof(uint64_t))
         bt.hints = <arb_bt_hint_t *>self.take(row_count, sizeof(arb_bt_hint_t))
         bt.under_way_capacity = 2 * row_count + 16
@@ -201,7 +203,8 @@ cdef class BacktestCore:
         cdef arb_backtest_t *bt = &self.bt
         cdef uint64_t legs = 4 * bt.symbol_capacity + 64
         margins = {"orders": legs, "fills": 2 * ARB_BT_BOOK_LEVELS + 64, "pairs": legs,
-                   "funding": legs, "equity": legs, "opportunities": bt.opportunities.capacity}
+                   "funding": legs, "equity": legs, "halts": legs,
+                   "opportunities": bt.opportunities.capacity}
         for index, name in enumerate(TABLES):
             bt.tables[<int>index].margin = margins[name]
             bt.tables[<int>index].row_bytes = arb_bt_row_bytes(index)
@@ -390,6 +393,11 @@ cdef class BacktestCore:
             values[arb_bt_count_names[index].decode("ascii")] = words[index]
             index += 1
         return values
+
+    @property
+    def heard(self) -> tuple[int, int]:
+        """How many records of each venue's books there were."""
+        return self.bt.heard[0], self.bt.heard[1]
 
     def table(self, name: str) -> bytes:
         """Return a table's rows; of the type that result_types (or OPPORTUNITY_DTYPE) says."""

@@ -100,14 +100,28 @@ typedef struct arb_bt_equity {
     uint32_t open_pairs;
 } arb_bt_equity_t;
 
+/* What stopped the trader until somebody looked. */
+typedef enum arb_bt_halt_kind {
+    ARB_BT_HALT_DAY_LOSS = 0, /* the kill switch: nothing left any more */
+    ARB_BT_HALT_BREAKER = 1   /* of a symbol: no pair of it began */
+} arb_bt_halt_kind_t;
+
+typedef struct arb_bt_halt {
+    int64_t ns;
+    int64_t until_ns;
+    uint16_t symbol;
+    uint8_t kind;
+} arb_bt_halt_t;
+
 enum {
     ARB_BT_ORDERS = 0,
     ARB_BT_FILLS = 1,
     ARB_BT_PAIRS = 2,
     ARB_BT_FUNDING = 3,
     ARB_BT_EQUITY = 4,
-    ARB_BT_OPPORTUNITIES = 5,
-    ARB_BT_TABLES = 6
+    ARB_BT_HALTS = 5,
+    ARB_BT_OPPORTUNITIES = 6,
+    ARB_BT_TABLES = 7
 };
 
 typedef struct arb_bt_table {
@@ -129,13 +143,15 @@ typedef struct arb_bt_table {
     X(crossed_books)  /* books that stood crossed: lost until their snapshot */   \
     X(orders)                                                                     \
     X(timeouts)       /* orders whose answer took longer than order_timeout_ms */ \
+    X(waited)         /* exits that waited for a market, see backtest_venue.h */  \
     X(settlements)                                                                \
     X(polls)          /* turns of the strategy */                                 \
     X(refused_chance)                                                             \
     X(refused_band)                                                               \
     X(refused_grid)                                                               \
     X(refused_reduce_only)                                                        \
-    X(refused_balance)
+    X(refused_balance)                                                            \
+    X(refused_no_market)
 
 typedef struct arb_bt_counts {
 #define ARB_X(name) uint64_t name;
@@ -147,7 +163,8 @@ static inline uint32_t arb_bt_row_bytes(uint32_t table)
 {
     static const uint32_t bytes[ARB_BT_TABLES] = {
         sizeof(arb_bt_order_t),   sizeof(arb_bt_fill_t),   sizeof(arb_bt_pair_t),
-        sizeof(arb_bt_funding_t), sizeof(arb_bt_equity_t), sizeof(arb_opportunity_t)};
+        sizeof(arb_bt_funding_t), sizeof(arb_bt_equity_t), sizeof(arb_bt_halt_t),
+        sizeof(arb_opportunity_t)};
     return bytes[table];
 }
 

@@ -29,7 +29,7 @@ typedef struct arb_bt_row {
     arb_bt_quote_t quote;  /* as QUOTE last said */
     int64_t quote_number;
     int64_t book_number;
-    int64_t exch_ns;       /* of the newest record */
+    int64_t recv_ns;       /* of the newest record */
     arb_book_t *book;      /* NULL: no depth */
     bool quoted;           /* QUOTE has spoken since the row was lost */
     bool book_leads;       /* of two without numbers: the book spoke last */
@@ -144,7 +144,7 @@ static inline arb_bt_news_t arb_bt_take_level(arb_bt_row_t *row, const arb_marke
 /* Bring a row up to date with a record of it, FUNDING left out. */
 static inline arb_bt_news_t arb_bt_row_take(arb_bt_row_t *row, const arb_market_t *record)
 {
-    row->exch_ns = record->exch_ns;
+    row->recv_ns = record->recv_ns;
     if (ARB_LIKELY(record->kind == ARB_MARKET_QUOTE))
         return arb_bt_take_quote(row, record);
     if (record->kind == ARB_MARKET_LEVEL)

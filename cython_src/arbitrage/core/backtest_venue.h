@@ -8,6 +8,9 @@
  * its limit reaches, and leaves nothing behind. What it takes stays taken until the book states
  * another quantity at that price; the rest of the market is as it was recorded: nobody answers.
  *
+ * Where nothing is known of a row's market, nothing fills, and an exit waits: it is refused when
+ * the market is there again, and its strategy tries anew.
+ *
  * Threads: one.
  */
 #ifndef ARB_BACKTEST_VENUE_H
@@ -21,7 +24,8 @@
     X(band, 110003, 51006)                    \
     X(grid, 110094, 51020)                    \
     X(reduce_only, 110017, 51169)             \
-    X(balance, 110007, 51008)
+    X(balance, 110007, 51008)                 \
+    X(no_market, 10016, 50001)
 
 /* ---- what is taken --------------------------------------------------------------------------- */
 
@@ -129,6 +133,13 @@ static inline const arb_bt_row_t *arb_bt_venue_row(arb_backtest_t *bt, uint32_t 
     return found;
 }
 
+/* Is there no market? The row is lost, or was silent for longer than markets are. */
+static inline bool arb_bt_is_dark(const arb_backtest_t *bt, const arb_bt_row_t *row, uint32_t venue)
+{
+    int64_t silence_ns = bt->rules[venue].silence_ns;
+    return row->lost || (silence_ns > 0 && bt->now_ns - row->recv_ns > silence_ns);
+}
+
 /* ---- matching -------------------------------------------------------------------------------- */
 
 /* What an order walks: the touch, then the levels behind it. */
@@ -186,7 +197,7 @@ static inline void arb_bt_fill(arb_backtest_t *bt, arb_bt_under_way_t *way, cons
                           .lot = arb_store_qty_lot(bt->store)[way->sent.row],
                           .limit_ticks = way->sent.px_ticks,
                           .seen = seen};
-    if (row->lost || !(touch > 0))
+    if (arb_bt_is_dark(bt, row, way->sent.venue) || !(touch > 0))
         return;
     if (arb_bt_has_book(row))
         walk.levels = arb_book_top(row->book, walk.side, UINT32_MAX, &walk.level_count);
@@ -272,6 +283,38 @@ static inline uint32_t arb_bt_judge_order(arb_backtest_t *bt, const arb_bt_under
     return 0;
 }
 
+/* ---- what waits ------------------------------------------------------------------------------ */
+
+static inline void arb_bt_wait(arb_backtest_t *bt, uint32_t slot)
+{
+    arb_bt_under_way_t *way = &bt->under_way[slot];
+    arb_bt_account_t *account = &bt->accounts[way->sent.row];
+    way->reply_ns -= bt->now_ns; /* from now on: how long the answer takes */
+    way->next_free = account->waiting;
+    account->waiting = slot + 1;
+    bt->counts.waited++;
+}
+
+/* The row has a market again: what waited for it is refused. */
+static inline void arb_bt_wake(arb_backtest_t *bt, uint32_t row)
+{
+    for (uint32_t next = bt->accounts[row].waiting; next != 0;) {
+        uint32_t slot = next - 1;
+        arb_bt_under_way_t *way = &bt->under_way[slot];
+        uint32_t venue = way->sent.venue;
+        next = way->next_free;
+        way->code = arb_bt_refuse_no_market(bt, venue);
+        ((arb_bt_order_t *)arb_bt_at(&bt->tables[ARB_BT_ORDERS], way->order_row))->outcome =
+            ARB_BT_REJECTED;
+        way->reply_ns += bt->now_ns;
+        if (way->reply_ns < bt->last_reply_ns[venue])
+            way->reply_ns = bt->last_reply_ns[venue];
+        bt->last_reply_ns[venue] = way->reply_ns;
+        arb_bt_plan(bt, way->reply_ns, ARB_BT_REPLY, slot);
+    }
+    bt->accounts[row].waiting = 0;
+}
+
 /* An order reaches its venue now. */
 static inline void arb_bt_arrive(arb_backtest_t *bt, uint32_t slot)
 {
@@ -283,6 +326,11 @@ static inline void arb_bt_arrive(arb_backtest_t *bt, uint32_t slot)
     const arb_bt_row_t *row = arb_bt_venue_row(bt, way->sent.row, &seen);
     order->arrived_ns = bt->now_ns;
     way->code = arb_bt_judge_order(bt, way, row, &wanted);
+    if (way->code == 0 && (way->sent.flags & ARB_ORDER_REDUCE_ONLY) != 0 &&
+        arb_bt_is_dark(bt, row, way->sent.venue)) {
+        arb_bt_wait(bt, slot);
+        return;
+    }
     if (way->code == 0)
         arb_bt_fill(bt, way, row, seen, wanted);
     order->outcome = way->code != 0                              ? ARB_BT_REJECTED

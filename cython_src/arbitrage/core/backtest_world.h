@@ -58,6 +58,7 @@ typedef struct arb_bt_account {
     double told_rate;
     int64_t interval_ns;   /* 0: not known */
     uint32_t held_place;   /* in the list of rows that hold something */
+    uint32_t waiting;      /* newest order that waits for a market, its place + 1; 0: none */
 } arb_bt_account_t;
 
 typedef enum arb_bt_event_kind {
@@ -85,7 +86,7 @@ typedef struct arb_bt_under_way {
     int64_t filled_lots;
     int64_t reply_ns;     /* when its answer arrives */
     bool luckless;        /* refused by chance */
-    uint32_t next_free;
+    uint32_t next_free;   /* or the one before it of those that wait, its place + 1 */
 } arb_bt_under_way_t;
 
 /* The rules of a simulated venue beside its book. */
@@ -94,6 +95,7 @@ typedef struct arb_bt_rules {
     double band_bps;         /* limit beyond the mid by more: refused; 0: off */
     double balance_usd;      /* at the start; 0: not asked */
     double leverage;         /* margin of a position is its value over this */
+    int64_t silence_ns;      /* a row silent for longer has no market; 0: off */
 } arb_bt_rules_t;
 
 /* The newest event of a directed pair: what an entry was expected to bring. */
@@ -152,6 +154,12 @@ typedef struct arb_backtest {
     int64_t poll_step_ns;     /* poll at least so often; 0: when something can happen */
     bool closing;             /* the stream has ended: */
     int64_t end_ns;           /* what is open is closed, but not beyond this */
+    /* what stopped it, see backtest_halts.h */
+    int64_t person_due_ns;    /* INT64_MAX: nothing has */
+    uint64_t halts_ended;     /* rows of the table */
+    uint64_t breaker_trips;   /* as seen last */
+    bool is_killed;
+    uint8_t *paused;          /* [symbol], of those that a halt was noted of */
     /* users' strategies */
     bool hosted;
     bool turn_due;            /* they were told: what they ask for waits */
@@ -162,6 +170,7 @@ typedef struct arb_backtest {
     bool broken;              /* the owner's code raised: rest at once */
     bool appended;            /* a table or the events grew since their room was looked at */
     double realised_usd, fees_usd, funding_usd;
+    uint64_t heard[ARB_VENUE_COUNT]; /* records of a venue's books */
     arb_bt_counts_t counts;
 } arb_backtest_t;
 
