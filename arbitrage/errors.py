@@ -101,6 +101,12 @@ class WireError(ArbitrageError, ValueError):
     """Bytes from a venue that do not mean what the protocol says."""
 
 
+class FramesError(WireError):
+    """A file that holds no frames of the venue it was given for."""
+
+    exit_code = EXIT_USAGE
+
+
 class RiskReject(ArbitrageError):
     """An order that the risk gate refused; the message names the limit and the value."""
 

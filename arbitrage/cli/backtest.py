@@ -52,6 +52,7 @@ def read_latency(words: tuple[str, ...]) -> "Latency":
 def read_settings(words: tuple[str, ...]) -> dict[str, Any]:
     """Return the trader's settings: the environment's and ``.env``'s, then --set NAME=VALUE."""
     from arbitrage.config import load_settings
+    from arbitrage.research.backtest_settings import read_config
     from arbitrage.settings import fields_of
 
     told = load_settings(overrides={"ARB_MODE": "paper"}, needs_keys=False)
@@ -68,6 +69,10 @@ def read_settings(words: tuple[str, ...]) -> dict[str, Any]:
         if not equals:
             raise ConfigError(f"--set was {word!r}; accepted is NAME=VALUE, min_net_bps=2")
         found[name.strip()] = value.strip()
+    try:
+        read_config(found, told.symbols)
+    except ConfigError as error:
+        raise ConfigError(f"--set {error}") from None
     return found
 
 

@@ -1,5 +1,6 @@
 """What a backtest is told: settings, strategies and the venues' rules, checked and in words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -112,10 +113,16 @@ def read_config(config: Mapping[str, Any] | None, symbols: Sequence[str]) -> Set
 
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigError(f"config named {name!r}, which is no setting{hint}")
+            raise ConfigError(f"{name} is no setting of the trader{hint}")
         words[known[name]] = _text(value)
     words |= {"ARB_MODE": "paper", "ARB_SYMBOLS": ",".join(symbols), "ARB_NAME": "backtest"}
-    return load_settings({}, dotenv=None, overrides=words, cores=(0,), needs_keys=False)
+    try:
+        return load_settings({}, dotenv=None, overrides=words, cores=(0,), needs_keys=False)
+    except ConfigError as error:
+        said = str(error)
+        for name in sorted(config or {}, key=len, reverse=True):  # as it was given
+            said = re.sub(rf"\b{known[name]}\b", name, said)
+        raise ConfigError(said) from None
 
 
 def taker_bps(settings: Settings, contract: Contract) -> float:

@@ -1,18 +1,20 @@
 """Which column of a table of quotes is what, and in which units."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from arbitrage.errors import ConfigError
 from arbitrage.instruments import VENUES
 
-__all__ = ["TIME_DIGITS", "Columns"]
+__all__ = ["LEFT_OUT", "TIME_DIGITS", "Columns"]
 
 # decimals of a time in that unit, to the nanosecond
 TIME_DIGITS = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 TIME_UNITS = (*TIME_DIGITS, "iso")
 UNITS = ("venue", "coin")
+_OWN = ("recv_ns", "bid_px", "bid_qty", "ask_px", "ask_qty", "venue", "symbol")
+LEFT_OUT = "none"  # what a word is made that stands for none of ours
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,10 @@ class Columns:
         ``venue``: as the venue quotes it; ``coin``: for one coin, in coins.
     delimiter : str
         Between a CSV's columns.
+    venues, symbols : mapping
+        What words of the columns `venue` and `symbol` stand for, where they are not ours:
+        ``{"okex-swap": "okx"}``, ``{"BTC-PERP": "BTCUSDT"}``. Rows of what is made ``"none"`` are
+        left out.
     """
 
     recv_ns: str = "recv_ns"
@@ -55,6 +61,8 @@ class Columns:
     px_unit: str = "venue"
     qty_unit: str = "venue"
     delimiter: str = ","
+    venues: Mapping[str, str] = field(default_factory=dict)
+    symbols: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def of(given: Mapping[str, Any]) -> "Columns":
@@ -64,6 +72,18 @@ class Columns:
             if name not in known:
                 raise ConfigError(f"columns named {name!r}; accepted are {', '.join(known)}")
         found = Columns(**given)
+        for word, venue in found.venues.items():
+            if venue not in {*VENUES, LEFT_OUT}:
+                raise ConfigError(
+                    f"columns: venues made {word!r} {venue!r}; accepted are "
+                    f"{', '.join(VENUES)}, and {LEFT_OUT} to leave its rows out"
+                )
+        for word, symbol in found.symbols.items():
+            if not (symbol == LEFT_OUT or (symbol.isascii() and symbol.isalnum())):
+                raise ConfigError(
+                    f"columns: symbols made {word!r} {symbol!r}; accepted are names such as "
+                    f"BTCUSDT, and {LEFT_OUT} to leave its rows out"
+                )
         for name, accepted in (
             ("time_unit", TIME_UNITS), ("px_unit", UNITS), ("qty_unit", UNITS),
         ):  # fmt: skip
@@ -77,6 +97,16 @@ class Columns:
     def plain(self) -> dict[str, Any]:
         """Return it as plain JSON."""
         return asdict(self)
+
+    @staticmethod
+    def own(names: Sequence[str]) -> "Columns | None":
+        """Return the columns of a table in our own names; None: it is somebody else's."""
+        if not set(_OWN) <= {*names}:
+            return None
+        return Columns(
+            exch_ns="exch_ns" if "exch_ns" in names else None,
+            number="number" if "number" in names else None,
+        )
 
     def with_known(
         self, names: Sequence[str], path: str, venue: str | None, symbol: str | None

@@ -1,5 +1,6 @@
 """Market data from one form into another: recordings, raw frames, Parquet, tables of quotes."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from arbitrage.research.market import MarketData
 
 __all__ = ["FORMS", "convert"]
 
+_ENDING = re.compile(r"\.[A-Za-z][A-Za-z0-9]*$")
 FORMS = ("parquet", "frames", "csv")
 
 
@@ -49,7 +51,7 @@ def convert(
     """
     begun, address = time.monotonic(), str(target)
     if form is None:
-        form = "csv" if address.endswith(".csv") else "parquet"
+        form = _form_of(address)
     if form not in FORMS:
         raise ConfigError(f"form was {form!r}; accepted values are {', '.join(FORMS)}")
     if "://" in address and form != "parquet":
@@ -69,6 +71,19 @@ def convert(
 
         found = write_csv(data, Path(address), tell)
     return {"form": form, "target": address, **found, "wall_s": time.monotonic() - begun}
+
+
+def _form_of(address: str) -> str:
+    """Return what a target shall be, by its name."""
+    if address.endswith(".csv"):
+        return "csv"
+    ending = _ENDING.search(address)
+    if ending is not None and "://" not in address and not Path(address).is_dir():
+        raise ConfigError(
+            f"target was {address!r}; a Parquet data set and frames are folders, of names without "
+            f"{ending[0]}, and quotes are a .csv (--to says which, whatever the name)"
+        )
+    return "parquet"
 
 
 def _by_time(data: MarketData, progress: Callable[[float], None]) -> Callable[[int], None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from arbitrage.core.market_frames import UNWANTED, FramesNeed, MarketFrames
 from arbitrage.core.market_records import MarketKind
-from arbitrage.errors import ConfigError, WireError
+from arbitrage.errors import ConfigError, FramesError
 from arbitrage.frame_files import PART
 from arbitrage.instruments import VENUES, canonical_symbol
 from arbitrage.research.contracts import Contracts, ContractsChoice
@@ -322,7 +322,7 @@ class FramesData(MarketData):
         advice = f"a line is `recv_ns TAB frame`, a frame as {name} sent it"
         if speaks_of(other, path):
             advice = f"its frames look like {other}'s: were the two files swapped?"
-        raise WireError(f"{path} holds no quote of {name}; {advice}")
+        raise FramesError(f"{path} holds no quote of {name}; {advice}")
 
     def _warn(self, core: MarketFrames) -> None:
         self._has_warned = True

@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+import logging
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CONTRACTS_FILE", "write_frames"]
 
+log = logging.getLogger(__name__)
+
 CONTRACTS_FILE = "contracts.json"
 MANIFEST_VERSION = 2  # of what `arb record` writes
+MS_NS = 1_000_000
 
 
 class _Lines(Closing):
@@ -95,7 +99,7 @@ def write_frames(
     names = [
         [data.venue_name(venue, symbol).encode() for symbol in data.symbols] for venue in VENUES
     ]
-    text, count = MarketText(names), 0
+    text, count, cut = MarketText(names), 0, 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
@@ -105,6 +109,7 @@ def write_frames(
                 for venue, file in enumerate(files):
                     file.write(text.text(venue))
                 count += len(block)
+                cut += int((block["exch_ns"] % MS_NS != 0).sum())
                 if progress is not None:
                     progress(int(block["recv_ns"][-1]))
             for file in files:
@@ -115,6 +120,11 @@ def write_frames(
             (folder / CONTRACTS_FILE).write_bytes(b"".join(lines))
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error.strerror or error}") from None
+    if cut:
+        log.warning(
+            "%s: the venue's times of %d records are cut to the millisecond, which is all that "
+            "frames tell; Parquet keeps them", folder, cut,
+        )  # fmt: skip
     return {"records": count} | {
         f"{venue}_frames": frames for venue, frames in zip(VENUES, text.frames, strict=True)
     }

@@ -286,9 +286,9 @@ def _clock(ns: int) -> str:
 
 
 def open_data(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
-    okx: str | Path | None = None,
+    okx: str | Path | Sequence[str | Path] | None = None,
     columns: Mapping[str, Any] | None = None,
     instruments: str | Path | Contracts | None = None,
     symbols: Collection[str] | None = None,
@@ -302,14 +302,16 @@ def open_data(
 
     Parameters
     ----------
-    path : str or Path
+    path : str, Path or sequence of them
         The folder of a recording (`arb record`); a file of raw frames; a Parquet data set, here
         or at an address that fsspec knows (``s3://bucket/days``); with `columns` a CSV or Parquet
-        file of quotes.
-    okx : str or Path, optional
-        With `path` a file of Bybit: that of OKX.
+        file of quotes. Several files, or a pattern such as ``data/*.csv``: frames one behind the
+        other in the order of their names, tables by their times.
+    okx : str, Path or sequence of them, optional
+        With `path` of Bybit: that of OKX.
     columns : mapping, optional
-        Which column is what, see `arbitrage.research.columns.Columns`.
+        Which column is what, see `arbitrage.research.columns.Columns`; not needed where they have
+        the names that `arb convert` gives them.
     instruments : str, Path or mapping, optional
         What the contracts are: a file of `arb instruments --json`, or `MarketData.contracts`.
         Without it the recording says so, else the built-in simulator's list.

@@ -16,14 +16,16 @@ Streamed = tuple["NDArray[np.void]", "NDArray[np.int64]"]
 class _Run:
     """One ordered run: what of it was read and not yet given."""
 
-    def __init__(self, pieces: Iterator[Streamed]) -> None:
-        self._pieces = pieces
-        self.is_over = False
+    def __init__(self, pieces: Iterator[Streamed], starts_ns: int | None) -> None:
+        self._pieces, self._starts_ns = pieces, starts_ns
+        self.is_over = self.is_begun = False
         self.pieces: list[Streamed] = []
-        self.read()
+        if starts_ns is None:
+            self.read()
 
     def read(self) -> None:
         """Read one piece more, unless the run is over."""
+        self.is_begun = True
         piece = next(self._pieces, None)
         if piece is None:
             self.is_over = True
@@ -34,7 +36,10 @@ class _Run:
 
     @property
     def newest_ns(self) -> int:
-        """Time of the last record at hand."""
+        """Time of the last record at hand; before it has begun: when it will."""
+        if not self.is_begun:
+            assert self._starts_ns is not None
+            return self._starts_ns
         return int(self.pieces[-1][0]["recv_ns"][-1])
 
     def take(self, before_ns: int | None) -> list[Streamed]:
@@ -55,24 +60,28 @@ class _Run:
         return found
 
 
-def merged(runs: Sequence[Iterator[Streamed]]) -> Iterator["NDArray[np.void]"]:
+def merged(
+    runs: Sequence[Iterator[Streamed]], starts_ns: Sequence[int] | None = None
+) -> Iterator["NDArray[np.void]"]:
     """Yield the records of all runs by time; of one time by their places, then by venue.
 
-    At any moment about one piece of each run is in memory.
+    At any moment about one piece of each run is in memory; with `starts_ns`, the time of each one's
+    first record, of none that has not begun.
     """
     import numpy as np
 
-    held = [_Run(run) for run in runs]
-    while any(run.pieces for run in held):
+    begin = [None] * len(runs) if starts_ns is None else starts_ns
+    held = [_Run(run, at) for run, at in zip(runs, begin, strict=True)]
+    while any(run.pieces or not run.is_begun for run in held):
         for run in held:
-            while not run.is_over and not run.pieces:
+            while run.is_begun and not run.is_over and not run.pieces:
                 run.read()
         # until where every run is known: all before the least newest time of those that go on
         open_ns = [run.newest_ns for run in held if not run.is_over]
         before_ns = min(open_ns) if open_ns else None
         taken = [piece for run in held for piece in run.take(before_ns)]
         for run in held:
-            if not run.is_over and run.pieces and run.newest_ns == before_ns:
+            if not run.is_over and (run.pieces or not run.is_begun) and run.newest_ns == before_ns:
                 run.read()
         if not taken:
             continue

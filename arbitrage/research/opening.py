@@ -1,5 +1,6 @@
 """What `open_data` was given: a recording, raw frames, a Parquet data set or a table of quotes."""
 
+import glob
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from arbitrage.core.market_frames import LINES_MAX
-from arbitrage.errors import ConfigError, WireError
+from arbitrage.errors import ConfigError, FramesError
 from arbitrage.frame_files import PART
 from arbitrage.instruments import VENUES
 from arbitrage.record_files import DECISIONS, OPPORTUNITIES, SUMMARY, RecordFile, pieces_of
@@ -17,6 +18,7 @@ from arbitrage.research.contracts import ContractsChoice, Instruments
 from arbitrage.research.frames_data import FramesData, FrameSource, Progress, speaks_of
 from arbitrage.research.frames_writer import CONTRACTS_FILE
 from arbitrage.research.market import MarketData
+from arbitrage.research.table_files import is_table
 
 if TYPE_CHECKING:
     from arbitrage.research.parquet_files import Partition
@@ -32,9 +34,9 @@ _FRAMES = re.compile(
 
 
 def open_any(
-    path: str | Path,
+    path: str | Path | Sequence[str | Path],
     *,
-    okx: str | Path | None,
+    okx: str | Path | Sequence[str | Path] | None,
     columns: Mapping[str, Any] | None,
     instruments: Instruments,
     symbols: Sequence[str] | None,
@@ -42,44 +44,94 @@ def open_any(
     progress: Progress | None,
 ) -> MarketData:
     """Tell what the path is, and open it; see `arbitrage.research.market.open_data`."""
-    local = Path(path)
-    if columns is None and okx is None and (found := _partitions(str(path))):
+    is_one = isinstance(path, str | Path) and columns is None and okx is None
+    if is_one and (found := _partitions(str(path))):
         from arbitrage.research.parquet_data import ParquetData
 
         return ParquetData(str(path), found, instruments, symbols)
+    files, others = matched(path), [] if okx is None else matched(okx)
+    path = local = files[0]
+    if columns is None and is_table(local) and local.is_file():
+        columns = _own_columns(local)
     if stream is not None and not local.is_dir():
         raise ConfigError(f"stream belongs to the folder of a recording, which {path} is not")
     if columns is not None:
-        return _open_tables(local, okx, columns, instruments, symbols)
-    if okx is not None or _FRAMES.fullmatch(local.name) is not None:
-        return _open_frames(local, okx, instruments, symbols, progress)
+        return _open_tables(files, others, columns, instruments, symbols)
+    is_file = others or local.is_file() or _FRAMES.fullmatch(local.name) is not None
+    if len(files) > 1 and not is_file:
+        raise ConfigError(
+            f"{path} is {len(files)} folders; `arb convert` puts them into one Parquet data set, "
+            "one after the other"
+        )
+    if others or _FRAMES.fullmatch(local.name) is not None:
+        return _open_frames(files, others, instruments, symbols, progress)
     if local.is_dir() and (recorded_sources(local) or _has_records(local)):
         return _open_folder(local, instruments, symbols, stream, progress)
-    if local.is_file() and not _is_table(local):
-        return _open_frames(local, None, instruments, symbols, progress)
+    if local.is_file():
+        return _open_frames(files, [], instruments, symbols, progress)
     raise ConfigError(
         f"{path} is no market data: expected is the folder of a recording, a file of raw frames, "
         "a Parquet data set, or with columns a CSV or Parquet file of quotes"
     )
 
 
+def matched(path: str | Path | Sequence[str | Path]) -> list[Path]:
+    """Return the files that a path, a pattern such as ``data/*.csv`` or a list of them means."""
+    if not isinstance(path, str | Path):
+        found = [each for one in path for each in matched(one)]
+        if not found:
+            raise ConfigError("path was an empty list; give one file at least")
+        return found
+    text = str(path)
+    if Path(text).exists():
+        return [Path(path)]
+    if not glob.has_magic(text):
+        raise ConfigError(f"{text} does not exist")
+    if not (names := sorted(glob.glob(text, recursive=True))):
+        raise ConfigError(f"{text} does not exist: no file has such a name")
+    return [Path(name) for name in names]
+
+
+def _own_columns(path: Path) -> dict[str, Any]:
+    """Return the columns of a table that has our own names."""
+    from arbitrage.research.columns import Columns
+    from arbitrage.research.table_files import table_names
+
+    names = table_names(path)
+    if (own := Columns.own(names)) is None:
+        raise ConfigError(
+            f"{path} is a table whose columns are {', '.join(names)}; say which is what: "
+            "columns={'recv_ns': ..., 'bid_px': ...}, or --column recv_ns=... of `arb convert`"
+        )
+    return own.plain()
+
+
 def _open_tables(
-    path: Path,
-    okx: str | Path | None,
+    files: Sequence[Path],
+    others: Sequence[Path],
     columns: Mapping[str, Any],
     instruments: Instruments,
     symbols: Sequence[str] | None,
 ) -> MarketData:
-    """Open a table of quotes, or one a venue."""
+    """Open tables of quotes: of what their columns say, or one venue's and the other's."""
     from arbitrage.research.columns import Columns
     from arbitrage.research.quote_tables import TableData
 
+    for path in (*files, *others):
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder; columns belong to a table, or to {path}/*.csv")
     known = Columns.of(columns)
-    paths: list[tuple[Path, str | None]] = [(path, None if okx is None else VENUES[0])]
-    if okx is not None:
-        paths.append((Path(okx), VENUES[1]))
-    source = _source(path=path, okx=okx, instruments=instruments, symbols=symbols)
+    paths: list[tuple[Path, str | None]] = [(one, VENUES[0] if others else None) for one in files]
+    paths += [(one, VENUES[1]) for one in others]
+    source = _source(
+        path=_plain(files), okx=_plain(others), instruments=instruments, symbols=symbols
+    )
     return TableData(paths, known, source | {"columns": known.plain()}, instruments, symbols)
+
+
+def _plain(files: Sequence[Path]) -> str | tuple[str, ...] | None:
+    names = tuple(str(file) for file in files)
+    return names if len(names) > 1 else names[0] if names else None
 
 
 def _partitions(address: str) -> "list[Partition]":
@@ -97,28 +149,24 @@ def _partitions(address: str) -> "list[Partition]":
     return found
 
 
-def _is_table(path: Path) -> bool:
-    return {".csv", ".parquet", ".pq"} & set(path.suffixes) != set()
-
-
 def _has_records(folder: Path) -> bool:
     return any(pieces_of(folder, stream) for stream in (DECISIONS, OPPORTUNITIES))
 
 
 def _open_frames(
-    path: Path,
-    okx: str | Path | None,
+    files: Sequence[Path],
+    others: Sequence[Path],
     instruments: Instruments,
     symbols: Sequence[str] | None,
     progress: Progress | None,
 ) -> MarketData:
-    """Open a file of Bybit's frames and one of OKX', or one of either."""
-    sources = [FrameSource(0 if okx is not None else _speaker(path), 0, (path,))]
-    if okx is not None:
-        sources.append(FrameSource(1, 0, (Path(okx),)))
+    """Open files of Bybit's frames and of OKX', or of either; several are behind one another."""
+    sources = [FrameSource(0 if others else _speaker(files[0]), 0, tuple(files))]
+    if others:
+        sources.append(FrameSource(1, 0, tuple(others)))
     return FramesData(
         sources,
-        _source(path=path, okx=okx, instruments=instruments, symbols=symbols),
+        _source(path=_plain(files), okx=_plain(others), instruments=instruments, symbols=symbols),
         ContractsChoice(instruments),
         symbols=symbols,
         progress=progress,
@@ -130,7 +178,7 @@ def _speaker(path: Path) -> int:
     for place, venue in enumerate(VENUES):
         if speaks_of(venue, path):
             return place
-    raise WireError(
+    raise FramesError(
         f"{path} holds no quote of {' or '.join(VENUES)}; a line is `recv_ns TAB frame`, a frame "
         "as the venue sent it"
     )

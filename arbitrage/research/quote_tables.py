@@ -11,7 +11,7 @@ from arbitrage.core.market_records import MarketFlag, MarketKind
 from arbitrage.errors import ConfigError
 from arbitrage.frame_files import PART
 from arbitrage.instruments import VENUES, canonical_symbol
-from arbitrage.research.columns import Columns
+from arbitrage.research.columns import LEFT_OUT, Columns
 from arbitrage.research.contracts import Contract, Contracts, ContractsChoice, Instruments
 from arbitrage.research.market import BLOCK_ROWS, MarketData
 from arbitrage.research.merging import Streamed, merged
@@ -31,7 +31,7 @@ OUT = ("recv_ns", "exch_ns", "venue", "symbol", "bid_px", "bid_qty", "ask_px", "
 
 
 class TableData(MarketData):
-    """One file of quotes, or one a venue."""
+    """Files of quotes: each of one venue, or of what its columns say."""
 
     has_depth = False
 
@@ -97,7 +97,11 @@ class TableData(MarketData):
 
     def blocks(self, rows: int = BLOCK_ROWS) -> "Iterator[NDArray[np.void]]":
         count = start_ns = end_ns = 0
-        for block in merged([self._run(table) for table in self._tables]):
+        runs = [self._run(place, table) for place, table in enumerate(self._tables)]
+        starts_ns = None
+        if len(runs) > len(VENUES):  # perhaps a file a day: opened when its time has come
+            starts_ns = [table.first_ns() for table in self._tables]
+        for block in merged(runs, starts_ns):
             start_ns = start_ns or int(block["recv_ns"][0])
             count, end_ns = count + len(block), int(block["recv_ns"][-1])
             for first in range(0, len(block), rows):
@@ -106,7 +110,7 @@ class TableData(MarketData):
 
     # ---- one file --------------------------------------------------------------------------------
 
-    def _run(self, table: QuoteTable) -> Iterator[Streamed]:
+    def _run(self, place: int, table: QuoteTable) -> Iterator[Streamed]:
         import numpy as np
 
         for done, batch in table.batches():
@@ -121,9 +125,10 @@ class TableData(MarketData):
             table.check(records, done)
             for side in ("bid", "ask"):
                 records[f"{side}_qty"][np.isnan(records[f"{side}_px"])] = np.nan
-            # of one time Bybit comes first, and then as the file has them
-            places = (records["venue"].astype(np.int64) << 48) + np.arange(
-                done, done + len(records)
+            # of one time Bybit comes first, and then as the files have them
+            first = (place << 40) + done
+            places = (records["venue"].astype(np.int64) << 60) + np.arange(
+                first, first + len(records)
             )
             yield records[kept], places[kept]
 
@@ -144,13 +149,15 @@ class TableData(MarketData):
         kept = np.ones(len(records), bool)
         for at in np.argsort(first):
             rows = inverse == at
-            venue, _, name = str(found[at]).partition("|")
-            if venue not in VENUES:
+            word, _, name = str(found[at]).partition("|")
+            venue = self._columns.venues.get(word, word)
+            if venue not in {*VENUES, LEFT_OUT}:
                 raise ConfigError(
                     f"{table.path}, row {done + int(first[at])}, is of the venue {venue!r}; "
-                    f"accepted are {', '.join(VENUES)}"
+                    f"accepted are {', '.join(VENUES)}; venues in columns may say which of them "
+                    f"that is, or {LEFT_OUT}"
                 )
-            symbol = self._symbol(venue, name)
+            symbol = None if venue == LEFT_OUT else self._symbol(venue, name)
             if symbol is None:
                 kept &= ~rows
                 continue
@@ -161,10 +168,16 @@ class TableData(MarketData):
 
     def _symbol(self, venue: str, name: str) -> str | None:
         """Return the canonical symbol of a row's; None: it is not wanted."""
-        try:
-            symbol = canonical_symbol(venue, name)
-        except ConfigError:
-            symbol = name
+        symbol = self._columns.symbols.get(name)
+        if symbol == LEFT_OUT:
+            return None
+        if symbol is not None:
+            name = symbol  # what it was called is no word of the venue's
+        else:
+            try:
+                symbol = canonical_symbol(venue, name)
+            except ConfigError:
+                symbol = name
         if symbol not in self._symbols:
             if self._is_limited:
                 return None

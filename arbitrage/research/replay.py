@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from arbitrage.core.frames import parse_frame
 from arbitrage.core.replay import CSV_HEADER, ReplayCore
-from arbitrage.errors import ConfigError, WireError
+from arbitrage.errors import ConfigError, FramesError
 from arbitrage.research.frames import FrameFile, read_frames
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _require_quotes(core: ReplayCore, paths: Mapping[str, Path]) -> None:
         advice = f"a line is `recv_ns TAB frame`, a frame as {venue} sent it"
         if _holds_quote(other, path):
             advice = f"its frames look like {other}'s: are --bybit and --okx swapped?"
-        raise WireError(f"{path} holds no quote of {venue}; {advice}")
+        raise FramesError(f"{path} holds no quote of {venue}; {advice}")
 
 
 def _holds_quote(venue: str, path: Path) -> bool:

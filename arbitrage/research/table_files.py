@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,24 @@ if TYPE_CHECKING:
     import pyarrow
     from numpy.typing import NDArray
 
-__all__ = ["QuoteTable"]
+__all__ = ["QuoteTable", "is_table", "table_names"]
 
+TABLE_SUFFIXES = frozenset({".csv", ".parquet", ".pq"})
+# outside of these a time was read in another unit than it is in
+TIMES_NS = (1_262_304_000 * 10**9, 4_102_444_800 * 10**9)  # 2010, 2100
 CSV_BLOCK_BYTES = 1 << 22
 SYMBOL_WORDS = ("symbol", "instrument", "instId", "inst_id", "pair", "ticker", "s")
 _ROW = re.compile(r"Row #(\d+)")
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file is a table, by its name."""
+    return TABLE_SUFFIXES & set(path.suffixes) != set()
+
+
+def table_names(path: Path) -> list[str]:
+    """Return the names of a table's columns."""
+    return QuoteTable.names_of(path, Columns())
 
 
 class QuoteTable:
@@ -28,14 +42,30 @@ class QuoteTable:
     def __init__(self, path: Path, columns: Columns, venue: str | None, symbol: str | None) -> None:
         self.path, self._columns = path, columns
         self._is_csv = path.suffix not in {".parquet", ".pq"}
-        arrow_module()
-        self._names = self._read(self._header)
+        self._names = self.names_of(path, columns)
         self.columns: TableColumns = columns.with_known(self._names, str(path), venue, symbol)
         self._latest_ns = 0
         # another column that tells symbols apart, where all rows should be of one
         other = [name for name in SYMBOL_WORDS if name in self._names]
         self._apart = other[0] if self.columns.symbol is not None and other else None
         self._apart_value: str | None = None
+
+    @classmethod
+    def names_of(cls, path: Path, columns: Columns) -> list[str]:
+        """Return the names of a file's columns."""
+        table = cls.__new__(cls)
+        table.path, table._columns = path, columns
+        table._is_csv = path.suffix not in {".parquet", ".pq"}
+        arrow_module()
+        found: list[str] = table._read(table._header)
+        return found
+
+    def first_ns(self) -> int:
+        """Return the time of the first row."""
+        batches = self.batches()
+        _, batch = next(batches)
+        found = self.numbers_of(batch.slice(0, 1), "recv_ns", 0)
+        return int(found[0])
 
     def _read(self, do: Callable[[], Any]) -> Any:
         """Do it; ConfigError names the file and what is wrong."""
@@ -156,9 +186,11 @@ class QuoteTable:
             if values.null_count:
                 row = values.is_null().index(True).as_py()
                 raise ConfigError(f"{self.path}, row {done + row}, has no value in {column!r}")
-            return (
-                self._times(values, column) if is_time else self._cast(values, column, pa.int64())
-            )
+            if not is_time:
+                return self._cast(values, column, pa.int64())
+            times = self._times(values, column, done, may_be_none=name == "exch_ns")
+            self._check_times(times, values, column, done, may_be_none=name == "exch_ns")
+            return times
         filled = self._cast(values, column, pa.float64(), pa.scalar(float("nan")))
         return filled
 
@@ -179,7 +211,40 @@ class QuoteTable:
         found: NDArray[Any] = cast.to_numpy(zero_copy_only=False)
         return found
 
-    def _times(self, values: "pyarrow.Array", column: str) -> "NDArray[np.int64]":
+    def _check_times(
+        self,
+        times: "NDArray[Any]",
+        values: "pyarrow.Array",
+        column: str,
+        done: int,
+        *,
+        may_be_none: bool,
+    ) -> None:
+        """Refuse what is no time of 2010 to 2100, and name the unit in which it were one."""
+        first_ns, end_ns = TIMES_NS
+        is_wrong = ~((times >= first_ns) & (times < end_ns))
+        if may_be_none:
+            is_wrong &= times != 0
+        if not is_wrong.any():
+            return
+        row, unit = int(is_wrong.argmax()), self._columns.time_unit
+        value = values[row].as_py()
+        said = f"{value}, which in {unit} is"
+        advice = "expected are times since 1970, UTC, in the unit that time_unit says"
+        if not isinstance(value, int | float | Decimal):
+            said = f"{value}, which is"
+        else:
+            for other, digits in TIME_DIGITS.items():
+                if first_ns <= value * 10**digits < end_ns:
+                    advice = f"time_unit {other} would fit"
+        raise ConfigError(
+            f"{self.path}, row {done + row}, has the {column} {said} no time of 2010 to 2100; "
+            f"{advice}"
+        )
+
+    def _times(
+        self, values: "pyarrow.Array", column: str, done: int, *, may_be_none: bool
+    ) -> "NDArray[np.int64]":
         import numpy as np
         import pyarrow as pa
 
@@ -191,6 +256,16 @@ class QuoteTable:
             return stamps
         if unit == "iso":
             raise ConfigError(f"{self.path}: column {column!r} is {kind}; expected are times")
+        if not (pa.types.is_integer(kind) or pa.types.is_decimal(kind)) and not (
+            pa.types.is_floating(kind)
+        ):
+            raise ConfigError(f"{self.path}: column {column!r} is {kind}; expected are times")
+        # before it is made nanoseconds, where it might not fit 64 bits
+        rough = self._read(lambda: values.cast(pa.float64(), safe=False)).to_numpy(
+            zero_copy_only=False
+        )
+        rough_ns = rough * 10.0 ** TIME_DIGITS[unit]
+        self._check_times(rough_ns, values, column, done, may_be_none=may_be_none)
         if pa.types.is_floating(kind):
             nearest = np.rint(values.to_numpy() * 10.0 ** TIME_DIGITS[unit])
             whole: NDArray[np.int64] = nearest.astype(np.int64)

@@ -20,7 +20,7 @@ from arbitrage.core.intents import IntentDoor
 from arbitrage.core.journal import Journal
 from arbitrage.core.messages import PAIR_KINDS, PairEvent
 from arbitrage.core.strategy import EVENTS, EXIT_REASONS
-from arbitrage.errors import ArbitrageError, ConfigError, WireError
+from arbitrage.errors import ArbitrageError, ConfigError, FramesError
 from arbitrage.fills import Fill
 from arbitrage.instruments import VENUES, Instrument, canonical_symbol, common_lot
 from arbitrage.research.frames import read_frames
@@ -65,7 +65,7 @@ def common_symbols(bybit: Path, okx: Path) -> tuple[str, ...]:
         found.append(names)
     both = tuple(symbol for symbol in found[0] if symbol in found[1])
     if not both:
-        raise WireError(f"no symbol has quotes in both {bybit} and {okx}")
+        raise FramesError(f"no symbol has quotes in both {bybit} and {okx}")
     return both
 
 

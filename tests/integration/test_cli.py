@@ -210,7 +210,7 @@ def test_a_replay_of_a_file_without_a_quote_is_an_error(
     }
     files[venue] = frames_file(tmp_path, "garbage", garbage)
     done = arb("replay", "--bybit", files["bybit"], "--okx", files["okx"])
-    assert done.returncode == 1, done.stderr
+    assert done.returncode == 2, done.stderr
     assert done.stderr.startswith(f"error: {files[venue]} holds no quote of {venue}; ")
     assert done.stderr.count("\n") == 1
     assert "swapped" not in done.stderr
@@ -221,7 +221,7 @@ def test_swapped_files_are_told_apart_and_a_few_bad_lines_are_fine(tmp_path: Pat
     bybit = frames_file(tmp_path, "b.frames", b"junk\n" + BYBIT_LINE)
     okx = frames_file(tmp_path, "o.frames", OKX_LINE + b"2\t{}\n")
     swapped = arb("replay", "--bybit", okx, "--okx", bybit)
-    assert swapped.returncode == 1
+    assert swapped.returncode == 2
     assert f"{okx} holds no quote of bybit; its frames look like okx's" in swapped.stderr
     assert arb("replay", "--bybit", bybit, "--okx", okx).returncode == 0
 

@@ -9,13 +9,13 @@ import pytest
 
 from arbitrage import Strategy
 from arbitrage.cli.backtest import backtest as command
-from arbitrage.cli.backtest import read_latency
+from arbitrage.cli.backtest import read_latency, read_settings
 from arbitrage.core.backtest import draw_latencies
 from arbitrage.core.histogram import Histogram
 from arbitrage.core.messages import PAIR_KINDS
 from arbitrage.core.strategy import EVENTS
 from arbitrage.errors import ArbitrageError, ConfigError
-from arbitrage.research.backtest import Venue, backtest
+from arbitrage.research.backtest import Venue, backtest, read_config
 from arbitrage.research.latency import Empirical, Latency
 from arbitrage.research.result_types import OrderOutcome
 from tests.backtest_rig import BYBIT, MS, OKX, START, S, funding, market, quote, run
@@ -212,7 +212,7 @@ def test_a_latency_that_cannot_be_is_refused(wrong: dict[str, Any], says: str) -
     ("config", "says"),
     [
         ({"min_net_bbs": 1}, "did you mean min_net_bps"),
-        ({"min_net_bps": 1e9}, "ARB_MIN_NET_BPS"),
+        ({"min_net_bps": 1e9}, "min_net_bps was"),
     ],
 )
 def test_settings_are_checked_as_the_traders_are(config: dict[str, Any], says: str) -> None:
@@ -262,3 +262,20 @@ def test_the_command_backtests_frames(
     page = (tmp_path / "page.html").read_text()
     assert found["sha256"] in page
     assert "Spread of BTCUSDT" in page  # the data was there to draw it
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("min_net_bps", "x", "min_net_bps was 'x'; accepted is a number"),
+        ("ARB_MIN_NET_BPS", "x", "ARB_MIN_NET_BPS was 'x'; accepted is a number"),
+        ("min_net_bp", "1", "min_net_bp is no setting of the trader; did you mean min_net_bps?"),
+    ],
+)
+def test_a_setting_is_named_as_it_was_given(name: str, value: str, says: str) -> None:
+    with pytest.raises(ConfigError) as told:
+        read_config({name: value}, ["BTCUSDT"])
+    assert str(told.value).startswith(says)
+    with pytest.raises(ConfigError) as told:
+        read_settings((f"{name}={value}",))
+    assert str(told.value).startswith(f"--set {says}")

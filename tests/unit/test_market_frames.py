@@ -246,7 +246,7 @@ def test_bad_files_are_told_in_one_line(tmp_path: Path, name: str) -> None:
 def test_no_market_data_at_all(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no market data: expected is the folder of a record"):
         open_data(tmp_path)
-    with pytest.raises(ConfigError, match="is no market data"):
+    with pytest.raises(ConfigError, match="gone does not exist"):
         open_data(tmp_path / "gone")
     (tmp_path / "notes.txt").write_text("hello\n")
     with pytest.raises(WireError, match=r"notes.txt holds no quote of bybit or okx; a line is"):
