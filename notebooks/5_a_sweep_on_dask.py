@@ -30,6 +30,7 @@ from dask.distributed import Client, LocalCluster
 import arbitrage
 from arbitrage.research.convert import convert
 from arbitrage.research.simulated import simulated_data
+from arbitrage.research.sweep import Sweep
 
 # %% [markdown]
 # ## Data that workers can open
@@ -80,10 +81,24 @@ cluster.close()
 # bar shows how far a sweep is.)
 
 # %%
-found.best(5)[["min_net_bps", "max_hold_s", "latency.order_us", "net_usd", "pairs"]]
+found.best(5)
 
 # %%
-axes = found.heat_map("min_net_bps", "latency.order_us")
+found.heat_map("min_net_bps", "latency.order_us")
+
+# %% [markdown]
+# The best of many sets is the best by luck, too. So choose on the first day, and see what the choice
+# was worth on the second; `walk_forward` goes through a month like that.
+
+# %%
+found.walk_forward(train=1, test=1)
+
+# %% [markdown]
+# Behind each row is a whole backtest. `Sweep.load(folder)` has the same table another day.
+
+# %%
+kept = Sweep.load(folder / "runs")
+print(kept.backtest(kept.best(1)[0], day="2026-03-03", symbols="BTCUSDT"))
 
 # %% [markdown]
 # ## The same on this machine

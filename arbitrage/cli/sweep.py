@@ -2,12 +2,15 @@
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from arbitrage.cli import OutputFile, write_text
 from arbitrage.errors import ConfigError
+
+if TYPE_CHECKING:
+    from arbitrage.research.sweeps.grid import Grid
 
 __all__ = ["sweep"]
 
@@ -86,11 +89,14 @@ def sweep(
         raise ConfigError("--workers are of this machine, --dask is a cluster; leave one out")
     from arbitrage.cold.log import setup_logging
     from arbitrage.research import sweep as research
+    from arbitrage.research.sweeps.grid import read_grid
     from arbitrage.research.sweeps.pool import dask_executor
     from arbitrage.research.sweeps.rows import need_parquet
 
     setup_logging("WARNING")
     need_parquet()
+    if plot is not None:
+        _check_plot(read_grid(grid_path))
     folder = out or grid_path.with_suffix(".sweep")
     try:
         with nullcontext() if address is None else dask_executor(address) as executor:
@@ -107,13 +113,22 @@ def sweep(
         click.echo(f"interrupted; what is done is in {folder}: the same command goes on", err=True)
         return 130
     if plot is not None:
-        figure: Any = found.heat_map().figure
-        figure.savefig(plot)
+        found.heat_map().savefig(plot)
     if json_path is None:
         write_text("-", f"{found.text(best)}{folder / research.TABLE} holds every run\n")
     else:
         write_text(json_path, _json_lines(found, best))
     return 1 if len(found.failed) else 0
+
+
+def _check_plot(grid: "Grid") -> None:
+    """Refuse before any run what could not be drawn after it."""
+    from arbitrage.research.extras import needed
+
+    if len(grid.axes) < 2:
+        listed = ", ".join(grid.axes) or "none"
+        raise ConfigError(f"--plot draws a map of two axes; those of the grid are {listed}")
+    needed("matplotlib", "research", "heat maps")
 
 
 def _json_lines(found: object, best: int) -> str:

@@ -9,23 +9,30 @@ from pathlib import Path
 from typing import Any
 
 from arbitrage.errors import ConfigError
+from arbitrage.research.sweeps.arguments import check_arguments
 from arbitrage.research.sweeps.drive import Drive
 from arbitrage.research.sweeps.grid import Grid, read_grid
 from arbitrage.research.sweeps.kept_data import forget_slice
-from arbitrage.research.sweeps.pool import KEEP_BYTES, ProcessPools, keep_bytes, usable_cores
+from arbitrage.research.sweeps.pool import (
+    KEEP_BYTES,
+    ProcessPools,
+    keep_bytes,
+    refuse_import,
+    usable_cores,
+)
 from arbitrage.research.sweeps.progress import Progress, shown
 from arbitrage.research.sweeps.rows import RowStore, write_table
-from arbitrage.research.sweeps.table import Sweep
+from arbitrage.research.sweeps.table import TABLE, Sweep
 from arbitrage.research.sweeps.tasks import Task, make_tasks
 from arbitrage.research.sweeps.worker import DONE, Row
 
-__all__ = ["Sweep", "sweep"]
+__all__ = ["TABLE", "Sweep", "sweep"]
 
 log = logging.getLogger(__name__)
 
 WINDOW = 64  # batches of runs handed to an executor that is not ours
 WINDOW_PER_WORKER = 4
-TABLE = "table.parquet"
+PATHS = ("path", "okx", "instruments")  # of what `open_data` takes
 
 Executors = Executor | Callable[[], Executor] | None
 
@@ -98,7 +105,12 @@ def sweep(
     >>> found = sweep("day", {"min_net_bps": [0, 2, 4]}, out="runs")  # doctest: +SKIP
     >>> found.best(3)["min_net_bps"]  # doctest: +SKIP
     """
+    refuse_import()
     how = _How(executor, workers, keep_mb, retry_failed, progress)
+    check_arguments(
+        data=data, grid=grid, executor=executor, out=out, workers=workers, keep_mb=keep_mb,
+        progress=progress,
+    )  # fmt: skip
     wanted = read_grid(grid, fixed=fixed, days=days, symbols=symbols)
     opened = _opened(data, wanted)
     return _swept(wanted, opened, None if out is None else Path(out), how)
@@ -136,11 +148,24 @@ def _swept(grid: Grid, data: Any, folder: Path | None, how: _How) -> Sweep:
         _run([task for task in tasks if task.key not in rows], rows, store, how)
         # labels are of this grid, figures of whenever they were found
         ordered = [{**rows[task.key], **task.labels} for task in tasks]
-        found = Sweep(grid.axes, ordered, reused=reused, folder=folder)
+        found = Sweep(
+            grid.axes, ordered,
+            fixed=grid.fixed, source=_lasting(data.source), reused=reused, folder=folder,
+        )  # fmt: skip
         if store is not None:
             store.flush()
             write_table(store.folder / TABLE, found.to_arrow())
     return found
+
+
+def _lasting(source: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what opens the data from any folder."""
+    return {
+        name: str(Path(value).resolve())
+        if name in PATHS and isinstance(value, str) and "://" not in value
+        else value
+        for name, value in source.items()
+    }
 
 
 def _opened(data: Any, grid: Grid) -> Any:
@@ -183,9 +208,7 @@ def _drive(how: _How, idle: Callable[[], None]) -> Iterator[Drive]:
     if executor is None:
         pools = ProcessPools(how.workers)
         try:
-            yield Drive(
-                pools.make, can_replace=True, window=pools.workers, spreads=True, idle=idle
-            )
+            yield Drive(pools.make, can_replace=True, window=pools.workers, spreads=True, idle=idle)
         finally:
             pools.end()
         return

@@ -8,7 +8,7 @@ import importlib
 import importlib.util
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -37,7 +37,7 @@ from arbitrage.trading.strategy import (
     Strategy,
 )
 
-__all__ = ["BUILT_IN", "StrategyHost", "check_names", "load_strategy"]
+__all__ = ["BUILT_IN", "StrategyHost", "check_names", "load_class", "load_strategy", "made"]
 
 BUILT_IN = ("spread", "funding")
 BATCH = 256
@@ -93,14 +93,29 @@ def load_strategy(name: str) -> Strategy:
     ConfigError
         What was wrong, and in which line of the user's file.
     """
+    return made(name, load_class(name), {})
+
+
+def load_class(name: str) -> type[Strategy]:
+    """Load a class as `load_strategy` does, without making one."""
     place, _, attribute = name.rpartition(":")
     try:
         found = getattr(_module_of(place), attribute, None)
-        if not isinstance(found, type) or not issubclass(found, Strategy):
-            what = "holds no such class" if found is None else "is no arbitrage.Strategy"
-            subject = place if found is None else name
-            raise ConfigError(f"strategy {name}: {subject} {what}")
-        return found()
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise ConfigError(f"strategy {name} cannot be loaded: {describe(error)}") from error
+    if not isinstance(found, type) or not issubclass(found, Strategy):
+        what = "holds no such class" if found is None else "is no arbitrage.Strategy"
+        subject = place if found is None else name
+        raise ConfigError(f"strategy {name}: {subject} {what}")
+    return found
+
+
+def made(name: str, kind: type[Strategy], words: Mapping[str, Any]) -> Strategy:
+    """Make a strategy with keyword arguments; what its own code raises is one line."""
+    try:
+        return kind(**words)
     except ConfigError:
         raise
     except Exception as error:

@@ -235,7 +235,7 @@ def test_best_totals_and_map(whole: Sweep) -> None:
     assert "net_usd" in whole.text(3)
     with pytest.raises(ConfigError, match="there is no figure 'profit'; there are"):
         whole.best(by="profit")
-    axes = whole.heat_map("latency.order_us", "min_net_bps")
+    axes = whole.heat_map("latency.order_us", "min_net_bps").axes[0]
     assert axes.get_xlabel() == "latency.order_us"
     assert axes.images[0].get_array().shape == (5, 4)
     with pytest.raises(ConfigError, match="has no axis 'stop_bps' to draw"):

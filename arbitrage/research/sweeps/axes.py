@@ -14,8 +14,9 @@ from arbitrage.config_values import accepted_words
 from arbitrage.errors import ConfigError
 from arbitrage.fees import FeeSchedule, parse_fees
 from arbitrage.settings import RiskSettings, StrategySettings, fields_of
+from arbitrage.trading.strategy_host import check_names
 
-__all__ = ["LATENCIES", "Value", "axis_values", "known_names", "setting_value"]
+__all__ = ["LATENCIES", "PARAMETER", "Value", "axis_values", "known_names", "setting_value"]
 
 Value = float | int | str | bool
 
@@ -23,6 +24,7 @@ VALUES_MAX = 100_000  # of one axis
 _WAYS = ("feed", "order", "reply")
 # One number for both venues, or one for each: a constant delay in microseconds.
 LATENCIES = tuple(f"latency.{venue}{way}_us" for venue in ("", "bybit.", "okx.") for way in _WAYS)
+PARAMETER = "strategy."  # and then what a class of one's own calls it
 _OWN = {
     "strategy": "spread, funding, both with a comma between, or file.py:Class",
     "seed": "a whole number from 0 to 4294967295",
@@ -62,6 +64,8 @@ def setting_value(where: str, name: str, value: object) -> tuple[str, Value]:
         return name, _own_value(where, name, value)
     if name in LATENCIES:
         return name, _converted(f"{where}: {name}", value, float, Meta(ge=0, le=60e6))
+    if name.startswith(PARAMETER):
+        return name, _parameter(where, name, value)
     if name == "ARB_FEES" or name == "ARB_STRATEGY":
         return setting_value(where, name.removeprefix("ARB_").lower(), value)
     known = _fields().get(name)
@@ -84,6 +88,14 @@ def _converted(label: str, value: object, kind: Any, meta: Meta) -> Value:
         raise ConfigError(f"{label} was {value!r}; {accepted_words(kind, meta)}") from None
 
 
+def _parameter(where: str, name: str, value: object) -> Value:
+    if not name.removeprefix(PARAMETER).isidentifier():
+        raise ConfigError(f"{where}: {name} is no name; accepted is {PARAMETER} and a Python name")
+    if not isinstance(value, bool | int | float | str):
+        raise ConfigError(f"{where}: {name} was {value!r}; accepted is a number, a text or a bool")
+    return value
+
+
 def _own_value(where: str, name: str, value: object) -> Value:
     if name == "seed":
         return _converted(f"{where}: seed", value, int, Meta(ge=0, le=(1 << 32) - 1))
@@ -92,7 +104,9 @@ def _own_value(where: str, name: str, value: object) -> Value:
     if name == "fees":
         schedule: FeeSchedule = parse_fees(value, label=f"{where}: fees")
         return str(schedule)
-    return ",".join(part.strip() for part in value.split(",") if part.strip())
+    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    check_names(names, f"{where}: strategy")
+    return ",".join(names)
 
 
 # ---- lists and ranges ----------------------------------------------------------------------------
@@ -106,7 +120,8 @@ def axis_values(where: str, name: str, given: object) -> tuple[str, tuple[Value,
     where : str
         What the grid is called in messages, such as its file.
     name : str
-        A setting's field or variable, ``strategy``, ``seed``, ``fees``, or one of `LATENCIES`.
+        A setting's field or variable, ``strategy``, ``seed``, ``fees``, one of `LATENCIES`, or
+        ``strategy.`` and the name of a parameter of a class of one's own.
     given : object
         A value, several (any iterable: a list, a range, a NumPy array), or a mapping: ``from`` and
         ``to``, both among the values, with a ``step``, or with a ``count`` and, if ratios are to be

@@ -18,7 +18,8 @@ __all__ = ["DAY_NS", "Grid", "Slice", "read_grid"]
 DAY_NS = 86_400 * 10**9
 RUNS_MAX = 10_000_000
 _DATA_KEYS = ("path", "okx", "columns", "instruments")
-_TABLES = ("grid", "fixed", "latency", "data", "days", "symbols")
+_TABLES = ("grid", "fixed", "latency", "strategy", "data", "days", "symbols")
+_NESTED = ("latency", "strategy", "bybit", "okx")
 
 
 @dataclass(frozen=True)
@@ -178,17 +179,19 @@ def _grid(where: str, text: Mapping[str, Any], folder: Path | None = None) -> Gr
         if name not in _TABLES:
             raise ConfigError(f"{where}: {name} is unknown; accepted are {', '.join(_TABLES)}")
     tables: dict[str, Mapping[str, Any]] = {}
-    for name in ("grid", "fixed", "latency", "data"):
+    for name in ("grid", "fixed", "latency", "strategy", "data"):
         tables[name] = text.get(name, {})
         if not isinstance(tables[name], Mapping):
             raise ConfigError(f"{where}: {name} was {tables[name]!r}; accepted is a table [{name}]")
     axes: dict[str, tuple[Value, ...]] = {}
     for name, given in _flat(tables["grid"]):
-        plain, values = axis_values(where, name, given)
+        plain, values = axis_values(where, name, _by_name(name, given))
         if plain in axes:
             raise ConfigError(f"{where}: {name} is {plain}, which is there already")
         axes[plain] = values
-    fixed = {**tables["fixed"], **{f"latency.{n}": v for n, v in _flat(tables["latency"])}}
+    fixed = dict(tables["fixed"])
+    for name in ("latency", "strategy"):
+        fixed |= {f"{name}.{key}": value for key, value in _flat(tables[name])}
     return Grid(
         axes=axes,
         fixed=_fixed(where, fixed),
@@ -202,7 +205,7 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
     """Yield ``latency.bybit.order_us`` of tables within tables; a range is no table."""
     for name, value in table.items():
         is_range = isinstance(value, Mapping) and ("from" in value or "to" in value)
-        if isinstance(value, Mapping) and not is_range and name in ("latency", "bybit", "okx"):
+        if isinstance(value, Mapping) and not is_range and name in _NESTED:
             yield from _flat(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value
@@ -211,9 +214,18 @@ def _flat(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 def _fixed(where: str, table: Mapping[str, Any]) -> dict[str, Value]:
     found: dict[str, Value] = {}
     for name, value in _flat(table):
-        plain, checked = setting_value(where, name, value)
+        plain, checked = setting_value(where, name, _by_name(name, value))
         found[plain] = checked
     return found
+
+
+def _by_name(name: str, given: object) -> object:
+    """A strategy that is given as a class travels by its name."""
+    if name not in ("strategy", "ARB_STRATEGY") or isinstance(given, str):
+        return given
+    from arbitrage.research.sweeps.strategies import with_names
+
+    return with_names(given)
 
 
 def _data(where: str, table: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
@@ -293,6 +305,9 @@ def _check(grid: Grid) -> None:
     both = sorted(set(grid.axes) & set(grid.fixed))
     if both:
         raise ConfigError(f"{both[0]} is both in the grid and fixed; leave one of them out")
+    from arbitrage.research.sweeps.strategies import check_parameters
+
+    check_parameters(grid)
     if grid.set_count > RUNS_MAX:
         raise ConfigError(f"the grid has {grid.set_count:,} sets; at most {RUNS_MAX:,} are taken")
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
+from multiprocessing import current_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,17 @@ from arbitrage.errors import ConfigError
 from arbitrage.research.extras import needed
 from arbitrage.research.sweeps.worker import begin_worker
 
-__all__ = ["KEEP_BYTES", "ProcessPools", "dask_executor", "keep_bytes", "usable_cores"]
+__all__ = [
+    "KEEP_BYTES",
+    "ProcessPools",
+    "dask_executor",
+    "keep_bytes",
+    "refuse_import",
+    "usable_cores",
+]
 
 WORKERS_MAX = 512
+UNGUARDED = 77  # exit code of a worker that cannot begin
 KEEP_BYTES = 256 << 20  # of records, in a worker whose machine is not known
 KEEP_BYTES_MAX = 1 << 30
 KEEP_SHARE = 0.25  # of this machine's memory, for all workers together
@@ -34,6 +43,12 @@ def keep_bytes(workers: int) -> int:
     with suppress(OSError, ValueError):  # "max": no limit
         memory = min(memory, int(_CGROUP_LIMIT.read_text()))
     return min(KEEP_BYTES_MAX, int(KEEP_SHARE * memory / workers))
+
+
+def refuse_import() -> None:
+    """End a worker that imports a script which sweeps as it is imported; its pool says why."""
+    if getattr(current_process(), "_inheriting", False):  # set while a spawned process begins
+        os._exit(UNGUARDED)
 
 
 class _Watched(SpawnContext):
@@ -64,7 +79,18 @@ class ProcessPools:
         self._pools: list[Executor] = []
 
     def make(self) -> Executor:
-        """Return a new pool; its processes start with its first runs."""
+        """Return a new pool; its processes start with its first runs.
+
+        Raises
+        ------
+        ConfigError
+            Those of the pool before sweep while they import the script that sweeps.
+        """
+        if any(process.exitcode == UNGUARDED for process in self._context.started):
+            raise ConfigError(
+                "the workers import this script, and it sweeps as it is imported; put "
+                'if __name__ == "__main__": around what it does'
+            )
         pool = ProcessPoolExecutor(self.workers, mp_context=self._context, initializer=begin_worker)
         self._pools.append(pool)
         return pool

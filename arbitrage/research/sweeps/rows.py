@@ -23,7 +23,7 @@ from arbitrage.research.sweeps.worker import DONE, Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["RowStore", "need_parquet", "write_table"]
+__all__ = ["RowStore", "need_parquet", "read_table", "write_table"]
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +62,28 @@ def write_table(path: Path, table: "pa.Table") -> None:
             os.close(folder)
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def read_table(path: Path) -> "pa.Table":
+    """Read what `write_table` wrote.
+
+    Raises
+    ------
+    ConfigError
+        It is not there, or is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path)
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path.parent} holds no {path.name}: no sweep into it has come to its end"
+        ) from None
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path} cannot be read: {reason}") from None
 
 
 class RowStore:

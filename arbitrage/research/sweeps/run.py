@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from arbitrage.instruments import VENUES
-from arbitrage.research.sweeps.axes import Value
+from arbitrage.research.sweeps.axes import PARAMETER, Value
 from arbitrage.research.sweeps.tasks import Task
 
 if TYPE_CHECKING:
+    from arbitrage.research.market import MarketData
     from arbitrage.research.results import Backtest
 
-__all__ = ["ADDITIVE", "FIGURES", "backtest_figures"]
+__all__ = ["ADDITIVE", "FIGURES", "backtest_figures", "run_backtest"]
 
 # What is kept of a run, by the names of `Backtest.summary`. Amounts stand as they changed the
 # equity: costs are negative.
@@ -49,34 +50,44 @@ EQUITY_STEP_S = 1.0
 
 def backtest_figures(task: Task) -> dict[str, float]:
     """Open the data by its path, run the backtest and return its figures."""
-    from arbitrage.research.backtest import backtest
     from arbitrage.research.sweeps.kept_data import slice_data
 
-    data = slice_data(task)
-    config, strategy, seed, latency = _arguments(task.settings)
-    step_s = max(EQUITY_STEP_S, (data.end_ns - data.start_ns) / 1e9 / EQUITY_ROWS)
-    found = backtest(
-        data,
-        strategy,
-        config,
-        latency=latency,
-        seed=seed,
-        sample_s=step_s,
-        keep_opportunities=False,
-    )
-    return _figures(found)
+    return _figures(run_backtest(slice_data(task), task.settings, keep_opportunities=False))
 
 
-def _arguments(settings: Mapping[str, Value]) -> tuple[dict[str, Any], str, int, Any]:
+def run_backtest(
+    data: "MarketData", settings: Mapping[str, Value], *, keep_opportunities: bool = True
+) -> "Backtest":
+    """Run the backtest that the settings of a run say.
+
+    Parameters
+    ----------
+    data : MarketData
+        The run's slice.
+    settings : mapping
+        All of them, by the names of a grid.
+    keep_opportunities : bool
+        As `arbitrage.backtest`.
+    """
+    from arbitrage.research.backtest import backtest
+    from arbitrage.research.sweeps.strategies import strategies_of
+
     config: dict[str, Any] = {}
     delays: dict[str, float] = {}
     for name, value in settings.items():
         if name.startswith("latency."):
             delays[name.removeprefix("latency.")] = float(value)
-        elif name not in ("strategy", "seed"):
+        elif name not in ("strategy", "seed") and not name.startswith(PARAMETER):
             config[name] = value
-    strategy = str(settings.get("strategy", "spread"))
-    return config, strategy, int(settings.get("seed", 0)), _latency(delays)
+    return backtest(
+        data,
+        strategies_of(settings),
+        config,
+        latency=_latency(delays),
+        seed=int(settings.get("seed", 0)),
+        sample_s=max(EQUITY_STEP_S, (data.end_ns - data.start_ns) / 1e9 / EQUITY_ROWS),
+        keep_opportunities=keep_opportunities,
+    )
 
 
 def _latency(delays: Mapping[str, float]) -> Any:
