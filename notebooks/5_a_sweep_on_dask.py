@@ -87,8 +87,8 @@ found.best(5)
 found.heat_map("min_net_bps", "latency.order_us")
 
 # %% [markdown]
-# The best of many sets is the best by luck, too. So choose on the first day, and see what the choice
-# was worth on the second; `walk_forward` goes through a month like that.
+# The best of many sets is the best by luck, too. So choose on the first day, and see what that
+# choice was worth on the second; `walk_forward` goes through a month like that.
 
 # %%
 found.walk_forward(train=1, test=1)

@@ -23,6 +23,7 @@ from arbitrage.research.parquet_files import (
     parquet_module,
     partition_of,
     records_of,
+    values_of,
 )
 
 if TYPE_CHECKING:
@@ -168,20 +169,8 @@ class ParquetData(MarketData):
         return tuple(sorted(found, key=lambda gap: (gap.start_ns, gap.venue, gap.symbol or "")))
 
     @cached_property
-    def _survey(self) -> tuple[int, int, int, bool]:
-        """Records, first and last time, and whether there are levels."""
-        count = start_ns = end_ns = 0
-        has_depth = False
-        for block in self.blocks():
-            start_ns = start_ns or int(block["recv_ns"][0])
-            end_ns = int(block["recv_ns"][-1])
-            count += len(block)
-            has_depth = has_depth or bool((block["kind"] == MarketKind.LEVEL).any())
-        return count, start_ns, end_ns, has_depth
-
-    @property
     def count(self) -> int:  # type: ignore[override]
-        return self._survey[0]
+        return sum(map(len, self.blocks()))
 
     @cached_property
     def start_ns(self) -> int:  # type: ignore[override]
@@ -215,12 +204,24 @@ class ParquetData(MarketData):
 
     @cached_property
     def has_depth(self) -> bool:  # type: ignore[override]
-        for each in self._partitions:
-            kinds = self._extremes(each, "kind")
-            if kinds and min(kinds) <= MarketKind.LEVEL <= max(kinds):
-                if MarketKind.LEVEL in kinds:
+        return any(map(self._has_levels, self._partitions))
+
+    def _has_levels(self, each: Partition) -> bool:
+        """Look at the footer; at the kinds alone where quotes and funding lie around them."""
+        import numpy as np
+
+        with self._opened(each) as (file, _):
+            place = file.schema_arrow.names.index("kind")
+            for at in range(file.metadata.num_row_groups):
+                told = file.metadata.row_group(at).column(place).statistics
+                if told is not None and not told.min <= MarketKind.LEVEL <= told.max:
+                    continue
+                if told is not None and MarketKind.LEVEL in (told.min, told.max):
                     return True
-                return self._survey[3]
+                column = file.read_row_group(at, columns=["kind"], use_threads=False).column(0)
+                for chunk in column.chunks:
+                    if (values_of(chunk, np.dtype("u1")) == MarketKind.LEVEL).any():
+                        return True
         return False
 
     # ---- records ---------------------------------------------------------------------------------

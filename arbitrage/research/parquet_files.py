@@ -42,6 +42,7 @@ __all__ = [
     "partition_of",
     "records_of",
     "schema_of",
+    "values_of",
 ]
 
 VERSION = 1
@@ -199,6 +200,19 @@ def records_of(
 
     records = np.zeros(batch.num_rows, market_records.MARKET_DTYPE)
     for name, _ in COLUMNS[:-1]:
-        records[name] = batch.column(name).to_numpy(zero_copy_only=True)
+        records[name] = values_of(batch.column(name), records.dtype[name])
     records["venue"], records["symbol"] = venue, symbol
-    return records, batch.column("position").to_numpy(zero_copy_only=True)
+    return records, values_of(batch.column("position"), np.dtype("i8"))
+
+
+def values_of(column: "pyarrow.Array", dtype: "np.dtype[Any]") -> "NDArray[Any]":
+    """Return a column over its own memory; Arrow's `to_numpy` would import pandas first."""
+    import numpy as np
+    import pyarrow as pa
+
+    if column.null_count:
+        raise pa.ArrowInvalid(f"{column.null_count} values of a column are missing")
+    if not len(column):
+        return np.zeros(0, dtype)
+    start = column.offset * dtype.itemsize
+    return np.frombuffer(column.buffers()[1], dtype, len(column), start)

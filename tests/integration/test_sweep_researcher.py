@@ -227,7 +227,7 @@ def test_a_map_marks_what_was_not_run_and_has_0_in_the_middle() -> None:
         {"day": day, "symbols": "BTCUSDT", "a": a, "b": b, "error": "",
          "status": FAILED if (a, b) == (1, 2) else DONE,
          "net_usd": np.nan if (a, b) == (1, 2) else a * 10 - b, "pairs": 1.0}
-        for day in DAYS for a in (0, 1) for b in values + [2]
+        for day in DAYS for a in (0, 1) for b in [*values, 2]
     ]  # fmt: skip
     figure = Sweep({"b": (*values, 2.0), "a": (0, 1)}, rows).heat_map()
     axes = figure.axes[0]

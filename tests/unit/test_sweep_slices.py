@@ -40,7 +40,7 @@ def worked(queues: SliceQueues, workers: int, told: int) -> tuple[Counter[str], 
         number, batch = under_way.popleft()
         done = min(told, len(batch))
         runs += done
-        queues.end(batch, done=done)
+        queues.end(batch, [0.1] * done)
         idle.append(number)
 
 
@@ -65,11 +65,29 @@ def test_workers_share_a_slice_where_there_are_few(spreads: bool) -> None:
     assert len(set(first)) == (2 if spreads else 1)
 
 
+@pytest.mark.parametrize(("read_s", "helps"), [(0.05, True), (0.9, True), (3.0, False)])
+def test_a_worker_helps_with_a_slice_only_if_that_is_worth_reading_it(
+    read_s: float, helps: bool
+) -> None:
+    queues = SliceQueues([task(n, f"slice {n // 40}") for n in range(80)], spreads=True)
+    first, second = queues.batch(2), queues.batch(2)
+    extra_s = read_s
+    while first and first[0].slice_key == "slice 0":  # the second one's worker is held up
+        queues.end(first, [0.1 + extra_s, *[0.1] * (len(first) - 1)])
+        first, extra_s = queues.batch(2), 0.0
+    # 25 runs of 0.1 s wait behind one worker
+    assert bool(first) == helps
+    assert len(second) == 15
+    # none of them is forgotten: the one that reads it gets them
+    queues.end(second, [0.1] * 15)
+    assert queues.batch(2)[0].slice_key == "slice 1"
+
+
 def test_runs_keep_their_order_and_what_was_not_done_comes_next() -> None:
     queues = SliceQueues([task(n, "one") for n in range(100)])
     batch = queues.batch(2)
     assert [int(one.key, 16) for one in batch] == list(range(25))
-    queues.end(batch, done=10)
+    queues.end(batch, [0.1] * 10)
     assert [int(one.key, 16) for one in queues.batch(2)][:3] == [10, 11, 12]
 
 

@@ -114,11 +114,11 @@ class Drive:
             batch = self._under_way.pop(future)
             error = future.exception() if not future.cancelled() else CancelledError()
             if error is not None:
-                self._queues.end(batch, done=len(batch))
+                self._queues.lose(batch)
                 lost += [(task, error) for task in batch]
                 continue
             found = future.result()
-            self._queues.end(batch, done=len(found))
+            self._queues.end(batch, [row.get("wall_s", 0.0) for row in found])
             rows += map(self._checked, found)
         return rows, lost
 
@@ -141,7 +141,7 @@ class Drive:
             try:
                 self._under_way[self._executor.submit(run_batch, batch, self._run)] = batch
             except (BrokenExecutor, RuntimeError) as error:
-                self._queues.end(batch, done=len(batch))
+                self._queues.lose(batch)
                 self._again.extendleft(reversed(batch))
                 if not self._under_way:
                     self._replace(error)

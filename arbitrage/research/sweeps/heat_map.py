@@ -63,7 +63,7 @@ def draw(
                 below = f"\n{cell / runs[row, column]:.3g} a run" if per_run else ""
                 _label(ax, (column, row), f"{cell:,.4g}{below}", shades(norm(cell)))
     figure = ax.figure
-    bar = figure.colorbar(image, ax=ax, label=f"{value}, all days and symbols" if per_run else value)
+    bar = figure.colorbar(image, ax=ax, label=f"{value}, all runs" if per_run else value)
     bar.outline.set_visible(False)
     return figure
 
