@@ -108,17 +108,40 @@ def test_a_killed_worker_changes_nothing(day: Path, whole: Sweep, tmp_path: Path
     assert same(found, whole)
 
 
+HELD = """
+import time
+from pathlib import Path
+
+from arbitrage import Strategy
+
+class Held(Strategy):
+    number = 0
+
+    def on_start(self):
+        while self.number >= 20 and not Path(__file__).with_name("go").exists():
+            time.sleep(0.01)
+
+    def on_opportunity(self, seen):
+        if seen.event == "open" and seen.net_bps > self.number:
+            self.open(seen.symbol, buy=seen.buy, sell=seen.sell)
+"""
+HELD_GRID = {"strategy.number": list(range(40))}
+
+
+def held(folder: Path) -> dict[str, Any]:
+    """Settings of a sweep whose last half of runs waits for a file."""
+    (folder / "held.py").write_text(HELD)
+    return {"strategy": f"{folder / 'held.py'}:Held"}
+
+
 def interrupted(
     day: Path, out: Path, how: Callable[["subprocess.Popen[str]"], None]
 ) -> "subprocess.Popen[str]":
     """Start a sweep as a program, and stop it once some of its rows are on the disk."""
     grid = out.parent / "grid.toml"
     grid.write_text(
-        "[grid]\nmin_net_bps = [0, 1, 2, 4, 8]\n"
-        "take_profit_bps = {from = 0.5, to = 2.5, step = 0.5}\n"
-        "latency.order_us = [100, 2000, 20000, 100000]\n"
-        '[fixed]\nfees = "bybit=0,okx=0"\nmin_gross_bps = 0\n'
-        f'[data]\npath = "{day}"\n'
+        'symbols = ["BTCUSDT"]\n[grid]\nstrategy.number = {from = 0, to = 39, step = 1}\n'
+        f'[fixed]\nstrategy = "{held(out.parent)["strategy"]}"\n[data]\npath = "{day}"\n'
     )
     program = subprocess.Popen(
         [sys.executable, "-m", "arbitrage.cli", "sweep", "--grid", str(grid), "--out", str(out),
@@ -140,7 +163,7 @@ def children_of(program: "subprocess.Popen[str]") -> list[psutil.Process]:
 
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_sweep_goes_on_where_it_stopped(
-    day: Path, whole: Sweep, tmp_path: Path, signal_number: int
+    day: Path, tmp_path: Path, signal_number: int
 ) -> None:
     out, left = tmp_path / "out", list[psutil.Process]()
 
@@ -160,9 +183,13 @@ def test_an_interrupted_sweep_goes_on_where_it_stopped(
         assert "Traceback" not in said
     psutil.wait_procs(left, timeout=30)
     assert not [one for one in left if one.is_running() and one.status() != "zombie"]
-    found = arbitrage.sweep(day, GRID, ThreadPoolExecutor(1), fixed=FIXED, out=out)
-    assert 0 < found.reused < RUNS
-    assert same(found, whole)
+    (tmp_path / "go").touch()
+    words: dict[str, Any] = {"fixed": held(tmp_path), "symbols": ["BTCUSDT"]}
+    found = arbitrage.sweep(day, HELD_GRID, ThreadPoolExecutor(1), out=out, **words)
+    assert 0 < found.reused <= 20
+    at_once = arbitrage.sweep(day, HELD_GRID, ThreadPoolExecutor(1), **words)
+    assert same(found, at_once)
+    assert len(set(found.table["net_usd"].tolist())) > 2
 
 
 def test_a_changed_grid_runs_only_what_is_new(day: Path, whole: Sweep) -> None:
