@@ -32,6 +32,7 @@ __all__ = ["QUESTIONS"]
 
 RATE = 10_000
 WARM_UP = 200  # frames of each run that are not counted: the first segment page, the first branch
+READ_NS = 5000  # what a loop's turn with a frame does before its callback
 RUNS = 9
 JOURNAL_RECORDS = 1 << 17  # of a strategy that trades
 DRAIN_S = 5.0
@@ -114,9 +115,15 @@ def trader_core(
 
 
 def feed_paced(
-    take: Callable[[int, bytes], object], frames: list[tuple[int, bytes]], end_s: float
+    take: Callable[[int, bytes], object],
+    frames: list[tuple[int, bytes]],
+    end_s: float,
+    idle: Callable[[], object] = int,
 ) -> int:
     """Hand frames out at RATE, never in a burst after a delay; return how many were taken.
+
+    Meanwhile the feed's loop turns, as `idle`, until the last microseconds, in which it reads the
+    socket.
 
     Each is written anew before its time: a socket's frame lies where the kernel has just put it,
     in the cache, while one of a long list would be fetched from memory first.
@@ -125,6 +132,8 @@ def feed_paced(
     due_ns, end_ns = clock(), int(end_s * 1e9) + clock()
     for number, (venue, kept) in enumerate(frames):
         frame = b"".join((kept[:-1], kept[-1:]))
+        while clock() < due_ns - READ_NS:
+            idle()
         while (now_ns := clock()) < due_ns:
             pass
         if now_ns >= end_ns:
@@ -203,7 +212,7 @@ def run_once(
     frames = crossing_frames(WARM_UP + 2 * (symbols - 1) + int(RATE * seconds) + 1, symbols)
     with trader_core(placement, symbols) as (segment, stages):
         with running(segment, stages, placement, cores) as lane:
-            taken = feed_paced(lane.on_frame, frames, seconds + 1)
+            taken = feed_paced(lane.on_frame, frames, seconds + 1, lane.keep_warm)
             drain(segment, taken)
         assert_whole(segment, taken, symbols)
         return {

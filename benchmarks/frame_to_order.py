@@ -111,7 +111,13 @@ def trading(placement: str, cores: tuple[int, ...]) -> Iterator[Rig]:
             def react(venue: int, frame: bytes, limit_ns: int) -> int:
                 return int(kit.react(listeners[venue], frame, *ends, limit_ns))
 
-            turn = stages.turn if placement == "inline" else (lambda: None)
+            def turn() -> None:
+                if placement == "inline":
+                    stages.turn()
+                for desk in desks:
+                    desk.sender.poll()
+                lane.keep_warm()
+
             yield Rig(segment, lane, (desks[0], desks[1]), react, turn)
 
 

@@ -152,6 +152,8 @@ class Crew:
         async def run(thread: LoopThread) -> None:
             lane = FeedLane(self._core.segment, index)
             lane.attach_loop(thread.poller)
+            if self.settings.keep_warm:
+                thread.poller.set_idle_hook(lane.keep_warm)
             await run_feeds(self.settings, self._core.market_symbols, lane, (venue,))
 
         return run
@@ -171,6 +173,8 @@ class Crew:
         if inline:
             thread.poller.set_first_hook(stages.turn)
             works.append(self._inline_timer(thread.poller))
+        if self.settings.keep_warm:
+            thread.poller.set_idle_hook(lane.keep_warm)
         await run_together(*works)
 
     async def _guard(self, feeds: Coroutine[Any, Any, None]) -> None:

@@ -94,6 +94,8 @@ def main(arguments: list[str]) -> int:
 
     async def run(thread: LoopThread) -> None:
         lane.attach_loop(thread.poller)
+        if settings.keep_warm:
+            thread.poller.set_idle_hook(lane.keep_warm)
         feeds = run_feeds(settings, {venue: rows_of(segment, venue)}, lane, (venue,))
         with suppress(_TraderGoneError):
             await run_together(feeds, _end_with_trader(segment))

@@ -84,7 +84,7 @@ def test_nothing_is_rehearsed_without_quotes_or_when_it_is_off(tmp_path: Path) -
         assert stages.rehearse(10) == 0
         for _ in range(10):
             stages.turn()
-        assert stages.warm_counts == {"passes": 0, "rehearsed": 0, "spent_ns": 0}
+        assert stages.warm_counts == {"passes": 0, "rehearsed": 0, "spent_ns": 0, "rounds": 0}
 
 
 def test_a_trade_is_the_same_with_passes_before_it(tmp_path: Path) -> None:
@@ -122,3 +122,16 @@ def test_an_idle_turn_passes_at_its_pace_and_a_busy_one_does_not(tmp_path: Path)
         counts = stages.warm_counts
         # what a pass took it rests 127 times over; one that was preempted rests 20 ms at most
         assert 1 < counts["passes"] <= took_ns // 50_000 + 1
+
+
+def test_idle_turns_name_the_rows_lines_in_rounds(tmp_path: Path) -> None:
+    with world("rounds", tmp_path) as (segment, stages):
+        end_ns = segment.clock.now() + 10_000_000_000
+        while stages.warm_counts["rounds"] < 2 and segment.clock.now() < end_ns:
+            stages.turn()
+        assert stages.warm_counts["rounds"] == 2
+        lane = FeedLane(segment, 0)
+        # 64 slots of names, two in a line, and 16 rows of two lines: one turn
+        assert lane.warm_rounds == 0
+        lane.keep_warm()
+        assert lane.warm_rounds == 1

@@ -25,6 +25,7 @@
 #include "opportunity_life.h"
 #include "histogram.h"
 #include "market_pipeline.h"
+#include "warm_rows.h"
 
 enum {
     ARB_SWEEP_ROWS_MAX = 64,    /* rows looked at by time in one poll */
@@ -66,13 +67,15 @@ static inline void arb_detector_publish(arb_detector_t *det)
     if (ARB_LIKELY(det->event_count == 0) || det->broadcast == NULL)
         return;
     int64_t now_ns = det->clock != NULL ? arb_clock_now(det->clock) : 0;
+    det->published_mono_ns = now_ns;
     for (uint32_t index = 0; index < det->event_count; index++) {
         arb_opportunity_t *event = det->events + index;
         if (det->clock != NULL)
             event->detected_ns = arb_delta_ns(event->recv_mono_ns, now_ns);
+        arb_broadcast_publish(det->broadcast, event);
+        /* behind what readers wait for: a bucket is one of hundreds of lines */
         if (det->detected != NULL)
             arb_histogram_record(det->detected, event->detected_ns);
-        arb_broadcast_publish(det->broadcast, event);
     }
     if (ARB_UNLIKELY(det->decisions != NULL)) {
         det->decisions->events = det->event_count;
@@ -114,6 +117,38 @@ static inline void arb_detector_expect(const arb_detector_t *det, uint32_t row)
     }
     if (det->broadcast != NULL)
         arb_broadcast_expect(det->broadcast);
+}
+
+/* Name the lines that arb_detector_expect asks for, of all rows, to be kept warm. Ladders come
+ * last: see arb_detector_keep_warm. */
+static inline void arb_detector_name_rows(const arb_detector_t *det, arb_warm_rows_t *rows)
+{
+    const arb_market_store_t *store = det->store;
+    const uint64_t bytes = (uint64_t)det->row_count * 8, line = ARB_CACHE_LINE_BYTES;
+    const uint64_t venues = det->venue_count, pairs = venues * venues * sizeof(arb_life_slot_t);
+    for (uint32_t column = ARB_COLUMN_version; column <= ARB_COLUMN_update_count; column++)
+        arb_warm_rows_add(rows, arb_store_column(store, column), bytes, line);
+    arb_warm_rows_add(rows, det->px_mult, bytes, line);
+    arb_warm_rows_add(rows, det->qty_mult, bytes, line);
+    arb_warm_rows_add(rows, det->watches, det->row_count * sizeof *det->watches, line);
+    for (uint32_t place = 0; place < venues * venues; place++)
+        if (place % (venues + 1) != 0) /* a venue and itself are no pair */
+            arb_warm_rows_add(rows, det->slots + place, det->symbol_capacity * pairs - pairs + 1,
+                              pairs);
+    if (store->ladders_offset != 0)
+        arb_warm_rows_add(rows, arb_store_ladder(store, 0),
+                          det->row_count * sizeof(arb_ladder_t), sizeof(arb_ladder_t));
+}
+
+/* For a thread that found nothing to do: ask for the next lines. Not for ladders that hold levels,
+ * a feed's thread writes them again and again and would have to take each line back. */
+static inline void arb_detector_keep_warm(const arb_detector_t *det, arb_warm_rows_t *rows,
+                                          uint32_t lines, int64_t now_mono_ns)
+{
+    if (ARB_UNLIKELY(det->has_depth && rows->part_count != 0 &&
+                     rows->parts[rows->part_count - 1].stride == sizeof(arb_ladder_t)))
+        arb_warm_rows_drop_last(rows);
+    arb_warm_rows_step(rows, lines, now_mono_ns);
 }
 
 /* One tick from a lane: refuse what is older than its row, else apply, scan, publish. */

@@ -118,11 +118,13 @@ typedef struct arb_detector {
     uint32_t lane_count;
     uint32_t sweep_row;            /* next row to look at; row_count: round finished */
     int64_t sweep_mono_ns;         /* start of the next round */
+    int64_t published_mono_ns;     /* clock's time of the last events; 0: without a clock */
     uint64_t overwritten_seen[ARB_DETECTOR_LANES_MAX]; /* overflow losses already counted, a lane */
     struct arb_decisions *decisions; /* decisions.h; NULL: not recorded */
     /* opportunity_life.h: a ladder is read at most once a scan, so that a scan walks one state */
     uint32_t ladders_read;  /* bit by venue */
     uint32_t ladders_found; /* of them those with levels */
+    bool has_depth;         /* some ladder had levels */
     arb_ladder_view_t ladders[ARB_VENUES_MAX];
     arb_opportunity_t event_buffer[ARB_DETECTOR_EVENTS_MAX];
 } arb_detector_t;

@@ -22,9 +22,17 @@ cdef extern from "feed_lane.h" nogil:
         arb_feed_row_t *rows     # by row, the lane thread's own
         arb_depth_t *depth       # scratch; NULL: no row has a book
         const arb_clock_t *clock
+        void *detector           # its parker; NULL: it runs inside the callback
         uint32_t row_count
         uint32_t symbol_capacity
 
+    ctypedef struct arb_warm_rows_t:
+        uint64_t rounds
+
+    const uint32_t ARB_WARM_LINES_A_TURN
+
+    void arb_feed_name_rows(const arb_feed_t *feed, arb_warm_rows_t *rows) noexcept
+    void arb_warm_rows_step(arb_warm_rows_t *rows, uint32_t lines, int64_t now_mono_ns) noexcept
     bint arb_feed_row_known(const arb_feed_row_t *row) noexcept
     void arb_feed_row_fill_tick(const arb_feed_row_t *row, uint32_t row_index,
                                 arb_tick_t *tick) noexcept
@@ -49,6 +57,7 @@ cdef class FeedLane:
     cdef AlignedMemory rows      # what feed.rows points to
     cdef list memory             # books and scratch
     cdef AlignedMemory told      # where a book is laid out that is told; None: no row has one
+    cdef arb_warm_rows_t warm    # what keep_warm asks for
     cdef Stages inline_stages    # run inside the callback; None in the other placements
     cdef LoopPoller poller       # told of activity; None: the loop only blocks
 

@@ -155,6 +155,19 @@ cdef class FeedLane:
                 arb_feed_wire_line(&self.feed, venue, line, segment.block(
                     ARB_SECTION_LINES,
                     (index * ARB_VENUES_MAX + venue) * ARB_LINES_MAX + line))
+        arb_feed_name_rows(&self.feed, &self.warm)
+
+    def keep_warm(self) -> None:
+        """Name the next lines of rows and names to the caches (warm_rows.h).
+
+        For turns of this lane's loop that find nothing to do.
+        """
+        arb_warm_rows_step(&self.warm, ARB_WARM_LINES_A_TURN, arb_clock_now(self.feed.clock))
+
+    @property
+    def warm_rounds(self) -> int:
+        """How often all lines have been named."""
+        return self.warm.rounds
 
     def hold_book(self, row: int, channel: str) -> None:
         """Keep a row's order book from now on, and serve the row only while the book is held.
@@ -222,6 +235,8 @@ cdef class FeedLane:
         """Name the poller of this lane's loop; inline: also the stages to run in the callback."""
         self.poller = poller
         self.inline_stages = stages
+        if stages is not None:
+            self.feed.detector = NULL  # nobody sleeps who would have to be woken
 
     @cython.final
     cdef void decide(self) noexcept:

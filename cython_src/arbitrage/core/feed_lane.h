@@ -20,6 +20,7 @@
 #include "market_pipeline.h"
 #include "parker.h"
 #include "symbol_map.h"
+#include "warm_rows.h"
 
 typedef struct arb_feed {
     arb_lane_t *lane;
@@ -242,8 +243,8 @@ typedef struct arb_foreseen {
     uint32_t row; /* ARB_ROW_NONE: not known */
 } arb_foreseen_t;
 
-/* Look the symbol up where a top-of-book frame has it, before the frame is read: its row, and the
- * slot that the tick goes to, travel to this core meanwhile. */
+/* Look the symbol up where a top-of-book frame has it, before the frame is read: its row, and
+ * inline the slot that the tick goes to, travel to this core meanwhile. */
 static inline arb_foreseen_t arb_feed_foresee(const arb_feed_t *feed, uint32_t venue,
                                               const char *frame, size_t bytes)
 {
@@ -251,7 +252,9 @@ static inline arb_foreseen_t arb_feed_foresee(const arb_feed_t *feed, uint32_t v
                     ? sizeof "{\"topic\":\"orderbook.1." - 1
                     : sizeof "{\"arg\":{\"channel\":\"bbo-tbt\",\"instId\":\"" - 1;
     arb_foreseen_t foreseen = {frame + at, 0, ARB_ROW_NONE};
-    arb_lane_expect(feed->lane);
+    /* not from a detector that spins on that slot: it would take the line back before the tick */
+    if (feed->detector == NULL)
+        arb_lane_expect(feed->lane);
     if (ARB_UNLIKELY(bytes < at + ARB_NAME_BYTES_MAX + 4))
         return foreseen;
     foreseen.bytes = arb_quoted_bytes(foreseen.name);
@@ -262,6 +265,15 @@ static inline arb_foreseen_t arb_feed_foresee(const arb_feed_t *feed, uint32_t v
         arb_prefetch_to_write(row + ARB_CACHE_LINE_BYTES);
     }
     return foreseen;
+}
+
+/* Name the lines that lead from a name to its row's top, of all rows, to be kept warm. */
+static inline void arb_feed_name_rows(const arb_feed_t *feed, arb_warm_rows_t *rows)
+{
+    arb_warm_rows_add(rows, arb_symbol_slots(feed->symbols),
+                      feed->symbols->slot_count * sizeof(arb_symbol_slot_t), ARB_CACHE_LINE_BYTES);
+    arb_warm_rows_add(rows, feed->rows, feed->row_count * sizeof(arb_feed_row_t),
+                      ARB_CACHE_LINE_BYTES);
 }
 
 /* Take one frame of a line. Returns what it was; CONTROL and OTHER_TOPIC ones are the caller's slow

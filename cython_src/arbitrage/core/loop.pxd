@@ -31,6 +31,7 @@ cdef class LoopPoller:
     cdef object call_soon
     cdef object turn_bound          # bound method, made once: a turn must not allocate one
     cdef object first_hook          # decides, where stages run on this loop; None
+    cdef object idle_hook           # for turns that find nothing to do; None
     cdef list hooks
     cdef int mode
     cdef arb_spin_budget_t budget   # adaptive: how long to spin

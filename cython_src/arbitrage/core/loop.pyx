@@ -86,6 +86,7 @@ cdef class LoopPoller:
         self.call_soon = loop.call_soon
         self.turn_bound = self.turn
         self.first_hook = None
+        self.idle_hook = None
         self.hooks = []
         self.mode = LOOP_MODES.index(mode)
         arb_spin_init(&self.budget, spin_us * <int64_t>1000)
@@ -111,6 +112,13 @@ cdef class LoopPoller:
         It decides; what it put into order rings, those behind it send in the same turn.
         """
         self.first_hook = hook
+
+    def set_idle_hook(self, hook) -> None:
+        """Run a callable without arguments in every turn that found nothing.
+
+        Loop thread, or before start.
+        """
+        self.idle_hook = hook
 
     def start(self) -> None:
         """Begin to poll. Loop thread."""
@@ -187,6 +195,8 @@ cdef class LoopPoller:
         cdef bint worked = self.run_all()
         if self.stopped:
             return
+        if not worked and self.idle_hook is not None:
+            self.idle_hook()
         if self.mode == MODE_SPIN:
             self.call_soon(self.turn_bound)
             return

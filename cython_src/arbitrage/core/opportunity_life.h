@@ -144,6 +144,7 @@ static inline const arb_ladder_view_t *arb_detector_ladder(arb_detector_t *det, 
                      arb_ladder_read_version(ladder, view, &version);
         det->ladders_found = (det->ladders_found & ~bit) | (found ? bit : 0);
         det->ladders_read |= bit;
+        det->has_depth |= found;
         if (ARB_UNLIKELY(det->decisions != NULL))
             arb_decisions_put_ladder(det->decisions, row, version, view, det->opened_count);
     }

@@ -43,6 +43,7 @@ typedef struct arb_stages {
     const arb_detector_counters_t *detector_counters;
     const arb_strategy_counters_t *strategy_counters;
     arb_warm_t *warm;                  /* NULL: the order path is not kept warm */
+    arb_warm_rows_t rows;              /* of the detector; empty: not kept warm */
     int64_t spin_ns;                   /* adaptive: longest spin before a sleep */
     uint32_t wait;                     /* arb_wait_t */
 } arb_stages_t;
@@ -105,12 +106,19 @@ __attribute__((noinline)) static uint32_t arb_stages_decide_told(arb_stages_t *s
     return handled;
 }
 
+/* now_mono_ns 0: nothing is done that is due by time alone. */
 static inline uint32_t arb_stages_both(arb_stages_t *stages, int64_t now_mono_ns)
 {
+    stages->detector->published_mono_ns = 0;
     uint32_t handled = arb_stages_detect(stages, now_mono_ns, false);
     if (stages->strategy == NULL)
         return handled;
-    int64_t turn_mono_ns = handled ? arb_clock_now(stages->clock) : now_mono_ns;
+    int64_t turn_mono_ns = now_mono_ns;
+    /* one tick, whose events were stamped just now: reading the clock again takes 10 ns */
+    if (handled == 1 && stages->detector->published_mono_ns != 0)
+        turn_mono_ns = stages->detector->published_mono_ns;
+    else if (handled != 0 || now_mono_ns == 0)
+        turn_mono_ns = arb_clock_now(stages->clock);
     if (ARB_UNLIKELY(stages->detector->decisions != NULL))
         return handled + arb_stages_decide_told(stages, turn_mono_ns, handled);
     return handled + arb_stages_decide(stages, turn_mono_ns);
@@ -157,13 +165,14 @@ static inline bool arb_stages_have_work(const arb_stages_t *stages, arb_turn_t t
 }
 
 /* Between two idle turns: look several times whether work came, which is quicker than a turn. */
-static inline void arb_stages_linger(const arb_stages_t *stages, arb_turn_t turn)
+static inline bool arb_stages_linger(const arb_stages_t *stages, arb_turn_t turn)
 {
     for (uint32_t look = 0; look < ARB_LOOKS_A_TURN; look++) {
         arb_cpu_relax();
         if (arb_stages_have_work(stages, turn))
-            return;
+            return true;
     }
+    return false;
 }
 
 /* Turn until control->stop, on the stage's own thread. parker: what producers of its work notify;
@@ -180,9 +189,13 @@ static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_par
         int64_t now_ns = arb_clock_now(stages->clock);
         uint32_t handled = turn(stages, now_ns);
         arb_count(&entry->turns, 1);
-        if (handled == 0)
+        if (handled == 0) {
             /* no work: the time to park comes as if it had not been */
             arb_warm_when_due(warm, stages->clock, now_ns);
+            if (turn != arb_turn_strategy)
+                arb_detector_keep_warm(stages->detector, &stages->rows, ARB_WARM_LINES_A_LOOK,
+                                       now_ns);
+        }
         if (handled == 0 && stages->wait == ARB_WAIT_ADAPTIVE &&
             now_ns - last_work_ns >= arb_spin_ns(&budget) && arb_parker_prepare(parker)) {
             waiting = true;
@@ -203,9 +216,11 @@ static inline void arb_stages_run(arb_stages_t *stages, arb_turn_t turn, arb_par
         waiting = true;
         if (stages->wait == ARB_WAIT_YIELD)
             sched_yield();
-        else if (stages->wait == ARB_WAIT_SPIN)
-            arb_stages_linger(stages, turn);
-        else
+        else if (stages->wait == ARB_WAIT_SPIN) {
+            /* the detector needs no time for what came; the next turn does what is due by time */
+            if (arb_stages_linger(stages, turn) && turn != arb_turn_strategy)
+                arb_count(&entry->work, turn(stages, 0) != 0);
+        } else
             arb_cpu_relax();
     }
 }

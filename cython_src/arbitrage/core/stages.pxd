@@ -18,8 +18,12 @@ cdef extern from "stages.h" nogil:
         uint64_t passes
         uint64_t rehearsed
 
+    ctypedef struct arb_warm_rows_t:
+        uint64_t rounds
+
     ctypedef struct arb_stages_t:
         const arb_clock_t *clock
+        arb_warm_rows_t rows
         arb_warm_t *warm       # NULL: the order path is not kept warm
         int64_t spin_ns
         uint32_t wait          # arb_wait_t

@@ -74,6 +74,14 @@ cdef extern from *:
         arb_warm_init((arb_warm_t *)memory, stages->strategy);
         return stages->warm = (arb_warm_t *)memory;
     }
+    static void arb_stages_wire_rows(arb_stages_t *stages)
+    {
+        arb_detector_name_rows(stages->detector, &stages->rows);
+    }
+    static void arb_stages_warm_rows(arb_stages_t *stages, int64_t now_mono_ns)
+    {
+        arb_detector_keep_warm(stages->detector, &stages->rows, ARB_WARM_LINES_A_TURN, now_mono_ns);
+    }
     static uint64_t arb_stages_warm_bytes(void *strategy)
     {
         return arb_warm_bytes(((const arb_strategy_t *)strategy)->config.symbol_capacity);
@@ -120,6 +128,8 @@ cdef extern from *:
     void arb_stages_wire(arb_stages_t *stages, void *segment, void *detector, void *strategy) nogil
     arb_warm_t *arb_stages_wire_warm(arb_stages_t *stages, void *memory) nogil
     uint64_t arb_stages_warm_bytes(void *strategy) nogil
+    void arb_stages_wire_rows(arb_stages_t *stages) nogil
+    void arb_stages_warm_rows(arb_stages_t *stages, int64_t now_mono_ns) nogil
     void arb_warm_pass(arb_warm_t *warm, int64_t now_mono_ns) nogil
     void arb_warm_when_due(arb_warm_t *warm, const arb_clock_t *clock, int64_t now_mono_ns) nogil
     void arb_stages_wire_bell(arb_stages_t *stages, void *bell) nogil
@@ -161,8 +171,8 @@ cdef class Stages:
         When the segment's tap of decisions is enabled: how often the state of every symbol is told
         there, milliseconds.
     keep_warm : bool
-        Run the order path for nothing while there is nothing to do, see keep_warm.h: less than 1 %
-        of a core.
+        While there is nothing to do run the order path for nothing (keep_warm.h, less than 1 % of a
+        core) and name the rows' lines to the caches again (warm_rows.h).
     """
 
     def __cinit__(self):
@@ -216,6 +226,8 @@ cdef class Stages:
                 <arb_strategy_counters_t *>segment.block(ARB_SECTION_STRATEGY_COUNTERS, 0))
         self.stages.spin_ns = spin_us * 1000
         self.stages.wait = WAITS.index(wait)
+        if keep_warm:
+            arb_stages_wire_rows(&self.stages)
         if strategy is not None and keep_warm:
             self.begin_to_keep_warm()
 
@@ -281,6 +293,7 @@ cdef class Stages:
         handled = arb_stages_both(&self.stages, now)
         if handled == 0:
             arb_warm_when_due(self.stages.warm, self.stages.clock, now)
+            arb_stages_warm_rows(&self.stages, now)
         leave_hot(path)
         return handled
 
@@ -301,11 +314,11 @@ cdef class Stages:
 
     @property
     def warm_counts(self) -> dict[str, int]:
-        """Passes so far, those that had quotes, and the time that all took, ns."""
+        """Passes so far, those that had quotes, the time that all took (ns), rounds of all rows."""
         if self.warm == NULL:
-            return {"passes": 0, "rehearsed": 0, "spent_ns": 0}
+            return {"passes": 0, "rehearsed": 0, "spent_ns": 0, "rounds": self.stages.rows.rounds}
         return {"passes": self.warm.passes, "rehearsed": self.warm.rehearsed,
-                "spent_ns": self.warm.pace.spent_ns}
+                "spent_ns": self.warm.pace.spent_ns, "rounds": self.stages.rows.rounds}
 
     def run_detector(self, core: int | None = None) -> None:
         """Run the detector until stop."""
