@@ -208,7 +208,7 @@ def _drive(how: _How, idle: Callable[[], None]) -> Iterator[Drive]:
     if executor is None:
         pools = ProcessPools(how.workers)
         try:
-            yield Drive(pools.make, can_replace=True, window=pools.workers, spreads=True, idle=idle)
+            yield Drive(pools.make, can_replace=True, window=pools.workers, is_ours=True, idle=idle)
         finally:
             pools.end()
         return

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,8 +49,8 @@ def pools(workers: int = 2) -> Iterator[ProcessPools]:
         found.end()
 
 
-def driven(found: ProcessPools, tasks: list[Task], window: int = 8) -> list[Row]:
-    drive = Drive(found.make, can_replace=True, window=window, run=stand_in)
+def driven(found: ProcessPools, tasks: list[Task]) -> list[Row]:
+    drive = Drive(found.make, can_replace=True, window=found.workers, is_ours=True, run=stand_in)
     return sorted(drive.rows(tasks), key=lambda row: int(row["number"]))
 
 
@@ -82,6 +82,45 @@ def test_workers_that_never_get_to_a_run_are_not_started_for_ever() -> None:
         pytest.raises(ArbitrageError, match=r"ended 3 times before one run .*__main__"),
     ):
         driven(found, [task(number, dies=True) for number in range(9)])
+
+
+def test_a_pool_that_breaks_as_a_whole_is_replaced(tmp_path: Path) -> None:
+    tasks = [task(n, dies_once=str(tmp_path / f"{n}") if n % 10 == 4 else None) for n in range(30)]
+    tasks.append(task(30, dies=True))
+    drive = Drive(lambda: ProcessPoolExecutor(2), can_replace=True, window=8, run=stand_in)
+    rows = {row["number"]: row["status"] for row in drive.rows(tasks)}
+    drive.end()
+    assert rows == dict.fromkeys(range(30), DONE) | {30: FAILED}
+
+
+def place_of(batch: tuple[Task, ...]) -> int:
+    return os.getpid()
+
+
+def test_a_slice_goes_to_the_worker_that_read_it_and_a_death_is_its_own() -> None:
+    with pools(3) as found:
+        pool = found.make()
+        slices = [(task(n),) for n in range(3)]
+        for number, (one,) in enumerate(slices):
+            slices[number] = (Task(one.key, {}, {}, {}, "version", f"slice {number}"),)
+        first = [pool.submit(place_of, batch) for batch in slices]
+        places = [future.result() for future in first]
+        assert len(set(places)) == 3
+        for order in ((2, 0, 1), (1, 2, 0)):
+            again = {number: pool.submit(place_of, slices[number]) for number in order}
+            assert [again[number].result() for number in range(3)] == places
+        os.kill(places[1], signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while True:  # until the pool has noticed
+            try:
+                other = pool.submit(place_of, slices[1]).result()
+            except BrokenExecutor:
+                continue
+            assert time.monotonic() < deadline
+            if other != places[1]:
+                break
+        assert pool.submit(place_of, slices[0]).result() == places[0]
+        assert pool.submit(place_of, slices[2]).result() == places[2]
 
 
 def test_an_executor_of_the_callers_is_not_replaced() -> None:

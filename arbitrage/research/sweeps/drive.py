@@ -1,10 +1,12 @@
 """Driving runs over an executor: results as they finish, whatever becomes of the workers.
 
 Runs are handed over in batches over one slice of the data, which a worker reads once. Only so many
-batches are handed over at a time, so that few runs have to be asked for again when a worker dies. A
-process pool that lost a worker is broken as a whole: it is replaced, and the runs that were under
-way are done again, one by one. Who killed it is not told, so a run that was there twice is done
-alone the next time: when that breaks the pool too, it is the one, and it gets a row that says so.
+batches are handed over at a time, so that few runs have to be asked for again when a worker dies.
+The workers of this machine are replaced one by one (`pool`); another process pool that lost a
+worker is broken as a whole, and replaced where the caller gave a function that makes one. The runs
+that were under way are done again, one by one. Which one killed the worker is not told, so a run
+that was there twice is done alone the next time: when that ends its worker too, it is the one, and
+it gets a row that says so.
 """
 
 import logging
@@ -43,9 +45,9 @@ class Drive:
         Whether it may be called again: a caller's own executor cannot be replaced.
     window : int
         Batches handed over at a time.
-    spreads : bool
-        Whether each worker has a slice to itself while there are enough of them: where a batch goes
-        to the worker that has just come free, which is so when `window` is the count of workers.
+    is_ours : bool
+        Whether the executor sends a slice to the worker that has read it, and replaces a worker
+        that died by itself; then each worker has a slice to itself while there are enough.
     idle : callable
         Called while nothing has finished for a moment.
     run : callable
@@ -58,7 +60,7 @@ class Drive:
         *,
         can_replace: bool,
         window: int,
-        spreads: bool = False,
+        is_ours: bool = False,
         idle: Callable[[], None] = lambda: None,
         run: Callable[[Task], Row] = run_task,
     ) -> None:
@@ -66,7 +68,7 @@ class Drive:
         self._make = make
         self._can_replace = can_replace
         self._window = window
-        self._spreads = spreads
+        self._is_ours = is_ours
         self._idle = idle
         self._executor = make()
         self._queues = SliceQueues(())
@@ -85,7 +87,7 @@ class Drive:
         ArbitrageError
             The executor is gone for good, or its workers run another version.
         """
-        self._queues = SliceQueues(tasks, spreads=self._spreads)
+        self._queues = SliceQueues(tasks, spreads=self._is_ours)
         try:
             while self._fill():
                 finished, _ = wait_for(self._under_way, WAIT_S, FIRST_COMPLETED)
@@ -169,7 +171,8 @@ class Drive:
                     f"the workers cannot do a run: {type(error).__name__}: "
                     f"{' '.join(str(error).split())}"
                 ) from error
-        if any(isinstance(error, BrokenExecutor) for _, error in lost):
+        is_broken = any(isinstance(error, BrokenExecutor) for _, error in lost)
+        if is_broken and not self._is_ours:
             # a broken pool gives everything back; what had a result before keeps it
             wait_for(self._under_way)
             rows, more = self._taken(list(self._under_way))
@@ -185,7 +188,7 @@ class Drive:
             self._deaths[task.key] += DEATHS_MAX if _is_verdict(error) else 1
             is_suspect = self._deaths[task.key] >= DEATHS_MAX
             (self._suspects if is_suspect else self._again).append(task)
-        if isinstance(lost[0][1], BrokenExecutor):
+        if is_broken:
             self._replace(lost[0][1])
         elif all(isinstance(error, CancelledError) for _, error in lost):
             self._count_break(lost[0][1])
@@ -199,6 +202,8 @@ class Drive:
                 "function that makes one"
             ) from error
         log.warning("a worker ended abruptly; its runs are done again by a new one")
+        if self._is_ours:
+            return
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._executor = self._make()
 

@@ -1,8 +1,8 @@
 """The default executor of a sweep: processes of this machine, one thread each."""
 
 import os
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import current_process
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -11,6 +11,7 @@ from typing import Any
 
 from arbitrage.errors import ConfigError
 from arbitrage.research.extras import needed
+from arbitrage.research.sweeps.tasks import Task
 from arbitrage.research.sweeps.worker import begin_worker
 
 __all__ = [
@@ -67,6 +68,45 @@ class _Watched(SpawnContext):
         return process
 
 
+class _Lanes(Executor):
+    """Processes that are spoken to one by one: runs over a slice go to the one that has read it.
+
+    A process that dies breaks what it had under way, and nothing else; the next run starts another.
+    """
+
+    def __init__(self, count: int, make: Callable[[], Executor]) -> None:
+        self._make = make
+        self._pools = [make() for _ in range(count)]
+        self._keys = [""] * count
+        self._under_way: list[set[Future[Any]]] = [set() for _ in range(count)]
+
+    def submit(self, fn: Any, /, *args: Any, **more: Any) -> Future[Any]:
+        key = _slice_of(args)
+        for futures in self._under_way:
+            futures.difference_update([one for one in futures if one.done()])
+        least = min(map(len, self._under_way))
+        free = [place for place, futures in enumerate(self._under_way) if len(futures) == least]
+        place = next((place for place in free if self._keys[place] == key), free[0])
+        try:
+            future = self._pools[place].submit(fn, *args, **more)
+        except BrokenExecutor:
+            self._pools[place].shutdown(wait=False)
+            self._pools[place] = self._make()
+            future = self._pools[place].submit(fn, *args, **more)
+        self._keys[place] = key
+        self._under_way[place].add(future)
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        for pool in self._pools:
+            pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _slice_of(args: Sequence[Any]) -> str:
+    tasks = args[0] if args and isinstance(args[0], tuple) else ()
+    return next((task.slice_key for task in tasks if isinstance(task, Task)), "")
+
+
 class ProcessPools:
     """One pool after the other, the next when one is broken; all are ended at the end."""
 
@@ -79,21 +119,27 @@ class ProcessPools:
         self._pools: list[Executor] = []
 
     def make(self) -> Executor:
-        """Return a new pool; its processes start with its first runs.
+        """Return a new pool; its processes start with their first runs.
 
         Raises
         ------
         ConfigError
             Those of the pool before sweep while they import the script that sweeps.
         """
+        pool = _Lanes(self.workers, self._one)
+        self._pools.append(pool)
+        return pool
+
+    def _one(self) -> Executor:
+        self._check()
+        return ProcessPoolExecutor(1, mp_context=self._context, initializer=begin_worker)
+
+    def _check(self) -> None:
         if any(process.exitcode == UNGUARDED for process in self._context.started):
             raise ConfigError(
                 "the workers import this script, and it sweeps as it is imported; put "
                 'if __name__ == "__main__": around what it does'
             )
-        pool = ProcessPoolExecutor(self.workers, mp_context=self._context, initializer=begin_worker)
-        self._pools.append(pool)
-        return pool
 
     def end(self) -> None:
         """End all processes at once, whatever they do."""
