@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Machine", "Stop", "Turn"]
+__all__ = ["WORDS", "Machine", "Stop", "Turn"]
 
 OPPORTUNITIES = 1 << 16
 EXECUTIONS = ORDERS = 1 << 12
-_WORDS = struct.Struct("<QQQ")
+WORDS = struct.Struct("<QQQ")  # of a KILL record: kill, opening_off, flatten
 _CONTRACT = (
     "px_mult", "qty_mult", "px_tick", "qty_lot", "min_lots", "max_lots", "min_notional",
     "taker_bps",
@@ -258,7 +258,7 @@ class Machine(Closing):
             if one.type == "EXEC":
                 self._executions.try_push(one.payload[:EXEC_BYTES])
             elif one.type == "KILL":
-                kill, opening_off, flatten = _WORDS.unpack(one.payload[: _WORDS.size])
+                kill, opening_off, flatten = WORDS.unpack(one.payload[: WORDS.size])
                 self.strategy.risk.kill = kill
                 self.strategy.risk.opening_off = bool(opening_off)
                 self.strategy.flatten = bool(flatten)

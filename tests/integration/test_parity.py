@@ -24,6 +24,7 @@ from arbitrage.record_files import (
     pieces_of,
 )
 from arbitrage.runtime.parity import NOT_SENT, Parity, parity
+from arbitrage.runtime.parity_backtest import backtest_parity
 from arbitrage.runtime.parity_report import to_html, to_json, to_text
 from arbitrage.runtime.told import RunTold, told_path
 
@@ -90,6 +91,34 @@ def test_every_order_of_a_recorded_demo_comes_out_again(session: Path) -> None:
         assert order["time_diff_ns"] >= 0
         assert bool(order["time_diff_ns"]) == bool(order["reason"])
     assert {wait["venue"] for wait in found["waits"]} == {"bybit", "okx"}
+
+
+def test_a_backtest_of_the_session_sends_its_orders(session: Path, tmp_path: Path) -> None:
+    """By simulated venues and the session's own latencies: nothing of the answers is told."""
+    found = backtest_parity(session)
+    assert len(found.orders) >= 8
+    # where fills differ the two may part for a while, and that is said
+    assert found.found >= len(found.orders) // 2
+    assert sum(order.is_explained for order in found.orders) >= 2
+    assert found.filled_alike <= found.filled_qty_alike <= found.found
+    for order in found.orders:
+        assert order.is_explained or order.reason
+    assert f"{found.found} of {len(found.orders)}" in to_text(found)
+    assert json.loads(to_json(found))["orders_found"] == found.found
+    assert to_html(found).count("<td>yes") == found.found
+    # it can fail: other sizes, and no entry at all
+    sized = backtest_parity(changed(session, tmp_path / "size", max_order_usd=300.0))
+    assert not sized.is_well
+    assert any(one.qty_diff_lots > 0 for one in sized.orders)
+    strict = backtest_parity(changed(session, tmp_path / "strict", min_net_bps=1000.0))
+    assert strict.found == 0
+    assert strict.orders[0].reason == "the two decided otherwise on the same market"
+    done = subprocess.run(
+        [sys.executable, "-m", "arbitrage.cli", "parity", str(tmp_path / "strict"), "--backtest"],
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert f"the backtest sent 0 of {len(found.orders)} orders" in done.stdout
 
 
 def test_what_was_told_otherwise_shows_in_the_orders(session: Path, tmp_path: Path) -> None:
