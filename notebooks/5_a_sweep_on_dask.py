@@ -24,7 +24,6 @@
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from dask.distributed import Client, LocalCluster
 
 import arbitrage
@@ -107,7 +106,7 @@ print(kept.backtest(kept.best(1)[0], day="2026-03-03", symbols="BTCUSDT"))
 
 # %%
 local = arbitrage.sweep(data, grid, workers=2, progress=False)
-bool(np.array_equal(local.results, found.results))
+bool(local.results.tobytes() == found.results.tobytes())
 
 # %% [markdown]
 # ## What was done is not done again
