@@ -209,6 +209,9 @@ def _drive(how: _How, idle: Callable[[], None]) -> Iterator[Drive]:
         pools = ProcessPools(how.workers)
         try:
             yield Drive(pools.make, can_replace=True, window=pools.workers, is_ours=True, idle=idle)
+        except Exception:
+            pools.check_guard()  # which says more, where that is why
+            raise
         finally:
             pools.end()
         return

@@ -131,10 +131,11 @@ class ProcessPools:
         return pool
 
     def _one(self) -> Executor:
-        self._check()
+        self.check_guard()
         return ProcessPoolExecutor(1, mp_context=self._context, initializer=begin_worker)
 
-    def _check(self) -> None:
+    def check_guard(self) -> None:
+        """Refuse to go on with workers that cannot begin; see `make`."""
         if any(process.exitcode == UNGUARDED for process in self._context.started):
             raise ConfigError(
                 "the workers import this script, and it sweeps as it is imported; put "
